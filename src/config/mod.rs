@@ -1,2 +1,192 @@
 //! The configuration: one table of properties (table.rs) drives the parser, the C interface's `producer_property_*` and
 //! docs/CONFIGURATION.md. `Config` is what the rest of the library reads: parsed once, values that cannot be wrong.
+
+/// How a partition is chosen for a record that names none.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Partitioner {
+    /// Keys by murmur2 as in Java; records without a key stick to one partition until `batch.size` bytes went there.
+    #[default]
+    Murmur2,
+}
+
+/// Which thread runs delivery callbacks.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum DeliveryDispatch {
+    /// The thread that calls poll, flush or close.
+    #[default]
+    Poll,
+}
+
+/// Which addresses of a broker's name are used.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum AddressFamily {
+    /// IPv4 and IPv6, in the resolver's order.
+    #[default]
+    Any,
+    /// Only IPv4.
+    V4,
+    /// Only IPv6.
+    V6,
+}
+
+/// How the names in `bootstrap.servers` are resolved.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum ClientDnsLookup {
+    /// Every address of a name is tried in turn.
+    #[default]
+    UseAllDnsIps,
+}
+
+/// How connections are protected.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum SecurityProtocol {
+    /// Neither encrypted nor authenticated.
+    #[default]
+    Plaintext,
+}
+
+/// The parsed configuration. A field is named after its property, with underscores; durations never exceed
+/// [`MS_FOREVER`], so that microsecond arithmetic on them cannot overflow.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Config {
+    /// Host and port of each broker to start from. Empty only when `test_mock_num_brokers` is positive.
+    pub bootstrap_servers: Vec<(String, u16)>,
+    /// The client's name in requests, quotas and logs. Empty: the producer chooses `kproducer-N`.
+    pub client_id: String,
+    /// Most bytes of one partition's batch; a single larger record makes a batch of its own.
+    pub batch_size: usize,
+    /// `linger.ms` in microseconds: how long a batch that is not full waits for more records.
+    pub linger_us: u64,
+    /// Bound on all bytes of records not yet finished.
+    pub buffer_memory: usize,
+    /// How long a send may wait for room in `buffer_memory`; 0 never waits.
+    pub max_block_ms: u64,
+    /// Largest record accepted, uncompressed, with its overhead.
+    pub max_request_size: usize,
+    /// -1 (all in-sync replicas), 0 (no answer) or 1 (the leader).
+    pub acks: i16,
+    /// How many times a failed batch is sent again.
+    pub retries: u32,
+    /// From send to the record's outcome.
+    pub delivery_timeout_ms: u64,
+    /// How long an answer to a request is awaited before the connection is given up.
+    pub request_timeout_ms: u64,
+    /// First delay before a batch or a metadata request is sent again.
+    pub retry_backoff_ms: u64,
+    /// Cap of the growing retry delay; never below `retry_backoff_ms`.
+    pub retry_backoff_max_ms: u64,
+    /// Unanswered requests per broker connection.
+    pub max_in_flight_requests_per_connection: usize,
+    /// Always false in this version.
+    pub enable_idempotence: bool,
+    /// How connections are protected.
+    pub security_protocol: SecurityProtocol,
+    /// How a partition is chosen for a record that names none.
+    pub partitioner: Partitioner,
+    /// Age at which metadata is asked for again.
+    pub metadata_max_age_ms: u64,
+    /// Idle time after which a topic's metadata would be forgotten. Not acted on in this version.
+    pub metadata_max_idle_ms: u64,
+    /// `metadata.recovery.strategy=rebootstrap`: go back to `bootstrap_servers` when no known broker answers.
+    pub metadata_recovery_rebootstrap: bool,
+    /// Time without successful metadata after which the client goes back to `bootstrap_servers`.
+    pub metadata_recovery_rebootstrap_trigger_ms: u64,
+    /// `topic.metadata.propagation.max.ms`: how long records wait for a topic that no broker knows.
+    pub unknown_topic_grace_ms: u64,
+    /// Whether asking for a topic's metadata may create the topic.
+    pub allow_auto_create_topics: bool,
+    /// How the names in `bootstrap_servers` are resolved.
+    pub client_dns_lookup: ClientDnsLookup,
+    /// Which addresses of a broker's name are used.
+    pub broker_address_family: AddressFamily,
+    /// Idle time after which a connection is closed; `None` is never (property value 0 or -1).
+    pub connections_max_idle_ms: Option<u64>,
+    /// First delay before a broker is connected to again.
+    pub reconnect_backoff_ms: u64,
+    /// Cap of the growing reconnect delay; never below `reconnect_backoff_ms`.
+    pub reconnect_backoff_max_ms: u64,
+    /// Bound on establishing one connection.
+    pub socket_connection_setup_timeout_ms: u64,
+    /// SO_SNDBUF; `None` leaves it to the operating system (property value -1).
+    pub send_buffer_bytes: Option<usize>,
+    /// SO_RCVBUF; `None` leaves it to the operating system (property value -1).
+    pub receive_buffer_bytes: Option<usize>,
+    /// SO_KEEPALIVE.
+    pub socket_keepalive_enable: bool,
+    /// TCP_NODELAY; always true.
+    pub socket_nagle_disable: bool,
+    /// TCP_USER_TIMEOUT; `None` leaves it to the operating system. Follows `request_timeout_ms` unless set.
+    pub tcp_user_timeout_ms: Option<u64>,
+    /// Largest response accepted from a broker.
+    pub receive_message_max_bytes: usize,
+    /// `delivery.reports.max.count`: finished reports not yet taken before sends are refused.
+    pub reports_max_count: usize,
+    /// Which thread runs delivery callbacks.
+    pub delivery_dispatch: DeliveryDispatch,
+    /// Least important line that reaches the log callback: 0 (emergency) to 7 (debug).
+    pub log_level: i32,
+    /// Brokers of the embedded mock cluster to start and use; 0 is none.
+    pub test_mock_num_brokers: i32,
+    /// Delay the mock brokers add to each answer.
+    pub test_mock_broker_rtt_ms: u64,
+    /// Canonical names of the properties that were set, sorted; the others have their default.
+    pub explicit: Vec<&'static str>,
+}
+
+/// 100 years. Longer durations (Java users write 9223372036854775807) are held as this.
+pub const MS_FOREVER: u64 = 3_153_600_000_000;
+
+impl Config {
+    /// Whether the property of this canonical name was set rather than left at its default.
+    pub fn is_explicit(&self, name: &str) -> bool {
+        self.explicit.binary_search(&name).is_ok()
+    }
+}
+
+impl Default for Config {
+    fn default() -> Config {
+        Config {
+            bootstrap_servers: Vec::new(),
+            client_id: String::new(),
+            batch_size: 1_000_000,
+            linger_us: 5_000,
+            buffer_memory: 128 << 20,
+            max_block_ms: 60_000,
+            max_request_size: 1 << 20,
+            acks: -1,
+            retries: i32::MAX as u32,
+            delivery_timeout_ms: 120_000,
+            request_timeout_ms: 30_000,
+            retry_backoff_ms: 100,
+            retry_backoff_max_ms: 1_000,
+            max_in_flight_requests_per_connection: 5,
+            enable_idempotence: false,
+            security_protocol: SecurityProtocol::Plaintext,
+            partitioner: Partitioner::Murmur2,
+            metadata_max_age_ms: 300_000,
+            metadata_max_idle_ms: 300_000,
+            metadata_recovery_rebootstrap: true,
+            metadata_recovery_rebootstrap_trigger_ms: 300_000,
+            unknown_topic_grace_ms: 30_000,
+            allow_auto_create_topics: true,
+            client_dns_lookup: ClientDnsLookup::UseAllDnsIps,
+            broker_address_family: AddressFamily::Any,
+            connections_max_idle_ms: Some(180_000),
+            reconnect_backoff_ms: 50,
+            reconnect_backoff_max_ms: 1_000,
+            socket_connection_setup_timeout_ms: 5_000,
+            send_buffer_bytes: None,
+            receive_buffer_bytes: None,
+            socket_keepalive_enable: true,
+            socket_nagle_disable: true,
+            tcp_user_timeout_ms: Some(30_000),
+            receive_message_max_bytes: 100_000_000,
+            reports_max_count: 1_000_000,
+            delivery_dispatch: DeliveryDispatch::Poll,
+            log_level: 6,
+            test_mock_num_brokers: 0,
+            test_mock_broker_rtt_ms: 0,
+            explicit: Vec::new(),
+        }
+    }
+}
