@@ -1,1 +1,7 @@
-//! (room to be furnished)
+//! Bytes only, no state: Kafka's protocol as this library speaks it. Everything read is checked against the bytes that are
+//! there, never against what they claim; nothing in here panics on what a broker sends.
+
+pub mod api;
+pub mod header;
+pub mod primitives;
+pub mod produce;

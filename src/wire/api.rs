@@ -1,0 +1,242 @@
+//! ApiVersions and Metadata: requests, and responses as plain structs.
+
+use super::header::{Api, begin_request, finish_request};
+use super::primitives::{DecodeError, Form, Reader, Result, put_array_len, put_bool, put_no_tagged_fields, put_string};
+
+/// The versions of one API that a broker speaks.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ApiRange {
+    pub api_key: i16,
+    pub min: i16,
+    pub max: i16,
+}
+
+/// The answer to ApiVersions.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct ApiVersionsAnswer {
+    /// UNSUPPORTED_VERSION (35) means: ask again with version 0 (or one within `ranges`, if it names ApiVersions).
+    pub error_code: i16,
+    pub ranges: Vec<ApiRange>,
+    /// Finalized features of the cluster: name and highest finalized level.
+    pub features: Vec<(String, i16)>,
+    /// -1 when unknown; `features` of a higher epoch are newer.
+    pub features_epoch: i64,
+    pub throttle_time_ms: i32,
+}
+
+/// The answer to Metadata.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct MetadataAnswer {
+    pub throttle_time_ms: i32,
+    pub brokers: Vec<BrokerInfo>,
+    pub cluster_id: Option<String>,
+    /// -1 when unknown.
+    pub controller_id: i32,
+    pub topics: Vec<TopicInfo>,
+}
+
+/// A broker as metadata name it. `port` is as sent: it may not be a port number.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct BrokerInfo {
+    pub id: i32,
+    pub host: String,
+    pub port: i32,
+    pub rack: Option<String>,
+}
+
+/// A topic of the metadata.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct TopicInfo {
+    /// Empty when the broker sent none, which it only does when asked by id.
+    pub name: String,
+    pub error_code: i16,
+    /// All zero before v10 and when the broker has none.
+    pub topic_id: [u8; 16],
+    /// In the broker's order, which need not be that of `index`; an index may be missing.
+    pub partitions: Vec<PartitionInfo>,
+}
+
+/// A partition of the metadata.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct PartitionInfo {
+    pub index: i32,
+    pub error_code: i16,
+    /// -1 when there is none.
+    pub leader: i32,
+    /// -1 when unknown.
+    pub leader_epoch: i32,
+}
+
+/// Encodes an ApiVersions request with its length prefix. Name and version of the software are sent from v3 on.
+pub fn encode_api_versions(
+    version: i16,
+    correlation_id: i32,
+    client_id: &str,
+    software_name: &str,
+    software_version: &str,
+) -> Vec<u8> {
+    let form = Api::ApiVersions.form(version);
+    let mut out = Vec::with_capacity(64);
+    begin_request(&mut out, Api::ApiVersions, version, correlation_id, client_id);
+    if version >= 3 {
+        put_string(&mut out, form, software_name);
+        put_string(&mut out, form, software_version);
+    }
+    put_no_tagged_fields(&mut out, form);
+    finish_request(&mut out, 0);
+    out
+}
+
+/// Decodes the body of an answer to ApiVersions of `version`.
+pub fn decode_api_versions(version: i16, body: &[u8]) -> std::result::Result<ApiVersionsAnswer, DecodeError> {
+    let error_code = Reader::new(body, Form::Classic).i16("error code")?;
+    // A broker that does not speak the version answers in version 0: the only one it knows that we know (KIP-511).
+    let version = if error_code == UNSUPPORTED_VERSION { 0 } else { version };
+    let mut reader = Reader::new(body, Api::ApiVersions.form(version));
+    let mut answer =
+        ApiVersionsAnswer { error_code: reader.i16("error code")?, features_epoch: -1, ..ApiVersionsAnswer::default() };
+    for _ in 0..reader.array_len(6, "API ranges")? {
+        let range = ApiRange {
+            api_key: reader.i16("API key")?,
+            min: reader.i16("lowest version")?,
+            max: reader.i16("highest version")?,
+        };
+        reader.skip_tagged_fields("API range's tagged fields")?;
+        answer.ranges.push(range);
+    }
+    if version >= 1 {
+        answer.throttle_time_ms = reader.i32("throttle time")?;
+    }
+    reader.tagged_fields("API versions' tagged fields", |tag, field| {
+        match tag {
+            TAG_FINALIZED_FEATURES_EPOCH => answer.features_epoch = field.i64("features epoch")?,
+            TAG_FINALIZED_FEATURES => answer.features = read_features(field)?,
+            _ => {}
+        }
+        Ok(())
+    })?;
+    Ok(answer)
+}
+
+fn read_features(reader: &mut Reader<'_>) -> Result<Vec<(String, i16)>> {
+    let mut features = Vec::new();
+    for _ in 0..reader.array_len(6, "finalized features")? {
+        let name = reader.string("feature name")?.to_owned();
+        let level_max = reader.i16("highest feature level")?;
+        reader.i16("lowest feature level")?;
+        reader.skip_tagged_fields("feature's tagged fields")?;
+        features.push((name, level_max));
+    }
+    Ok(features)
+}
+
+/// Encodes a Metadata request with its length prefix. `topics`: `None` asks for all of them, an empty slice for none.
+pub fn encode_metadata(
+    version: i16,
+    correlation_id: i32,
+    client_id: &str,
+    topics: Option<&[&str]>,
+    allow_auto_create: bool,
+) -> Vec<u8> {
+    let form = Api::Metadata.form(version);
+    let mut out = Vec::with_capacity(64 + 32 * topics.map_or(0, <[_]>::len));
+    begin_request(&mut out, Api::Metadata, version, correlation_id, client_id);
+    put_array_len(&mut out, form, topics.map(<[_]>::len));
+    for topic in topics.unwrap_or_default() {
+        if version >= 10 {
+            out.extend_from_slice(&[0; 16]);
+        }
+        put_string(&mut out, form, topic);
+        put_no_tagged_fields(&mut out, form);
+    }
+    put_bool(&mut out, allow_auto_create);
+    if (8..=10).contains(&version) {
+        put_bool(&mut out, false);
+    }
+    if version >= 8 {
+        put_bool(&mut out, false);
+    }
+    put_no_tagged_fields(&mut out, form);
+    finish_request(&mut out, 0);
+    out
+}
+
+/// Decodes the body of an answer to Metadata of `version`.
+pub fn decode_metadata(version: i16, body: &[u8]) -> std::result::Result<MetadataAnswer, DecodeError> {
+    let mut reader = Reader::new(body, Api::Metadata.form(version));
+    let mut answer = MetadataAnswer { throttle_time_ms: reader.i32("throttle time")?, ..MetadataAnswer::default() };
+    for _ in 0..reader.array_len(10, "brokers")? {
+        answer.brokers.push(BrokerInfo {
+            id: reader.i32("broker id")?,
+            host: reader.string("broker host")?.to_owned(),
+            port: reader.i32("broker port")?,
+            rack: reader.nullable_string("broker rack")?.map(str::to_owned),
+        });
+        reader.skip_tagged_fields("broker's tagged fields")?;
+    }
+    answer.cluster_id = reader.nullable_string("cluster id")?.map(str::to_owned);
+    answer.controller_id = reader.i32("controller id")?;
+    for _ in 0..reader.array_len(5, "topics")? {
+        answer.topics.push(read_topic(version, &mut reader)?);
+    }
+    if (8..=10).contains(&version) {
+        reader.i32("cluster's authorized operations")?;
+    }
+    reader.skip_tagged_fields("metadata's tagged fields")?;
+    Ok(answer)
+}
+
+fn read_topic(version: i16, reader: &mut Reader<'_>) -> Result<TopicInfo> {
+    let mut topic = TopicInfo {
+        error_code: reader.i16("topic's error code")?,
+        name: match version {
+            12.. => reader.nullable_string("topic name")?.unwrap_or_default().to_owned(),
+            _ => reader.string("topic name")?.to_owned(),
+        },
+        topic_id: if version >= 10 { reader.uuid("topic id")? } else { [0; 16] },
+        partitions: Vec::new(),
+    };
+    reader.bool("whether the topic is internal")?;
+    for _ in 0..reader.array_len(PARTITION_BYTES_MIN, "partitions")? {
+        let partition = PartitionInfo {
+            error_code: reader.i16("partition's error code")?,
+            index: reader.i32("partition index")?,
+            leader: reader.i32("leader id")?,
+            leader_epoch: reader.i32("leader epoch")?,
+        };
+        // A producer has no use for replicas: with 10,000 partitions they would be 30,000 allocations per refresh.
+        for what in ["replicas", "in-sync replicas", "offline replicas"] {
+            let count = reader.array_len(4, what)?;
+            reader.take(4 * count, what)?;
+        }
+        reader.skip_tagged_fields("partition's tagged fields")?;
+        topic.partitions.push(partition);
+    }
+    if version >= 8 {
+        reader.i32("topic's authorized operations")?;
+    }
+    reader.skip_tagged_fields("topic's tagged fields")?;
+    Ok(topic)
+}
+
+/// The highest version that both sides speak, or a sentence that names the API and both ranges.
+pub fn choose_version(ranges: &[ApiRange], api: Api, ours_min: i16, ours_max: i16) -> std::result::Result<i16, String> {
+    let name = api.name();
+    let Some(theirs) = ranges.iter().find(|range| range.api_key == api.key()) else {
+        return Err(format!("the broker does not offer {name} requests; we speak versions {ours_min} to {ours_max}"));
+    };
+    let version = ours_max.min(theirs.max);
+    if version < ours_min.max(theirs.min) {
+        return Err(format!(
+            "the broker speaks versions {} to {} of {name} requests, we speak {ours_min} to {ours_max}",
+            theirs.min, theirs.max
+        ));
+    }
+    Ok(version)
+}
+
+const UNSUPPORTED_VERSION: i16 = 35;
+const TAG_FINALIZED_FEATURES_EPOCH: u32 = 1;
+const TAG_FINALIZED_FEATURES: u32 = 2;
+/// Error, index, leader, epoch and three arrays, each at its shortest.
+const PARTITION_BYTES_MIN: usize = 2 + 4 + 4 + 4 + 3;
