@@ -1,20 +1,221 @@
-//! Open and closed batches of every partition: shared by application threads (append) and the I/O thread (take).
+//! Open and sealed batches of every partition: shared by application threads (append) and the I/O thread (take). Passive:
+//! it has no thread and decides nothing about sending. Lock order: a topic's parked records, a partition's queue, then
+//! memory or inbox; never two of a kind.
 
-/// The encoded bytes of one sealed batch.
-pub struct BatchBytes {
-    chunks: Vec<Box<[u8]>>,
+mod batch;
+mod inbox;
+mod memory;
+mod partition;
+mod topic;
+
+use std::sync::Arc;
+use std::time::Instant;
+
+pub use batch::{Batch, BatchBytes};
+pub use inbox::{Command, Event, Inbox, Letters};
+pub use memory::{Memory, Refused, Reservation};
+pub use partition::{NeedsMemory, Partition};
+pub use topic::{NO_LEADER, ParkedRecord, TOPIC_NAME_MAX, Tag, Topic, TopicTable, check_topic_name};
+
+use crate::config::Config;
+use crate::partitioner::partition_for_key;
+use crate::record::Record;
+use crate::reports::Reports;
+use crate::time::{Micros, Time};
+
+/// What a parked record takes of the budget beside its bytes.
+const PARKED_OVERHEAD: usize = size_of::<ParkedRecord>();
+
+pub struct Accumulator {
+    pub memory: Arc<Memory>,
+    pub inbox: Inbox,
+    pub topics: TopicTable,
+    pub reports: Arc<Reports>,
+    batch_size: usize,
+    linger: Micros,
+    delivery_timeout: Micros,
 }
 
-impl BatchBytes {
-    pub fn chunks(&self) -> impl Iterator<Item = &[u8]> {
-        self.chunks.iter().map(|chunk| &chunk[..])
+/// How one record is sent, beside what is in it.
+#[derive(Clone, Copy, Debug)]
+pub struct Sending {
+    /// The partition asked for.
+    pub partition: Option<u32>,
+    pub tag: Option<Tag>,
+    /// Instead of `delivery.timeout.ms`.
+    pub own_timeout: Option<Micros>,
+}
+
+impl Accumulator {
+    pub fn new(config: &Config, producer: u64, seed: u64, reports: Arc<Reports>) -> Accumulator {
+        Accumulator {
+            memory: Memory::new(config.buffer_memory),
+            inbox: Inbox::default(),
+            topics: TopicTable::new(producer, seed),
+            reports,
+            batch_size: config.batch_size.max(crate::wire::record_batch::HEADER_LEN),
+            linger: Micros(config.linger_us),
+            delivery_timeout: Micros::from_ms(config.delivery_timeout_ms),
+        }
     }
 
-    pub fn len(&self) -> usize {
-        self.chunks.iter().map(|chunk| chunk.len()).sum()
+    /// Appends one record to a batch of its topic, or parks it until the topic's metadata is there. Refuses when that
+    /// needs memory that is not free: wait for it with `wait_for_memory` and call again with what that gave.
+    #[inline]
+    pub fn append(
+        &self,
+        topic: &Topic,
+        record: &Record<'_>,
+        how: &Sending,
+        held: &mut Option<Reservation>,
+        clock: impl Fn() -> Time,
+    ) -> Result<(), NeedsMemory> {
+        let count = topic.partition_count();
+        if how.partition.unwrap_or(0) < count {
+            return self.append_known(topic, count, record, how, held, false, clock);
+        }
+        self.park(topic, record, how, held, clock)
     }
 
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
+    #[inline]
+    #[allow(clippy::too_many_arguments)] // One call from each of two places; a struct would only move the list.
+    fn append_known(
+        &self,
+        topic: &Topic,
+        count: u32,
+        record: &Record<'_>,
+        how: &Sending,
+        held: &mut Option<Reservation>,
+        forced: bool,
+        clock: impl Fn() -> Time,
+    ) -> Result<(), NeedsMemory> {
+        let (index, sticky) = match (how.partition, record.key) {
+            (Some(index), _) => (index, false),
+            (None, Some(key)) => (partition_for_key(key, count), false),
+            (None, None) => (topic.sticky.current(count), true),
+        };
+        let partition = topic.partition(index).expect("published partitions exist");
+        let own_deadline = how.own_timeout.map(|timeout| clock() + timeout);
+        let append = partition::Append {
+            memory: &self.memory,
+            inbox: &self.inbox,
+            reports: &self.reports,
+            batch_size: self.batch_size,
+            linger: self.linger,
+            delivery_timeout: self.delivery_timeout,
+            tag: how.tag,
+            own_deadline,
+            forced,
+        };
+        let len = partition.append(record, &append, held, clock)?;
+        if sticky {
+            let switch_after = u32::try_from(self.batch_size).unwrap_or(u32::MAX);
+            topic.sticky.add(index, len as u32, switch_after, |random| topic.choose_available(count, random));
+        }
+        Ok(())
+    }
+
+    #[cold]
+    fn park(
+        &self,
+        topic: &Topic,
+        record: &Record<'_>,
+        how: &Sending,
+        held: &mut Option<Reservation>,
+        clock: impl Fn() -> Time,
+    ) -> Result<(), NeedsMemory> {
+        let mut parked = topic.parked.lock();
+        let count = topic.partition_count();
+        if how.partition.unwrap_or(0) < count {
+            drop(parked);
+            return self.append_known(topic, count, record, how, held, false, clock);
+        }
+        let charged = PARKED_OVERHEAD + crate::wire::record_batch::record_len_max(record);
+        match held.take() {
+            Some(reservation) if reservation.covers(charged) => reservation.spend(charged),
+            other => {
+                *held = other;
+                if !self.memory.try_charge(charged) {
+                    return Err(NeedsMemory(charged));
+                }
+            }
+        }
+        let now = clock();
+        let deadline = now + how.own_timeout.unwrap_or(self.delivery_timeout);
+        let first = parked.is_empty();
+        let earlier = how.own_timeout.is_some();
+        parked.push_back(ParkedRecord {
+            partition: how.partition,
+            tag: how.tag,
+            parked_at: now,
+            deadline,
+            charged,
+            ..ParkedRecord::new(record)
+        });
+        if first || earlier {
+            self.inbox.tell(Event::Parked { topic: topic.id, deadline }, Time::ZERO);
+        }
+        Ok(())
+    }
+
+    /// Waits in line for memory until `deadline`; meanwhile whatever lingers is sent.
+    pub fn wait_for_memory(&self, bytes: usize, deadline: Option<Instant>) -> Result<Reservation, Refused> {
+        if self.memory.raise_pressure() {
+            self.inbox.tell(Event::Pressure, Time::ZERO);
+        }
+        self.memory.reserve(bytes, deadline)
+    }
+
+    /// The topic's partitions are known: parked records go to their batches in order, then sending goes there directly.
+    /// Records for partitions that the topic does not have are given to `refuse`.
+    pub fn publish(
+        &self,
+        topic: &Topic,
+        count: u32,
+        number: impl FnMut() -> u32,
+        clock: impl Fn() -> Time,
+        mut refuse: impl FnMut(ParkedRecord),
+    ) {
+        topic.grow(count, number);
+        let mut parked = topic.parked.lock();
+        while let Some(record) = parked.pop_front() {
+            if record.partition.unwrap_or(0) >= count {
+                self.memory.uncharge(record.charged);
+                refuse(record);
+                continue;
+            }
+            let how = Sending {
+                partition: record.partition,
+                tag: record.tag,
+                own_timeout: Some(record.deadline.since(clock())),
+            };
+            self.memory.uncharge(record.charged);
+            let appended =
+                record.with(|fields| self.append_known(topic, count, fields, &how, &mut None, true, &clock));
+            debug_assert!(appended.is_ok(), "forced memory is never refused");
+        }
+        topic.publish(count);
+    }
+
+    /// Takes out parked records: all, or those that have expired at `now`.
+    pub fn take_parked(&self, topic: &Topic, now: Option<Time>) -> Vec<ParkedRecord> {
+        let mut parked = topic.parked.lock();
+        let mut taken = Vec::new();
+        parked.retain_mut(|record| {
+            let expired = now.is_none_or(|now| record.deadline <= now);
+            if expired {
+                self.memory.uncharge(record.charged);
+                taken.push(std::mem::replace(record, ParkedRecord::new(&Record::default())));
+            }
+            !expired
+        });
+        taken
+    }
+
+    /// When the first parked record was parked and the earliest deadline among them.
+    pub fn parked_since(&self, topic: &Topic) -> Option<(Time, Time)> {
+        let parked = topic.parked.lock();
+        let first = parked.front()?.parked_at;
+        Some((first, parked.iter().map(|record| record.deadline).min()?))
     }
 }

@@ -5,3 +5,4 @@ pub mod api;
 pub mod header;
 pub mod primitives;
 pub mod produce;
+pub mod record_batch;

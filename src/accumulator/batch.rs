@@ -1,0 +1,218 @@
+//! One batch of one partition: open while application threads append, then sealed, stamped once and never changed again.
+
+use std::sync::Arc;
+
+use super::memory::{Chunk, Memory};
+use crate::record::Record;
+use crate::reports::Slot;
+use crate::time::Time;
+use crate::wire::record_batch::{self, BatchHeader, HEADER_LEN};
+
+/// The bytes of a sealed batch. They go back to the pool when the last holder lets go: the sender, or a frame that a
+/// socket has not finished writing. Reusing them earlier would send other data under this batch's header.
+pub struct BatchBytes {
+    chunks: Vec<Chunk>,
+    len: usize,
+    memory: Arc<Memory>,
+}
+
+impl BatchBytes {
+    pub fn chunks(&self) -> impl Iterator<Item = &[u8]> {
+        self.chunks.iter().map(Chunk::filled)
+    }
+
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+}
+
+impl Drop for BatchBytes {
+    fn drop(&mut self) {
+        self.memory.release(self.chunks.drain(..));
+    }
+}
+
+impl std::fmt::Debug for BatchBytes {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "BatchBytes({} in {} chunks)", self.len, self.chunks.len())
+    }
+}
+
+/// A batch that application threads append to, under its partition's lock.
+#[derive(Debug)]
+pub(super) struct OpenBatch {
+    pub id: u64,
+    pub opened_at: Time,
+    /// The earliest deadline of its records: the whole batch expires then (least-timeout rule).
+    pub deadline: Time,
+    pub base_timestamp_ms: i64,
+    pub max_timestamp_ms: i64,
+    pub count: u32,
+    /// Bytes so far, the header included.
+    pub len: usize,
+    /// The chunk that is being filled; `full` are those before it.
+    pub tail: Chunk,
+    pub full: Vec<Chunk>,
+    pub slots: Vec<Slot>,
+    /// What the slots take of `buffer.memory`.
+    pub slot_bytes: usize,
+}
+
+impl OpenBatch {
+    pub fn new(id: u64, opened_at: Time, deadline: Time, base_timestamp_ms: i64, mut tail: Chunk) -> OpenBatch {
+        tail.advance(HEADER_LEN);
+        OpenBatch {
+            id,
+            opened_at,
+            deadline,
+            base_timestamp_ms,
+            max_timestamp_ms: base_timestamp_ms,
+            count: 0,
+            len: HEADER_LEN,
+            tail,
+            full: Vec::new(),
+            slots: Vec::new(),
+            slot_bytes: 0,
+        }
+    }
+
+    /// Encodes the record at the end; the tail has room for its `len` bytes.
+    #[inline]
+    pub fn write(&mut self, record: &Record<'_>, timestamp_delta: i64, body_len: usize, len: usize) {
+        let wrote =
+            record_batch::write_record(self.tail.room(), body_len, timestamp_delta, self.count, record);
+        debug_assert_eq!(wrote, len);
+        self.tail.advance(len);
+        self.len += len;
+        self.count += 1;
+        self.max_timestamp_ms = self.max_timestamp_ms.max(record.timestamp_ms);
+    }
+
+    pub fn push_chunk(&mut self, chunk: Chunk) {
+        let filled = std::mem::replace(&mut self.tail, chunk);
+        self.full.push(filled);
+    }
+
+    pub fn seal(mut self, memory: &Arc<Memory>) -> Batch {
+        self.full.push(self.tail);
+        Batch {
+            id: self.id,
+            opened_at: self.opened_at,
+            deadline: self.deadline,
+            base_timestamp_ms: self.base_timestamp_ms,
+            max_timestamp_ms: self.max_timestamp_ms,
+            count: self.count,
+            bytes: Arc::new(BatchBytes { chunks: self.full, len: self.len, memory: memory.clone() }),
+            slots: self.slots,
+            slot_bytes: self.slot_bytes,
+        }
+    }
+}
+
+/// A sealed batch. The sender owns it from the moment it is taken until it is finished.
+#[derive(Debug)]
+pub struct Batch {
+    pub id: u64,
+    pub opened_at: Time,
+    pub deadline: Time,
+    pub base_timestamp_ms: i64,
+    pub max_timestamp_ms: i64,
+    pub count: u32,
+    pub bytes: Arc<BatchBytes>,
+    /// One for each record that wants a report, in order.
+    pub slots: Vec<Slot>,
+    slot_bytes: usize,
+}
+
+impl Batch {
+    pub fn len(&self) -> usize {
+        self.bytes.len
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    /// Writes header and CRC: once, before any byte went to a socket. Afterwards the batch is re-sent verbatim.
+    pub fn stamp(&mut self, producer_id: i64, producer_epoch: i16, base_sequence: i32) {
+        let header = BatchHeader {
+            record_count: self.count,
+            base_timestamp_ms: self.base_timestamp_ms,
+            max_timestamp_ms: self.max_timestamp_ms,
+            producer_id,
+            producer_epoch,
+            base_sequence,
+        };
+        let bytes = Arc::get_mut(&mut self.bytes).expect("a batch is stamped before a frame holds it");
+        let len = bytes.len;
+        record_batch::write_header(bytes.chunks[0].filled_mut(), len, &header);
+        let crc = record_batch::batch_crc(bytes.chunks.iter().map(Chunk::filled));
+        record_batch::seal_crc(bytes.chunks[0].filled_mut(), crc);
+    }
+
+    /// Cuts a batch that a broker found too large into batches of at most `max_bytes` (one record at least), in order. The
+    /// records are inside `buffer.memory` already, so their new chunks are had whatever the budget says.
+    pub fn split(self, max_bytes: usize) -> Vec<Batch> {
+        let memory = self.bytes.memory.clone();
+        memory.uncharge(self.slot_bytes);
+        let mut parts: Vec<Batch> = Vec::new();
+        let mut open: Option<OpenBatch> = None;
+        let mut slots = self.slots.into_iter().peekable();
+        for chunk in &self.bytes.chunks {
+            let mut rest = chunk.filled();
+            if parts.is_empty() && open.is_none() {
+                rest = &rest[HEADER_LEN..];
+            }
+            while !rest.is_empty() {
+                let (own, used) = record_batch::read_record(rest).expect("our own encoding");
+                rest = &rest[used..];
+                let record = Record {
+                    key: own.key,
+                    value: own.value,
+                    headers: &own.headers,
+                    timestamp_ms: self.base_timestamp_ms + own.timestamp_delta,
+                };
+                // A record's fields only shrink when its deltas do; this is the size it can have at most.
+                let most = record_batch::record_len_max(&record);
+                if open.as_ref().is_some_and(|open| open.len + most > max_bytes) {
+                    parts.extend(open.take().map(|open| open.seal(&memory)));
+                }
+                let target = open.get_or_insert_with(|| {
+                    let tail = memory.forced_chunk(Memory::capacity_for(most + HEADER_LEN, max_bytes));
+                    OpenBatch::new(self.id, self.opened_at, self.deadline, record.timestamp_ms, tail)
+                });
+                if target.tail.room_len() < most {
+                    target.push_chunk(memory.forced_chunk(Memory::capacity_for(most, max_bytes)));
+                }
+                let delta = record.timestamp_ms - target.base_timestamp_ms;
+                let body_len = record_batch::record_body_len(delta, target.count, &record);
+                if slots.peek().is_some_and(|slot| slot.offset_delta == own.offset_delta) {
+                    let slot = slots.next().expect("peeked");
+                    let shift = target.base_timestamp_ms - self.base_timestamp_ms;
+                    target.slots.push(Slot {
+                        offset_delta: target.count,
+                        timestamp_delta_ms: (i64::from(slot.timestamp_delta_ms) - shift) as i32,
+                        ..slot
+                    });
+                }
+                target.write(&record, delta, body_len, record_batch::record_len(body_len));
+            }
+        }
+        parts.extend(open.map(|open| open.seal(&memory)));
+        for part in &mut parts {
+            part.slot_bytes = part.slots.capacity() * size_of::<Slot>();
+            memory.force_charge(part.slot_bytes);
+        }
+        parts
+    }
+
+    /// Takes the slots for the report and gives their part of the budget back.
+    pub fn take_slots(&mut self) -> Vec<Slot> {
+        self.bytes.memory.uncharge(std::mem::take(&mut self.slot_bytes));
+        std::mem::take(&mut self.slots)
+    }
+}

@@ -1,0 +1,160 @@
+//! The crossing from application threads to the I/O thread: what happened to batches, and commands. One wake-up at most,
+//! and only when the I/O thread sleeps past the moment it is needed.
+
+use std::sync::Arc;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use parking_lot::Mutex;
+
+use crate::reports::Completion;
+use crate::time::Time;
+
+/// Something the sender has to know about a batch or a topic.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Event {
+    /// A partition's first record since the last batch was sealed: linger and delivery time start.
+    Opened { partition: u32, batch: u64, opened_at: Time, deadline: Time },
+    /// A batch is full: it can go now.
+    Sealed { partition: u32 },
+    /// A record's own deadline made its batch's deadline earlier.
+    Deadline { partition: u32, deadline: Time },
+    /// A record waits for its topic's metadata.
+    Parked { topic: u32, deadline: Time },
+    /// `buffer.memory` is full: lingering batches should go now.
+    Pressure,
+}
+
+/// What an application thread asks of the sender.
+#[derive(Debug)]
+pub enum Command {
+    /// Everything sent so far goes now; the completion follows the last of it.
+    Flush(Arc<Completion>),
+    /// Fails what is queued, in flight, or both.
+    Purge { queued: bool, in_flight: bool, done: Arc<Completion> },
+    /// Fails everything that is left and ends.
+    Abort,
+}
+
+/// Both lists in the order in which they came.
+#[derive(Debug, Default)]
+pub struct Letters {
+    pub events: Vec<Event>,
+    pub commands: Vec<Command>,
+    /// Every batch with a smaller id has had its `Opened` event.
+    pub next_batch: u64,
+}
+
+pub struct Inbox {
+    letters: Mutex<Letters>,
+    /// The moment until which the I/O thread sleeps, 0 while it is awake. Set by the I/O thread, cleared by whoever wakes it.
+    asleep_until: AtomicU64,
+    wake: OnceLock<Box<dyn Fn() + Send + Sync>>,
+}
+
+impl Default for Inbox {
+    fn default() -> Inbox {
+        Inbox { letters: Mutex::new(Letters::default()), asleep_until: AtomicU64::new(0), wake: OnceLock::new() }
+    }
+}
+
+impl Inbox {
+    /// Sets how the I/O thread is woken; without it (simulator) nobody needs waking.
+    pub fn set_wake(&self, wake: impl Fn() + Send + Sync + 'static) {
+        // A second call would come from a second I/O thread, which no producer has.
+        let _ = self.wake.set(Box::new(wake));
+    }
+
+    /// Tells of a new batch and gives it its number; `sealed` tells that the partition's previous one is full.
+    pub fn opened(&self, partition: u32, opened_at: Time, deadline: Time, due_at: Time, sealed: bool) -> u64 {
+        let batch = {
+            let mut letters = self.letters.lock();
+            let batch = letters.next_batch;
+            letters.next_batch += 1;
+            if sealed {
+                letters.events.push(Event::Sealed { partition });
+            }
+            letters.events.push(Event::Opened { partition, batch, opened_at, deadline });
+            batch
+        };
+        self.wake_before(if sealed { Time::ZERO } else { due_at });
+        batch
+    }
+
+    /// Tells of an event that needs the sender at `at` at the latest.
+    pub fn tell(&self, event: Event, at: Time) {
+        self.letters.lock().events.push(event);
+        self.wake_before(at);
+    }
+
+    pub fn command(&self, command: Command) {
+        self.letters.lock().commands.push(command);
+        self.wake_before(Time::ZERO);
+    }
+
+    /// The sender takes everything; `spare` lends its emptied buffers back.
+    pub fn take(&self, spare: &mut Letters) {
+        spare.events.clear();
+        spare.commands.clear();
+        let mut letters = self.letters.lock();
+        spare.next_batch = letters.next_batch;
+        std::mem::swap(&mut *letters, spare);
+        letters.next_batch = spare.next_batch;
+    }
+
+    /// The I/O thread is about to sleep until `until`; true when it must not, because something came in.
+    pub fn before_sleep(&self, until: Time) -> bool {
+        self.asleep_until.store(until.0.max(1), Ordering::SeqCst);
+        let letters = self.letters.lock();
+        let busy = !letters.events.is_empty() || !letters.commands.is_empty();
+        if busy {
+            self.asleep_until.store(0, Ordering::SeqCst);
+        }
+        busy
+    }
+
+    pub fn after_sleep(&self) {
+        self.asleep_until.store(0, Ordering::SeqCst);
+    }
+
+    fn wake_before(&self, at: Time) {
+        // Pairs with `before_sleep`: either it sees our letter, or we see that it sleeps.
+        let until = self.asleep_until.load(Ordering::SeqCst);
+        if at.0 < until
+            && self.asleep_until.swap(0, Ordering::SeqCst) != 0
+            && let Some(wake) = self.wake.get()
+        {
+            wake();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::AtomicUsize;
+
+    #[test]
+    fn one_wake_up_and_only_when_it_is_needed_earlier_than_planned() {
+        let inbox = Inbox::default();
+        let wakes = Arc::new(AtomicUsize::new(0));
+        let count = wakes.clone();
+        inbox.set_wake(move || {
+            count.fetch_add(1, Ordering::SeqCst);
+        });
+        inbox.tell(Event::Pressure, Time::ZERO);
+        assert_eq!(wakes.load(Ordering::SeqCst), 0, "it is awake");
+        assert!(inbox.before_sleep(Time(100)), "a letter waits");
+        let mut letters = Letters::default();
+        inbox.take(&mut letters);
+        assert!(!inbox.before_sleep(Time(100)));
+        assert_eq!(inbox.opened(1, Time(0), Time::NEVER, Time(200), false), 0);
+        assert_eq!(wakes.load(Ordering::SeqCst), 0, "it wakes in time by itself");
+        inbox.opened(1, Time(0), Time::NEVER, Time(50), false);
+        inbox.opened(1, Time(0), Time::NEVER, Time(50), true);
+        assert_eq!(wakes.load(Ordering::SeqCst), 1);
+        inbox.take(&mut letters);
+        assert_eq!(letters.events.len(), 4);
+        assert_eq!(letters.next_batch, 3);
+    }
+}

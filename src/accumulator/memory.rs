@@ -1,0 +1,439 @@
+//! `buffer.memory`: a true bound on the bytes that batches hold, with chunks recycled from one pool and fair waiting.
+//!
+//! What is handed out counts with its whole capacity, so payload, framing and unused room are all inside the bound; free
+//! chunks kept for reuse are inside it too.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Instant;
+
+use parking_lot::{Condvar, Mutex};
+
+/// Capacities of pooled chunks. A record that is larger than the last gets a chunk of its own size, not pooled.
+const CLASS_BYTES: [usize; 5] = [1 << 10, 4 << 10, 16 << 10, 64 << 10, 256 << 10];
+/// Free memory kept for the next burst when everything has been sent.
+const IDLE_FREE_BYTES: usize = 4 << 20;
+
+/// A piece of a batch's bytes. Records never straddle chunks.
+#[derive(Debug)]
+pub struct Chunk {
+    bytes: Box<[u8]>,
+    len: usize,
+}
+
+impl Chunk {
+    #[inline]
+    pub fn room(&mut self) -> &mut [u8] {
+        &mut self.bytes[self.len..]
+    }
+
+    #[inline]
+    pub fn room_len(&self) -> usize {
+        self.bytes.len() - self.len
+    }
+
+    #[inline]
+    pub fn advance(&mut self, len: usize) {
+        debug_assert!(len <= self.room_len());
+        self.len += len;
+    }
+
+    pub fn filled(&self) -> &[u8] {
+        &self.bytes[..self.len]
+    }
+
+    pub fn filled_mut(&mut self) -> &mut [u8] {
+        &mut self.bytes[..self.len]
+    }
+
+    pub fn capacity(&self) -> usize {
+        self.bytes.len()
+    }
+}
+
+/// Why a reservation was not had.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refused {
+    /// The bound stayed reached until the deadline.
+    Full,
+    Closed,
+}
+
+/// Bytes taken out of the budget and not yet turned into a chunk. Dropping it gives them back.
+#[derive(Debug)]
+pub struct Reservation {
+    bytes: usize,
+    memory: Arc<Memory>,
+}
+
+impl Reservation {
+    /// Whether this reservation covers `bytes`.
+    pub fn covers(&self, bytes: usize) -> bool {
+        self.bytes >= bytes
+    }
+
+    /// Keeps `bytes` of it charged for good; the rest goes back.
+    pub fn spend(mut self, bytes: usize) {
+        self.bytes -= bytes;
+    }
+}
+
+impl Drop for Reservation {
+    fn drop(&mut self) {
+        self.memory.uncharge(self.bytes);
+    }
+}
+
+#[derive(Debug)]
+pub struct Memory {
+    limit: usize,
+    state: Mutex<State>,
+    /// Threads waiting for room; read without the lock to decide whether open batches should be sent early.
+    waiting: AtomicUsize,
+    /// Set when a reservation was refused or had to wait, until the sender has seen it: with the memory full, lingering
+    /// is what keeps it full.
+    pressure: AtomicBool,
+}
+
+#[derive(Debug)]
+struct State {
+    used: usize,
+    free_bytes: usize,
+    free: [Vec<Box<[u8]>>; CLASS_BYTES.len()],
+    waiters: VecDeque<Arc<Waiter>>,
+    closed: bool,
+}
+
+#[derive(Debug)]
+struct Waiter {
+    bytes: usize,
+    granted: AtomicBool,
+    wake: Condvar,
+}
+
+impl Memory {
+    pub fn new(limit: usize) -> Arc<Memory> {
+        Arc::new(Memory {
+            limit,
+            state: Mutex::new(State {
+                used: 0,
+                free_bytes: 0,
+                free: Default::default(),
+                waiters: VecDeque::new(),
+                closed: false,
+            }),
+            waiting: AtomicUsize::new(0),
+            pressure: AtomicBool::new(false),
+        })
+    }
+
+    /// The capacity to ask for when `bytes` must fit and about `wanted` are expected.
+    pub fn capacity_for(bytes: usize, wanted: usize) -> usize {
+        let class = CLASS_BYTES.iter().rposition(|&class| class <= wanted).unwrap_or(0);
+        match CLASS_BYTES[class..].iter().find(|&&class| class >= bytes) {
+            Some(&class) => class,
+            None => bytes,
+        }
+    }
+
+    /// A chunk of `capacity` bytes at once, or `None` when the budget has no room or others wait for it already.
+    pub fn try_chunk(&self, capacity: usize) -> Option<Chunk> {
+        let recycled = {
+            let mut state = self.state.lock();
+            if state.closed || !state.waiters.is_empty() || state.used + capacity > self.limit {
+                return None;
+            }
+            state.used += capacity;
+            state.pop_free(capacity, self.limit)
+        };
+        Some(new_chunk(recycled, capacity))
+    }
+
+    /// Turns a reservation into a chunk; what it covers beyond `capacity` goes back.
+    pub fn chunk(&self, reservation: Reservation, capacity: usize) -> Chunk {
+        reservation.spend(capacity);
+        let recycled = self.state.lock().pop_free(capacity, self.limit);
+        new_chunk(recycled, capacity)
+    }
+
+    /// A chunk whatever the budget says: for records that are inside the budget already and move to another batch.
+    pub fn forced_chunk(&self, capacity: usize) -> Chunk {
+        let recycled = {
+            let mut state = self.state.lock();
+            state.used += capacity;
+            state.pop_free(capacity, self.limit)
+        };
+        new_chunk(recycled, capacity)
+    }
+
+    /// Takes `bytes` out of the budget at once; false when there is no room or others wait for it already.
+    pub fn try_charge(&self, bytes: usize) -> bool {
+        let mut state = self.state.lock();
+        if state.closed || !state.waiters.is_empty() || state.used + bytes > self.limit {
+            return false;
+        }
+        state.charge(bytes, self.limit);
+        true
+    }
+
+    /// Takes `bytes` out of the budget whatever it says.
+    pub fn force_charge(&self, bytes: usize) {
+        self.state.lock().charge(bytes, self.limit);
+    }
+
+    /// Gives charged bytes back and wakes who waits for them.
+    pub fn uncharge(&self, bytes: usize) {
+        if bytes > 0 {
+            let mut state = self.state.lock();
+            state.used -= bytes;
+            state.grant(self.limit);
+        }
+    }
+
+    /// Gives chunks back and wakes who waits for them.
+    pub fn release(&self, chunks: impl Iterator<Item = Chunk>) {
+        let mut surplus = Vec::new();
+        let mut state = self.state.lock();
+        for chunk in chunks {
+            state.used -= chunk.bytes.len();
+            match CLASS_BYTES.iter().position(|&class| class == chunk.bytes.len()) {
+                Some(class) => {
+                    state.free_bytes += chunk.bytes.len();
+                    state.free[class].push(chunk.bytes);
+                }
+                None => surplus.push(chunk.bytes),
+            }
+        }
+        state.grant(self.limit);
+        drop(state);
+    }
+
+    /// Waits in line for `bytes` until `deadline` (`None`: for ever). Those who came first are served first.
+    pub fn reserve(self: &Arc<Self>, bytes: usize, deadline: Option<Instant>) -> Result<Reservation, Refused> {
+        let mut state = self.state.lock();
+        if state.closed {
+            return Err(Refused::Closed);
+        }
+        if state.waiters.is_empty() && state.used + bytes <= self.limit {
+            state.charge(bytes, self.limit);
+            return Ok(Reservation { bytes, memory: self.clone() });
+        }
+        let waiter = Arc::new(Waiter { bytes, granted: AtomicBool::new(false), wake: Condvar::new() });
+        state.waiters.push_back(waiter.clone());
+        self.waiting.fetch_add(1, Ordering::SeqCst);
+        let refused = loop {
+            if waiter.granted.load(Ordering::Relaxed) {
+                break None;
+            }
+            if state.closed {
+                break Some(Refused::Closed);
+            }
+            match deadline {
+                None => waiter.wake.wait(&mut state),
+                Some(deadline) => {
+                    let late = waiter.wake.wait_until(&mut state, deadline).timed_out();
+                    if late && !waiter.granted.load(Ordering::Relaxed) {
+                        break Some(Refused::Full);
+                    }
+                }
+            }
+        };
+        self.waiting.fetch_sub(1, Ordering::SeqCst);
+        match refused {
+            None => Ok(Reservation { bytes, memory: self.clone() }),
+            Some(why) => {
+                state.waiters.retain(|other| !Arc::ptr_eq(other, &waiter));
+                // Whoever stood behind may fit where this one did not.
+                state.grant(self.limit);
+                Err(why)
+            }
+        }
+    }
+
+    /// Whether anybody waits for room.
+    pub fn has_waiters(&self) -> bool {
+        self.waiting.load(Ordering::SeqCst) > 0
+    }
+
+    /// Notes that room is short; true when the sender has not been told yet.
+    pub fn raise_pressure(&self) -> bool {
+        !self.pressure.swap(true, Ordering::SeqCst)
+    }
+
+    /// The sender has acted on the shortage.
+    pub fn clear_pressure(&self) {
+        self.pressure.store(false, Ordering::SeqCst);
+    }
+
+    /// Wakes every waiter with `Closed` and refuses everything from now on.
+    pub fn close(&self) {
+        let mut state = self.state.lock();
+        state.closed = true;
+        for waiter in &state.waiters {
+            waiter.wake.notify_one();
+        }
+    }
+
+    /// Bytes handed out at present.
+    pub fn used(&self) -> usize {
+        self.state.lock().used
+    }
+
+    pub fn limit(&self) -> usize {
+        self.limit
+    }
+
+    /// Gives memory back to the system after a burst.
+    pub fn trim(&self) {
+        let mut dropped = Vec::new();
+        let mut state = self.state.lock();
+        for class in (0..CLASS_BYTES.len()).rev() {
+            while state.free_bytes > IDLE_FREE_BYTES
+                && let Some(bytes) = state.free[class].pop()
+            {
+                state.free_bytes -= bytes.len();
+                dropped.push(bytes);
+            }
+        }
+        drop(state);
+    }
+}
+
+impl State {
+    fn charge(&mut self, bytes: usize, limit: usize) {
+        self.used += bytes;
+        self.drop_free(limit);
+    }
+
+    /// A free chunk of this capacity, if there is one; otherwise makes room for a new one.
+    fn pop_free(&mut self, capacity: usize, limit: usize) -> Option<Box<[u8]>> {
+        if let Some(class) = CLASS_BYTES.iter().position(|&class| class == capacity)
+            && let Some(bytes) = self.free[class].pop()
+        {
+            self.free_bytes -= capacity;
+            return Some(bytes);
+        }
+        self.drop_free(limit);
+        None
+    }
+
+    /// Free chunks are part of the bound: what is used pushes them out.
+    fn drop_free(&mut self, limit: usize) {
+        for class in (0..CLASS_BYTES.len()).rev() {
+            while self.used + self.free_bytes > limit
+                && let Some(bytes) = self.free[class].pop()
+            {
+                self.free_bytes -= bytes.len();
+            }
+        }
+    }
+
+    /// Serves waiters in order as far as the room goes.
+    fn grant(&mut self, limit: usize) {
+        while let Some(first) = self.waiters.front() {
+            if self.used + first.bytes > limit {
+                return;
+            }
+            self.used += first.bytes;
+            first.granted.store(true, Ordering::Relaxed);
+            first.wake.notify_one();
+            self.waiters.pop_front();
+        }
+    }
+}
+
+fn new_chunk(recycled: Option<Box<[u8]>>, capacity: usize) -> Chunk {
+    // Fresh memory comes zeroed from the system page by page, as it is touched.
+    let bytes = recycled.unwrap_or_else(|| vec![0; capacity].into_boxed_slice());
+    Chunk { bytes, len: 0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    fn soon() -> Option<Instant> {
+        Some(Instant::now() + Duration::from_secs(20))
+    }
+
+    #[test]
+    fn capacity_follows_what_is_expected_and_always_fits() {
+        assert_eq!(Memory::capacity_for(100, 0), 1 << 10);
+        assert_eq!(Memory::capacity_for(100, 70_000), 64 << 10);
+        assert_eq!(Memory::capacity_for(2_000, 0), 4 << 10);
+        assert_eq!(Memory::capacity_for(1_000_000, 1 << 20), 1_000_000);
+    }
+
+    #[test]
+    fn the_bound_holds_and_everything_comes_back() {
+        let memory = Memory::new(8 << 10);
+        let chunks: Vec<Chunk> = (0..8).map(|_| memory.try_chunk(1 << 10).expect("room")).collect();
+        assert!(memory.try_chunk(1 << 10).is_none());
+        memory.release(chunks.into_iter());
+        assert_eq!(memory.used(), 0);
+        assert!(memory.try_charge(8 << 10), "free chunks make way");
+        assert_eq!(memory.state.lock().free_bytes, 0);
+    }
+
+    #[test]
+    fn waiters_are_served_in_the_order_they_came() {
+        let memory = Memory::new(10_000);
+        assert!(memory.try_charge(10_000));
+        let order = Arc::new(Mutex::new(Vec::new()));
+        let mut threads = Vec::new();
+        for (i, bytes) in [9_000, 1_000, 10_000].into_iter().enumerate() {
+            let (memory, order) = (memory.clone(), order.clone());
+            let queued = memory.waiting.load(Ordering::SeqCst);
+            let theirs = memory.clone();
+            threads.push(std::thread::spawn(move || {
+                let got = theirs.reserve(bytes, soon()).expect("room comes");
+                order.lock().push(i);
+                drop(got);
+            }));
+            while memory.waiting.load(Ordering::SeqCst) == queued {
+                std::thread::yield_now();
+            }
+        }
+        assert!(!memory.try_charge(0), "nobody overtakes those who wait");
+        memory.uncharge(10_000);
+        for thread in threads {
+            thread.join().expect("no panic");
+        }
+        assert_eq!(order.lock().last(), Some(&2));
+        assert_eq!(memory.used(), 0);
+    }
+
+    #[test]
+    fn a_full_budget_refuses_at_the_deadline_and_leaves_no_trace() {
+        let memory = Memory::new(10);
+        assert!(memory.try_charge(10));
+        assert_eq!(memory.reserve(1, Some(Instant::now())).err(), Some(Refused::Full));
+        assert!(!memory.has_waiters());
+        memory.uncharge(10);
+        assert!(memory.try_charge(10));
+    }
+
+    #[test]
+    fn closing_frees_a_waiter() {
+        let memory = Memory::new(10);
+        assert!(memory.try_charge(10));
+        let theirs = memory.clone();
+        let waiter = std::thread::spawn(move || theirs.reserve(1, None).err());
+        while !memory.has_waiters() {
+            std::thread::yield_now();
+        }
+        memory.close();
+        assert_eq!(waiter.join().expect("no panic"), Some(Refused::Closed));
+    }
+
+    #[test]
+    fn memory_goes_back_after_a_burst() {
+        let memory = Memory::new(64 << 20);
+        let chunks: Vec<Chunk> = (0..100).map(|_| memory.try_chunk(256 << 10).expect("room")).collect();
+        memory.release(chunks.into_iter());
+        memory.trim();
+        assert!(memory.state.lock().free_bytes <= IDLE_FREE_BYTES);
+    }
+}

@@ -1,0 +1,295 @@
+//! One partition's queue: sealed batches in order and the open one behind them.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use super::batch::{Batch, OpenBatch};
+use super::inbox::{Event, Inbox};
+use super::memory::{Memory, Reservation};
+use super::topic::{LeaderCell, Tag};
+use crate::record::Record;
+use crate::reports::{Reports, Slot};
+use crate::time::{Micros, Time};
+use crate::wire::record_batch::{self, HEADER_LEN};
+
+/// Slots of a partition's first batch; later ones start with the room that the one before needed.
+const SLOTS_MIN: usize = 8;
+/// Record counts and offset deltas are 32-bit on the wire; a batch is full long before.
+const BATCH_RECORDS_MAX: u32 = 1 << 30;
+
+#[derive(Debug)]
+pub struct Partition {
+    /// Dense over all topics: the sender's index.
+    pub id: u32,
+    pub topic: u32,
+    pub index: i32,
+    leader: LeaderCell,
+    queue: Mutex<Queue>,
+}
+
+#[derive(Debug, Default)]
+struct Queue {
+    open: Option<OpenBatch>,
+    sealed: VecDeque<Batch>,
+    /// What the last batch came to: how much room the next one is given at once.
+    last_len: usize,
+    last_slots: usize,
+}
+
+/// What appending needs to know beside the record.
+pub(super) struct Append<'a> {
+    pub memory: &'a Arc<Memory>,
+    pub inbox: &'a Inbox,
+    pub reports: &'a Reports,
+    pub batch_size: usize,
+    pub linger: Micros,
+    pub delivery_timeout: Micros,
+    pub tag: Option<Tag>,
+    /// The record's own deadline, when it has one.
+    pub own_deadline: Option<Time>,
+    /// Takes memory whatever the budget says: for records that are inside it already.
+    pub forced: bool,
+}
+
+/// The record was not appended: so many bytes of `buffer.memory` are needed first.
+#[derive(Debug, PartialEq, Eq)]
+pub struct NeedsMemory(pub usize);
+
+impl Partition {
+    pub(super) fn new(id: u32, topic: u32, index: i32) -> Partition {
+        Partition { id, topic, index, leader: LeaderCell::new(), queue: Mutex::default() }
+    }
+
+    /// The leader's broker id, or `NO_LEADER`.
+    pub fn leader(&self) -> i32 {
+        self.leader.get()
+    }
+
+    pub fn set_leader(&self, broker: i32) {
+        self.leader.set(broker);
+    }
+
+    /// Encodes the record into the open batch; answers its bytes. `held` is memory that an earlier refusal made the
+    /// caller wait for.
+    #[inline]
+    pub(super) fn append(
+        &self,
+        record: &Record<'_>,
+        how: &Append<'_>,
+        held: &mut Option<Reservation>,
+        clock: impl Fn() -> Time,
+    ) -> Result<usize, NeedsMemory> {
+        let mut queue = self.queue.lock();
+        let mut sealed = false;
+        if let Some(open) = &mut queue.open {
+            let delta = record.timestamp_ms.wrapping_sub(open.base_timestamp_ms);
+            let body_len = record_batch::record_body_len(delta, open.count, record);
+            let len = record_batch::record_len(body_len);
+            if open.len + len <= how.batch_size
+                && open.count < BATCH_RECORDS_MAX
+                && i32::try_from(delta).is_ok()
+            {
+                if open.tail.room_len() < len {
+                    // Room grows with the batch, so that many small batches stay small.
+                    let wanted = open.len.min(how.batch_size - open.len);
+                    let chunk = get_chunk(how, held, Memory::capacity_for(len, wanted))?;
+                    open.push_chunk(chunk);
+                }
+                if let Some(tag) = how.tag {
+                    if open.slots.len() == open.slots.capacity() {
+                        let more = open.slots.capacity().max(SLOTS_MIN);
+                        open.slot_bytes += charge_slots(how, held, more)?;
+                        open.slots.reserve_exact(more);
+                    }
+                    open.slots.push(slot(tag, record, delta, open.count));
+                }
+                open.write(record, delta, body_len, len);
+                if let Some(own) = how.own_deadline
+                    && own < open.deadline
+                {
+                    open.deadline = own;
+                    how.inbox.tell(Event::Deadline { partition: self.id, deadline: own }, own);
+                }
+                return Ok(len);
+            }
+            sealed = true;
+        }
+        // The rare half: the first record of a batch.
+        self.append_first(&mut queue, sealed, record, how, held, clock)
+    }
+
+    #[cold]
+    fn append_first(
+        &self,
+        queue: &mut Queue,
+        sealed: bool,
+        record: &Record<'_>,
+        how: &Append<'_>,
+        held: &mut Option<Reservation>,
+        clock: impl Fn() -> Time,
+    ) -> Result<usize, NeedsMemory> {
+        if sealed {
+            queue.seal_open(how.memory);
+        }
+        let appended = self.open_with(queue, sealed, record, how, held, clock);
+        if appended.is_err() && sealed {
+            // The full batch is ready even though its successor has to wait: it is what will make room.
+            how.inbox.tell(Event::Sealed { partition: self.id }, Time::ZERO);
+        }
+        appended
+    }
+
+    fn open_with(
+        &self,
+        queue: &mut Queue,
+        sealed: bool,
+        record: &Record<'_>,
+        how: &Append<'_>,
+        held: &mut Option<Reservation>,
+        clock: impl Fn() -> Time,
+    ) -> Result<usize, NeedsMemory> {
+        let body_len = record_batch::record_body_len(0, 0, record);
+        let len = record_batch::record_len(body_len);
+        let wanted = queue.last_len.min(how.batch_size);
+        let tail = get_chunk(how, held, Memory::capacity_for(HEADER_LEN + len, wanted))?;
+        let mut slots = Vec::new();
+        let mut slot_bytes = 0;
+        if how.tag.is_some() {
+            slots = match how.reports.spare_slots() {
+                // A large vector under a small batch would fill the budget with nothing.
+                Some(spare) if (1..=queue.last_slots.max(SLOTS_MIN) * 2).contains(&spare.capacity()) => spare,
+                _ => Vec::with_capacity(queue.last_slots.max(SLOTS_MIN)),
+            };
+            match charge_slots(how, held, slots.capacity()) {
+                Ok(bytes) => slot_bytes = bytes,
+                Err(needs) => {
+                    how.memory.release(std::iter::once(tail));
+                    return Err(needs);
+                }
+            }
+        }
+        let opened_at = clock();
+        let deadline = (opened_at + how.delivery_timeout).min(how.own_deadline.unwrap_or(Time::NEVER));
+        let id = how.inbox.opened(self.id, opened_at, deadline, opened_at + how.linger, sealed);
+        let mut open = OpenBatch::new(id, opened_at, deadline, record.timestamp_ms, tail);
+        open.slots = slots;
+        open.slot_bytes = slot_bytes;
+        if let Some(tag) = how.tag {
+            open.slots.push(slot(tag, record, 0, 0));
+        }
+        open.write(record, 0, body_len, len);
+        queue.open = Some(open);
+        Ok(len)
+    }
+
+    /// The next batch: a sealed one, or the open one when `may_seal` says so of its id and the time it was opened.
+    pub fn take(&self, memory: &Arc<Memory>, may_seal: impl FnOnce(u64, Time) -> bool) -> Option<Batch> {
+        let mut queue = self.queue.lock();
+        if queue.sealed.is_empty()
+            && let Some(open) = &queue.open
+            && may_seal(open.id, open.opened_at)
+        {
+            queue.seal_open(memory);
+        }
+        queue.sealed.pop_front()
+    }
+
+    /// Whether `take` would give a batch.
+    pub fn has_batch(&self, may_seal: impl FnOnce(u64, Time) -> bool) -> bool {
+        let queue = self.queue.lock();
+        !queue.sealed.is_empty() || queue.open.as_ref().is_some_and(|open| may_seal(open.id, open.opened_at))
+    }
+
+    /// The earliest deadline of the batches here.
+    pub fn earliest_deadline(&self) -> Option<Time> {
+        let queue = self.queue.lock();
+        let sealed = queue.sealed.iter().map(|batch| batch.deadline).min();
+        let open = queue.open.as_ref().map(|open| open.deadline);
+        sealed.into_iter().chain(open).min()
+    }
+
+    /// Takes out the batches that have expired at `now` (`Time::NEVER`: all of them).
+    pub fn take_expired(&self, memory: &Arc<Memory>, now: Time) -> Vec<Batch> {
+        let mut queue = self.queue.lock();
+        if queue.open.as_ref().is_some_and(|open| open.deadline <= now || now == Time::NEVER) {
+            queue.seal_open(memory);
+        }
+        let mut expired = Vec::new();
+        let mut kept = VecDeque::with_capacity(queue.sealed.len());
+        for batch in queue.sealed.drain(..) {
+            if batch.deadline <= now || now == Time::NEVER {
+                expired.push(batch);
+            } else {
+                kept.push_back(batch);
+            }
+        }
+        queue.sealed = kept;
+        expired
+    }
+
+    /// Bytes that wait here.
+    pub fn queued_bytes(&self) -> usize {
+        let queue = self.queue.lock();
+        queue.sealed.iter().map(Batch::len).sum::<usize>() + queue.open.as_ref().map_or(0, |open| open.len)
+    }
+}
+
+impl Queue {
+    fn seal_open(&mut self, memory: &Arc<Memory>) {
+        if let Some(open) = self.open.take() {
+            self.last_len = open.len;
+            self.last_slots = open.slots.len();
+            self.sealed.push_back(open.seal(memory));
+        }
+    }
+}
+
+fn get_chunk(
+    how: &Append<'_>,
+    held: &mut Option<Reservation>,
+    capacity: usize,
+) -> Result<super::memory::Chunk, NeedsMemory> {
+    if how.forced {
+        return Ok(how.memory.forced_chunk(capacity));
+    }
+    match held.take() {
+        Some(reservation) if reservation.covers(capacity) => Ok(how.memory.chunk(reservation, capacity)),
+        other => {
+            *held = other;
+            how.memory.try_chunk(capacity).ok_or(NeedsMemory(capacity))
+        }
+    }
+}
+
+fn charge_slots(how: &Append<'_>, held: &mut Option<Reservation>, count: usize) -> Result<usize, NeedsMemory> {
+    let bytes = count * size_of::<Slot>();
+    if how.forced {
+        how.memory.force_charge(bytes);
+        return Ok(bytes);
+    }
+    match held.take() {
+        Some(reservation) if reservation.covers(bytes) => {
+            reservation.spend(bytes);
+            Ok(bytes)
+        }
+        other => {
+            *held = other;
+            if how.memory.try_charge(bytes) { Ok(bytes) } else { Err(NeedsMemory(bytes)) }
+        }
+    }
+}
+
+#[inline]
+fn slot(tag: Tag, record: &Record<'_>, delta: i64, offset_delta: u32) -> Slot {
+    let len = |bytes: Option<&[u8]>| bytes.map_or(-1, |bytes| bytes.len() as i32);
+    Slot {
+        callback: tag.callback,
+        opaque: tag.opaque,
+        key_len: len(record.key),
+        value_len: len(record.value),
+        timestamp_delta_ms: delta as i32,
+        offset_delta,
+    }
+}

@@ -1,0 +1,252 @@
+//! Topics and their partitions: created by the first send that names a topic, filled in when metadata arrives, and kept as
+//! long as the producer, so that names and handles stay valid.
+
+use std::collections::{HashMap, VecDeque};
+use std::ffi::{CStr, CString};
+use std::sync::atomic::{AtomicI32, AtomicU32, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use parking_lot::{Mutex, RwLock};
+
+use super::partition::Partition;
+use crate::error::{Error, Result, Status};
+use crate::partitioner::Sticky;
+use crate::record::{Header, Record};
+use crate::time::Time;
+
+/// Topics of one producer. A program that needs more is sending to names it makes up.
+const TOPICS_MAX: usize = 100_000;
+/// Times that a topic's partition count may grow; each step at least doubles the room.
+const GROWTH_STEPS: usize = 24;
+/// Kafka's limit for a topic name.
+pub const TOPIC_NAME_MAX: usize = 249;
+/// No leader known.
+pub const NO_LEADER: i32 = -1;
+
+pub struct Topic {
+    pub id: u32,
+    /// Of the producer it belongs to: a handle used with another producer is recognised.
+    pub producer: u64,
+    name: Arc<CStr>,
+    /// Partitions that records may be sent to; 0 until metadata is there.
+    partition_count: AtomicU32,
+    /// Partitions are never moved: the first segment is the topic as first seen, later ones are growth.
+    segments: [OnceLock<Box<[Partition]>>; GROWTH_STEPS],
+    pub sticky: Sticky,
+    /// Records that wait for metadata, in the order in which they came. Whoever finds the count zero looks again under
+    /// this lock: the count is published under it, after the queue has been emptied into the partitions.
+    pub(super) parked: Mutex<VecDeque<ParkedRecord>>,
+}
+
+/// A record with its own copy of everything: only until its topic's partitions are known.
+#[derive(Debug)]
+pub struct ParkedRecord {
+    /// The partition asked for; `None` leaves the choice to the partitioner.
+    pub partition: Option<u32>,
+    pub key: Option<Box<[u8]>>,
+    pub value: Option<Box<[u8]>>,
+    pub headers: Vec<(Box<str>, Option<Box<[u8]>>)>,
+    pub timestamp_ms: i64,
+    pub tag: Option<Tag>,
+    pub parked_at: Time,
+    pub deadline: Time,
+    /// What it takes of `buffer.memory`.
+    pub charged: usize,
+}
+
+/// Who hears of a record: address of the callback and its argument.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tag {
+    pub callback: usize,
+    pub opaque: usize,
+}
+
+impl ParkedRecord {
+    /// Gives the record in borrowed form.
+    pub fn with<R>(&self, take: impl FnOnce(&Record<'_>) -> R) -> R {
+        let headers: Vec<Header<'_>> =
+            self.headers.iter().map(|(name, value)| Header { name, value: value.as_deref() }).collect();
+        take(&Record {
+            key: self.key.as_deref(),
+            value: self.value.as_deref(),
+            headers: &headers,
+            timestamp_ms: self.timestamp_ms,
+        })
+    }
+
+    pub(super) fn new(record: &Record<'_>) -> ParkedRecord {
+        let headers = record.headers.iter().map(|h| (h.name.into(), h.value.map(Into::into))).collect();
+        ParkedRecord {
+            partition: None,
+            key: record.key.map(Into::into),
+            value: record.value.map(Into::into),
+            headers,
+            timestamp_ms: record.timestamp_ms,
+            tag: None,
+            parked_at: Time::ZERO,
+            deadline: Time::NEVER,
+            charged: 0,
+        }
+    }
+}
+
+impl Topic {
+    pub fn name(&self) -> &str {
+        // Checked when the topic was made: Kafka's legal names are ASCII.
+        self.name.to_str().unwrap_or_default()
+    }
+
+    pub fn c_name(&self) -> &Arc<CStr> {
+        &self.name
+    }
+
+    /// 0 until metadata is there.
+    #[inline]
+    pub fn partition_count(&self) -> u32 {
+        self.partition_count.load(Ordering::Acquire)
+    }
+
+    #[inline]
+    pub fn partition(&self, index: u32) -> Option<&Partition> {
+        let mut at = index as usize;
+        for segment in &self.segments {
+            let segment = segment.get()?;
+            match segment.get(at) {
+                Some(partition) => return Some(partition),
+                None => at -= segment.len(),
+            }
+        }
+        None
+    }
+
+    /// Makes partitions until there are `count`; `number` numbers each new one. Called by the I/O thread only.
+    pub(super) fn grow(&self, count: u32, mut number: impl FnMut() -> u32) {
+        let mut made = 0usize;
+        for segment in &self.segments {
+            if made >= count as usize {
+                return;
+            }
+            let partitions = segment.get_or_init(|| {
+                let room = (count as usize - made).max(made);
+                (made..made + room).map(|index| Partition::new(number(), self.id, index as i32)).collect()
+            });
+            made += partitions.len();
+        }
+    }
+
+    pub(super) fn publish(&self, count: u32) {
+        // Kafka never takes partitions away; a smaller count is a stale answer.
+        self.partition_count.fetch_max(count, Ordering::AcqRel);
+    }
+
+    /// A partition for a record without a key, chosen with `random`: one with a leader if there is any.
+    pub fn choose_available(&self, count: u32, random: u64) -> u32 {
+        let start = (random % u64::from(count)) as u32;
+        // A bounded look around: with nearly all leaders gone any partition is as good as another.
+        for step in 0..count.min(64) {
+            let index = (start + step) % count;
+            if self.partition(index).is_some_and(|partition| partition.leader() != NO_LEADER) {
+                return index;
+            }
+        }
+        start
+    }
+}
+
+/// Every topic that was ever named.
+pub struct TopicTable {
+    producer: u64,
+    seed: u64,
+    by_name: RwLock<HashMap<Box<str>, Arc<Topic>>>,
+    by_id: RwLock<Vec<Arc<Topic>>>,
+}
+
+impl TopicTable {
+    pub fn new(producer: u64, seed: u64) -> TopicTable {
+        TopicTable { producer, seed, by_name: RwLock::default(), by_id: RwLock::default() }
+    }
+
+    pub fn by_id(&self, id: u32) -> Arc<Topic> {
+        self.by_id.read()[id as usize].clone()
+    }
+
+    pub fn find(&self, name: &str) -> Option<Arc<Topic>> {
+        self.by_name.read().get(name).cloned()
+    }
+
+    pub fn len(&self) -> usize {
+        self.by_id.read().len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The topic of this name, made when it is new. The name is checked: a wrong one is an error now, not a timeout later.
+    pub fn intern(&self, name: &str) -> Result<Arc<Topic>> {
+        if let Some(topic) = self.find(name) {
+            return Ok(topic);
+        }
+        check_topic_name(name)?;
+        let mut by_name = self.by_name.write();
+        if let Some(topic) = by_name.get(name) {
+            return Ok(topic.clone());
+        }
+        let mut by_id = self.by_id.write();
+        if by_id.len() >= TOPICS_MAX {
+            let text = format!("topic '{name}' would be topic number {}; one producer takes {TOPICS_MAX}", TOPICS_MAX + 1);
+            return Err(Error::new(Status::NO_RESOURCES, text));
+        }
+        let c_name = CString::new(name).expect("checked: no NUL in a legal name");
+        let id = by_id.len() as u32;
+        let topic = Arc::new(Topic {
+            id,
+            producer: self.producer,
+            name: c_name.into(),
+            partition_count: AtomicU32::new(0),
+            segments: Default::default(),
+            sticky: Sticky::new(self.seed ^ u64::from(id).wrapping_mul(0x9E37_79B9_7F4A_7C15)),
+            parked: Mutex::default(),
+        });
+        by_id.push(topic.clone());
+        by_name.insert(name.into(), topic.clone());
+        Ok(topic)
+    }
+}
+
+/// Kafka's rule for topic names: 1 to 249 of `[a-zA-Z0-9._-]`, not "." or "..".
+pub fn check_topic_name(name: &str) -> Result<()> {
+    let wrong = |why: String| Err(Error::new(Status(17), why));
+    if name.is_empty() {
+        return wrong("the topic name is empty; name the topic to send to".into());
+    }
+    if name.len() > TOPIC_NAME_MAX {
+        let start: String = name.chars().take(20).collect();
+        return wrong(format!("topic name '{start}…' has {} bytes; Kafka allows {TOPIC_NAME_MAX}", name.len()));
+    }
+    if name == "." || name == ".." {
+        return wrong(format!("'{name}' is not a legal topic name"));
+    }
+    match name.chars().find(|c| !(c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-'))) {
+        Some(c) => wrong(format!("topic name '{name}' has the character {c:?}; Kafka allows a-z A-Z 0-9 . _ -")),
+        None => Ok(()),
+    }
+}
+
+/// A leader's broker id, read by partitioners on application threads, written by the I/O thread.
+#[derive(Debug)]
+pub(super) struct LeaderCell(AtomicI32);
+
+impl LeaderCell {
+    pub fn new() -> LeaderCell {
+        LeaderCell(AtomicI32::new(NO_LEADER))
+    }
+
+    pub fn get(&self) -> i32 {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    pub fn set(&self, broker: i32) {
+        self.0.store(broker, Ordering::Relaxed);
+    }
+}

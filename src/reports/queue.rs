@@ -1,0 +1,371 @@
+//! The queue of finished batches and of log lines, and the one dispatcher at a time that serves it.
+
+use std::collections::VecDeque;
+
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::thread::ThreadId;
+use std::time::Instant;
+
+use parking_lot::{Condvar, Mutex};
+
+use super::{FinishedBatch, Slot};
+
+/// Log lines kept for a dispatcher; later ones are counted, not kept.
+const LOG_LINES_MAX: usize = 1_000;
+/// Slot vectors kept for reuse: a few large batches' worth.
+const SPARE_SLOT_VECTORS: usize = 16;
+/// Larger vectors than this are not worth keeping (1 MiB of slots).
+const SPARE_SLOTS_MAX: usize = 32 << 10;
+
+/// Something an application thread waits for: set by the I/O thread once, with the place in the report queue that must have
+/// been dispatched before the wait is over.
+#[derive(Debug, Default)]
+pub struct Completion(AtomicU64);
+
+impl Completion {
+    /// The place, when it is complete.
+    fn place(&self) -> Option<u64> {
+        self.0.load(Ordering::Acquire).checked_sub(1)
+    }
+
+    pub fn is_complete(&self) -> bool {
+        self.place().is_some()
+    }
+}
+
+/// A line for the log callback. Levels are syslog's: 3 error, 4 warning, 5 notice, 6 info, 7 debug.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogLine {
+    pub level: i32,
+    pub facility: &'static str,
+    pub text: String,
+}
+
+/// What a dispatcher hands to the application.
+#[derive(Debug)]
+pub enum Item<'a> {
+    Batch(&'a FinishedBatch),
+    Log(&'a LogLine),
+}
+
+/// How a dispatch ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dispatch {
+    /// So many records were reported; what was waited for came.
+    Done(usize),
+    /// So many records were reported; the deadline passed first.
+    TimedOut(usize),
+    /// This thread is inside a dispatch of the same producer.
+    Reentered,
+}
+
+#[derive(Default)]
+struct State {
+    batches: VecDeque<FinishedBatch>,
+    logs: VecDeque<LogLine>,
+    logs_dropped: u64,
+    /// Batches ever pushed, and ever dispatched with their callbacks returned.
+    pushed: u64,
+    dispatched: u64,
+    /// One dispatcher at a time keeps reports of a partition in order; its thread's id recognises a call from a callback.
+    dispatcher: Option<ThreadId>,
+    spare_slots: Vec<Vec<Slot>>,
+}
+
+pub struct Reports {
+    state: Mutex<State>,
+    changed: Condvar,
+    /// Records in `batches`: read by every send, without the lock.
+    pending: AtomicUsize,
+    pending_max: usize,
+    log_level_max: i32,
+}
+
+impl Reports {
+    /// `pending_max` bounds the records whose reports nobody takes; lines above `log_level_max` are dropped (-1: all).
+    pub fn new(pending_max: usize, log_level_max: i32) -> Reports {
+        Reports {
+            state: Mutex::new(State::default()),
+            changed: Condvar::new(),
+            pending: AtomicUsize::new(0),
+            pending_max,
+            log_level_max,
+        }
+    }
+
+    /// A batch is finished. Nothing is kept of it when no record of it wants a report.
+    pub fn push(&self, batch: FinishedBatch) {
+        if batch.slots.is_empty() {
+            return;
+        }
+        self.pending.fetch_add(batch.slots.len(), Ordering::Relaxed);
+        let mut state = self.state.lock();
+        state.pushed += 1;
+        state.batches.push_back(batch);
+        self.changed.notify_all();
+    }
+
+    /// Marks a completion: everything pushed so far belongs to it.
+    pub fn complete(&self, completion: &Completion) {
+        let state = self.state.lock();
+        completion.0.store(state.pushed + 1, Ordering::Release);
+        self.changed.notify_all();
+    }
+
+    pub fn log(&self, level: i32, facility: &'static str, text: impl FnOnce() -> String) {
+        if level > self.log_level_max {
+            return;
+        }
+        let line = LogLine { level, facility, text: text() };
+        let mut state = self.state.lock();
+        if state.logs.len() < LOG_LINES_MAX {
+            state.logs.push_back(line);
+        } else {
+            state.logs_dropped += 1;
+        }
+        self.changed.notify_all();
+    }
+
+    /// Whether so many reports wait that sending must stop until some are taken.
+    #[inline]
+    pub fn is_full(&self) -> bool {
+        self.pending.load(Ordering::Relaxed) >= self.pending_max
+    }
+
+    pub fn pending(&self) -> usize {
+        self.pending.load(Ordering::Relaxed)
+    }
+
+    /// Whether this thread is inside a dispatch of this producer, that is, in one of its callbacks.
+    pub fn in_callback(&self) -> bool {
+        self.state.lock().dispatcher == Some(std::thread::current().id())
+    }
+
+    /// An empty vector for slots, with the room it had before.
+    pub fn spare_slots(&self) -> Option<Vec<Slot>> {
+        self.state.lock().spare_slots.pop()
+    }
+
+    /// Dispatches what is there now; with nothing there, waits for the first to come until `deadline` (`None`: for ever).
+    pub fn poll(&self, deadline: Option<Instant>, mut hand: impl FnMut(Item<'_>)) -> Dispatch {
+        let mut state = self.state.lock();
+        if state.dispatcher == Some(std::thread::current().id()) {
+            return Dispatch::Reentered;
+        }
+        loop {
+            if state.dispatcher.is_none() && !(state.batches.is_empty() && state.logs.is_empty()) {
+                drop(state);
+                return Dispatch::Done(self.drain(&mut hand));
+            }
+            if !self.wait(&mut state, deadline) {
+                return Dispatch::TimedOut(0);
+            }
+        }
+    }
+
+    /// Dispatches until the completion is reached and everything that belongs to it has been reported.
+    pub fn wait_for(
+        &self,
+        completion: &Completion,
+        deadline: Option<Instant>,
+        mut hand: impl FnMut(Item<'_>),
+    ) -> Dispatch {
+        let mut reported = 0;
+        let mut state = self.state.lock();
+        if state.dispatcher == Some(std::thread::current().id()) {
+            return Dispatch::Reentered;
+        }
+        loop {
+            if completion.place().is_some_and(|place| state.dispatched >= place) {
+                return Dispatch::Done(reported);
+            }
+            if state.dispatcher.is_none() && !(state.batches.is_empty() && state.logs.is_empty()) {
+                drop(state);
+                reported += self.drain(&mut hand);
+                state = self.state.lock();
+            } else if !self.wait(&mut state, deadline) {
+                return Dispatch::TimedOut(reported);
+            }
+        }
+    }
+
+    /// Serves log lines first, then every batch that is there now: later ones are for the next call, so that a fast
+    /// sender does not keep this one for ever.
+    fn drain(&self, hand: &mut impl FnMut(Item<'_>)) -> usize {
+        let (mut batches, logs, dropped) = {
+            let mut state = self.state.lock();
+            if state.dispatcher.is_some() {
+                return 0;
+            }
+            state.dispatcher = Some(std::thread::current().id());
+            let dropped = std::mem::take(&mut state.logs_dropped);
+            (std::mem::take(&mut state.batches), std::mem::take(&mut state.logs), dropped)
+        };
+        // Gives the dispatcher's place back even when `hand` panics.
+        let mut turn = Turn { reports: self, dispatched: 0, spare: Vec::new() };
+        for line in &logs {
+            hand(Item::Log(line));
+        }
+        if dropped > 0 {
+            let text = format!("{dropped} log lines were dropped because nobody polled");
+            hand(Item::Log(&LogLine { level: 4, facility: "LOG", text }));
+        }
+        let mut reported = 0;
+        for batch in &mut batches {
+            self.pending.fetch_sub(batch.slots.len(), Ordering::Relaxed);
+            turn.dispatched += 1;
+            reported += batch.slots.len();
+            hand(Item::Batch(batch));
+            if turn.spare.len() < SPARE_SLOT_VECTORS && batch.slots.capacity() <= SPARE_SLOTS_MAX {
+                let mut slots = std::mem::take(&mut batch.slots);
+                slots.clear();
+                turn.spare.push(slots);
+            }
+        }
+        reported
+    }
+
+    /// False when the deadline has passed.
+    fn wait(&self, state: &mut parking_lot::MutexGuard<'_, State>, deadline: Option<Instant>) -> bool {
+        match deadline {
+            None => {
+                self.changed.wait(state);
+                true
+            }
+            Some(deadline) => !self.changed.wait_until(state, deadline).timed_out(),
+        }
+    }
+}
+
+/// One dispatcher's turn. Ending it lets the next thread serve reports and tells waiting flushes how far it came.
+struct Turn<'a> {
+    reports: &'a Reports,
+    dispatched: u64,
+    spare: Vec<Vec<Slot>>,
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        let mut state = self.reports.state.lock();
+        state.dispatcher = None;
+        state.dispatched += self.dispatched;
+        let room = SPARE_SLOT_VECTORS.saturating_sub(state.spare_slots.len());
+        state.spare_slots.extend(self.spare.drain(..).take(room));
+        self.reports.changed.notify_all();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+    use crate::error::Status;
+    use crate::reports::{Persisted, Phase};
+    use crate::time::Time;
+    use std::time::Duration;
+
+    fn batch(records: u32) -> FinishedBatch {
+        let slot = |offset_delta| Slot {
+            callback: 1,
+            opaque: offset_delta as usize,
+            key_len: -1,
+            value_len: 0,
+            timestamp_delta_ms: 0,
+            offset_delta,
+        };
+        FinishedBatch {
+            topic: Arc::from(c"t"),
+            partition: 0,
+            status: Status::OK,
+            persisted: Persisted::Yes,
+            phase: Phase::Answered,
+            base_offset: 0,
+            base_timestamp_ms: 0,
+            log_append_time_ms: None,
+            broker: 1,
+            attempts: 1,
+            opened_at: Time(0),
+            finished_at: Time(1),
+            cause: None,
+            record_causes: Vec::new(),
+            slots: (0..records).map(slot).collect(),
+        }
+    }
+
+    fn now() -> Option<Instant> {
+        Some(Instant::now())
+    }
+
+    #[test]
+    fn a_batch_without_slots_leaves_nothing_behind() {
+        let reports = Reports::new(10, 6);
+        reports.push(batch(0));
+        assert_eq!(reports.poll(now(), |_| panic!("nothing to hand out")), Dispatch::TimedOut(0));
+    }
+
+    #[test]
+    fn the_bound_counts_records_until_they_are_taken() {
+        let reports = Reports::new(3, 6);
+        reports.push(batch(2));
+        assert!(!reports.is_full());
+        reports.push(batch(1));
+        assert!(reports.is_full());
+        assert_eq!(reports.poll(now(), |_| ()), Dispatch::Done(3));
+        assert!(!reports.is_full());
+        assert_eq!(reports.spare_slots().map(|slots| slots.len()), Some(0));
+    }
+
+    #[test]
+    fn a_completion_waits_for_what_was_pushed_before_it_and_not_for_later() {
+        let reports = Reports::new(100, 6);
+        let completion = Completion::default();
+        assert_eq!(reports.wait_for(&completion, now(), |_| ()), Dispatch::TimedOut(0));
+        reports.push(batch(1));
+        reports.complete(&completion);
+        let mut handed = 0;
+        assert_eq!(reports.wait_for(&completion, now(), |_| handed += 1), Dispatch::Done(1));
+        reports.push(batch(1));
+        assert_eq!(reports.wait_for(&completion, now(), |_| handed += 1), Dispatch::Done(0));
+        assert_eq!(handed, 1);
+    }
+
+    #[test]
+    fn a_dispatch_inside_a_dispatch_is_recognised() {
+        let reports = Reports::new(100, 6);
+        reports.push(batch(1));
+        let mut inner = None;
+        reports.poll(now(), |_| {
+            assert!(reports.in_callback());
+            inner = Some(reports.poll(now(), |_| ()));
+        });
+        assert_eq!(inner, Some(Dispatch::Reentered));
+        assert!(!reports.in_callback());
+    }
+
+    #[test]
+    fn a_waiting_poll_wakes_when_a_batch_comes() {
+        let reports = Arc::new(Reports::new(100, 6));
+        let theirs = reports.clone();
+        let soon = Instant::now() + Duration::from_secs(20);
+        let poller = std::thread::spawn(move || theirs.poll(Some(soon), |_| ()));
+        reports.push(batch(2));
+        assert_eq!(poller.join().expect("no panic"), Dispatch::Done(2));
+    }
+
+    #[test]
+    fn log_lines_are_bounded_and_the_loss_is_told() {
+        let reports = Reports::new(100, 6);
+        reports.log(7, "X", || unreachable!("above the level"));
+        for _ in 0..LOG_LINES_MAX + 5 {
+            reports.log(6, "X", || "line".into());
+        }
+        let mut lines = Vec::new();
+        reports.poll(now(), |item| {
+            if let Item::Log(line) = item {
+                lines.push(line.text.clone());
+            }
+        });
+        assert_eq!(lines.len(), LOG_LINES_MAX + 1);
+        assert_eq!(lines.last().map(String::as_str), Some("5 log lines were dropped because nobody polled"));
+    }
+}
