@@ -58,6 +58,7 @@ pub trait Core {
     /// true when there is work already and the loop must not sleep.
     fn before_sleep(&mut self, now: Time, until: Time) -> bool;
     /// Publishes "awake": work left from now on is seen without a wake-up, at the latest by the next `before_sleep`.
+    /// Called every turn, also when the loop did not sleep and so did not ask `before_sleep`.
     fn after_sleep(&mut self);
     /// True ends the loop: connections are closed and the thread ends.
     fn is_finished(&self) -> bool;

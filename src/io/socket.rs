@@ -108,8 +108,12 @@ mod tests {
         #[cfg(target_os = "linux")]
         {
             assert_eq!(socket.tcp_user_timeout().unwrap(), Some(Duration::from_millis(12_345)));
-            assert!(socket.cloexec().unwrap());
             assert!(socket.nonblocking().unwrap());
+            use std::os::fd::AsRawFd;
+            let info = std::fs::read_to_string(format!("/proc/self/fdinfo/{}", stream.as_raw_fd())).unwrap();
+            let flags = info.lines().find_map(|line| line.strip_prefix("flags:")).unwrap().trim();
+            let flags = i32::from_str_radix(flags, 8).unwrap();
+            assert_ne!(flags & libc::O_CLOEXEC, 0);
         }
     }
 
