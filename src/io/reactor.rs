@@ -49,7 +49,7 @@ enum Sleep {
 }
 
 pub(super) struct Reactor<C> {
-    poll: Poll,
+    pub(super) poll: Poll,
     core: C,
     clock: Clock,
     options: IoOptions,
@@ -127,7 +127,7 @@ impl<C: Core> Reactor<C> {
     }
 
     /// Everything between two sleeps. Answers the time up to which timers have been handled.
-    fn turn(&mut self, events: &Events, mut woken: bool) -> Time {
+    pub(super) fn turn(&mut self, events: &Events, mut woken: bool) -> Time {
         let now = self.clock.now();
         for conn in std::mem::take(&mut self.unread) {
             if let Some(open) = self.open(conn) {

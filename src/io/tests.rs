@@ -452,6 +452,36 @@ fn a_reset_is_reported_and_unwritten_frames_are_dropped() {
 }
 
 #[test]
+fn answers_that_came_before_a_failed_write_are_delivered_before_the_end() {
+    // Driven by hand: the write must fail in a turn that has not seen the events of the answer and the reset yet.
+    let shared = Arc::new(Shared::default());
+    let core = FakeCore { shared: shared.clone(), actions: VecDeque::new() };
+    let lookup: Lookup = Arc::new(|_| Err(io::Error::other("no names in this test")));
+    let (mut reactor, _waker) = Reactor::new(IoOptions::default(), Clock::new(), core, lookup).unwrap();
+    let mut events = mio::Events::with_capacity(8);
+
+    let (listener, address) = listen();
+    shared.state.lock().inbox.push_back(connect(1, "127.0.0.1", address.port(), SETUP_TIMEOUT_MS));
+    reactor.turn(&events, true);
+    let (mut peer, _) = listener.accept().unwrap();
+    while shared.state.lock().connected.is_empty() {
+        reactor.poll.poll(&mut events, Some(PATIENCE)).unwrap();
+        reactor.turn(&events, false);
+    }
+
+    peer.write_all(b"answer").unwrap();
+    SockRef::from(&peer).set_linger(Some(Duration::ZERO)).unwrap();
+    drop(peer);
+    shared.state.lock().inbox.push_back(write(1, b"too late".to_vec()));
+    events.clear();
+    reactor.turn(&events, true);
+    let state = shared.state.lock();
+    assert_eq!(state.received, b"answer");
+    assert_eq!(state.closed.len(), 1);
+    assert_eq!(state.written, 0);
+}
+
+#[test]
 fn close_is_silent_drops_the_output_and_ignores_later_writes() {
     let fixture = Fixture::new();
     let mut peer = connected(&fixture, 1);
