@@ -3,9 +3,35 @@
 //!
 //! after every `handle_*` call the driver takes `poll_action` until `None`, then sleeps at most until `poll_timeout`.
 
+mod broker;
+mod cluster;
+mod connection;
+mod expiry;
 mod frame;
+mod links;
+mod outcome;
+mod partition;
+mod produce;
+mod random;
+mod timers;
+pub mod verdict;
+mod window;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 
 pub use frame::Frame;
+
+use crate::accumulator::{Accumulator, Command, Event, Letters, NO_LEADER};
+use crate::config::Config;
+use crate::reports::Reports;
+use crate::time::{Micros, Time};
+use broker::Broker;
+use cluster::Cluster;
+use partition::{PartitionState, Taken};
+use random::Random;
+use timers::{Timer, Timers};
+use window::Window;
 
 /// One connection attempt and the connection it became. Never reused, so a late event of an old connection is recognised.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
@@ -22,4 +48,202 @@ pub enum Action {
     Write { conn: ConnId, frame: Frame },
     /// Close at once and forget; no `handle_closed` follows.
     Close { conn: ConnId },
+}
+
+pub struct Sender {
+    config: Arc<Config>,
+    accumulator: Arc<Accumulator>,
+    reports: Arc<Reports>,
+    random: Random,
+    timers: Timers,
+    actions: VecDeque<Action>,
+    brokers: BTreeMap<i32, Broker>,
+    /// Which broker a connection belongs to; connections that were closed are not here any more.
+    connections: BTreeMap<ConnId, i32>,
+    next_connection: u64,
+    /// By the dense partition id that the accumulator's partitions carry.
+    partitions: Vec<PartitionState>,
+    cluster: Cluster,
+    window: Window,
+    /// When open batches are due, in the order in which they were opened: linger is the same for all of them.
+    linger: VecDeque<(Time, u32)>,
+    /// Partitions with something to send and no leader.
+    leaderless: BTreeSet<u32>,
+    /// Batches with a smaller number do not linger: a flush asked for them.
+    flush_before: u64,
+    letters: Letters,
+    finished: bool,
+}
+
+impl Sender {
+    /// `seed` decides jitter and the order in which bootstrap servers are tried.
+    pub fn new(config: Arc<Config>, accumulator: Arc<Accumulator>, seed: u64, now: Time) -> Sender {
+        let reports = accumulator.reports.clone();
+        let mut sender = Sender {
+            random: Random::new(seed),
+            cluster: Cluster::new(now, &config),
+            config,
+            accumulator,
+            reports,
+            timers: Timers::default(),
+            actions: VecDeque::new(),
+            brokers: BTreeMap::new(),
+            connections: BTreeMap::new(),
+            next_connection: 0,
+            partitions: Vec::new(),
+            window: Window::default(),
+            linger: VecDeque::new(),
+            leaderless: BTreeSet::new(),
+            flush_before: 0,
+            letters: Letters::default(),
+            finished: false,
+        };
+        sender.add_bootstrap_servers();
+        // Connecting before the first record saves it the round trips.
+        sender.refresh_metadata(now);
+        sender
+    }
+
+    /// The application left events or commands in the inbox.
+    pub fn handle_wakeup(&mut self, now: Time) {
+        let mut letters = std::mem::take(&mut self.letters);
+        self.accumulator.inbox.take(&mut letters);
+        for event in letters.events.drain(..) {
+            self.handle_event(now, event);
+        }
+        for command in letters.commands.drain(..) {
+            self.handle_command(now, command, letters.next_batch);
+        }
+        self.letters = letters;
+        self.after_outcomes(now);
+    }
+
+    fn handle_event(&mut self, now: Time, event: Event) {
+        match event {
+            Event::Opened { partition, opened_at, deadline, .. } => {
+                self.arm_deadline(partition, deadline);
+                let due = opened_at + Micros(self.config.linger_us);
+                if due <= now || self.accumulator.memory.has_waiters() {
+                    self.mark_ready(now, partition);
+                } else {
+                    self.linger.push_back((due, partition));
+                }
+            }
+            Event::Sealed { partition } => self.mark_ready(now, partition),
+            Event::Deadline { partition, deadline } => self.arm_deadline(partition, deadline),
+            Event::Parked { topic, deadline } => self.topic_wanted(now, topic, deadline),
+            Event::Pressure => {
+                self.accumulator.memory.clear_pressure();
+                self.end_linger(now);
+            }
+        }
+    }
+
+    fn handle_command(&mut self, now: Time, command: Command, next_batch: u64) {
+        match command {
+            Command::Flush(completion) => {
+                self.flush_before = self.flush_before.max(next_batch);
+                let parked = self.cluster.topics_with_parked(&self.accumulator);
+                self.window.flush(next_batch, parked, completion);
+                self.end_linger(now);
+            }
+            Command::Purge { queued, in_flight, done } => {
+                self.purge(now, queued, in_flight);
+                self.reports.complete(&done);
+            }
+            Command::Abort => self.abort(now),
+        }
+    }
+
+    /// Timers are due.
+    pub fn handle_timeout(&mut self, now: Time) {
+        while let Some(&(due, partition)) = self.linger.front()
+            && due <= now
+        {
+            self.linger.pop_front();
+            self.mark_ready(now, partition);
+        }
+        while let Some(timer) = self.timers.pop_due(now) {
+            match timer {
+                Timer::Partition(partition) => self.mark_ready(now, partition),
+                Timer::Deadline(partition) => self.expire_partition(now, partition),
+                Timer::Parked(topic) => self.expire_parked(now, topic),
+                Timer::Broker(broker) => self.broker_timeout(now, broker),
+                Timer::Metadata => self.drive_metadata(now),
+            }
+        }
+        self.after_outcomes(now);
+    }
+
+    pub fn poll_action(&mut self, _now: Time) -> Option<Action> {
+        self.actions.pop_front()
+    }
+
+    /// When `handle_timeout` is wanted at the latest.
+    pub fn poll_timeout(&self) -> Time {
+        let linger = self.linger.front().map_or(Time::NEVER, |(due, _)| *due);
+        self.timers.next_timeout().min(linger)
+    }
+
+    /// Whether everything is reported and nothing will be done any more.
+    pub fn is_finished(&self) -> bool {
+        self.finished
+    }
+
+    /// Whether a batch that is still open may be sealed and sent.
+    fn may_seal(&self, now: Time) -> impl Fn(u64, Time) -> bool + use<> {
+        let flush_before = self.flush_before;
+        let linger = Micros(self.config.linger_us);
+        let hurry = self.accumulator.memory.has_waiters();
+        move |batch, opened_at| hurry || batch < flush_before || opened_at + linger <= now
+    }
+
+    /// Everything that lingers is due now: a flush, or memory is short.
+    fn end_linger(&mut self, now: Time) {
+        // A shortage without waiters (max.block.ms=0) still has to send what lingers.
+        self.flush_before = self.flush_before.max(self.accumulator.inbox.next_batch());
+        for (_, partition) in std::mem::take(&mut self.linger) {
+            self.mark_ready(now, partition);
+        }
+    }
+
+    /// The partition may have something to send: it gets in line at its leader.
+    fn mark_ready(&mut self, now: Time, partition: u32) {
+        let state = &mut self.partitions[partition as usize];
+        if state.leader == NO_LEADER {
+            self.leaderless.insert(partition);
+            self.refresh_metadata(now);
+            return;
+        }
+        let leader = state.leader;
+        if state.queued_on != Some(leader) {
+            state.queued_on = Some(leader);
+            if let Some(broker) = self.brokers.get_mut(&leader) {
+                broker.ready.push_back(partition);
+            } else {
+                state.queued_on = None;
+                self.leaderless.insert(partition);
+                self.refresh_metadata(now);
+                return;
+            }
+        }
+        self.pump(now, leader);
+    }
+
+    fn arm_deadline(&mut self, partition: u32, deadline: Time) {
+        let state = &mut self.partitions[partition as usize];
+        if deadline < state.deadline_armed {
+            state.deadline_armed = deadline;
+            self.timers.arm(Timer::Deadline(partition), deadline);
+        }
+    }
+
+    /// Tells flushes that became complete, and gives memory back when nothing is left to do.
+    fn after_outcomes(&mut self, _now: Time) {
+        if self.window.has_flushes() {
+            for completion in self.window.take_complete() {
+                self.reports.complete(&completion);
+            }
+        }
+    }
 }

@@ -1,0 +1,199 @@
+//! One connection's protocol state: what was written, what is awaited, which versions the broker speaks.
+
+use std::collections::VecDeque;
+
+use super::ConnId;
+use super::partition::Taken;
+use crate::time::Time;
+use crate::wire::api::ApiRange;
+
+/// How far a connection has come.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Phase {
+    Connecting,
+    /// Connected; the broker has not told its versions yet.
+    Negotiating,
+    Ready,
+}
+
+#[derive(Debug)]
+pub struct Connection {
+    pub id: ConnId,
+    pub phase: Phase,
+    /// What the broker told; empty before.
+    pub ranges: Vec<ApiRange>,
+    pub produce_version: i16,
+    pub metadata_version: i16,
+    /// Requests in the order in which they were written: responses come in the same order.
+    pub requests: VecDeque<Request>,
+    /// Bytes handed to the driver, and those of them that the socket took.
+    pub queued_bytes: u64,
+    pub written_bytes: u64,
+    /// KIP-219: the broker asked for silence until then.
+    pub throttled_until: Time,
+    pub last_used: Time,
+    next_correlation_id: i32,
+    /// The start of a response whose end has not come yet.
+    input: Vec<u8>,
+}
+
+/// A request that was handed to the driver.
+#[derive(Debug)]
+pub struct Request {
+    pub correlation_id: i32,
+    pub version: i16,
+    pub kind: Kind,
+    /// Its place in the connection's byte stream: tells whether the socket took any or all of it.
+    pub end: u64,
+    pub deadline: Time,
+}
+
+#[derive(Debug)]
+pub enum Kind {
+    ApiVersions,
+    Metadata,
+    /// `answered`: false with acks=0, where the broker sends no response.
+    Produce { parts: Vec<Part>, answered: bool },
+}
+
+/// One partition's batch in a produce request. `None` when its outcome was decided before the answer came (expired,
+/// purged): the answer is then of no interest.
+#[derive(Debug)]
+pub struct Part {
+    pub partition: u32,
+    pub taken: Option<Taken>,
+}
+
+impl Connection {
+    pub fn new(id: ConnId, now: Time) -> Connection {
+        Connection {
+            id,
+            phase: Phase::Connecting,
+            ranges: Vec::new(),
+            produce_version: 0,
+            metadata_version: 0,
+            requests: VecDeque::new(),
+            queued_bytes: 0,
+            written_bytes: 0,
+            throttled_until: Time::ZERO,
+            last_used: now,
+            next_correlation_id: 0,
+            input: Vec::new(),
+        }
+    }
+
+    pub fn next_correlation_id(&mut self) -> i32 {
+        let id = self.next_correlation_id;
+        self.next_correlation_id = (id + 1) & i32::MAX;
+        id
+    }
+
+    /// Notes a request of `len` bytes.
+    pub fn push(&mut self, now: Time, correlation_id: i32, version: i16, kind: Kind, len: usize, deadline: Time) {
+        self.queued_bytes += len as u64;
+        self.last_used = now;
+        self.requests.push_back(Request { correlation_id, version, kind, end: self.queued_bytes, deadline });
+    }
+
+    pub fn unwritten_bytes(&self) -> u64 {
+        self.queued_bytes - self.written_bytes
+    }
+
+    pub fn in_flight(&self) -> usize {
+        self.requests.len()
+    }
+
+    /// When the oldest request must have been answered.
+    pub fn request_deadline(&self) -> Time {
+        self.requests.iter().map(|request| request.deadline).min().unwrap_or(Time::NEVER)
+    }
+
+    /// Takes input apart: gives each whole response (without its length) to `take` until that answers false. The error is
+    /// a sentence: the connection is of no use any more.
+    pub fn frames(
+        &mut self,
+        bytes: &[u8],
+        frame_bytes_max: usize,
+        mut take: impl FnMut(&mut Connection, &[u8]) -> bool,
+    ) -> Result<(), String> {
+        let mut input = std::mem::take(&mut self.input);
+        let joined;
+        let mut rest = if input.is_empty() {
+            bytes
+        } else {
+            input.extend_from_slice(bytes);
+            joined = std::mem::take(&mut input);
+            &joined[..]
+        };
+        while rest.len() >= 4 {
+            let head = [rest[0], rest[1], rest[2], rest[3]];
+            let len = i32::from_be_bytes(head);
+            let len = match usize::try_from(len) {
+                Ok(len) if len <= frame_bytes_max => len,
+                _ => return Err(describe_garbage(head, frame_bytes_max)),
+            };
+            if rest.len() < 4 + len {
+                break;
+            }
+            let frame = &rest[4..4 + len];
+            rest = &rest[4 + len..];
+            if !take(self, frame) {
+                return Ok(());
+            }
+        }
+        self.input = rest.to_vec();
+        Ok(())
+    }
+}
+
+/// What a length field that cannot be one most likely is.
+fn describe_garbage(head: [u8; 4], frame_bytes_max: usize) -> String {
+    match head {
+        [b'H', b'T', b'T', b'P'] => "it answers in HTTP: this is a web server's port, not a Kafka broker's".into(),
+        [0x15, 3, ..] | [0x16, 3, ..] => {
+            "it answers in TLS: this listener wants security.protocol=SSL or SASL_SSL, not PLAINTEXT".into()
+        }
+        _ => format!(
+            "it sent a response of {} bytes, which no broker sends (receive.message.max.bytes={frame_bytes_max}): is it a \
+             Kafka broker?",
+            i32::from_be_bytes(head)
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn frames_of(pieces: &[&[u8]]) -> Result<Vec<Vec<u8>>, String> {
+        let mut connection = Connection::new(ConnId(1), Time::ZERO);
+        let mut got = Vec::new();
+        for piece in pieces {
+            connection.frames(piece, 100, |_, frame| {
+                got.push(frame.to_vec());
+                true
+            })?;
+        }
+        Ok(got)
+    }
+
+    #[test]
+    fn frames_are_found_however_the_bytes_arrive() {
+        let stream = [0u8, 0, 0, 2, 7, 8, 0, 0, 0, 0, 0, 0, 0, 1, 9];
+        let expected = Ok(vec![vec![7, 8], vec![], vec![9]]);
+        assert_eq!(frames_of(&[&stream]), expected);
+        let single: Vec<&[u8]> = stream.chunks(1).collect();
+        assert_eq!(frames_of(&single), expected);
+        for cut in 0..stream.len() {
+            assert_eq!(frames_of(&[&stream[..cut], &stream[cut..]]), expected);
+        }
+    }
+
+    #[test]
+    fn garbage_is_named_for_what_it_is() {
+        assert!(frames_of(&[b"HTTP/1.1 400"]).expect_err("not Kafka").contains("HTTP"));
+        assert!(frames_of(&[&[0x15, 3, 3, 0, 2]]).expect_err("not Kafka").contains("TLS"));
+        assert!(frames_of(&[&[0xff; 4]]).expect_err("not Kafka").contains("-1 bytes"));
+        assert!(frames_of(&[&[0, 0, 0, 101]]).expect_err("too long").contains("101 bytes"));
+    }
+}

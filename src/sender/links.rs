@@ -1,0 +1,315 @@
+//! Connections: made when there is something to send, their deadlines, and what follows when they end.
+
+use super::broker::{Broker, bootstrap_id};
+use super::connection::{Connection, Kind, Phase};
+use super::frame::Frame;
+use super::timers::Timer;
+use super::verdict::Outcome;
+use super::{Action, ConnId, Sender};
+use crate::time::{Micros, Time};
+use crate::wire::api::{choose_version, decode_api_versions, encode_api_versions};
+use crate::wire::header::{Api, split_response};
+
+/// A broker that accepts a connection and then stays silent is no broker.
+const API_VERSIONS_TIMEOUT_MS: u64 = 10_000;
+const UNSUPPORTED_VERSION: i16 = 35;
+/// ApiVersions: the version asked for first, and the one that every broker answers.
+const API_VERSIONS: (i16, i16) = (3, 0);
+/// What brokers see of the library (KIP-511).
+const SOFTWARE_NAME: &str = "libkproducer";
+
+impl Sender {
+    pub(super) fn add_bootstrap_servers(&mut self) {
+        for (index, (host, port)) in self.config.bootstrap_servers.clone().into_iter().enumerate() {
+            let id = bootstrap_id(index);
+            self.brokers.insert(id, Broker::new(id, host, port));
+        }
+    }
+
+    /// Connects unless there is a connection or the back-off forbids it; then the broker's timer is armed.
+    pub(super) fn ensure_connected(&mut self, now: Time, id: i32) {
+        let Some(broker) = self.brokers.get_mut(&id) else { return };
+        if broker.connection.is_some() || self.finished {
+            return;
+        }
+        if now < broker.retry_at {
+            let at = broker.retry_at;
+            self.arm_broker(id, at);
+            return;
+        }
+        let conn = ConnId(self.next_connection);
+        self.next_connection += 1;
+        broker.connection = Some(Connection::new(conn, now));
+        self.connections.insert(conn, id);
+        self.actions.push_back(Action::Connect {
+            conn,
+            host: broker.host.clone(),
+            port: broker.port,
+            setup_timeout_ms: self.config.socket_connection_setup_timeout_ms,
+        });
+    }
+
+    pub fn handle_connected(&mut self, now: Time, conn: ConnId) {
+        let Some(&id) = self.connections.get(&conn) else { return };
+        let Some(connection) = self.brokers.get_mut(&id).and_then(|broker| broker.connection.as_mut()) else { return };
+        connection.phase = Phase::Negotiating;
+        self.ask_versions(now, id, API_VERSIONS.0);
+    }
+
+    fn ask_versions(&mut self, now: Time, id: i32, version: i16) {
+        let client_id = self.config.client_id.clone();
+        let timeout = Micros::from_ms(self.config.request_timeout_ms.min(API_VERSIONS_TIMEOUT_MS));
+        self.write(now, id, version, Kind::ApiVersions, now + timeout, |correlation_id| {
+            let software_version = env!("CARGO_PKG_VERSION");
+            Frame::plain(encode_api_versions(version, correlation_id, &client_id, SOFTWARE_NAME, software_version))
+        });
+    }
+
+    /// Hands a request to the driver and notes it.
+    pub(super) fn write(
+        &mut self,
+        now: Time,
+        id: i32,
+        version: i16,
+        kind: Kind,
+        deadline: Time,
+        encode: impl FnOnce(i32) -> Frame,
+    ) {
+        let Some(connection) = self.brokers.get_mut(&id).and_then(|broker| broker.connection.as_mut()) else { return };
+        let correlation_id = connection.next_correlation_id();
+        let frame = encode(correlation_id);
+        connection.push(now, correlation_id, version, kind, frame.len(), deadline);
+        let conn = connection.id;
+        self.actions.push_back(Action::Write { conn, frame });
+        self.arm_broker(id, deadline);
+    }
+
+    /// So many more bytes were accepted by the socket.
+    pub fn handle_written(&mut self, now: Time, conn: ConnId, bytes: usize) {
+        let Some(&id) = self.connections.get(&conn) else { return };
+        let Some(connection) = self.brokers.get_mut(&id).and_then(|broker| broker.connection.as_mut()) else { return };
+        connection.written_bytes += bytes as u64;
+        if self.config.acks == 0 {
+            self.finish_unanswered(now, id);
+        }
+        self.pump(now, id);
+        self.after_outcomes(now);
+    }
+
+    /// Bytes as they came from the socket.
+    pub fn handle_bytes(&mut self, now: Time, conn: ConnId, bytes: &[u8]) {
+        let Some(&id) = self.connections.get(&conn) else { return };
+        let limit = self.config.receive_message_max_bytes;
+        // Frames are handled with the whole sender at hand, so the connection gives them out one list at a time.
+        let mut frames: Vec<Vec<u8>> = Vec::new();
+        let Some(connection) = self.brokers.get_mut(&id).and_then(|broker| broker.connection.as_mut()) else { return };
+        connection.last_used = now;
+        let cut = connection.frames(bytes, limit, |_, frame| {
+            frames.push(frame.to_vec());
+            true
+        });
+        for frame in frames {
+            if !self.connections.contains_key(&conn) {
+                return;
+            }
+            if let Err(reason) = self.handle_response(now, id, &frame) {
+                self.drop_connection(now, conn, reason);
+                self.after_outcomes(now);
+                return;
+            }
+        }
+        if let Err(reason) = cut {
+            self.drop_connection(now, conn, reason);
+        }
+        let owner = self.connections.get(&conn).copied().unwrap_or(id);
+        self.pump(now, owner);
+        self.after_outcomes(now);
+    }
+
+    /// One whole response. The error says why the connection is of no use any more.
+    fn handle_response(&mut self, now: Time, id: i32, frame: &[u8]) -> Result<(), String> {
+        let Some(connection) = self.brokers.get_mut(&id).and_then(|broker| broker.connection.as_mut()) else {
+            return Ok(());
+        };
+        let awaited = |kind: &Kind| !matches!(kind, Kind::Produce { answered: false, .. });
+        let Some(at) = connection.requests.iter().position(|request| awaited(&request.kind)) else {
+            return Err("it sent a response that nobody asked for".into());
+        };
+        let request = &connection.requests[at];
+        let api = match request.kind {
+            Kind::ApiVersions => Api::ApiVersions,
+            Kind::Metadata => Api::Metadata,
+            Kind::Produce { .. } => Api::Produce,
+        };
+        let (correlation_id, body) = split_response(api, request.version, frame)
+            .map_err(|error| format!("its {} response cannot be read: {error}", api.name()))?;
+        if correlation_id != request.correlation_id {
+            return Err(format!(
+                "it answered request {correlation_id} where request {} was next: the stream is out of step",
+                request.correlation_id
+            ));
+        }
+        let Some(request) = connection.requests.remove(at) else { return Ok(()) };
+        match request.kind {
+            Kind::ApiVersions => self.handle_versions(now, id, request.version, body),
+            Kind::Metadata => self.handle_metadata(now, id, request.version, body),
+            Kind::Produce { parts, .. } => self.handle_produced(now, id, request.version, parts, body),
+        }
+    }
+
+    fn handle_versions(&mut self, now: Time, id: i32, version: i16, body: &[u8]) -> Result<(), String> {
+        let answer = decode_api_versions(version, body)
+            .map_err(|error| format!("its ApiVersions response cannot be read: {error}; is it a Kafka broker?"))?;
+        if answer.error_code == UNSUPPORTED_VERSION && version > API_VERSIONS.1 {
+            // The older version is lower for certain, so this cannot go round in circles.
+            self.ask_versions(now, id, API_VERSIONS.1);
+            return Ok(());
+        }
+        if answer.error_code != 0 {
+            return Err(format!("it refused ApiVersions with error {}", answer.error_code));
+        }
+        let choose = |api: Api| {
+            let (min, max) = api.versions();
+            choose_version(&answer.ranges, api, min, max)
+                .map_err(|why| format!("{why}; Kafka 2.1 or newer is needed"))
+        };
+        let (produce, metadata) = (choose(Api::Produce)?, choose(Api::Metadata)?);
+        let Some(broker) = self.brokers.get_mut(&id) else { return Ok(()) };
+        let label = broker.label();
+        broker.failures = 0;
+        broker.last_error = None;
+        if let Some(connection) = &mut broker.connection {
+            connection.produce_version = produce;
+            connection.metadata_version = metadata;
+            connection.ranges = answer.ranges;
+            connection.phase = Phase::Ready;
+        }
+        self.reports.log(6, "BROKER", || format!("{label}: connected"));
+        self.drive_metadata(now);
+        self.pump(now, id);
+        Ok(())
+    }
+
+    /// The driver says that the connection ended or never came to be.
+    pub fn handle_closed(&mut self, now: Time, conn: ConnId, reason: String) {
+        self.connection_ended(now, conn, reason, false);
+        self.after_outcomes(now);
+    }
+
+    /// Ends a connection that is of no use any more, and says so to the driver.
+    pub(super) fn drop_connection(&mut self, now: Time, conn: ConnId, reason: String) {
+        if self.connections.contains_key(&conn) {
+            self.actions.push_back(Action::Close { conn });
+            self.connection_ended(now, conn, reason, false);
+        }
+    }
+
+    /// Everything unanswered gets its outcome: in doubt, unless the socket never took the whole of it.
+    fn connection_ended(&mut self, now: Time, conn: ConnId, reason: String, request_timed_out: bool) {
+        let Some(id) = self.connections.remove(&conn) else { return };
+        let Some(broker) = self.brokers.get_mut(&id) else { return };
+        let Some(connection) = broker.connection.take() else { return };
+        let label = broker.label();
+        let idle = connection.phase == Phase::Ready && connection.requests.is_empty();
+        if idle && broker.failures == 0 {
+            // Brokers close idle connections: that is no failure.
+            self.reports.log(7, "BROKER", || format!("{label}: idle connection ended: {reason}"));
+        } else {
+            broker.failures += 1;
+            if broker.failures == 1 {
+                self.reports.log(4, "BROKER", || format!("{label}: {reason}; connecting again"));
+            }
+        }
+        let step = broker.failures;
+        let (first, most) = (self.config.reconnect_backoff_ms, self.config.reconnect_backoff_max_ms);
+        if step > 0 {
+            broker.retry_at = now + self.random.backoff(first, most, step);
+        }
+        broker.last_error = Some(reason.clone());
+        self.metadata_connection_lost(now, conn);
+        let written = connection.written_bytes;
+        for request in connection.requests {
+            let Kind::Produce { parts, answered } = request.kind else { continue };
+            let request_written = request.end <= written;
+            for part in parts {
+                let outcome = if !answered && request_written {
+                    // acks=0: written is all that can be known.
+                    Outcome::code(0)
+                } else if request_timed_out {
+                    Outcome::RequestTimedOut { request_written }
+                } else {
+                    Outcome::Disconnected { request_written }
+                };
+                self.settle_lost(now, id, part, outcome, &format!("{label}: {reason}"));
+            }
+        }
+        // A partition that waits here may have moved meanwhile, and others may know.
+        let waits = self.brokers.get(&id).is_some_and(|broker| !broker.ready.is_empty());
+        if waits || !self.leaderless.is_empty() {
+            self.refresh_metadata(now);
+        }
+        if waits {
+            self.ensure_connected(now, id);
+        }
+        self.drive_metadata(now);
+    }
+
+    /// A broker's timer: whatever is due of reconnecting, request deadlines, throttling and idleness.
+    pub(super) fn broker_timeout(&mut self, now: Time, id: i32) {
+        let Some(broker) = self.brokers.get_mut(&id) else { return };
+        broker.armed_at = Time::NEVER;
+        let Some(connection) = &broker.connection else {
+            if broker.ready.is_empty() {
+                self.drive_metadata(now);
+            } else {
+                self.ensure_connected(now, id);
+            }
+            return;
+        };
+        let conn = connection.id;
+        let due = connection.request_deadline();
+        if due <= now {
+            let what = match connection.phase {
+                Phase::Ready => format!("no answer within request.timeout.ms={} ms", self.config.request_timeout_ms),
+                _ => "connected, but no answer to ApiVersions: is it a Kafka broker, and does it want TLS?".into(),
+            };
+            self.actions.push_back(Action::Close { conn });
+            self.connection_ended(now, conn, what, true);
+            return;
+        }
+        let idle_at = match self.config.connections_max_idle_ms {
+            Some(idle_ms) if connection.requests.is_empty() && connection.phase == Phase::Ready => {
+                connection.last_used + Micros::from_ms(idle_ms)
+            }
+            _ => Time::NEVER,
+        };
+        if idle_at <= now && broker.ready.is_empty() {
+            self.actions.push_back(Action::Close { conn });
+            self.connection_ended(now, conn, "closed after connections.max.idle.ms without use".into(), false);
+            return;
+        }
+        let throttled = if connection.throttled_until > now { connection.throttled_until } else { Time::NEVER };
+        self.arm_broker(id, due.min(idle_at).min(throttled));
+        self.pump(now, id);
+    }
+
+    /// Arms the broker's timer unless it fires earlier anyway.
+    pub(super) fn arm_broker(&mut self, id: i32, at: Time) {
+        if let Some(broker) = self.brokers.get_mut(&id)
+            && at < broker.armed_at
+        {
+            broker.armed_at = at;
+            self.timers.arm(Timer::Broker(id), at);
+        }
+    }
+
+    /// A connection without work is closed after `connections.max.idle.ms`.
+    pub(super) fn arm_idle(&mut self, id: i32) {
+        let Some(idle_ms) = self.config.connections_max_idle_ms else { return };
+        let Some(connection) = self.brokers.get(&id).and_then(|broker| broker.connection.as_ref()) else { return };
+        if connection.requests.is_empty() {
+            let at = connection.last_used + Micros::from_ms(idle_ms);
+            self.arm_broker(id, at);
+        }
+    }
+}
