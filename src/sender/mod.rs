@@ -4,6 +4,7 @@
 //! after every `handle_*` call the driver takes `poll_action` until `None`, then sleeps at most until `poll_timeout`.
 
 mod frame;
+pub mod verdict;
 
 pub use frame::Frame;
 
