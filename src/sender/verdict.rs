@@ -6,8 +6,6 @@ use crate::error::Status;
 /// What the decision depends on besides the outcome.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct BatchFacts {
-    /// 1 for the first attempt.
-    pub attempt: u32,
     /// How often this batch was retried by a decision with `limited` set.
     pub limited_retries: u32,
     pub record_count: u32,
@@ -264,7 +262,6 @@ mod tests {
     use super::*;
 
     const FACTS: BatchFacts = BatchFacts {
-        attempt: 1,
         limited_retries: 0,
         record_count: 10,
         earlier_attempt_in_doubt: false,
@@ -340,11 +337,11 @@ mod tests {
     }
 
     #[test]
-    fn a_limited_reason_ends_after_its_retries_whatever_the_attempt() {
+    fn a_limited_reason_ends_after_its_retries_and_no_other_does() {
         for code in -1..=140 {
             let (verdict, _, limit) = written(code);
             for limited_retries in 0..5 {
-                let facts = BatchFacts { limited_retries, attempt: 50, ..FACTS };
+                let facts = BatchFacts { limited_retries, ..FACTS };
                 let expected = if limit.is_some_and(|limit| limited_retries >= limit) { Fail } else { verdict };
                 assert_eq!(decide(Outcome::code(code), &facts).verdict, expected, "{code}");
             }
@@ -372,7 +369,7 @@ mod tests {
 
     #[test]
     fn an_earlier_doubt_outlasts_a_definite_refusal_and_changes_nothing_else() {
-        let facts = BatchFacts { attempt: 2, earlier_attempt_in_doubt: true, ..FACTS };
+        let facts = BatchFacts { earlier_attempt_in_doubt: true, ..FACTS };
         for code in -1..=140 {
             let (verdict, in_log, _) = written(code);
             let decision = decide(Outcome::code(code), &facts);
