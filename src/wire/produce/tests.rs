@@ -14,6 +14,9 @@ use super::*;
 
 const VERSIONS: std::ops::RangeInclusive<i16> = 7..=12;
 
+/// Name, and partitions with their batches.
+type Topic<'a> = (&'a str, Vec<(i32, Vec<u8>)>);
+
 fn topic_name(name: &str) -> TopicName {
     TopicName(StrBytes::from_string(name.to_owned()))
 }
@@ -23,12 +26,7 @@ fn str_bytes(text: &str) -> StrBytes {
 }
 
 /// Our encoding with the batches put where `cuts` says.
-fn ours(
-    version: i16,
-    transactional_id: Option<&str>,
-    topics: &[(&str, Vec<(i32, Vec<u8>)>)],
-    out: &mut ProduceHead,
-) -> Vec<u8> {
+fn ours(version: i16, transactional_id: Option<&str>, topics: &[Topic<'_>], out: &mut ProduceHead) -> Vec<u8> {
     let sizes: Vec<Vec<(i32, usize)>> = topics
         .iter()
         .map(|(_, partitions)| partitions.iter().map(|(index, batch)| (*index, batch.len())).collect())
@@ -50,7 +48,7 @@ fn ours(
     all
 }
 
-fn theirs(version: i16, transactional_id: Option<&str>, topics: &[(&str, Vec<(i32, Vec<u8>)>)]) -> Vec<u8> {
+fn theirs(version: i16, transactional_id: Option<&str>, topics: &[Topic<'_>]) -> Vec<u8> {
     let mut body = BytesMut::new();
     RequestHeader::default()
         .with_request_api_key(0)
@@ -292,7 +290,7 @@ proptest! {
             ("[a-z]{0,9}", proptest::collection::vec(
                 (any::<i32>(), proptest::collection::vec(any::<u8>(), 0..300)), 0..4)), 0..4),
     ) {
-        let topics: Vec<(&str, Vec<(i32, Vec<u8>)>)> = topics.iter().map(|(name, parts)| (&name[..], parts.clone())).collect();
+        let topics: Vec<Topic<'_>> = topics.iter().map(|(name, partitions)| (&name[..], partitions.clone())).collect();
         prop_assert_eq!(ours(version, None, &topics, &mut ProduceHead::default()), theirs(version, None, &topics));
     }
 }
