@@ -53,6 +53,40 @@ mod tests {
         }
     }
 
+    /// The algorithm with every byte fetched by its index, signs and all, as the Java code has it.
+    fn by_index(data: &[u8]) -> i32 {
+        const M: i32 = 0x5bd1_e995;
+        let byte = |i: usize| i32::from(data[i]);
+        let shifted = |value: i32, bits: u32| ((value as u32) >> bits) as i32;
+        let mut h = 0x9747_b28c_u32 as i32 ^ data.len() as i32;
+        let whole = data.len() / 4;
+        for i in 0..whole {
+            let mut k = byte(4 * i) + (byte(4 * i + 1) << 8) + (byte(4 * i + 2) << 16);
+            k = k.wrapping_add(byte(4 * i + 3) << 24).wrapping_mul(M);
+            k = (k ^ shifted(k, 24)).wrapping_mul(M);
+            h = h.wrapping_mul(M) ^ k;
+        }
+        let rest = 4 * whole;
+        for i in (rest..data.len()).rev() {
+            h ^= byte(i) << (8 * (i - rest));
+            if i == rest {
+                h = h.wrapping_mul(M);
+            }
+        }
+        h = (h ^ shifted(h, 13)).wrapping_mul(M);
+        h ^ shifted(h, 15)
+    }
+
+    #[test]
+    fn every_length_of_tail_is_hashed_as_byte_by_byte() {
+        let bytes: Vec<u8> = (0..64).map(|i: u8| i.wrapping_mul(151) ^ 0xa5).collect();
+        for from in 0..8 {
+            for to in from..bytes.len() {
+                assert_eq!(murmur2(&bytes[from..to]), by_index(&bytes[from..to]), "{from}..{to}");
+            }
+        }
+    }
+
     #[test]
     fn a_negative_hash_loses_its_sign_bit_only() {
         assert_eq!(to_positive(-1), 0x7fff_ffff);

@@ -240,3 +240,6 @@ const TAG_FINALIZED_FEATURES_EPOCH: u32 = 1;
 const TAG_FINALIZED_FEATURES: u32 = 2;
 /// Error, index, leader, epoch and three arrays, each at its shortest.
 const PARTITION_BYTES_MIN: usize = 2 + 4 + 4 + 4 + 3;
+
+#[cfg(test)]
+mod tests;

@@ -92,3 +92,59 @@ pub fn split_response(api: Api, version: i16, frame: &[u8]) -> Result<(i32, &[u8
     reader.skip_tagged_fields("response header's tagged fields")?;
     Ok((correlation_id, reader.rest()))
 }
+
+#[cfg(test)]
+mod tests {
+    use bytes::{Buf, BytesMut};
+    use kafka_protocol::messages::{
+        ApiVersionsRequest, ApiVersionsResponse, MetadataRequest, MetadataResponse, ProduceRequest, ProduceResponse,
+        RequestHeader, ResponseHeader,
+    };
+    use kafka_protocol::protocol::{Decodable, Encodable, HeaderVersion};
+
+    use super::*;
+
+    type HeaderVersions = (Api, fn(i16) -> i16, fn(i16) -> i16);
+    const THEIRS: [HeaderVersions; 3] = [
+        (Api::Produce, ProduceRequest::header_version, ProduceResponse::header_version),
+        (Api::Metadata, MetadataRequest::header_version, MetadataResponse::header_version),
+        (Api::ApiVersions, ApiVersionsRequest::header_version, ApiVersionsResponse::header_version),
+    ];
+
+    #[test]
+    fn headers_are_those_of_the_generated_types_in_every_version() {
+        for (api, request_header, response_header) in THEIRS {
+            let (min, max) = api.versions();
+            for version in min..=max {
+                let mut out = b"left over".to_vec();
+                begin_request(&mut out, api, version, -5, "client");
+                out.extend_from_slice(b"body");
+                finish_request(&mut out, 1_000);
+                let mut bytes = &out[..];
+                assert_eq!(bytes.get_i32() as usize, out.len() - 4 + 1_000);
+                let header = RequestHeader::decode(&mut bytes, request_header(version)).unwrap();
+                assert_eq!(header.request_api_key, api.key());
+                assert_eq!(header.request_api_version, version);
+                assert_eq!(header.correlation_id, -5);
+                assert_eq!(header.client_id.as_deref(), Some("client"));
+                assert_eq!(bytes, b"body");
+
+                let mut frame = BytesMut::new();
+                ResponseHeader::default().with_correlation_id(99).encode(&mut frame, response_header(version)).unwrap();
+                let head_len = frame.len();
+                frame.extend_from_slice(b"body");
+                assert_eq!(response_correlation_id(&frame), Ok(99));
+                assert_eq!(split_response(api, version, &frame), Ok((99, &b"body"[..])));
+                for len in 0..head_len {
+                    assert!(split_response(api, version, &frame[..len]).is_err());
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn tagged_fields_of_a_response_header_are_passed_over() {
+        let frame = [0, 0, 0, 1, 1, 3, 2, 0xaa, 0xbb, 7];
+        assert_eq!(split_response(Api::Produce, 9, &frame), Ok((1, &[7][..])));
+    }
+}

@@ -291,3 +291,119 @@ pub fn put_no_tagged_fields(out: &mut Vec<u8>, form: Form) {
         out.push(0);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn what_is_written_is_read_again() {
+        for form in [Form::Classic, Form::Flexible] {
+            let mut out = Vec::new();
+            put_i8(&mut out, -3);
+            put_i16(&mut out, i16::MIN);
+            put_i32(&mut out, i32::MAX);
+            put_i64(&mut out, i64::MIN);
+            put_bool(&mut out, true);
+            put_string(&mut out, form, "größe");
+            put_string(&mut out, form, "");
+            put_nullable_string(&mut out, form, None);
+            put_array_len(&mut out, form, Some(2));
+            out.extend_from_slice(b"ab");
+            put_array_len(&mut out, form, None);
+            put_no_tagged_fields(&mut out, form);
+
+            let mut reader = Reader::new(&out, form);
+            assert_eq!(reader.i8("a"), Ok(-3));
+            assert_eq!(reader.i16("a"), Ok(i16::MIN));
+            assert_eq!(reader.i32("a"), Ok(i32::MAX));
+            assert_eq!(reader.i64("a"), Ok(i64::MIN));
+            assert_eq!(reader.bool("a"), Ok(true));
+            assert_eq!(reader.string("a"), Ok("größe"));
+            assert_eq!(reader.string("a"), Ok(""));
+            assert_eq!(reader.nullable_string("a"), Ok(None));
+            assert_eq!(reader.nullable_bytes("a"), Ok(Some(&b"ab"[..])));
+            assert_eq!(reader.nullable_array_len(1, "a"), Ok(None));
+            assert_eq!(reader.skip_tagged_fields("a"), Ok(()));
+            assert!(reader.rest().is_empty());
+            assert_eq!(reader.at(), out.len());
+        }
+    }
+
+    #[test]
+    fn an_error_says_what_and_where() {
+        let mut reader = Reader::new(&[0, 1, 0xff, 0xff], Form::Classic);
+        reader.i16("first").unwrap();
+        let error = reader.string("topic name").unwrap_err();
+        assert_eq!(error, DecodeError { what: "topic name", at: 2 });
+        assert_eq!(error.to_string(), "cannot read topic name at byte 2");
+        assert_eq!(Reader::new(&[0, 1, 0xff], Form::Classic).string("invalid UTF-8").unwrap_err().at, 0);
+    }
+
+    #[test]
+    fn a_varint_with_bits_that_do_not_fit_is_an_error() {
+        let max = [0xff, 0xff, 0xff, 0xff, 0x0f];
+        assert_eq!(Reader::new(&max, Form::Classic).unsigned_varint("v"), Ok(u32::MAX));
+        let over = [0xff, 0xff, 0xff, 0xff, 0x1f];
+        assert!(Reader::new(&over, Form::Classic).unsigned_varint("v").is_err());
+        let endless = [0x80; 20];
+        assert!(Reader::new(&endless, Form::Classic).unsigned_varint("v").is_err());
+        assert!(Reader::new(&endless, Form::Classic).varlong("v").is_err());
+        let mut long = [0xff; 10];
+        long[9] = 1;
+        assert_eq!(Reader::new(&long, Form::Classic).varlong("v"), Ok(i64::MIN));
+        long[9] = 2;
+        assert!(Reader::new(&long, Form::Classic).varlong("v").is_err());
+    }
+
+    #[test]
+    fn a_count_whose_elements_cannot_be_there_is_an_error() {
+        let bytes = [0, 0, 0, 3, 1, 2, 3, 4, 5, 6];
+        assert_eq!(Reader::new(&bytes, Form::Classic).array_len(2, "a"), Ok(3));
+        assert!(Reader::new(&bytes, Form::Classic).array_len(3, "a").is_err());
+        for len in [-2, i32::MIN, i32::MAX] {
+            let bytes = len.to_be_bytes();
+            assert!(Reader::new(&bytes, Form::Classic).nullable_array_len(1, "a").is_err());
+            assert!(Reader::new(&bytes, Form::Classic).nullable_bytes("a").is_err());
+        }
+    }
+
+    #[test]
+    fn a_tagged_field_is_read_within_its_own_bytes() {
+        // Tag 0 with four bytes of which two are read, tag 7 with one, then what follows the structure.
+        let bytes = [2, 0, 4, 0, 5, 9, 9, 7, 1, 8, 0x55];
+        let mut reader = Reader::new(&bytes, Form::Flexible);
+        let mut seen = Vec::new();
+        reader
+            .tagged_fields("fields", |tag, field| {
+                seen.push((tag, field.at(), field.rest().len()));
+                if tag == 0 {
+                    assert_eq!(field.i16("field")?, 5);
+                    assert_eq!(field.clone().i32("too much").unwrap_err().at, 5);
+                }
+                Ok(())
+            })
+            .unwrap();
+        assert_eq!(seen, [(0, 3, 4), (7, 9, 1)]);
+        assert_eq!(reader.rest(), [0x55]);
+        assert!(Reader::new(&[0xff, 0xff, 0xff, 0xff, 0x0f, 0], Form::Flexible).skip_tagged_fields("fields").is_err());
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn every_varint_is_read_as_written(unsigned: u32, int: i32, long: i64) {
+            let mut out = Vec::new();
+            put_unsigned_varint(&mut out, unsigned);
+            put_varint(&mut out, int);
+            put_varlong(&mut out, long);
+            let mut reader = Reader::new(&out, Form::Classic);
+            prop_assert_eq!(reader.unsigned_varint("u"), Ok(unsigned));
+            prop_assert_eq!(reader.varint("i"), Ok(int));
+            prop_assert_eq!(reader.varlong("l"), Ok(long));
+            prop_assert!(reader.rest().is_empty());
+        }
+    }
+}

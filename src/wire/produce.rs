@@ -183,3 +183,6 @@ const TOPIC_BYTES_MIN: usize = 3;
 const PARTITION_BYTES_MIN: usize = 4 + 2 + 8 + 8 + 8;
 const RECORD_ERROR_BYTES_MIN: usize = 4 + 2;
 const NODE_ENDPOINT_BYTES_MIN: usize = 4 + 1 + 4 + 1 + 1;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,442 @@
+//! Metadata: whom to ask and when, and what follows from the answer. One request at a time; an answer that does not come in
+//! a few seconds is sought elsewhere, so that no broker can hold the cluster's truth back.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::broker::{Broker, bootstrap_id};
+use super::connection::{Kind, Phase};
+use super::frame::Frame;
+use super::partition::PartitionState;
+use super::timers::Timer;
+use super::{ConnId, Sender};
+use crate::accumulator::{Accumulator, NO_LEADER, Topic};
+use crate::config::Config;
+use crate::error::Status;
+use crate::time::{Micros, Time};
+use crate::wire::api::{BrokerInfo, MetadataAnswer, TopicInfo, decode_metadata, encode_metadata};
+
+/// A broker that takes longer than this to answer is not asked again now; another is.
+const ATTEMPT_TIMEOUT_MS: u64 = 5_000;
+const UNKNOWN_TOPIC_OR_PARTITION: i16 = 3;
+const REBOOTSTRAP_REQUIRED: i16 = 129;
+
+pub struct Cluster {
+    pub topics: BTreeMap<u32, TopicState>,
+    pub cluster_id: Option<String>,
+    /// The connection whose answer is awaited, and until when.
+    asked: Option<(ConnId, Time)>,
+    /// When metadata is too old (`metadata.max.age.ms`).
+    refresh_at: Time,
+    /// Somebody waits for newer metadata.
+    wanted: bool,
+    /// Back-off between attempts, and its exponent.
+    not_before: Time,
+    attempts: u32,
+    /// The last answer, or the start: without one for long the bootstrap list is tried again.
+    last_answer: Time,
+    /// Brokers learned from metadata are distrusted until the bootstrap list has answered.
+    rebootstrapping: bool,
+}
+
+/// A topic that records were sent to.
+pub struct TopicState {
+    pub topic: Arc<Topic>,
+    /// Dense ids by partition index.
+    pub partitions: Vec<u32>,
+    /// Since when answers say that it does not exist, and how.
+    pub missing: Option<(Time, i16)>,
+}
+
+impl Cluster {
+    pub fn new(now: Time, config: &Config) -> Cluster {
+        Cluster {
+            topics: BTreeMap::new(),
+            cluster_id: None,
+            asked: None,
+            refresh_at: now + Micros::from_ms(config.metadata_max_age_ms),
+            wanted: false,
+            not_before: Time::ZERO,
+            attempts: 0,
+            last_answer: now,
+            rebootstrapping: false,
+        }
+    }
+
+    /// Topics with records that wait for metadata.
+    pub fn topics_with_parked(&self, accumulator: &Accumulator) -> BTreeSet<u32> {
+        let parked = |state: &TopicState| accumulator.parked_since(&state.topic).is_some();
+        self.topics.iter().filter(|(_, state)| parked(state)).map(|(id, _)| *id).collect()
+    }
+}
+
+impl Sender {
+    /// Records wait for this topic's metadata.
+    pub(super) fn topic_wanted(&mut self, now: Time, id: u32, deadline: Time) {
+        let topic = self.accumulator.topics.by_id(id);
+        self.cluster.topics.entry(id).or_insert(TopicState { topic, partitions: Vec::new(), missing: None });
+        self.timers.arm(Timer::Parked(id), deadline);
+        // The first wait of a topic is not held up by an earlier failure's back-off.
+        self.refresh_metadata(now);
+    }
+
+    /// Newer metadata is wanted as soon as the back-off allows.
+    pub(super) fn refresh_metadata(&mut self, now: Time) {
+        if !self.cluster.wanted {
+            self.cluster.wanted = true;
+            self.drive_metadata(now);
+        }
+    }
+
+    /// Sends a metadata request if one is due and none is under way; otherwise arms the timer for when it will be.
+    pub(super) fn drive_metadata(&mut self, now: Time) {
+        if self.finished {
+            return;
+        }
+        if let Some((conn, until)) = self.cluster.asked {
+            if now < until {
+                self.timers.arm(Timer::Metadata, until);
+                return;
+            }
+            self.cluster.asked = None;
+            self.reports.log(5, "METADATA", || {
+                let id = self.connections.get(&conn).and_then(|id| self.brokers.get(id));
+                let label = id.map_or_else(|| "a broker".into(), Broker::label);
+                format!("{label}: no answer to a metadata request for {ATTEMPT_TIMEOUT_MS} ms; asking another broker")
+            });
+            self.cluster.wanted = true;
+        }
+        if now >= self.cluster.refresh_at {
+            self.cluster.wanted = true;
+        }
+        if !self.cluster.wanted {
+            self.timers.arm(Timer::Metadata, self.cluster.refresh_at);
+            return;
+        }
+        if now < self.cluster.not_before {
+            self.timers.arm(Timer::Metadata, self.cluster.not_before);
+            return;
+        }
+        self.maybe_rebootstrap(now);
+        match self.metadata_source(now) {
+            Source::Ask(id) => self.ask_metadata(now, id),
+            Source::Connect(id) => self.ensure_connected(now, id),
+            Source::Wait(until) => self.timers.arm(Timer::Metadata, until),
+        }
+    }
+
+    fn ask_metadata(&mut self, now: Time, id: i32) {
+        let Some(connection) = self.brokers.get(&id).and_then(|broker| broker.connection.as_ref()) else { return };
+        let (conn, version) = (connection.id, connection.metadata_version);
+        let until = now + Micros::from_ms(ATTEMPT_TIMEOUT_MS.min(self.config.request_timeout_ms));
+        let deadline = now + Micros::from_ms(self.config.request_timeout_ms);
+        let topics: Vec<Arc<Topic>> = self.cluster.topics.values().map(|state| state.topic.clone()).collect();
+        let client_id = self.config.client_id.clone();
+        let auto_create = self.config.allow_auto_create_topics;
+        self.write(now, id, version, Kind::Metadata, deadline, |correlation_id| {
+            let names: Vec<&str> = topics.iter().map(|topic| topic.name()).collect();
+            Frame::plain(encode_metadata(version, correlation_id, &client_id, Some(&names), auto_create))
+        });
+        self.cluster.wanted = false;
+        self.cluster.attempts += 1;
+        let step = self.cluster.attempts;
+        let (first, most) = (self.config.retry_backoff_ms, self.config.retry_backoff_max_ms);
+        self.cluster.not_before = now + self.random.backoff(first, most, step);
+        self.cluster.asked = Some((conn, until));
+        self.timers.arm(Timer::Metadata, until);
+    }
+
+    /// Whom to ask: a connected broker with the least to do; else one to connect to; else when to try again.
+    fn metadata_source(&mut self, now: Time) -> Source {
+        let distrust = self.cluster.rebootstrapping;
+        let usable = |broker: &&Broker| !distrust || broker.is_bootstrap();
+        let ready = self.brokers.values().filter(usable).filter(|broker| broker.is_ready());
+        let least = ready.min_by_key(|broker| broker.connection.as_ref().map_or(usize::MAX, |c| c.in_flight()));
+        if let Some(broker) = least {
+            return Source::Ask(broker.id);
+        }
+        let connecting = |broker: &Broker| broker.connection.as_ref().is_some_and(|c| c.phase != Phase::Ready);
+        if self.brokers.values().filter(usable).any(connecting) {
+            // Its outcome, either way, calls `drive_metadata` again.
+            return Source::Wait(Time::NEVER);
+        }
+        let free: Vec<i32> =
+            self.brokers.values().filter(usable).filter(|b| b.retry_at <= now).map(|b| b.id).collect();
+        let known: Vec<i32> = free.iter().copied().filter(|id| *id >= 0).collect();
+        let choice = if known.is_empty() { &free } else { &known };
+        if !choice.is_empty() {
+            return Source::Connect(choice[self.random.below(choice.len() as u64) as usize]);
+        }
+        let earliest = self.brokers.values().filter(usable).map(|broker| broker.retry_at).min();
+        Source::Wait(earliest.unwrap_or(Time::NEVER))
+    }
+
+    /// KIP-899 and KIP-1102: the bootstrap list is tried again when nothing known answers.
+    fn maybe_rebootstrap(&mut self, now: Time) {
+        let learned = self.brokers.values().filter(|broker| !broker.is_bootstrap());
+        if !self.config.metadata_recovery_rebootstrap || self.cluster.rebootstrapping || learned.clone().count() == 0 {
+            return;
+        }
+        let trigger = Micros::from_ms(self.config.metadata_recovery_rebootstrap_trigger_ms);
+        let none_answers = learned.clone().all(|broker| broker.connection.is_none() && broker.failures > 0);
+        let silent = now.since(self.cluster.last_answer) >= trigger && learned.clone().all(|b| !b.is_ready());
+        if none_answers || silent {
+            self.reports.log(5, "METADATA", || "no known broker answers: asking the bootstrap servers again".into());
+            self.cluster.rebootstrapping = true;
+        }
+    }
+
+    /// A connection is gone; if it owed us metadata, another is asked.
+    pub(super) fn metadata_connection_lost(&mut self, now: Time, conn: ConnId) {
+        if self.cluster.asked.is_some_and(|(asked, _)| asked == conn) {
+            self.cluster.asked = None;
+            self.cluster.wanted = true;
+            self.timers.arm(Timer::Metadata, self.cluster.not_before.max(now));
+        }
+    }
+
+    pub(super) fn handle_metadata(&mut self, now: Time, id: i32, version: i16, body: &[u8]) -> Result<(), String> {
+        let answer =
+            decode_metadata(version, body).map_err(|error| format!("its metadata cannot be read: {error}"))?;
+        let asked = self.brokers.get(&id).and_then(|broker| broker.connection.as_ref()).map(|c| c.id);
+        if self.cluster.asked.is_some_and(|(conn, _)| Some(conn) == asked) {
+            self.cluster.asked = None;
+        }
+        if answer.topics.iter().any(|topic| topic.error_code == REBOOTSTRAP_REQUIRED) {
+            self.cluster.rebootstrapping = true;
+            self.cluster.wanted = true;
+            self.drive_metadata(now);
+            return Ok(());
+        }
+        if answer.brokers.is_empty() {
+            // A broker that is starting does not know anybody yet.
+            self.cluster.wanted = true;
+            self.drive_metadata(now);
+            return Ok(());
+        }
+        self.cluster.last_answer = now;
+        self.cluster.rebootstrapping = false;
+        self.cluster.refresh_at = now + Micros::from_ms(self.config.metadata_max_age_ms);
+        if answer.cluster_id.is_some() && answer.cluster_id != self.cluster.cluster_id {
+            let known = self.cluster.cluster_id.take();
+            self.cluster.cluster_id = answer.cluster_id.clone();
+            if let (Some(old), Some(new)) = (known, &self.cluster.cluster_id) {
+                let text = format!("the cluster id changed from {old} to {new}: do the bootstrap servers name one cluster?");
+                self.reports.log(4, "METADATA", || text);
+            }
+        }
+        self.adopt_brokers(now, id, &answer);
+        self.adopt_topics(now, answer);
+        self.arm_idle(id);
+        self.drive_metadata(now);
+        Ok(())
+    }
+
+    /// Brokers appear, move and disappear; a bootstrap connection becomes the connection of the broker that it leads to.
+    fn adopt_brokers(&mut self, now: Time, answering: i32, answer: &MetadataAnswer) {
+        for info in &answer.brokers {
+            self.adopt_broker(now, info);
+        }
+        let gone: Vec<i32> = self
+            .brokers
+            .keys()
+            .copied()
+            .filter(|id| *id >= 0 && !answer.brokers.iter().any(|info| info.id == *id))
+            .filter(|id| !self.partitions.iter().any(|state| state.leader == *id || state.sent_to == *id && state.in_flight > 0))
+            .collect();
+        for id in gone {
+            if let Some(conn) = self.brokers.get(&id).and_then(|broker| broker.connection.as_ref()).map(|c| c.id) {
+                self.drop_connection(now, conn, "it is not part of the cluster any more".into());
+            }
+            self.brokers.remove(&id);
+        }
+        let Some(from) = self.brokers.get(&answering).filter(|broker| broker.is_bootstrap()) else { return };
+        let same = |broker: &&Broker| !broker.is_bootstrap() && broker.host == from.host && broker.port == from.port;
+        let Some(to) = self.brokers.values().find(same).filter(|to| to.connection.is_none()).map(|to| to.id) else {
+            return;
+        };
+        let connection = self.brokers.get_mut(&answering).and_then(|broker| broker.connection.take());
+        if let (Some(connection), Some(broker)) = (connection, self.brokers.get_mut(&to)) {
+            self.connections.insert(connection.id, to);
+            broker.connection = Some(connection);
+            broker.failures = 0;
+            // Its requests' deadlines were armed under the other id.
+            let at = broker.connection.as_ref().map_or(Time::NEVER, |c| c.request_deadline());
+            self.arm_broker(to, at);
+            self.arm_idle(to);
+        }
+    }
+
+    pub(super) fn adopt_broker(&mut self, now: Time, info: &BrokerInfo) {
+        let Ok(port) = u16::try_from(info.port) else { return };
+        match self.brokers.get_mut(&info.id) {
+            _ if info.id < 0 => {}
+            None => {
+                self.brokers.insert(info.id, Broker::new(info.id, info.host.clone(), port));
+            }
+            Some(broker) if broker.host != info.host || broker.port != port => {
+                broker.host = info.host.clone();
+                broker.port = port;
+                broker.failures = 0;
+                broker.retry_at = now;
+                if let Some(conn) = broker.connection.as_ref().map(|c| c.id) {
+                    self.drop_connection(now, conn, format!("the broker moved to {}:{port}", info.host));
+                }
+            }
+            Some(_) => {}
+        }
+    }
+
+    fn adopt_topics(&mut self, now: Time, answer: MetadataAnswer) {
+        let mut answers: BTreeMap<&str, &TopicInfo> =
+            answer.topics.iter().map(|topic| (topic.name.as_str(), topic)).collect();
+        let ids: Vec<u32> = self.cluster.topics.keys().copied().collect();
+        let mut unsettled = false;
+        for id in ids {
+            let Some(state) = self.cluster.topics.get(&id) else { continue };
+            let topic = state.topic.clone();
+            match answers.remove(topic.name()) {
+                Some(info) if info.error_code == 0 && !info.partitions.is_empty() => {
+                    unsettled |= self.adopt_topic(now, id, &topic, info);
+                }
+                Some(info) => unsettled |= self.topic_missing(now, id, info.error_code),
+                // A topic that was parked after the request was built is simply not in its answer; ask again.
+                None => unsettled |= self.topic_missing(now, id, UNKNOWN_TOPIC_OR_PARTITION),
+            }
+        }
+        if unsettled {
+            self.cluster.wanted = true;
+        } else {
+            self.cluster.attempts = 0;
+        }
+    }
+
+    /// The topic's partitions and leaders. True when records wait that this answer does not help.
+    fn adopt_topic(&mut self, now: Time, id: u32, topic: &Arc<Topic>, info: &TopicInfo) -> bool {
+        let indexes = info.partitions.iter().map(|partition| partition.index);
+        // Partitions are numbered from 0; an answer that leaves one out must not shift the others.
+        let count = indexes.max().map_or(0, |most| most.max(-1) + 1) as u32;
+        if let Some(state) = self.cluster.topics.get_mut(&id) {
+            state.missing = None;
+        }
+        let known = topic.partition_count();
+        if count as usize > info.partitions.len() || count > PARTITIONS_MAX {
+            return true;
+        }
+        let partitions = &mut self.partitions;
+        let mut refused = Vec::new();
+        let mut made = known_rooms(topic);
+        let accumulator = self.accumulator.clone();
+        let mut ids = Vec::new();
+        let number = || {
+            let dense = partitions.len() as u32;
+            partitions.push(PartitionState::new(topic.clone(), made));
+            made += 1;
+            ids.push(dense);
+            dense
+        };
+        let count = count.max(known);
+        accumulator.prepare(topic, count, number);
+        if let Some(state) = self.cluster.topics.get_mut(&id) {
+            state.partitions.extend(ids);
+        }
+        let mut moved = Vec::new();
+        for partition in &info.partitions {
+            let Some(dense) = self.dense(id, partition.index) else { continue };
+            if self.set_leader(dense, partition.leader, partition.leader_epoch) {
+                moved.push(dense);
+            }
+        }
+        accumulator.publish(topic, count, || now, |record| refused.push(record));
+        self.window.unparked(id, accumulator.inbox.next_batch());
+        if !refused.is_empty() {
+            let cause = format!("topic '{}' has {count} partitions, numbered from 0", topic.name());
+            for record in refused {
+                self.fail_parked(now, topic, record, Status::UNKNOWN_PARTITION, &cause);
+            }
+        }
+        if self.window.has_flushes() {
+            self.flush_before = self.flush_before.max(accumulator.inbox.next_batch());
+        }
+        for dense in moved {
+            self.mark_ready(now, dense);
+        }
+        let waits = self.cluster.topics.get(&id).is_some_and(|state| {
+            state.partitions.iter().any(|dense| self.leaderless.contains(dense))
+        });
+        waits
+    }
+
+    /// Takes over a leader unless the answer is older than what is known. True when records may now be sent there.
+    pub(super) fn set_leader(&mut self, dense: u32, leader: i32, epoch: i32) -> bool {
+        let known = self.brokers.contains_key(&leader);
+        let state = &mut self.partitions[dense as usize];
+        if epoch >= 0 && epoch < state.leader_epoch {
+            // One broker lags behind another: keep what we have, and keep asking if that has failed us.
+            return state.leader != NO_LEADER && self.leaderless.remove(&dense);
+        }
+        state.leader_epoch = epoch;
+        let leader = if leader >= 0 && known { leader } else { NO_LEADER };
+        let changed = state.leader != leader;
+        state.leader = leader;
+        state.shared().set_leader(leader);
+        let waited = leader != NO_LEADER && self.leaderless.remove(&dense);
+        if changed && leader == NO_LEADER {
+            let has_work = state.queued_on.take().is_some() || !state.retries.is_empty();
+            if has_work {
+                self.leaderless.insert(dense);
+            }
+        }
+        waited || (changed && leader != NO_LEADER)
+    }
+
+    /// The answer has no usable partitions for the topic. True when records wait for it.
+    fn topic_missing(&mut self, now: Time, id: u32, code: i16) -> bool {
+        let Some(state) = self.cluster.topics.get_mut(&id) else { return false };
+        let since = state.missing.map_or(now, |(since, _)| since);
+        let topic = state.topic.clone();
+        state.missing = Some((since, code));
+        let Some((_, deadline)) = self.accumulator.parked_since(&topic) else {
+            return state.partitions.iter().any(|dense| self.leaderless.contains(dense));
+        };
+        let status = Status(i32::from(code));
+        if code != 0 && !status.is_retriable() {
+            let cause = format!("metadata of topic '{}': {}", topic.name(), status.text());
+            self.fail_all_parked(now, &topic, status, &cause);
+            return false;
+        }
+        let grace_ends = since + Micros::from_ms(self.config.unknown_topic_grace_ms);
+        if grace_ends <= now {
+            self.expire_parked(now, id);
+            return false;
+        }
+        self.timers.arm(Timer::Parked(id), grace_ends.min(deadline));
+        true
+    }
+
+    /// The dense id of a topic's partition.
+    pub(super) fn dense(&self, topic: u32, index: i32) -> Option<u32> {
+        let index = usize::try_from(index).ok()?;
+        self.cluster.topics.get(&topic)?.partitions.get(index).copied()
+    }
+
+    /// Bootstrap ids that metadata requests may use, for tests.
+    #[cfg(test)]
+    pub(crate) fn is_bootstrapped(&self) -> bool {
+        self.brokers.keys().any(|id| *id >= 0) && self.brokers.contains_key(&bootstrap_id(0))
+    }
+}
+
+/// No cluster has a topic with more; a count beyond it is a damaged answer.
+const PARTITIONS_MAX: u32 = 1_000_000;
+
+/// Partitions that the topic has room for already: growing numbers the following ones.
+fn known_rooms(topic: &Topic) -> u32 {
+    topic.room()
+}
+
+enum Source {
+    Ask(i32),
+    Connect(i32),
+    Wait(Time),
+}
