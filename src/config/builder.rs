@@ -53,17 +53,28 @@ impl ConfigBuilder {
 
     /// Makes every setting of a Java `.properties` file, or none of them on an error, which names the line.
     pub fn load(&mut self, path: &Path) -> Result<()> {
+        self.merge(ConfigBuilder::read(path)?);
+        Ok(())
+    }
+
+    /// The settings of a Java `.properties` file alone.
+    pub fn read(path: &Path) -> Result<ConfigBuilder> {
         let text = file::read(path)?;
-        let mut loaded = self.clone();
+        let mut read = ConfigBuilder::new();
         let at = |line: usize, error: Error| {
             Error::new(error.status, format!("{}:{line}: {}", shown(&path.to_string_lossy()), error.message))
         };
         for entry in file::entries(&text) {
             let entry = entry.map_err(|bad| at(bad.line, Error::new(Status::INVALID_PROPERTY, bad.why)))?;
-            loaded.set(&entry.name, &entry.value).map_err(|error| at(entry.line, error))?;
+            read.set(&entry.name, &entry.value).map_err(|error| at(entry.line, error))?;
         }
-        *self = loaded;
-        Ok(())
+        Ok(read)
+    }
+
+    /// Makes the settings of another builder as if they were set now.
+    pub fn merge(&mut self, later: ConfigBuilder) {
+        self.settings.retain(|old| later.settings.iter().all(|new| new.spelled != old.spelled));
+        self.settings.extend(later.settings);
     }
 
     /// The parsed configuration, or all contradictions in one message.
@@ -133,6 +144,9 @@ impl ConfigBuilder {
         }
         if !is_set("batch.size") {
             config.batch_size = config.batch_size.min(config.buffer_memory);
+        }
+        if !is_set("max.request.size") {
+            config.max_request_size = config.max_request_size.min(config.buffer_memory);
         }
         if !is_set("delivery.timeout.ms") {
             config.delivery_timeout_ms = config.delivery_timeout_ms.max(delivery_timeout_least_ms(config));

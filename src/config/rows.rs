@@ -65,7 +65,7 @@ pub(super) static BATCHING: &[Property] = rows! {
         "How long a send may wait for room in buffer.memory before it fails with QUEUE_FULL; 0 never waits, as librdkafka.";
     "max.request.size" ["message.max.bytes" Same] Int(1000, 1_000_000_000, "bytes"), "1048576",
         Built(|c, v| c.max_request_size = v.size()),
-        "Largest record accepted, uncompressed, with its overhead. The broker's message.max.bytes and the topic's max.message.bytes must allow it too.";
+        "Largest record accepted, uncompressed, with its overhead. Lowered to buffer.memory if not set. The broker's message.max.bytes and the topic's max.message.bytes must allow it too.";
     "message.copy.max.bytes" [] Int(0, 1_000_000_000, "bytes"), "65535",
         Absent("every record is copied once, into its batch; remove it"),
         "librdkafka: larger payloads are sent by reference.";

@@ -137,7 +137,7 @@ fn values_arrive_in_their_fields() {
     assert_eq!(good("connections.max.idle.ms", "9").connections_max_idle_ms, Some(9));
     assert_eq!(good("batch.size", "0").batch_size, 1);
     assert_eq!(good("test.mock.num.brokers", "3").test_mock_num_brokers, 3);
-    assert_eq!(good("allow.auto.create.topics", "FALSE").allow_auto_create_topics, false);
+    assert!(!good("allow.auto.create.topics", "FALSE").allow_auto_create_topics);
     for (text, acks) in [("all", -1), ("-1", -1), ("0", 0), ("1", 1), ("ALL", -1)] {
         assert_eq!(good("request.required.acks", text).acks, acks);
     }
@@ -356,6 +356,7 @@ fn contradictions_are_found_together() {
         ("reconnect.backoff.max.ms", "5"),
         ("buffer.memory", "65536"),
         ("batch.size", "65537"),
+        ("max.request.size", "1048576"),
         ("test.mock.broker.rtt", "5"),
         ("queue.buffering.max.ms", "6"),
     ])
@@ -396,8 +397,8 @@ fn defaults_give_way_to_what_was_set() {
     assert_eq!(good("retry.backoff.max.ms", "20").retry_backoff_ms, 20);
     assert_eq!(good("reconnect.backoff.ms", "5000").reconnect_backoff_max_ms, 5000);
     assert_eq!(good("reconnect.backoff.max.ms", "20").reconnect_backoff_ms, 20);
-    let small = [("bootstrap.servers", "a"), ("buffer.memory", "65536"), ("max.request.size", "60000")];
-    assert_eq!(build(&small).unwrap().batch_size, 65_536);
+    let small = good("buffer.memory", "65536");
+    assert_eq!((small.batch_size, small.max_request_size), (65_536, 65_536));
     let set = [("bootstrap.servers", "a"), ("delivery.timeout.ms", "30005")];
     assert_eq!(build(&set).unwrap().delivery_timeout_ms, 30_005, "the least that is legal");
 }
