@@ -1,5 +1,8 @@
 //! Configurations, and what can be asked about the properties themselves.
 
+// The doc comments of exported functions become the C header: they say in C's terms what each pointer has to be.
+#![allow(clippy::missing_safety_doc)]
+
 use crate::capi::boundary::{call, str_arg};
 use crate::capi::status::producer_status_t;
 use crate::config::ConfigBuilder;
@@ -93,9 +96,6 @@ fn hand_out(out: *mut *mut producer_config_t, inner: Inner) -> Result<()> {
 /// `out`: receives the configuration; free it with `producer_config_free`.
 /// Returns `PRODUCER_OK`; `PRODUCER_ERR_INVALID_ARGUMENT` when `out` is NULL.
 /// May be called from any thread and from callbacks; does not block.
-///
-/// # Safety
-/// `out` is NULL or may be written through.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn producer_config_new(out: *mut *mut producer_config_t) -> producer_status_t {
     call(|| hand_out(out, Inner::default()))
@@ -112,9 +112,6 @@ pub unsafe extern "C" fn producer_config_new(out: *mut *mut producer_config_t) -
 /// property of producers; `PRODUCER_ERR_INVALID_ARGUMENT` when an argument is NULL or not UTF-8. Properties that contradict
 /// each other are found by `producer_new`.
 /// May be called from any thread and from callbacks; does not block.
-///
-/// # Safety
-/// `config` is NULL or a live configuration; `name` and `value` are NULL or NUL-ended.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn producer_config_set(
     config: *mut producer_config_t,
@@ -137,9 +134,6 @@ pub unsafe extern "C" fn producer_config_set(
 /// `PRODUCER_ERR_PROPERTY_NOT_SUPPORTED` when it is no property of producers; `PRODUCER_ERR_INVALID_ARGUMENT` when an
 /// argument is NULL or not UTF-8.
 /// May be called from any thread and from callbacks; does not block.
-///
-/// # Safety
-/// `config` is NULL or a live configuration; `name` is NULL or NUL-ended; `out` is NULL or may be written through.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn producer_config_get(
     config: *const producer_config_t,
@@ -170,9 +164,6 @@ pub unsafe extern "C" fn producer_config_get(
 /// `producer_config_set`, with file, line and property in the detail; `PRODUCER_ERR_INVALID_ARGUMENT` when an argument is
 /// NULL or not UTF-8.
 /// May be called from any thread; blocks while the file is read.
-///
-/// # Safety
-/// `config` is NULL or a live configuration; `path` is NULL or NUL-ended.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn producer_config_load(
     config: *mut producer_config_t,
@@ -193,9 +184,6 @@ pub unsafe extern "C" fn producer_config_load(
 /// `config`: the configuration to copy. `out`: receives the copy; free it with `producer_config_free`.
 /// Returns `PRODUCER_OK`; `PRODUCER_ERR_INVALID_ARGUMENT` when an argument is NULL.
 /// May be called from any thread and from callbacks; does not block.
-///
-/// # Safety
-/// `config` is NULL or a live configuration; `out` is NULL or may be written through.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn producer_config_clone(
     config: *const producer_config_t,
@@ -212,9 +200,6 @@ pub unsafe extern "C" fn producer_config_clone(
 ///
 /// `config`: the configuration, or NULL, which does nothing. No other thread may be using it.
 /// May be called from any thread and from callbacks; does not block.
-///
-/// # Safety
-/// `config` is NULL or a live configuration, which is not used again.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn producer_config_free(config: *mut producer_config_t) {
     if config.is_null() {
@@ -235,9 +220,6 @@ pub unsafe extern "C" fn producer_config_free(config: *mut producer_config_t) {
 /// their number is logged) for the thread that calls poll, flush or close of the producer, and run there.
 /// Returns `PRODUCER_OK`; `PRODUCER_ERR_INVALID_ARGUMENT` when `config` is NULL.
 /// May be called from any thread and from callbacks; does not block.
-///
-/// # Safety
-/// `config` is NULL or a live configuration; `callback` may be called with `opaque` as described.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn producer_config_set_log_callback(
     config: *mut producer_config_t,
@@ -327,9 +309,6 @@ pub extern "C" fn producer_property_count() -> usize {
 /// Returns `PRODUCER_OK`; `PRODUCER_ERR_INVALID_ARGUMENT` when the index is too large, `out` is NULL, or its `struct_size` is
 /// smaller than this struct ever was.
 /// May be called from any thread and from callbacks; does not block.
-///
-/// # Safety
-/// `out` is NULL or points to as many writable bytes as its `struct_size` says.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn producer_property_at(index: usize, out: *mut producer_property_t) -> producer_status_t {
     call(|| {
