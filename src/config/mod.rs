@@ -1,6 +1,21 @@
 //! The configuration: one table of properties (table.rs) drives the parser, the C interface's `producer_property_*` and
 //! docs/CONFIGURATION.md. `Config` is what the rest of the library reads: parsed once, values that cannot be wrong.
 
+mod builder;
+#[cfg(test)]
+mod docs;
+mod file;
+#[cfg(test)]
+mod file_tests;
+mod rows;
+mod security;
+pub mod table;
+#[cfg(test)]
+mod tests;
+mod value;
+
+pub use builder::ConfigBuilder;
+
 /// How a partition is chosen for a record that names none.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Partitioner {

@@ -1,0 +1,199 @@
+//! What a `producer_config_t` holds: settings as they were made, each checked at once, and the look at all of them
+//! together that makes a `Config`.
+
+use crate::config::table::{Convert, Property, State, Value, lookup, properties, shown};
+use crate::config::{Config, file, value};
+use crate::error::{Error, Result, Status};
+use std::path::Path;
+
+/// Settings made so far. A name set again replaces its earlier value.
+#[derive(Clone, Default)]
+pub struct ConfigBuilder {
+    /// In the order they were made, at most one per name.
+    settings: Vec<Setting>,
+}
+
+#[derive(Clone)]
+struct Setting {
+    /// The name it was made under: the property's own or an alias.
+    spelled: &'static str,
+    convert: &'static Convert,
+    property: &'static Property,
+    /// The value in the property's own form and unit.
+    canonical: String,
+    value: Value,
+}
+
+impl ConfigBuilder {
+    /// No settings: everything has its default.
+    pub fn new() -> ConfigBuilder {
+        ConfigBuilder::default()
+    }
+
+    /// Checks and makes one setting. On an error nothing changes.
+    pub fn set(&mut self, name: &str, text: &str) -> Result<()> {
+        let found = lookup(name.trim())?;
+        let (canonical, value) = value::check(&found, text)?;
+        self.settings.retain(|setting| setting.spelled != found.spelled);
+        let (spelled, convert, property) = (found.spelled, found.convert, found.property);
+        self.settings.push(Setting { spelled, convert, property, canonical, value });
+        Ok(())
+    }
+
+    /// The value a property has now, set or default, in the unit of the name asked for; `[hidden]` for a secret that is set.
+    /// `None` when there is no property of this name.
+    pub fn get(&self, name: &str) -> Option<String> {
+        let found = lookup(name.trim()).ok()?;
+        let canonical = self.effective(found.property.name).map(|setting| setting.canonical.as_str());
+        match canonical {
+            Some(text) if found.property.is_secret() && !text.is_empty() => Some("[hidden]".to_string()),
+            text => Some(value::spelled_as(found.convert, text.unwrap_or(found.property.default))),
+        }
+    }
+
+    /// Makes every setting of a Java `.properties` file, or none of them on an error, which names the line.
+    pub fn load(&mut self, path: &Path) -> Result<()> {
+        self.merge(ConfigBuilder::read(path)?);
+        Ok(())
+    }
+
+    /// The settings of a Java `.properties` file alone.
+    pub fn read(path: &Path) -> Result<ConfigBuilder> {
+        let text = file::read(path)?;
+        let mut read = ConfigBuilder::new();
+        let at = |line: usize, error: Error| {
+            Error::new(error.status, format!("{}:{line}: {}", shown(&path.to_string_lossy()), error.message))
+        };
+        for entry in file::entries(&text) {
+            let entry = entry.map_err(|bad| at(bad.line, Error::new(Status::INVALID_PROPERTY, bad.why)))?;
+            read.set(&entry.name, &entry.value).map_err(|error| at(entry.line, error))?;
+        }
+        Ok(read)
+    }
+
+    /// Makes the settings of another builder as if they were set now.
+    pub fn merge(&mut self, later: ConfigBuilder) {
+        self.settings.retain(|old| later.settings.iter().all(|new| new.spelled != old.spelled));
+        self.settings.extend(later.settings);
+    }
+
+    /// The parsed configuration, or all contradictions in one message.
+    pub fn build(&self) -> Result<Config> {
+        let mut config = Config::default();
+        for setting in &self.settings {
+            if let State::Built(apply) | State::Partly(_, apply) = setting.property.state {
+                apply(&mut config, &setting.value);
+            }
+        }
+        config.explicit = properties().map(|row| row.name).filter(|name| self.effective(name).is_some()).collect();
+        config.explicit.sort_unstable();
+
+        let mut conflicts = self.double_settings();
+        self.settle(&mut config);
+        contradictions(&config, &mut conflicts);
+        match conflicts.as_slice() {
+            [] => Ok(config),
+            [only] => Err(Error::new(Status::CONFIG_CONFLICT, only.clone())),
+            all => {
+                let listed: Vec<_> = all.iter().enumerate().map(|(i, text)| format!("({}) {text}", i + 1)).collect();
+                let message = format!("{} contradictions: {}", all.len(), listed.join("; "));
+                Err(Error::new(Status::CONFIG_CONFLICT, message))
+            }
+        }
+    }
+
+    /// The setting in force for a property: the last made under any of its names.
+    fn effective(&self, name: &str) -> Option<&Setting> {
+        self.settings.iter().rev().find(|setting| setting.property.name == name)
+    }
+
+    /// Properties set to different values under different names.
+    fn double_settings(&self) -> Vec<String> {
+        let mut found = Vec::new();
+        for (index, first) in self.settings.iter().enumerate() {
+            let later = &self.settings[index + 1..];
+            for second in later.iter().filter(|other| other.property.name == first.property.name) {
+                if second.canonical == first.canonical {
+                    continue;
+                }
+                let shown = |setting: &Setting| match setting.property.is_secret() {
+                    true => setting.spelled.to_string(),
+                    false => {
+                        format!("{}={}", setting.spelled, value::spelled_as(setting.convert, &setting.canonical))
+                    }
+                };
+                let (one, other) = (shown(first), shown(second));
+                found.push(format!("{one} and {other} are two names of one property with different values; set one"));
+            }
+        }
+        found
+    }
+
+    /// Lets defaults give way to what was set.
+    fn settle(&self, config: &mut Config) {
+        let is_set = |name: &str| self.effective(name).is_some();
+        if !is_set("retry.backoff.max.ms") {
+            config.retry_backoff_max_ms = config.retry_backoff_max_ms.max(config.retry_backoff_ms);
+        } else if !is_set("retry.backoff.ms") {
+            config.retry_backoff_ms = config.retry_backoff_ms.min(config.retry_backoff_max_ms);
+        }
+        if !is_set("reconnect.backoff.max.ms") {
+            config.reconnect_backoff_max_ms = config.reconnect_backoff_max_ms.max(config.reconnect_backoff_ms);
+        } else if !is_set("reconnect.backoff.ms") {
+            config.reconnect_backoff_ms = config.reconnect_backoff_ms.min(config.reconnect_backoff_max_ms);
+        }
+        if !is_set("batch.size") {
+            config.batch_size = config.batch_size.min(config.buffer_memory);
+        }
+        if !is_set("max.request.size") {
+            config.max_request_size = config.max_request_size.min(config.buffer_memory);
+        }
+        if !is_set("delivery.timeout.ms") {
+            config.delivery_timeout_ms = config.delivery_timeout_ms.max(delivery_timeout_least_ms(config));
+        }
+        if self.effective("tcp.user.timeout.ms").is_none_or(|setting| setting.value.int() < 0) {
+            config.tcp_user_timeout_ms = Some(config.request_timeout_ms);
+        }
+    }
+}
+
+fn delivery_timeout_least_ms(config: &Config) -> u64 {
+    config.linger_us.div_ceil(1000).saturating_add(config.request_timeout_ms)
+}
+
+/// Every pair of values that cannot both hold, as a sentence with the remedy.
+fn contradictions(config: &Config, found: &mut Vec<String>) {
+    let mocked = config.test_mock_num_brokers > 0;
+    if config.bootstrap_servers.is_empty() && !mocked {
+        found.push("bootstrap.servers is required: set it to host:port of a broker".to_string());
+    }
+    if !config.bootstrap_servers.is_empty() && mocked {
+        found.push("bootstrap.servers and test.mock.num.brokers exclude each other: remove one".to_string());
+    }
+    if config.test_mock_broker_rtt_ms > 0 && !mocked {
+        found.push("test.mock.broker.rtt.ms has a meaning only with test.mock.num.brokers: set that too".to_string());
+    }
+    let least_ms = delivery_timeout_least_ms(config);
+    if config.delivery_timeout_ms < least_ms {
+        found.push(format!(
+            "delivery.timeout.ms={} is less than linger.ms + request.timeout.ms = {least_ms}: raise it or lower those",
+            config.delivery_timeout_ms
+        ));
+    }
+    let mut ordered = |low: &str, low_value: u64, high: &str, high_value: u64| {
+        if low_value > high_value {
+            found.push(format!(
+                "{low}={low_value} is more than {high}={high_value}: lower the first or raise the second"
+            ));
+        }
+    };
+    ordered("retry.backoff.ms", config.retry_backoff_ms, "retry.backoff.max.ms", config.retry_backoff_max_ms);
+    ordered(
+        "reconnect.backoff.ms",
+        config.reconnect_backoff_ms,
+        "reconnect.backoff.max.ms",
+        config.reconnect_backoff_max_ms,
+    );
+    ordered("batch.size", config.batch_size as u64, "buffer.memory", config.buffer_memory as u64);
+    ordered("max.request.size", config.max_request_size as u64, "buffer.memory", config.buffer_memory as u64);
+}

@@ -1,0 +1,382 @@
+//! The rows of the property table, but for security: every property of Java's producer (4.x) and of the producer side of
+//! librdkafka (2.15). A row reads: name [aliases] kind, default, state, meaning.
+
+use crate::config::table::Convert::{JavaPartitioner, Replace, Same, Times};
+use crate::config::table::Kind::{Acks, Bool, Choice, FloatMs, Int, Servers, Text};
+use crate::config::table::State::{Absent, Built, Harmless, Partly};
+use crate::config::table::{Alias, Kind, Property};
+use crate::config::{AddressFamily, MS_FOREVER};
+
+macro_rules! rows {
+    ($($name:literal [$($alias:literal $convert:expr),*] $kind:expr, $default:literal, $state:expr, $doc:literal;)*) => {
+        &[$(Property {
+            name: $name,
+            aliases: &[$(Alias { name: $alias, convert: $convert }),*],
+            kind: $kind,
+            default: $default,
+            state: $state,
+            doc: $doc,
+        }),*]
+    };
+}
+pub(super) use rows;
+
+/// Largest value of Java's `int`.
+pub(super) const INT: i64 = 2_147_483_647;
+/// A duration that is `long` in Java: 0 to 9223372036854775807.
+pub(super) const LONG_MS: Kind = Int(0, i64::MAX, "ms");
+const ANY: usize = 32_767;
+const LATER: &str = "a later version will bring it; until then leave it at that";
+const BY_FUNCTION: &str = "a function cannot be given as text; use the C function of the library where there is one";
+const NO_EFFECT: &str = "it has no effect in current clients either; remove it";
+
+pub(super) static CONNECTING: &[Property] = rows! {
+    "bootstrap.servers" ["metadata.broker.list" Same] Servers, "",
+        Built(|c, v| if let crate::config::table::Value::Servers(list) = v { c.bootstrap_servers.clone_from(list) }),
+        "Brokers to start from; the others are learned from them. Required, unless test.mock.num.brokers is set.";
+    "client.id" [] Text(1000), "", Built(|c, v| c.client_id = v.text().to_string()),
+        "The client's name in requests, quotas and logs. Empty: kproducer-N, counted per process.";
+    "client.rack" [] Text(ANY), "", Harmless(&[""], LATER),
+        "Rack of this client, for choosing partitions with a near leader (KIP-1123).";
+    "bootstrap.resolve.timeout.ms" [] LONG_MS, "0",
+        Absent("names are always resolved in the background, off the calling thread; remove it"),
+        "Java's bound on resolving names in its constructor (KIP-909).";
+    "client.software.name" [] Text(ANY), "", Absent("the library names itself; remove it"),
+        "Client name in ApiVersions requests (KIP-511).";
+    "client.software.version" [] Text(ANY), "", Absent("the library names itself; remove it"),
+        "Client version in ApiVersions requests (KIP-511).";
+};
+
+pub(super) static BATCHING: &[Property] = rows! {
+    "batch.size" [] Int(0, INT, "bytes"), "1000000", Built(|c, v| c.batch_size = v.size().max(1)),
+        "Most bytes of one partition's batch; 0 makes each record a batch. Lowered to buffer.memory if not set. Memory follows data, so that a large value costs nothing.";
+    "batch.num.messages" [] Int(1, 1_000_000, ""), "10000", Absent("batches are bounded in bytes; use batch.size"),
+        "Most records of one batch.";
+    "linger.ms" ["queue.buffering.max.ms" Same] FloatMs(MS_FOREVER as i64), "5",
+        Built(|c, v| c.linger_us = v.int().max(0).unsigned_abs()),
+        "How long a batch that is not full waits for more records; 0 sends at once.";
+    "buffer.memory" ["queue.buffering.max.kbytes" Times(1024)] Int(65_536, 1 << 50, "bytes"), "134217728",
+        Built(|c, v| c.buffer_memory = v.size()),
+        "Bound on all bytes of records not yet finished: payload, overhead and what is in flight. Freed when the batch is finished.";
+    "queue.buffering.max.messages" [] Int(0, INT, ""), "0",
+        Harmless(&["0"], "records are bounded in bytes; use buffer.memory, and delivery.reports.max.count for reports"),
+        "Bound on buffered records; 0 is none.";
+    "max.block.ms" [] LONG_MS, "60000", Built(|c, v| c.max_block_ms = v.ms()),
+        "How long a send may wait for room in buffer.memory before it fails with QUEUE_FULL; 0 never waits, as librdkafka.";
+    "max.request.size" ["message.max.bytes" Same] Int(1000, 1_000_000_000, "bytes"), "1048576",
+        Built(|c, v| c.max_request_size = v.size()),
+        "Largest record accepted, uncompressed, with its overhead. Lowered to buffer.memory if not set. The broker's message.max.bytes and the topic's max.message.bytes must allow it too.";
+    "message.copy.max.bytes" [] Int(0, 1_000_000_000, "bytes"), "65535",
+        Absent("every record is copied once, into its batch; remove it"),
+        "librdkafka: larger payloads are sent by reference.";
+    "queue.buffering.backpressure.threshold" [] Int(1, 1_000_000, ""), "1",
+        Absent("batches fill while max.in.flight.requests.per.connection requests are unanswered; use that"),
+        "librdkafka: unsent requests before batching pauses.";
+    "queuing.strategy" [] Choice(&["fifo", "lifo"]), "fifo",
+        Harmless(&["fifo"], "the order of a partition's records is always kept"),
+        "librdkafka: order of a partition's queue.";
+    "buffer.memory.allocation.strategy" [] Text(ANY), "", Absent("memory always follows data; remove it"),
+        "Java: how batch memory is allocated (KIP-1332).";
+};
+
+pub(super) static DELIVERY: &[Property] = rows! {
+    "acks" ["request.required.acks" Same] Acks, "all", Built(|c, v| c.acks = i16::try_from(v.int()).unwrap_or(-1)),
+        "Who must have a batch before it is acknowledged: all in-sync replicas, the leader (1), or nobody (0: no answer, offsets are unknown, losses go unnoticed).";
+    "retries" ["message.send.max.retries" Same] Int(0, INT, ""), "2147483647",
+        Built(|c, v| c.retries = u32::try_from(v.int()).unwrap_or(u32::MAX)),
+        "How many times a failed batch is sent again, within delivery.timeout.ms.";
+    "delivery.timeout.ms" ["message.timeout.ms" Replace("0", "2147483647")] Int(1, INT, "ms"), "120000",
+        Built(|c, v| c.delivery_timeout_ms = v.ms()),
+        "From send to the record's outcome. At least linger.ms + request.timeout.ms: less is an error if it was set, and raised if not. Use 2147483647 for no limit.";
+    "request.timeout.ms" ["socket.timeout.ms" Same] Int(1, INT, "ms"), "30000",
+        Built(|c, v| c.request_timeout_ms = v.ms()),
+        "How long an answer to any request is awaited before the connection is given up; also the time limit that a produce request gives the broker (Java's meaning, where librdkafka has only the second).";
+    "retry.backoff.ms" [] LONG_MS, "100", Built(|c, v| c.retry_backoff_ms = v.ms()),
+        "First delay before a request is tried again; it doubles up to retry.backoff.max.ms, with jitter.";
+    "retry.backoff.max.ms" [] LONG_MS, "1000", Built(|c, v| c.retry_backoff_max_ms = v.ms()),
+        "Cap of the retry delay. If only one of the pair is set, the other gives way.";
+    "max.in.flight.requests.per.connection" ["max.in.flight" Same] Int(1, 1_000_000, ""), "5",
+        Built(|c, v| c.max_in_flight_requests_per_connection = v.size()),
+        "Unanswered requests per broker. Without idempotence, only 1 keeps the order of records when a batch is retried.";
+    "delivery.report.only.error" [] Bool, "false",
+        Harmless(&["false"], "send records without a callback where success does not matter"),
+        "librdkafka: reports for failures only.";
+    "produce.offset.report" [] Bool, "true",
+        Absent("reports always carry the offset; remove it"), "librdkafka: offsets in reports.";
+    "enable.gapless.guarantee" [] Bool, "false", Harmless(&["false"], LATER),
+        "librdkafka: a batch that fails for good is fatal.";
+};
+
+pub(super) static PARTITIONING: &[Property] = rows! {
+    "partitioner" ["partitioner.class" JavaPartitioner]
+        Choice(&["murmur2", "murmur2_random", "consistent", "consistent_random", "fnv1a", "fnv1a_random", "random",
+            "round_robin", "sticky", "adaptive", "single_broker"]), "murmur2",
+        Partly(&["murmur2"], |c, _| c.partitioner = super::Partitioner::Murmur2),
+        "How a partition is chosen. murmur2: keys as in Java; without a key, one partition until batch.size bytes went there. librdkafka's own default is consistent_random (CRC-32): the same key goes elsewhere.";
+    "partitioner.adaptive.partitioning.enable" [] Bool, "false", Harmless(&["false"], LATER),
+        "Java: records without a key prefer partitions with short queues (KIP-794).";
+    "partitioner.availability.timeout.ms" [] LONG_MS, "0", Harmless(&["0"], LATER),
+        "Java: records without a key avoid brokers that take nothing for this long; 0 is off.";
+    "partitioner.ignore.keys" [] Bool, "false", Harmless(&["false"], LATER),
+        "Choose partitions as if records had no key.";
+    "partitioner.rack.aware" [] Bool, "false", Harmless(&["false"], LATER),
+        "Records without a key prefer leaders in client.rack (KIP-1123).";
+    "partitioner.broker.rotation.ms" [] LONG_MS, "0", Absent("the partitioner single_broker comes in a later version"),
+        "How long single_broker stays with a broker.";
+    "sticky.partitioning.linger.ms" [] Int(0, 900_000, "ms"), "10",
+        Absent("records without a key change partition by bytes, not by time; use batch.size"),
+        "librdkafka: time on one partition.";
+};
+
+pub(super) static COMPRESSION: &[Property] = rows! {
+    "compression.type" ["compression.codec" Same] Choice(&["none", "gzip", "snappy", "lz4", "zstd"]), "none",
+        Harmless(&["none"], LATER), "How batches are compressed.";
+    "compression.gzip.level" [] Int(-1, 9, ""), "-1", Harmless(&["-1"], LATER), "Level of gzip.";
+    "compression.lz4.level" [] Int(1, 17, ""), "9", Harmless(&["9"], LATER), "Level of lz4.";
+    "compression.zstd.level" [] Int(-131_072, 22, ""), "3", Harmless(&["3"], LATER), "Level of zstd.";
+    "compression.level" [] Int(-1, 12, ""), "-1", Harmless(&["-1"], "levels are set per codec, such as compression.zstd.level"),
+        "librdkafka: one level for whichever codec.";
+    "compression.threads" [] Int(0, 64, ""), "0", Harmless(&["0"], LATER), "Threads that compress batches.";
+};
+
+pub(super) static TRANSACTIONS: &[Property] = rows! {
+    "enable.idempotence" [] Bool, "false", Partly(&["false"], |c, v| c.enable_idempotence = v.flag()),
+        "No duplicates and order kept over retries. Java's default is true; this version does not have it yet.";
+    "transactional.id" [] Text(ANY), "", Harmless(&[""], LATER), "Name under which transactions are made.";
+    "transaction.timeout.ms" [] Int(1, INT, "ms"), "60000", Harmless(&["60000"], LATER),
+        "When the coordinator aborts an open transaction.";
+    "transaction.two.phase.commit.enable" [] Bool, "false", Harmless(&["false"], LATER),
+        "Transactions prepared here and decided elsewhere (KIP-939).";
+};
+
+pub(super) static METADATA: &[Property] = rows! {
+    "metadata.max.age.ms" ["topic.metadata.refresh.interval.ms" Replace("-1", "9223372036854775807")]
+        Int(10, i64::MAX, "ms"), "300000", Built(|c, v| c.metadata_max_age_ms = v.ms()),
+        "Age at which metadata is asked for again, as in Java; in librdkafka this name is a cache's lifetime.";
+    "metadata.max.idle.ms" [] Int(5000, i64::MAX, "ms"), "300000", Harmless(&["300000"], LATER),
+        "When a topic that nothing is sent to is forgotten.";
+    "metadata.recovery.strategy" [] Choice(&["rebootstrap", "none"]), "rebootstrap",
+        Built(|c, v| c.metadata_recovery_rebootstrap = v.text() == "rebootstrap"),
+        "rebootstrap: go back to bootstrap.servers when no known broker answers (KIP-899).";
+    "metadata.recovery.rebootstrap.trigger.ms" [] LONG_MS, "300000",
+        Built(|c, v| c.metadata_recovery_rebootstrap_trigger_ms = v.ms()),
+        "Time without metadata after which the client goes back to bootstrap.servers (KIP-1102).";
+    "topic.metadata.propagation.max.ms" [] Int(0, 3_600_000, "ms"), "30000",
+        Built(|c, v| c.unknown_topic_grace_ms = v.ms()),
+        "How long records wait for a topic that no broker knows before they fail.";
+    "allow.auto.create.topics" [] Bool, "true", Built(|c, v| c.allow_auto_create_topics = v.flag()),
+        "Whether sending to a missing topic may create it, where the broker's auto.create.topics.enable agrees.";
+    "client.dns.lookup" [] Choice(&["use_all_dns_ips", "resolve_canonical_bootstrap_servers_only"]), "use_all_dns_ips",
+        Partly(&["use_all_dns_ips"], |c, _| c.client_dns_lookup = super::ClientDnsLookup::UseAllDnsIps),
+        "use_all_dns_ips: every address of a broker's name is tried in turn.";
+    "broker.address.family" [] Choice(&["any", "v4", "v6"]), "any",
+        Built(|c, v| c.broker_address_family = match v.text() {
+            "v4" => AddressFamily::V4,
+            "v6" => AddressFamily::V6,
+            _ => AddressFamily::Any,
+        }),
+        "Which addresses of a broker's name are used.";
+    "broker.address.ttl" [] Int(0, 86_400_000, "ms"), "0", Harmless(&["0"], "names are resolved at each connect"),
+        "librdkafka: how long resolved addresses are kept.";
+    "topic.metadata.refresh.fast.interval.ms" [] Int(1, 60_000, "ms"), "100",
+        Absent("use retry.backoff.ms and retry.backoff.max.ms"), "librdkafka: metadata retries after a lost leader.";
+    "topic.metadata.refresh.fast.cnt" [] Int(0, 1000, ""), "10", Absent(NO_EFFECT), "librdkafka, deprecated.";
+    "topic.metadata.refresh.sparse" [] Bool, "true",
+        Harmless(&["true"], "only topics in use are asked for"), "librdkafka: ask only for topics in use.";
+    "topic.blacklist" [] Text(ANY), "", Harmless(&[""], "only topics in use are asked for"),
+        "librdkafka: topics left out of metadata.";
+    "metadata.request.timeout.ms" [] Int(10, 900_000, "ms"), "60000", Absent("use request.timeout.ms"),
+        "librdkafka, deprecated.";
+    "metadata.cluster.check.enable" [] Bool, "false", Harmless(&["false"], LATER),
+        "Notice connections that reach another cluster (KIP-1242).";
+    "enable.sparse.connections" [] Bool, "true",
+        Harmless(&["true"], "brokers are connected to when needed"), "librdkafka: connect only when needed.";
+};
+
+pub(super) static SOCKETS: &[Property] = rows! {
+    "connections.max.idle.ms" [] Int(-1, i64::MAX, "ms"), "180000",
+        Built(|c, v| c.connections_max_idle_ms = Some(v.ms()).filter(|ms| *ms > 0)),
+        "When an idle connection is closed; 0 and -1 are never. Java's 540000 outlives the four minutes of cloud load balancers.";
+    "reconnect.backoff.ms" [] LONG_MS, "50", Built(|c, v| c.reconnect_backoff_ms = v.ms()),
+        "First delay before a broker is connected to again; it doubles up to reconnect.backoff.max.ms, with jitter.";
+    "reconnect.backoff.max.ms" [] LONG_MS, "1000", Built(|c, v| c.reconnect_backoff_max_ms = v.ms()),
+        "Cap of the reconnect delay. If only one of the pair is set, the other gives way.";
+    "reconnect.backoff.jitter.ms" [] Int(0, 3_600_000, "ms"), "0", Absent("use reconnect.backoff.ms and reconnect.backoff.max.ms"),
+        "librdkafka, deprecated.";
+    "socket.connection.setup.timeout.ms" [] Int(1, INT, "ms"), "5000",
+        Built(|c, v| c.socket_connection_setup_timeout_ms = v.ms()),
+        "Bound on establishing one connection, all addresses together (librdkafka's meaning; Java's is one TCP connect).";
+    "socket.connection.setup.timeout.max.ms" [] LONG_MS, "5000",
+        Absent("the bound does not grow; use socket.connection.setup.timeout.ms, and reconnect.backoff.max.ms for the pace"),
+        "Java: cap of the growing connection timeout.";
+    "send.buffer.bytes" ["socket.send.buffer.bytes" Replace("0", "-1")] Int(-1, 100_000_000, "bytes"), "-1",
+        Built(|c, v| c.send_buffer_bytes = (v.int() > 0).then(|| v.size())),
+        "SO_SNDBUF; -1 and 0 leave it to the operating system, which adapts it.";
+    "receive.buffer.bytes" ["socket.receive.buffer.bytes" Replace("0", "-1")] Int(-1, 100_000_000, "bytes"), "-1",
+        Built(|c, v| c.receive_buffer_bytes = (v.int() > 0).then(|| v.size())),
+        "SO_RCVBUF; -1 and 0 leave it to the operating system, which adapts it.";
+    "socket.keepalive.enable" [] Bool, "true", Built(|c, v| c.socket_keepalive_enable = v.flag()), "SO_KEEPALIVE.";
+    "socket.nagle.disable" [] Bool, "true", Partly(&["true"], |c, v| c.socket_nagle_disable = v.flag()),
+        "TCP_NODELAY, always on.";
+    "tcp.user.timeout.ms" [] Int(-1, INT, "ms"), "-1",
+        Built(|c, v| c.tcp_user_timeout_ms = (v.int() > 0).then(|| v.ms())),
+        "TCP_USER_TIMEOUT: when written data without acknowledgement breaks the connection; -1 is request.timeout.ms, 0 the operating system's choice.";
+    "receive.message.max.bytes" [] Int(1000, INT, "bytes"), "100000000",
+        Built(|c, v| c.receive_message_max_bytes = v.size()),
+        "Largest response accepted; a larger one is taken for garbage and the connection closed.";
+    "socket.max.fails" [] Int(0, 1_000_000, ""), "1", Harmless(&["1"], "a request that times out always ends its connection"),
+        "librdkafka: timeouts before a connection is closed.";
+    "socket.blocking.max.ms" [] Int(1, 60_000, "ms"), "1000", Absent(NO_EFFECT), "librdkafka, deprecated.";
+    "api.version.request" [] Bool, "true", Harmless(&["true"], "brokers before 0.10 are not supported"),
+        "librdkafka: ask brokers for their versions.";
+    "api.version.request.timeout.ms" [] Int(1, 300_000, "ms"), "10000", Absent("use request.timeout.ms"),
+        "librdkafka: wait for the broker's versions.";
+    "api.version.fallback.ms" [] Int(0, 604_800_000, "ms"), "0", Harmless(&["0"], "brokers before 0.10 are not supported"),
+        "librdkafka, deprecated.";
+    "broker.version.fallback" [] Text(ANY), "", Absent("brokers before 0.10 are not supported; remove it"),
+        "librdkafka, deprecated.";
+};
+
+pub(super) static OBSERVING: &[Property] = rows! {
+    "delivery.reports.max.count" [] Int(1, INT, ""), "1000000", Built(|c, v| c.reports_max_count = v.size()),
+        "Finished reports not yet taken by poll at which sends are refused with REPORTS_NOT_TAKEN.";
+    "delivery.dispatch" [] Choice(&["poll", "thread"]), "poll",
+        Partly(&["poll"], |c, _| c.delivery_dispatch = super::DeliveryDispatch::Poll),
+        "Who runs delivery callbacks: the thread that calls poll, flush or close, or one of the library.";
+    "log_level" ["log.level" Same] Int(0, 7, ""), "6", Built(|c, v| c.log_level = i32::try_from(v.int()).unwrap_or(6)),
+        "Least important lines that reach the log callback: syslog's levels, 3 error, 4 warning, 6 info, 7 debug.";
+    "debug" [] Text(ANY), "", Harmless(&[""], "use log_level=7"), "librdkafka: debug contexts.";
+    "log.queue" [] Bool, "true", Harmless(&["true"], "log lines are always queued for the thread that polls"),
+        "librdkafka: log through the event queue.";
+    "log.thread.name" [] Bool, "true", Absent("log lines name the broker instead; remove it"), "librdkafka: thread in log lines.";
+    "log.connection.close" [] Bool, "true", Harmless(&["true"], "use log_level to see less"), "librdkafka: log closed connections.";
+    "statistics.interval.ms" [] Int(0, 86_400_000, "ms"), "0", Harmless(&["0"], LATER), "librdkafka: period of statistics.";
+    "enable.metrics.push" [] Bool, "false", Harmless(&["false"], LATER), "Send metrics to the broker (KIP-714).";
+    "test.mock.num.brokers" [] Int(0, 100, ""), "0",
+        Built(|c, v| c.test_mock_num_brokers = i32::try_from(v.int()).unwrap_or(0)),
+        "Start a mock cluster of so many brokers inside the process and send to it; then bootstrap.servers must not be set.";
+    "test.mock.broker.rtt.ms" ["test.mock.broker.rtt" Same] Int(0, 600_000, "ms"), "0",
+        Built(|c, v| c.test_mock_broker_rtt_ms = v.ms()), "Delay that mock brokers add to each answer.";
+    "enable.random.seed" [] Bool, "false", Harmless(&["false"], "the library never uses the process's rand()"),
+        "librdkafka: seed the process's rand().";
+    "internal.termination.signal" [] Int(0, 128, ""), "0", Harmless(&["0"], "the library uses no signals"),
+        "librdkafka: signal to end its threads.";
+    "builtin.features" [] Text(ANY), "", Absent("ask producer_features instead"), "librdkafka: features of the build.";
+    "plugin.library.paths" [] Text(ANY), "", Harmless(&[""], "the library loads no code"), "librdkafka: plugins.";
+};
+
+const SERIALIZER: &str = "keys and values are bytes here; serialize before the send and remove it";
+const METRICS: &str = "the library keeps no Java metrics; remove it";
+
+pub(super) static CODE: &[Property] = rows! {
+    "key.serializer" [] Text(ANY), "", Absent(SERIALIZER), "Java: class that serializes keys.";
+    "value.serializer" [] Text(ANY), "", Absent(SERIALIZER), "Java: class that serializes values.";
+    "interceptor.classes" [] Text(ANY), "", Harmless(&[""], "a class cannot be loaded by a C library, and interceptors come in a later version"),
+        "Java: classes that see every record.";
+    "interceptors" [] Text(ANY), "", Absent(BY_FUNCTION), "librdkafka: interceptors.";
+    "metric.reporters" [] Text(ANY), "", Harmless(&[""], "a class cannot be loaded by a C library"), "Java: classes that report metrics.";
+    "metrics.num.samples" [] Int(1, INT, ""), "2", Absent(METRICS), "Java: samples of a metric.";
+    "metrics.sample.window.ms" [] LONG_MS, "30000", Absent(METRICS), "Java: window of a sample.";
+    "metrics.recording.level" [] Choice(&["INFO", "DEBUG", "TRACE"]), "INFO", Absent(METRICS), "Java: detail of metrics.";
+    "auto.include.jmx.reporter" [] Bool, "false", Harmless(&["false"], "there is no JMX here"), "Java: JMX reporter.";
+    "config.providers" [] Text(ANY), "", Harmless(&[""], "put the values in before the properties are set"),
+        "Java: classes that fill variables in values (KIP-421).";
+    "dr_msg_cb" [] Text(ANY), "", Absent("give the callback to producer_send"), "librdkafka: delivery reports.";
+    "dr_cb" [] Text(ANY), "", Absent("give the callback to producer_send"), "librdkafka: delivery reports.";
+    "error_cb" [] Text(ANY), "", Absent(BY_FUNCTION), "librdkafka: errors.";
+    "throttle_cb" [] Text(ANY), "", Absent(BY_FUNCTION), "librdkafka: throttling.";
+    "stats_cb" [] Text(ANY), "", Absent(BY_FUNCTION), "librdkafka: statistics.";
+    "log_cb" [] Text(ANY), "", Absent("use producer_config_set_log_callback"), "librdkafka: logs.";
+    "background_event_cb" [] Text(ANY), "", Absent(BY_FUNCTION), "librdkafka: events on a thread of its own.";
+    "enabled_events" [] Int(0, INT, ""), "0", Harmless(&["0"], BY_FUNCTION), "librdkafka: events to generate.";
+    "opaque" [] Text(ANY), "", Absent("give the pointer along with each callback"), "librdkafka: the application's pointer.";
+    "default_topic_conf" [] Text(ANY), "", Absent("set topic properties directly, they apply to every topic"),
+        "librdkafka: configuration of topics.";
+    "partitioner_cb" [] Text(ANY), "", Absent(BY_FUNCTION), "librdkafka: partitioner.";
+    "msg_order_cmp" [] Text(ANY), "", Absent("the order of a partition's records is always kept"), "librdkafka: order of a queue.";
+    "socket_cb" [] Text(ANY), "", Absent(BY_FUNCTION), "librdkafka: makes sockets.";
+    "connect_cb" [] Text(ANY), "", Absent(BY_FUNCTION), "librdkafka: connects sockets.";
+    "closesocket_cb" [] Text(ANY), "", Absent(BY_FUNCTION), "librdkafka: closes sockets.";
+    "open_cb" [] Text(ANY), "", Absent(BY_FUNCTION), "librdkafka: opens files.";
+    "resolve_cb" [] Text(ANY), "", Absent(BY_FUNCTION), "librdkafka: resolves names.";
+};
+
+/// Settings of consumers, brokers and topics, which are often found in the same files.
+pub(super) static FOREIGN: &[(&str, &[&str])] = &[
+    (
+        "consumers",
+        &[
+            "group.id",
+            "group.instance.id",
+            "group.protocol",
+            "group.protocol.type",
+            "group.remote.assignor",
+            "auto.offset.reset",
+            "enable.auto.commit",
+            "auto.commit.interval.ms",
+            "auto.commit.enable",
+            "enable.auto.offset.store",
+            "enable.partition.eof",
+            "fetch.min.bytes",
+            "fetch.max.bytes",
+            "fetch.max.wait.ms",
+            "fetch.wait.max.ms",
+            "fetch.message.max.bytes",
+            "fetch.error.backoff.ms",
+            "fetch.queue.backoff.ms",
+            "max.partition.fetch.bytes",
+            "max.poll.records",
+            "max.poll.interval.ms",
+            "session.timeout.ms",
+            "heartbeat.interval.ms",
+            "partition.assignment.strategy",
+            "isolation.level",
+            "key.deserializer",
+            "value.deserializer",
+            "check.crcs",
+            "exclude.internal.topics",
+            "default.api.timeout.ms",
+            "queued.min.messages",
+            "queued.max.messages.kbytes",
+            "coordinator.query.interval.ms",
+            "consume.callback.max.messages",
+            "offset.store.method",
+            "offset.store.path",
+            "offset.store.sync.interval.ms",
+            "rebalance_cb",
+            "offset_commit_cb",
+            "consume_cb",
+            "internal.leave.group.on.close",
+        ],
+    ),
+    (
+        "brokers and topics",
+        &[
+            "min.insync.replicas",
+            "replication.factor",
+            "default.replication.factor",
+            "num.partitions",
+            "broker.id",
+            "node.id",
+            "process.roles",
+            "listeners",
+            "advertised.listeners",
+            "log.dirs",
+            "log.dir",
+            "auto.create.topics.enable",
+            "cleanup.policy",
+            "delete.retention.ms",
+            "retention.ms",
+            "retention.bytes",
+            "segment.bytes",
+            "segment.ms",
+            "max.message.bytes",
+            "message.timestamp.type",
+            "unclean.leader.election.enable",
+            "zookeeper.connect",
+            "transaction.max.timeout.ms",
+            "log.retention.hours",
+            "inter.broker.protocol.version",
+        ],
+    ),
+];

@@ -1,0 +1,412 @@
+//! The table, the settings one by one, and the settings together.
+
+use super::table::{Kind, State, Value, lookup, properties};
+use super::*;
+use crate::error::{Error, Result, Status};
+use std::collections::BTreeSet;
+
+fn set(name: &str, value: &str) -> Result<Config> {
+    let mut builder = ConfigBuilder::new();
+    builder.set(name, value)?;
+    if !matches!(name, "bootstrap.servers" | "metadata.broker.list" | "test.mock.num.brokers") {
+        builder.set("bootstrap.servers", "localhost")?;
+    }
+    builder.build()
+}
+
+fn good(name: &str, value: &str) -> Config {
+    set(name, value).unwrap_or_else(|error| panic!("{name}={value}: {error}"))
+}
+
+fn bad(name: &str, value: &str) -> Error {
+    match set(name, value) {
+        Ok(_) => panic!("{name}={value} was accepted"),
+        Err(error) => error,
+    }
+}
+
+fn build(settings: &[(&str, &str)]) -> Result<Config> {
+    let mut builder = ConfigBuilder::new();
+    for (name, value) in settings {
+        builder.set(name, value)?;
+    }
+    builder.build()
+}
+
+#[test]
+fn every_name_is_used_once_and_every_row_says_something() {
+    let mut names = BTreeSet::new();
+    for row in properties() {
+        assert!(names.insert(row.name), "{} twice", row.name);
+        for alias in row.aliases {
+            assert!(names.insert(alias.name), "{} twice", alias.name);
+        }
+        assert!(row.doc.ends_with('.') && !row.doc.contains('\n'), "{}", row.name);
+    }
+    for name in rows::FOREIGN.iter().flat_map(|(_, names)| names.iter()) {
+        assert!(names.insert(name), "{name} is both ours and foreign");
+    }
+}
+
+#[test]
+fn every_default_is_a_legal_value_and_accepted_when_set() {
+    for row in properties() {
+        let (canonical, _) = value::parse(row, row.default).unwrap_or_else(|why| panic!("{}: {why}", row.name));
+        assert_eq!(canonical, row.default, "{} is written as it is shown", row.name);
+        let accepted = ConfigBuilder::new().set(row.name, row.default);
+        match row.state {
+            State::Absent(_) => {
+                assert_eq!(accepted.unwrap_err().status, Status::PROPERTY_NOT_SUPPORTED, "{}", row.name)
+            }
+            _ => accepted.unwrap_or_else(|error| panic!("{}: {error}", row.name)),
+        }
+    }
+}
+
+#[test]
+fn config_default_is_the_tables_defaults() {
+    // A configuration in which every number, flag and text differs from its default.
+    let mut config = build(&[
+        ("bootstrap.servers", "a:1"),
+        ("client.id", "x"),
+        ("batch.size", "1"),
+        ("linger.ms", "1"),
+        ("buffer.memory", "70000"),
+        ("max.block.ms", "1"),
+        ("max.request.size", "2000"),
+        ("acks", "1"),
+        ("retries", "1"),
+        ("delivery.timeout.ms", "1000"),
+        ("request.timeout.ms", "1"),
+        ("retry.backoff.ms", "1"),
+        ("retry.backoff.max.ms", "1"),
+        ("max.in.flight", "1"),
+        ("metadata.max.age.ms", "10"),
+        ("metadata.recovery.strategy", "none"),
+        ("metadata.recovery.rebootstrap.trigger.ms", "1"),
+        ("topic.metadata.propagation.max.ms", "1"),
+        ("allow.auto.create.topics", "false"),
+        ("broker.address.family", "v6"),
+        ("connections.max.idle.ms", "1"),
+        ("reconnect.backoff.ms", "1"),
+        ("reconnect.backoff.max.ms", "1"),
+        ("socket.connection.setup.timeout.ms", "1"),
+        ("send.buffer.bytes", "1"),
+        ("receive.buffer.bytes", "1"),
+        ("socket.keepalive.enable", "false"),
+        ("tcp.user.timeout.ms", "1"),
+        ("receive.message.max.bytes", "1000"),
+        ("delivery.reports.max.count", "1"),
+        ("log_level", "0"),
+    ])
+    .unwrap();
+    config.test_mock_num_brokers = 1;
+    config.test_mock_broker_rtt_ms = 1;
+    let before = format!("{config:?}");
+    for row in properties() {
+        if let State::Built(apply) | State::Partly(_, apply) = row.state {
+            apply(&mut config, &value::parse(row, row.default).unwrap().1);
+        }
+    }
+    // This default follows another property; build settles it.
+    config.tcp_user_timeout_ms = Some(config.request_timeout_ms);
+    config.explicit.clear();
+    assert_ne!(before, format!("{config:?}"));
+    assert_eq!(config, Config::default());
+}
+
+#[test]
+fn values_arrive_in_their_fields() {
+    assert_eq!(good("linger.ms", "0.5").linger_us, 500);
+    assert_eq!(good("linger.ms", " 20 ").linger_us, 20_000);
+    assert_eq!(good("linger.ms", "0.0001").linger_us, 1, "what is finer than a microsecond is rounded up");
+    assert_eq!(good("queue.buffering.max.ms", "1.25").linger_us, 1250);
+    assert_eq!(good("queue.buffering.max.kbytes", "2048").buffer_memory, 2 << 20);
+    assert_eq!(good("message.max.bytes", "5000").max_request_size, 5000);
+    assert_eq!(good("message.timeout.ms", "0").delivery_timeout_ms, 2_147_483_647);
+    assert_eq!(good("message.timeout.ms", "300000").delivery_timeout_ms, 300_000);
+    assert_eq!(good("socket.timeout.ms", "60000").request_timeout_ms, 60_000);
+    assert_eq!(good("max.in.flight", "7").max_in_flight_requests_per_connection, 7);
+    assert_eq!(good("message.send.max.retries", "0").retries, 0);
+    assert_eq!(good("topic.metadata.refresh.interval.ms", "-1").metadata_max_age_ms, MS_FOREVER);
+    assert_eq!(good("max.block.ms", "9223372036854775807").max_block_ms, MS_FOREVER);
+    assert_eq!(good("socket.send.buffer.bytes", "0").send_buffer_bytes, None);
+    assert_eq!(good("send.buffer.bytes", "131072").send_buffer_bytes, Some(131_072));
+    assert_eq!(good("connections.max.idle.ms", "0").connections_max_idle_ms, None);
+    assert_eq!(good("connections.max.idle.ms", "-1").connections_max_idle_ms, None);
+    assert_eq!(good("connections.max.idle.ms", "9").connections_max_idle_ms, Some(9));
+    assert_eq!(good("batch.size", "0").batch_size, 1);
+    assert_eq!(good("test.mock.num.brokers", "3").test_mock_num_brokers, 3);
+    assert!(!good("allow.auto.create.topics", "FALSE").allow_auto_create_topics);
+    for (text, acks) in [("all", -1), ("-1", -1), ("0", 0), ("1", 1), ("ALL", -1)] {
+        assert_eq!(good("request.required.acks", text).acks, acks);
+    }
+    assert_eq!(good("broker.address.family", "V4").broker_address_family, AddressFamily::V4);
+    assert_eq!(good("client.id", " me ").client_id, "me");
+    for (text, kept) in [("0", None), ("-1", Some(30_000)), ("77", Some(77))] {
+        assert_eq!(good("tcp.user.timeout.ms", text).tcp_user_timeout_ms, kept);
+    }
+    assert_eq!(good("request.timeout.ms", "4000").tcp_user_timeout_ms, Some(4000));
+    let class = "org.apache.kafka.clients.producer.internals.DefaultPartitioner";
+    for text in ["murmur2", "", "null", class] {
+        assert_eq!(good("partitioner.class", text).partitioner, Partitioner::Murmur2);
+    }
+}
+
+#[test]
+fn bad_values_are_refused_with_what_is_allowed() {
+    let long = "x".repeat(1001);
+    for (name, value, says) in [
+        ("batch.size", "", "the empty value is not allowed; allowed: a whole number, 0 to 2147483647 bytes"),
+        ("batch.size", "1e3", "property 'batch.size': value '1e3' is not allowed"),
+        ("batch.size", "0x10", "'0x10'"),
+        ("batch.size", "+5", "'+5'"),
+        ("batch.size", "1 0", "'1 0'"),
+        ("batch.size", "-1", "0 to 2147483647"),
+        ("batch.size", "2147483648", "0 to 2147483647"),
+        ("batch.size", "99999999999999999999999", "0 to 2147483647"),
+        ("batch.size", "१", "0 to 2147483647"),
+        ("buffer.memory", "65535", "65536"),
+        ("queue.buffering.max.kbytes", "63", "a whole number, 64 to"),
+        ("queue.buffering.max.kbytes", "9223372036854775807", "a whole number, 64 to 1099511627776"),
+        ("queue.buffering.max.kbytes", "x", "a whole number, 64 to"),
+        ("linger.ms", "1e3", "a fraction is allowed"),
+        ("linger.ms", ".5", "a fraction is allowed"),
+        ("linger.ms", "5.", "a fraction is allowed"),
+        ("linger.ms", "-0.5", "a fraction is allowed"),
+        ("linger.ms", "0.5.5", "a fraction is allowed"),
+        ("linger.ms", "NaN", "a fraction is allowed"),
+        ("linger.ms", "inf", "a fraction is allowed"),
+        ("linger.ms", "", "the empty value"),
+        ("acks", "2", "all (the same as -1), 0, 1"),
+        ("acks", "", "all (the same as -1), 0, 1"),
+        ("delivery.timeout.ms", "0", "1 to 2147483647 ms"),
+        ("allow.auto.create.topics", "yes", "true, false"),
+        ("allow.auto.create.topics", "1", "true, false"),
+        ("compression.type", "brotli", "none, gzip, snappy, lz4, zstd"),
+        ("metadata.recovery.strategy", "never", "rebootstrap, none"),
+        ("partitioner.class", "com.acme.Mine", "cannot be loaded by a C library"),
+        ("log_level", "8", "0 to 7"),
+        ("client.id", &long, "at most 1000 bytes"),
+        ("client.id", "a\0b", "NUL"),
+        ("client.id", "line\nbreak\0", "'line\\nbreak"),
+        ("bootstrap.servers", ",", "no entry"),
+        ("bootstrap.servers", "a:b", "entry 'a:b' has no valid port"),
+        ("bootstrap.servers", "a:1, b:0", "entry 'b:0' has no valid port"),
+        ("bootstrap.servers", "a:65536", "has no valid port"),
+        ("bootstrap.servers", "a:", "has no valid port"),
+        ("bootstrap.servers", "a:1:2", "has no valid port"),
+        ("bootstrap.servers", ":9092", "no valid host name"),
+        ("bootstrap.servers", "a b:1", "no valid host name"),
+        ("bootstrap.servers", "::1", "write [::1]:9092"),
+        ("bootstrap.servers", "[::1", "closing bracket"),
+        ("bootstrap.servers", "[x]:1", "no IPv6 address"),
+        ("bootstrap.servers", "[::1]9", "not :port"),
+        ("bootstrap.servers", "http://a:1", "names a protocol"),
+    ] {
+        let error = bad(name, value);
+        assert_eq!(error.status, Status::INVALID_PROPERTY, "{name}={value}: {error}");
+        assert!(error.message.contains(says) && error.message.contains(name), "{name}={value}: {error}");
+        assert!(!error.message.contains('\0') && !error.message.contains('\n'));
+    }
+    let error = bad("client.id", &"y".repeat(100_000));
+    assert!(error.message.len() < 500, "a long value is cut in the message");
+}
+
+#[test]
+fn server_lists_are_parsed() {
+    let servers = |text| good("metadata.broker.list", text).bootstrap_servers;
+    let pair = |host: &str, port| (host.to_string(), port);
+    assert_eq!(servers("a"), [pair("a", 9092)]);
+    assert_eq!(servers("a:1,b-c.d_e:2"), [pair("a", 1), pair("b-c.d_e", 2)]);
+    assert_eq!(servers(" a:1 ,, a:1, "), [pair("a", 1)], "blanks, empty entries and repetitions do not count");
+    assert_eq!(servers("[::1]:7,[fe80::1%eth0]"), [pair("::1", 7), pair("fe80::1%eth0", 9092)]);
+    assert_eq!(servers("PLAINTEXT://127.0.0.1:65535"), [pair("127.0.0.1", 65535)]);
+}
+
+#[test]
+fn unknown_names_propose_the_nearest() {
+    for (name, near) in [
+        ("lingr.ms", "linger.ms"),
+        ("linger_ms", "linger.ms"),
+        ("Linger.MS", "linger.ms"),
+        ("bootstrap.server", "bootstrap.servers"),
+        ("max.inflight.requests.per.connection", "max.in.flight.requests.per.connection"),
+        ("ack", "acks"),
+        ("message.max.byte", "message.max.bytes"),
+        ("buffer.memmory", "buffer.memory"),
+    ] {
+        let error = bad(name, "1");
+        assert_eq!(error.status, Status::UNKNOWN_PROPERTY);
+        assert_eq!(error.message, format!("unknown property '{name}'; did you mean '{near}'?"));
+    }
+    for name in ["", "völlig.anders", "zzzzzzzzzzzzzzzz", &"linger.ms".repeat(5000)] {
+        let error = bad(name, "secret-value");
+        assert_eq!(error.status, Status::UNKNOWN_PROPERTY);
+        assert!(!error.message.contains("did you mean") && error.message.len() < 500, "{error}");
+        assert!(!error.message.contains("secret-value"), "an unknown property may be a misspelled secret");
+    }
+}
+
+#[test]
+fn what_is_not_built_is_refused_and_what_asks_for_nothing_accepted() {
+    for (name, value, says) in [
+        ("enable.idempotence", "true", "accepts only 'false'"),
+        ("transactional.id", "t", "later version"),
+        ("compression.type", "gzip", "value 'gzip' of property 'compression.type' is not supported"),
+        ("compression.codec", "zstd", "'compression.codec'"),
+        ("compression.level", "5", "compression.zstd.level"),
+        ("security.protocol", "sasl_ssl", "accepts only 'PLAINTEXT'"),
+        ("ssl.ca.location", "/etc/ca.pem", "TLS comes in a later version"),
+        ("sasl.mechanisms", "PLAIN", "SASL comes in a later version"),
+        ("partitioner", "consistent_random", "accepts only 'murmur2'"),
+        ("partitioner.class", "org.apache.kafka.clients.producer.RoundRobinPartitioner", "accepts only 'murmur2'"),
+        ("interceptor.classes", "com.acme.I", "cannot be loaded"),
+        ("key.serializer", "StringSerializer", "keys and values are bytes here"),
+        ("value.serializer", "", "keys and values are bytes here"),
+        ("metric.reporters", "x", "cannot be loaded"),
+        ("group.id", "g", "it is a setting of consumers, not of a producer; remove it"),
+        ("auto.offset.reset", "earliest", "a setting of consumers"),
+        ("min.insync.replicas", "2", "a setting of brokers and topics"),
+        ("replication.factor", "3", "a setting of brokers and topics"),
+        ("queue.buffering.max.messages", "100000", "use buffer.memory"),
+        ("batch.num.messages", "10000", "use batch.size"),
+        ("queuing.strategy", "lifo", "order"),
+        ("dr_msg_cb", "0x1234", "producer_send"),
+        ("socket.nagle.disable", "false", "accepts only 'true'"),
+        ("delivery.dispatch", "thread", "accepts only 'poll'"),
+        ("metadata.max.idle.ms", "60000", "accepts only '300000'"),
+        ("client.dns.lookup", "resolve_canonical_bootstrap_servers_only", "use_all_dns_ips"),
+    ] {
+        let error = bad(name, value);
+        assert_eq!(error.status, Status::PROPERTY_NOT_SUPPORTED, "{name}={value}: {error}");
+        assert!(error.message.contains(says) && error.message.contains(name), "{name}={value}: {error}");
+    }
+    for (name, value) in [
+        ("enable.idempotence", "false"),
+        ("transactional.id", ""),
+        ("compression.type", "none"),
+        ("compression.codec", "None"),
+        ("security.protocol", "plaintext"),
+        ("interceptor.classes", ""),
+        ("queuing.strategy", "fifo"),
+        ("statistics.interval.ms", "0"),
+        ("ssl.endpoint.identification.algorithm", "https"),
+    ] {
+        good(name, value);
+    }
+}
+
+#[test]
+fn secrets_are_never_shown() {
+    for row in properties().filter(|row| row.is_secret()) {
+        let error = ConfigBuilder::new().set(row.name, "hunter2").unwrap_err();
+        assert!(!error.message.contains("hunter2"), "{error}");
+        let error = ConfigBuilder::new().set(row.name, "hunter2\0").unwrap_err();
+        assert!(!error.message.contains("hunter2"), "{error}");
+        assert_eq!(ConfigBuilder::new().get(row.name).as_deref(), Some(""));
+    }
+    assert!(matches!(lookup("ssl.key.password").unwrap().property.kind, Kind::Secret));
+}
+
+#[test]
+fn get_tells_the_value_in_force_in_the_unit_of_the_name() {
+    let mut builder = ConfigBuilder::new();
+    assert_eq!(builder.get("linger.ms").as_deref(), Some("5"));
+    assert_eq!(builder.get("queue.buffering.max.kbytes").as_deref(), Some("131072"));
+    assert_eq!(builder.get("no.such.thing"), None);
+    builder.set("queue.buffering.max.kbytes", "128").unwrap();
+    builder.set("linger.ms", "007.500").unwrap();
+    builder.set("message.timeout.ms", "0").unwrap();
+    builder.set("acks", "-1").unwrap();
+    for (name, value) in [
+        ("buffer.memory", "131072"),
+        ("queue.buffering.max.kbytes", "128"),
+        ("linger.ms", "7.5"),
+        ("queue.buffering.max.ms", "7.5"),
+        ("delivery.timeout.ms", "2147483647"),
+        ("message.timeout.ms", "0"),
+        ("acks", "all"),
+        ("request.required.acks", "all"),
+    ] {
+        assert_eq!(builder.get(name).as_deref(), Some(value), "{name}");
+    }
+    let before = builder.clone();
+    assert!(builder.set("linger.ms", "x").is_err());
+    assert_eq!(builder.get("linger.ms").as_deref(), Some("7.5"), "a refused value changes nothing");
+    builder.set("linger.ms", "1").unwrap();
+    assert_eq!(before.get("linger.ms").as_deref(), Some("7.5"), "a clone is independent");
+}
+
+#[test]
+fn set_properties_are_told_from_defaults() {
+    let config = good("max.in.flight", "5");
+    assert_eq!(config.explicit, ["bootstrap.servers", "max.in.flight.requests.per.connection"]);
+    assert!(config.is_explicit("bootstrap.servers") && !config.is_explicit("linger.ms"));
+}
+
+#[test]
+fn contradictions_are_found_together() {
+    let error = build(&[
+        ("delivery.timeout.ms", "1000"),
+        ("linger.ms", "0.5"),
+        ("retry.backoff.ms", "10"),
+        ("retry.backoff.max.ms", "5"),
+        ("reconnect.backoff.ms", "10"),
+        ("reconnect.backoff.max.ms", "5"),
+        ("buffer.memory", "65536"),
+        ("batch.size", "65537"),
+        ("max.request.size", "1048576"),
+        ("test.mock.broker.rtt", "5"),
+        ("queue.buffering.max.ms", "6"),
+    ])
+    .unwrap_err();
+    assert_eq!(error.status, Status::CONFIG_CONFLICT);
+    for says in [
+        "8 contradictions: (1) ",
+        "linger.ms=0.5 and queue.buffering.max.ms=6 are two names of one property",
+        "bootstrap.servers is required",
+        "delivery.timeout.ms=1000 is less than linger.ms + request.timeout.ms = 30006",
+        "retry.backoff.ms=10 is more than retry.backoff.max.ms=5",
+        "reconnect.backoff.ms=10 is more than reconnect.backoff.max.ms=5",
+        "batch.size=65537 is more than buffer.memory=65536",
+        "max.request.size=1048576 is more than buffer.memory=65536",
+        "test.mock.broker.rtt.ms has a meaning only with",
+    ] {
+        assert!(error.message.contains(says), "{says}: {error}");
+    }
+    let error = build(&[("bootstrap.servers", "a"), ("test.mock.num.brokers", "1")]).unwrap_err();
+    assert!(error.message.contains("exclude each other") && !error.message.contains("contradictions"), "{error}");
+    assert!(build(&[("bootstrap.servers", "")]).unwrap_err().message.starts_with("bootstrap.servers is required"));
+    assert!(build(&[("test.mock.num.brokers", "1"), ("test.mock.broker.rtt", "5")]).is_ok());
+}
+
+#[test]
+fn two_names_with_one_value_are_no_contradiction() {
+    let settings = [("bootstrap.servers", "a"), ("buffer.memory", "4194304"), ("queue.buffering.max.kbytes", "4096")];
+    assert_eq!(build(&settings).unwrap().buffer_memory, 4 << 20);
+    assert!(build(&[("bootstrap.servers", "a"), ("acks", "all"), ("request.required.acks", "-1")]).is_ok());
+    // The same name again simply replaces the earlier value.
+    assert_eq!(build(&[("bootstrap.servers", "a"), ("retries", "1"), ("retries", "2")]).unwrap().retries, 2);
+}
+
+#[test]
+fn defaults_give_way_to_what_was_set() {
+    assert_eq!(good("request.timeout.ms", "200000").delivery_timeout_ms, 200_005);
+    assert_eq!(good("retry.backoff.ms", "5000").retry_backoff_max_ms, 5000);
+    assert_eq!(good("retry.backoff.max.ms", "20").retry_backoff_ms, 20);
+    assert_eq!(good("reconnect.backoff.ms", "5000").reconnect_backoff_max_ms, 5000);
+    assert_eq!(good("reconnect.backoff.max.ms", "20").reconnect_backoff_ms, 20);
+    let small = good("buffer.memory", "65536");
+    assert_eq!((small.batch_size, small.max_request_size), (65_536, 65_536));
+    let set = [("bootstrap.servers", "a"), ("delivery.timeout.ms", "30005")];
+    assert_eq!(build(&set).unwrap().delivery_timeout_ms, 30_005, "the least that is legal");
+}
+
+#[test]
+fn ranges_keep_microseconds_from_overflowing() {
+    let config = good("linger.ms", &MS_FOREVER.to_string());
+    assert_eq!(config.linger_us, MS_FOREVER * 1000);
+    assert!(config.delivery_timeout_ms > MS_FOREVER && config.delivery_timeout_ms.checked_mul(1000).is_some());
+    assert_eq!(Value::Int(i64::MAX).ms(), MS_FOREVER);
+}
