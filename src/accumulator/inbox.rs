@@ -92,6 +92,11 @@ impl Inbox {
         self.wake_before(Time::ZERO);
     }
 
+    /// Every batch opened so far has a smaller number.
+    pub fn next_batch(&self) -> u64 {
+        self.letters.lock().next_batch
+    }
+
     /// The sender takes everything; `spare` lends its emptied buffers back.
     pub fn take(&self, spare: &mut Letters) {
         spare.events.clear();

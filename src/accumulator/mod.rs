@@ -8,7 +8,7 @@ mod memory;
 mod partition;
 mod topic;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 pub use batch::{Batch, BatchBytes};
@@ -18,6 +18,7 @@ pub use partition::{NeedsMemory, Partition};
 pub use topic::{NO_LEADER, ParkedRecord, TOPIC_NAME_MAX, Tag, Topic, TopicTable, check_topic_name};
 
 use crate::config::Config;
+use crate::error::{Error, Status};
 use crate::partitioner::partition_for_key;
 use crate::record::Record;
 use crate::reports::Reports;
@@ -31,6 +32,8 @@ pub struct Accumulator {
     pub inbox: Inbox,
     pub topics: TopicTable,
     pub reports: Arc<Reports>,
+    /// Why nothing is accepted any more, once something has gone wrong for good.
+    fatal: OnceLock<Error>,
     batch_size: usize,
     linger: Micros,
     delivery_timeout: Micros,
@@ -53,10 +56,22 @@ impl Accumulator {
             inbox: Inbox::default(),
             topics: TopicTable::new(producer, seed),
             reports,
+            fatal: OnceLock::new(),
             batch_size: config.batch_size.max(crate::wire::record_batch::HEADER_LEN),
             linger: Micros(config.linger_us),
             delivery_timeout: Micros::from_ms(config.delivery_timeout_ms),
         }
+    }
+
+    /// Refuses everything from now on; the first cause is kept.
+    pub fn fail(&self, status: Status, message: &str) {
+        let _ = self.fatal.set(Error::new(status, message));
+        self.memory.close();
+    }
+
+    #[inline]
+    pub fn fatal(&self) -> Option<&Error> {
+        self.fatal.get()
     }
 
     /// Appends one record to a batch of its topic, or parks it until the topic's metadata is there. Refuses when that
@@ -166,17 +181,20 @@ impl Accumulator {
         self.memory.reserve(bytes, deadline)
     }
 
-    /// The topic's partitions are known: parked records go to their batches in order, then sending goes there directly.
-    /// Records for partitions that the topic does not have are given to `refuse`.
+    /// Makes the topic's partitions, numbered by `number`, without letting records in yet.
+    pub fn prepare(&self, topic: &Topic, count: u32, number: impl FnMut() -> u32) {
+        topic.grow(count, number);
+    }
+
+    /// The topic's partitions are known and prepared: parked records go to their batches in order, then sending goes there
+    /// directly. Records for partitions that the topic does not have are given to `refuse`.
     pub fn publish(
         &self,
         topic: &Topic,
         count: u32,
-        number: impl FnMut() -> u32,
         clock: impl Fn() -> Time,
         mut refuse: impl FnMut(ParkedRecord),
     ) {
-        topic.grow(count, number);
         let mut parked = topic.parked.lock();
         while let Some(record) = parked.pop_front() {
             if record.partition.unwrap_or(0) >= count {

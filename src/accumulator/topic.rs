@@ -119,6 +119,11 @@ impl Topic {
         None
     }
 
+    /// Partitions that exist, published or not.
+    pub fn room(&self) -> u32 {
+        self.segments.iter().map_while(|segment| segment.get()).map(|segment| segment.len() as u32).sum()
+    }
+
     /// Makes partitions until there are `count`; `number` numbers each new one. Called by the I/O thread only.
     pub(super) fn grow(&self, count: u32, mut number: impl FnMut() -> u32) {
         let mut made = 0usize;
@@ -216,7 +221,7 @@ impl TopicTable {
 
 /// Kafka's rule for topic names: 1 to 249 of `[a-zA-Z0-9._-]`, not "." or "..".
 pub fn check_topic_name(name: &str) -> Result<()> {
-    let wrong = |why: String| Err(Error::new(Status(17), why));
+    let wrong = |why: String| Err(Error::new(Status::INVALID_TOPIC_EXCEPTION, why));
     if name.is_empty() {
         return wrong("the topic name is empty; name the topic to send to".into());
     }

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::broker::{Broker, bootstrap_id};
+use super::broker::Broker;
 use super::connection::{Kind, Phase};
 use super::frame::Frame;
 use super::partition::PartitionState;
@@ -61,6 +61,11 @@ impl Cluster {
             last_answer: now,
             rebootstrapping: false,
         }
+    }
+
+    /// Whether somebody waits for newer metadata already.
+    pub fn is_wanted(&self) -> bool {
+        self.wanted
     }
 
     /// Topics with records that wait for metadata.
@@ -325,7 +330,7 @@ impl Sender {
         }
         let partitions = &mut self.partitions;
         let mut refused = Vec::new();
-        let mut made = known_rooms(topic);
+        let mut made = topic.room();
         let accumulator = self.accumulator.clone();
         let mut ids = Vec::new();
         let number = || {
@@ -361,10 +366,8 @@ impl Sender {
         for dense in moved {
             self.mark_ready(now, dense);
         }
-        let waits = self.cluster.topics.get(&id).is_some_and(|state| {
-            state.partitions.iter().any(|dense| self.leaderless.contains(dense))
-        });
-        waits
+        let state = self.cluster.topics.get(&id);
+        state.is_some_and(|state| state.partitions.iter().any(|dense| self.leaderless.contains(dense)))
     }
 
     /// Takes over a leader unless the answer is older than what is known. True when records may now be sent there.
@@ -419,21 +422,10 @@ impl Sender {
         let index = usize::try_from(index).ok()?;
         self.cluster.topics.get(&topic)?.partitions.get(index).copied()
     }
-
-    /// Bootstrap ids that metadata requests may use, for tests.
-    #[cfg(test)]
-    pub(crate) fn is_bootstrapped(&self) -> bool {
-        self.brokers.keys().any(|id| *id >= 0) && self.brokers.contains_key(&bootstrap_id(0))
-    }
 }
 
 /// No cluster has a topic with more; a count beyond it is a damaged answer.
 const PARTITIONS_MAX: u32 = 1_000_000;
-
-/// Partitions that the topic has room for already: growing numbers the following ones.
-fn known_rooms(topic: &Topic) -> u32 {
-    topic.room()
-}
 
 enum Source {
     Ask(i32),

@@ -88,6 +88,11 @@ impl Connection {
         id
     }
 
+    /// What `next_correlation_id` will answer.
+    pub fn peek_correlation_id(&self) -> i32 {
+        self.next_correlation_id
+    }
+
     /// Notes a request of `len` bytes.
     pub fn push(&mut self, now: Time, correlation_id: i32, version: i16, kind: Kind, len: usize, deadline: Time) {
         self.queued_bytes += len as u64;

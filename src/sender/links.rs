@@ -92,8 +92,8 @@ impl Sender {
         if self.config.acks == 0 {
             self.finish_unanswered(now, id);
         }
-        self.pump(now, id);
-        self.after_outcomes(now);
+        self.pump_soon.push(id);
+        self.serve(now);
     }
 
     /// Bytes as they came from the socket.
@@ -114,7 +114,7 @@ impl Sender {
             }
             if let Err(reason) = self.handle_response(now, id, &frame) {
                 self.drop_connection(now, conn, reason);
-                self.after_outcomes(now);
+                self.serve(now);
                 return;
             }
         }
@@ -122,8 +122,8 @@ impl Sender {
             self.drop_connection(now, conn, reason);
         }
         let owner = self.connections.get(&conn).copied().unwrap_or(id);
-        self.pump(now, owner);
-        self.after_outcomes(now);
+        self.pump_soon.push(owner);
+        self.serve(now);
     }
 
     /// One whole response. The error says why the connection is of no use any more.
@@ -186,14 +186,14 @@ impl Sender {
         }
         self.reports.log(6, "BROKER", || format!("{label}: connected"));
         self.drive_metadata(now);
-        self.pump(now, id);
+        self.pump_soon.push(id);
         Ok(())
     }
 
     /// The driver says that the connection ended or never came to be.
     pub fn handle_closed(&mut self, now: Time, conn: ConnId, reason: String) {
         self.connection_ended(now, conn, reason, false);
-        self.after_outcomes(now);
+        self.serve(now);
     }
 
     /// Ends a connection that is of no use any more, and says so to the driver.
@@ -290,7 +290,7 @@ impl Sender {
         }
         let throttled = if connection.throttled_until > now { connection.throttled_until } else { Time::NEVER };
         self.arm_broker(id, due.min(idle_at).min(throttled));
-        self.pump(now, id);
+        self.pump_soon.push(id);
     }
 
     /// Arms the broker's timer unless it fires earlier anyway.

@@ -28,7 +28,7 @@ use crate::reports::Reports;
 use crate::time::{Micros, Time};
 use broker::Broker;
 use cluster::Cluster;
-use partition::{PartitionState, Taken};
+use partition::PartitionState;
 use random::Random;
 use timers::{Timer, Timers};
 use window::Window;
@@ -71,6 +71,8 @@ pub struct Sender {
     leaderless: BTreeSet<u32>,
     /// Batches with a smaller number do not linger: a flush asked for them.
     flush_before: u64,
+    /// Brokers whose line got longer, or whose connection can take more.
+    pump_soon: Vec<i32>,
     letters: Letters,
     finished: bool,
 }
@@ -95,6 +97,7 @@ impl Sender {
             linger: VecDeque::new(),
             leaderless: BTreeSet::new(),
             flush_before: 0,
+            pump_soon: Vec::new(),
             letters: Letters::default(),
             finished: false,
         };
@@ -115,7 +118,7 @@ impl Sender {
             self.handle_command(now, command, letters.next_batch);
         }
         self.letters = letters;
-        self.after_outcomes(now);
+        self.serve(now);
     }
 
     fn handle_event(&mut self, now: Time, event: Event) {
@@ -172,7 +175,7 @@ impl Sender {
                 Timer::Metadata => self.drive_metadata(now),
             }
         }
-        self.after_outcomes(now);
+        self.serve(now);
     }
 
     pub fn poll_action(&mut self, _now: Time) -> Option<Action> {
@@ -207,27 +210,26 @@ impl Sender {
         }
     }
 
-    /// The partition may have something to send: it gets in line at its leader.
+    /// The partition may have something to send: it gets in line at its leader, who is served when everything that came
+    /// in has been looked at, so that many partitions share a request.
     fn mark_ready(&mut self, now: Time, partition: u32) {
         let state = &mut self.partitions[partition as usize];
-        if state.leader == NO_LEADER {
-            self.leaderless.insert(partition);
-            self.refresh_metadata(now);
+        let leader = state.leader;
+        if leader != NO_LEADER
+            && let Some(broker) = self.brokers.get_mut(&leader)
+        {
+            if state.queued_on != Some(leader) {
+                state.queued_on = Some(leader);
+                broker.ready.push_back(partition);
+            }
+            if self.pump_soon.last() != Some(&leader) {
+                self.pump_soon.push(leader);
+            }
             return;
         }
-        let leader = state.leader;
-        if state.queued_on != Some(leader) {
-            state.queued_on = Some(leader);
-            if let Some(broker) = self.brokers.get_mut(&leader) {
-                broker.ready.push_back(partition);
-            } else {
-                state.queued_on = None;
-                self.leaderless.insert(partition);
-                self.refresh_metadata(now);
-                return;
-            }
+        if self.leaderless.insert(partition) || !self.cluster.is_wanted() {
+            self.refresh_metadata(now);
         }
-        self.pump(now, leader);
     }
 
     fn arm_deadline(&mut self, partition: u32, deadline: Time) {
@@ -238,8 +240,11 @@ impl Sender {
         }
     }
 
-    /// Tells flushes that became complete, and gives memory back when nothing is left to do.
-    fn after_outcomes(&mut self, _now: Time) {
+    /// The end of every input: brokers with new work are served, and flushes that became complete are told.
+    fn serve(&mut self, now: Time) {
+        while let Some(broker) = self.pump_soon.pop() {
+            self.pump(now, broker);
+        }
         if self.window.has_flushes() {
             for completion in self.window.take_complete() {
                 self.reports.complete(&completion);

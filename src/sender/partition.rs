@@ -40,18 +40,20 @@ impl Taken {
         }
     }
 
-    /// A part of this batch after a split: it shares the history, not the bytes.
-    pub fn part(&self, batch: Batch) -> Taken {
-        Taken {
+    /// The batch in parts of at most `max_bytes`: they share its history, not its bytes.
+    pub fn split(self, max_bytes: usize) -> Vec<Taken> {
+        let Taken { batch, attempts, counted_retries, in_doubt, broker, cause, .. } = self;
+        let part = |batch| Taken {
             batch,
-            attempts: self.attempts,
-            counted_retries: self.counted_retries,
+            attempts,
+            counted_retries,
             limited_retries: 0,
-            in_doubt: self.in_doubt,
+            in_doubt,
             stamped: false,
-            broker: self.broker,
-            cause: self.cause.clone(),
-        }
+            broker,
+            cause: cause.clone(),
+        };
+        batch.split(max_bytes).into_iter().map(part).collect()
     }
 }
 
@@ -111,7 +113,7 @@ impl PartitionState {
         self.in_flight == 0 || self.sent_to == self.leader
     }
 
-    /// Puts a batch back in front of everything that was opened after it.
+    /// Puts a batch back in front of everything that was opened after it, and of parts of itself that follow it.
     pub fn push_retry(&mut self, taken: Taken) {
         let at = self.retries.partition_point(|other| other.batch.id < taken.batch.id);
         self.retries.insert(at, taken);

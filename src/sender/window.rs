@@ -68,11 +68,6 @@ impl Window {
         }
     }
 
-    /// Whether a flush waits for this topic's parked records.
-    pub fn awaits_parked(&self, topic: u32) -> bool {
-        self.flushes.iter().any(|flush| flush.parked.contains(&topic))
-    }
-
     /// The flushes that are complete.
     pub fn take_complete(&mut self) -> Vec<Arc<Completion>> {
         let base = self.base;
@@ -81,6 +76,11 @@ impl Window {
             .partition(|flush| flush.parked.is_empty() && flush.before <= base);
         self.flushes = waiting;
         complete.into_iter().map(|flush| flush.completion).collect()
+    }
+
+    /// Every flush, complete or not: nothing will be finished any more.
+    pub fn take_all(&mut self) -> Vec<Arc<Completion>> {
+        std::mem::take(&mut self.flushes).into_iter().map(|flush| flush.completion).collect()
     }
 
     pub fn has_flushes(&self) -> bool {

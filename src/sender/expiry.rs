@@ -1,0 +1,230 @@
+//! Ends that time or the application decides: delivery deadlines, purge, close, and the last rites after a panic.
+
+use super::connection::Kind;
+use super::outcome::Ending;
+use super::partition::Taken;
+use super::produce::c_text;
+use super::timers::Timer;
+use super::{Action, Sender};
+use crate::accumulator::{NO_LEADER, Topic};
+use crate::error::Status;
+use crate::reports::Phase;
+use crate::time::{Micros, Time};
+
+impl Sender {
+    /// The partition's earliest deadline may have passed.
+    pub(super) fn expire_partition(&mut self, now: Time, dense: u32) {
+        self.partitions[dense as usize].deadline_armed = Time::NEVER;
+        let memory = self.accumulator.memory.clone();
+        let state = &mut self.partitions[dense as usize];
+        let mut expired = Vec::new();
+        let mut kept = std::mem::take(&mut state.retries);
+        while let Some(taken) = kept.pop_front() {
+            if taken.batch.deadline <= now {
+                expired.push(taken);
+            } else {
+                state.retries.push_back(taken);
+            }
+        }
+        expired.extend(state.shared().take_expired(&memory, now).into_iter().map(Taken::new));
+        for taken in expired {
+            self.fail_expired(now, dense, taken, true);
+        }
+        for taken in self.take_in_flight(dense, |taken| taken.batch.deadline <= now) {
+            self.fail_expired(now, dense, taken, false);
+        }
+        self.leave_leaderless(dense);
+        self.rearm_deadline(dense);
+        self.after_outcome(now, dense);
+    }
+
+    /// Takes batches of the partition out of their requests: their outcome is decided, the answer is of no interest.
+    /// Whatever the socket has not let go of stays alive in its frame.
+    fn take_in_flight(&mut self, dense: u32, wanted: impl Fn(&Taken) -> bool) -> Vec<Taken> {
+        let sent_to = self.partitions[dense as usize].sent_to;
+        let mut out = Vec::new();
+        let Some(connection) = self.brokers.get_mut(&sent_to).and_then(|b| b.connection.as_mut()) else { return out };
+        for request in &mut connection.requests {
+            let Kind::Produce { parts, .. } = &mut request.kind else { continue };
+            for part in parts.iter_mut().filter(|part| part.partition == dense) {
+                if part.taken.as_ref().is_some_and(&wanted)
+                    && let Some(mut taken) = part.taken.take()
+                {
+                    // Even a request that is still being written may be written whole after this.
+                    taken.in_doubt = true;
+                    out.push(taken);
+                }
+            }
+        }
+        out
+    }
+
+    fn rearm_deadline(&mut self, dense: u32) {
+        let state = &self.partitions[dense as usize];
+        let mut next = state.shared().earliest_deadline().unwrap_or(Time::NEVER);
+        next = state.retries.iter().map(|taken| taken.batch.deadline).fold(next, Time::min);
+        if state.in_flight > 0
+            && let Some(connection) = self.brokers.get(&state.sent_to).and_then(|broker| broker.connection.as_ref())
+        {
+            for request in &connection.requests {
+                let Kind::Produce { parts, .. } = &request.kind else { continue };
+                let ours = parts.iter().filter(|part| part.partition == dense);
+                next = ours.filter_map(|part| part.taken.as_ref()).map(|t| t.batch.deadline).fold(next, Time::min);
+            }
+        }
+        if next < Time::NEVER {
+            self.partitions[dense as usize].deadline_armed = next;
+            self.timers.arm(Timer::Deadline(dense), next);
+        }
+    }
+
+    /// Nobody needs to look for the leader of a partition that has nothing left.
+    fn leave_leaderless(&mut self, dense: u32) {
+        let state = &self.partitions[dense as usize];
+        if state.retries.is_empty() && !state.shared().has_batch(|_, _| true) {
+            self.leaderless.remove(&dense);
+        }
+    }
+
+    /// Reports a batch whose delivery time is over, saying where it stood and what went wrong last.
+    pub(super) fn fail_expired(&mut self, now: Time, dense: u32, mut taken: Taken, queued: bool) {
+        let state = &self.partitions[dense as usize];
+        let broker = self.brokers.get(&state.leader);
+        let (phase, place) = match broker {
+            _ if !queued => (Phase::InFlight, "waiting for the answer to a request".to_owned()),
+            None => (Phase::Leader, format!("{} had no leader", state.label())),
+            Some(broker) if !broker.is_ready() => (Phase::Leader, format!("{} was not connected", broker.label())),
+            Some(broker) => (Phase::Queued, format!("waiting in the queue of {}", broker.label())),
+        };
+        let after_ms = now.since(taken.batch.opened_at).as_ms();
+        let mut text = format!("not delivered within {after_ms} ms (delivery.timeout.ms, or the record's own): {place}");
+        let last = match &taken.cause {
+            Some(cause) => Some(cause.to_string_lossy().into_owned()),
+            None => self.last_trouble(state.leader),
+        };
+        if let Some(last) = last {
+            text = format!("{text}; last: {last}");
+        }
+        taken.cause = c_text(&text);
+        let ending = Ending::without_answer(Status::DELIVERY_TIMED_OUT, taken.in_doubt, phase);
+        self.finish(now, dense, taken, ending);
+    }
+
+    /// The last thing that went wrong with a broker, or with any when there is none to name.
+    fn last_trouble(&self, id: i32) -> Option<String> {
+        let words = |broker: &super::broker::Broker| {
+            broker.last_error.as_ref().map(|error| format!("{}: {error}", broker.label()))
+        };
+        if id != NO_LEADER {
+            return self.brokers.get(&id).and_then(words);
+        }
+        self.brokers.values().find_map(words)
+    }
+
+    /// Parked records whose time is over: their own deadline, or the grace that an unknown topic is given.
+    pub(super) fn expire_parked(&mut self, now: Time, id: u32) {
+        let Some(state) = self.cluster.topics.get(&id) else { return };
+        let topic = state.topic.clone();
+        let missing = state.missing;
+        let grace = Micros::from_ms(self.config.unknown_topic_grace_ms);
+        if let Some((since, code)) = missing
+            && since + grace <= now
+        {
+            // Error 0 with no partitions is a topic on its way in or out.
+            let status = Status(if code == 0 { 3 } else { i32::from(code) });
+            let cause = format!(
+                "topic '{}' is not there after {} ms (topic.metadata.propagation.max.ms): {}; create it, or check its name",
+                topic.name(),
+                grace.as_ms(),
+                status.text()
+            );
+            self.fail_all_parked(now, &topic, status, &cause);
+            return;
+        }
+        let why = self.last_trouble(NO_LEADER).map_or_else(String::new, |last| format!("; last: {last}"));
+        let cause = format!("delivery time passed before metadata of topic '{}' was there{why}", topic.name());
+        for record in self.accumulator.take_parked(&topic, Some(now)) {
+            self.fail_parked(now, &topic, record, Status::DELIVERY_TIMED_OUT, &cause);
+        }
+        match self.accumulator.parked_since(&topic) {
+            None => self.window.unparked(id, 0),
+            Some((_, deadline)) => {
+                let grace_ends = missing.map_or(Time::NEVER, |(since, _)| since + grace);
+                self.timers.arm(Timer::Parked(id), deadline.min(grace_ends));
+            }
+        }
+    }
+
+    pub(super) fn fail_all_parked(&mut self, now: Time, topic: &Topic, status: Status, cause: &str) {
+        for record in self.accumulator.take_parked(topic, None) {
+            self.fail_parked(now, topic, record, status, cause);
+        }
+        self.window.unparked(topic.id, 0);
+        if let Some(state) = self.cluster.topics.get_mut(&topic.id) {
+            // The next record for it gets a grace of its own.
+            state.missing = None;
+        }
+    }
+
+    /// `producer_purge`.
+    pub(super) fn purge(&mut self, now: Time, queued: bool, in_flight: bool) {
+        self.fail_where(now, queued, in_flight, Status::PURGED, "purged by the application");
+    }
+
+    /// The application's time for closing is over: everything left fails now and the connections go.
+    pub(super) fn abort(&mut self, now: Time) {
+        self.fail_where(now, true, true, Status::CLOSED, "the producer was closed before the record was delivered");
+        for conn in std::mem::take(&mut self.connections).into_keys() {
+            self.actions.push_back(Action::Close { conn });
+        }
+        for broker in self.brokers.values_mut() {
+            broker.connection = None;
+        }
+        self.finished = true;
+    }
+
+    fn fail_where(&mut self, now: Time, queued: bool, in_flight: bool, status: Status, cause: &str) {
+        let memory = self.accumulator.memory.clone();
+        for dense in 0..self.partitions.len() as u32 {
+            let mut ended = Vec::new();
+            let state = &mut self.partitions[dense as usize];
+            if queued {
+                let waiting = state.retries.drain(..);
+                ended.extend(waiting.map(|taken| (taken, Phase::Queued)));
+                let fresh = state.shared().take_expired(&memory, Time::NEVER);
+                ended.extend(fresh.into_iter().map(|batch| (Taken::new(batch), Phase::Queued)));
+                self.leaderless.remove(&dense);
+            }
+            if in_flight {
+                ended.extend(self.take_in_flight(dense, |_| true).into_iter().map(|taken| (taken, Phase::InFlight)));
+            }
+            for (mut taken, phase) in ended {
+                let text = match &taken.cause {
+                    Some(last) => format!("{cause}; last: {}", last.to_string_lossy()),
+                    None => cause.to_owned(),
+                };
+                taken.cause = c_text(&text);
+                let ending = Ending::without_answer(status, taken.in_doubt, phase);
+                self.finish(now, dense, taken, ending);
+            }
+        }
+        if queued {
+            let topics: Vec<_> = self.cluster.topics.values().map(|state| state.topic.clone()).collect();
+            for topic in topics {
+                self.fail_all_parked(now, &topic, status, cause);
+            }
+        }
+    }
+
+    /// A bug was caught. Every outstanding record still gets its report, and nothing is accepted any more.
+    pub fn handle_panic(&mut self, now: Time, message: &str) {
+        let cause = format!("internal error of the library: {message}");
+        self.accumulator.fail(Status::INTERNAL, &cause);
+        self.reports.log(2, "PRODUCER", || cause.clone());
+        self.fail_where(now, true, true, Status::INTERNAL, &cause);
+        for completion in self.window.take_all() {
+            self.reports.complete(&completion);
+        }
+        self.finished = true;
+    }
+}

@@ -1,0 +1,332 @@
+//! Produce requests: built when a broker can take one, and what becomes of their batches when the answer comes.
+
+use std::sync::Arc;
+
+use super::Sender;
+use super::connection::{Kind, Part, Phase};
+use super::frame::Frame;
+use super::partition::Taken;
+use super::timers::Timer;
+use super::verdict::Outcome;
+use crate::accumulator::NO_LEADER;
+use crate::time::{Micros, Time};
+use crate::wire::api::BrokerInfo;
+use crate::wire::produce::{ProduceHead, ProduceTail, TopicPart, decode_produce_response, encode_produce};
+
+/// Batches of many partitions share a request up to here; brokers accept 100 MiB (`socket.request.max.bytes`).
+const REQUEST_BYTES_MAX: usize = 8 << 20;
+/// The next request is built when no more than this waits for the socket: late enough that batches fill meanwhile, early
+/// enough that the socket never runs dry.
+const UNWRITTEN_BYTES_MAX: u64 = 256 << 10;
+/// A broker cannot make us wait longer than this with one answer: a larger value is damage, not throttling.
+const THROTTLE_MS_MAX: i32 = 600_000;
+
+/// What a response said of one partition, kept until the whole response has been read.
+struct Answered {
+    part: Part,
+    code: i16,
+    base_offset: i64,
+    log_append_time_ms: i64,
+    message: Option<String>,
+    record_errors: Vec<(i32, Option<String>)>,
+    leader: Option<(i32, i32)>,
+}
+
+impl Sender {
+    /// Sends what the broker's partitions have, as far as its connection takes it.
+    pub(super) fn pump(&mut self, now: Time, id: i32) {
+        loop {
+            let Some(broker) = self.brokers.get(&id) else { return };
+            if broker.ready.is_empty() {
+                return;
+            }
+            let Some(connection) = &broker.connection else {
+                self.ensure_connected(now, id);
+                return;
+            };
+            if connection.phase != Phase::Ready
+                || connection.in_flight() >= self.config.max_in_flight_requests_per_connection
+                || connection.unwritten_bytes() > UNWRITTEN_BYTES_MAX
+            {
+                return;
+            }
+            if connection.throttled_until > now {
+                let until = connection.throttled_until;
+                self.arm_broker(id, until);
+                return;
+            }
+            let parts = self.collect(now, id);
+            if parts.is_empty() {
+                return;
+            }
+            self.send_produce(now, id, parts);
+        }
+    }
+
+    /// One batch of each partition that may send, in the order in which they got in line.
+    fn collect(&mut self, now: Time, id: i32) -> Vec<Part> {
+        let mut parts: Vec<Part> = Vec::new();
+        let mut bytes = 0;
+        let in_line = self.brokers.get(&id).map_or(0, |broker| broker.ready.len());
+        for _ in 0..in_line {
+            if bytes >= REQUEST_BYTES_MAX {
+                break;
+            }
+            let Some(dense) = self.brokers.get_mut(&id).and_then(|broker| broker.ready.pop_front()) else { break };
+            let state = &mut self.partitions[dense as usize];
+            if state.queued_on != Some(id) {
+                // The leader moved: it stands in line elsewhere.
+                continue;
+            }
+            state.queued_on = None;
+            if state.leader != id {
+                self.mark_ready(now, dense);
+                continue;
+            }
+            if !state.may_send(now) {
+                // Whatever holds it back puts it in line again: the outcome of what is in flight, or its timer.
+                continue;
+            }
+            let Some(taken) = self.take_unexpired(now, dense) else { continue };
+            bytes += taken.batch.len();
+            self.rejoin_line(now, dense, id);
+            parts.push(Part { partition: dense, taken: Some(taken) });
+        }
+        parts
+    }
+
+    /// The partition's next batch. Expired ones on the way are reported, not sent.
+    fn take_unexpired(&mut self, now: Time, dense: u32) -> Option<Taken> {
+        loop {
+            let may_seal = self.may_seal(now);
+            let state = &mut self.partitions[dense as usize];
+            let taken = match state.retries.pop_front() {
+                Some(taken) => taken,
+                None => Taken::new(state.shared().take(&self.accumulator.memory, may_seal)?),
+            };
+            if taken.batch.deadline > now {
+                return Some(taken);
+            }
+            self.fail_expired(now, dense, taken, true);
+        }
+    }
+
+    /// Back in line when there is more to send at once.
+    fn rejoin_line(&mut self, now: Time, dense: u32, id: i32) {
+        let may_seal = self.may_seal(now);
+        let state = &mut self.partitions[dense as usize];
+        // While retrying, the next one waits for this one's outcome.
+        if state.queued_on.is_none() && state.retries.is_empty() && state.shared().has_batch(may_seal) {
+            state.queued_on = Some(id);
+            if let Some(broker) = self.brokers.get_mut(&id) {
+                broker.ready.push_back(dense);
+            }
+        }
+    }
+
+    fn send_produce(&mut self, now: Time, id: i32, mut parts: Vec<Part>) {
+        // One entry per topic with its partitions behind it; the order is the broker's to read, ours to remember.
+        parts.sort_by_key(|part| self.partitions[part.partition as usize].topic.id);
+        let mut batches = Vec::with_capacity(parts.len());
+        let mut entries: Vec<(i32, usize)> = Vec::with_capacity(parts.len());
+        for part in &mut parts {
+            let state = &mut self.partitions[part.partition as usize];
+            state.in_flight += 1;
+            state.sent_to = id;
+            let Some(taken) = &mut part.taken else { continue };
+            if !taken.stamped {
+                // Without idempotence: no producer id, no sequence.
+                taken.batch.stamp(-1, -1, -1);
+                taken.stamped = true;
+            }
+            taken.attempts += 1;
+            taken.broker = id;
+            entries.push((state.index as i32, taken.batch.len()));
+            batches.push(taken.batch.bytes.clone());
+        }
+        let mut topics: Vec<TopicPart<'_>> = Vec::new();
+        let mut start = 0;
+        for end in 1..=parts.len() {
+            let topic = &self.partitions[parts[start].partition as usize].topic;
+            if end == parts.len() || self.partitions[parts[end].partition as usize].topic.id != topic.id {
+                topics.push(TopicPart { name: topic.name(), partitions: &entries[start..end] });
+                start = end;
+            }
+        }
+        let Some(connection) = self.brokers.get(&id).and_then(|broker| broker.connection.as_ref()) else { return };
+        let version = connection.produce_version;
+        let acks = self.config.acks;
+        let timeout_ms = i32::try_from(self.config.request_timeout_ms).unwrap_or(i32::MAX);
+        let mut head = ProduceHead::default();
+        // The correlation id is the connection's next one: `write` below gives the same.
+        let correlation_id = connection.peek_correlation_id();
+        encode_produce(version, correlation_id, &self.config.client_id, None, acks, timeout_ms, &topics, &mut head);
+        drop(topics);
+        let deadline = now + Micros::from_ms(self.config.request_timeout_ms);
+        let kind = Kind::Produce { parts, answered: acks != 0 };
+        self.write(now, id, version, kind, deadline, |_| Frame::with_batches(head.head, head.cuts, batches));
+    }
+
+    /// acks=0: a request that the socket took whole is all that will ever be known.
+    pub(super) fn finish_unanswered(&mut self, now: Time, id: i32) {
+        let mut done = Vec::new();
+        if let Some(connection) = self.brokers.get_mut(&id).and_then(|broker| broker.connection.as_mut()) {
+            let written = connection.written_bytes;
+            let mut at = 0;
+            while at < connection.requests.len() && connection.requests[at].end <= written {
+                if matches!(connection.requests[at].kind, Kind::Produce { answered: false, .. }) {
+                    done.extend(connection.requests.remove(at));
+                } else {
+                    at += 1;
+                }
+            }
+        }
+        for request in done {
+            let Kind::Produce { parts, .. } = request.kind else { continue };
+            for part in parts {
+                self.settle_lost(now, id, part, Outcome::code(0), "");
+            }
+        }
+        self.arm_idle(id);
+    }
+
+    /// A produce response: every part gets its outcome exactly once, whatever the response repeats or leaves out.
+    pub(super) fn handle_produced(
+        &mut self,
+        now: Time,
+        id: i32,
+        version: i16,
+        parts: Vec<Part>,
+        body: &[u8],
+    ) -> Result<(), String> {
+        let mut waiting: Vec<Option<Part>> = parts.into_iter().map(Some).collect();
+        let mut answers: Vec<Answered> = Vec::with_capacity(waiting.len());
+        let mut next = 0;
+        let mut strange = 0;
+        let states = &self.partitions;
+        let tail = decode_produce_response(version, body, |response| {
+            let matches = |part: &Option<Part>| {
+                part.as_ref().is_some_and(|part| {
+                    let state = &states[part.partition as usize];
+                    i64::from(state.index) == i64::from(response.index) && state.topic.name() == response.topic
+                })
+            };
+            // Brokers answer in our order nearly always: look at the next one first.
+            let at = if waiting.get(next).is_some_and(matches) { Some(next) } else { waiting.iter().position(matches) };
+            let Some(part) = at.and_then(|at| waiting[at].take()) else {
+                strange += 1;
+                return;
+            };
+            next = at.map_or(next, |at| at + 1);
+            answers.push(Answered {
+                part,
+                code: response.error_code,
+                base_offset: response.base_offset,
+                log_append_time_ms: response.log_append_time_ms,
+                message: response.error_message.map(str::to_owned),
+                record_errors: response
+                    .record_errors
+                    .iter()
+                    .map(|(place, text)| (*place, text.map(str::to_owned)))
+                    .collect(),
+                leader: response.current_leader,
+            });
+        });
+        let label = self.brokers.get(&id).map_or_else(String::new, |broker| broker.label());
+        let unreadable = match &tail {
+            Ok(_) => None,
+            Err(error) => Some(format!("its produce response cannot be read: {error}")),
+        };
+        if strange > 0 {
+            let text = format!("{label}: {strange} entries of a produce response repeat or were not asked for; ignored");
+            self.reports.log(4, "BROKER", || text);
+        }
+        let tail = tail.unwrap_or_default();
+        self.adopt_endpoints(now, &tail);
+        self.throttle(now, id, tail.throttle_time_ms);
+        for answer in answers {
+            self.settle_answered(now, id, answer, &label);
+        }
+        for part in waiting.into_iter().flatten() {
+            let what = unreadable.as_deref().unwrap_or("its produce response has no entry for this partition");
+            self.settle_lost(now, id, part, Outcome::Unreadable, &format!("{label}: {what}"));
+        }
+        self.arm_idle(id);
+        unreadable.map_or(Ok(()), Err)
+    }
+
+    fn settle_answered(&mut self, now: Time, id: i32, answer: Answered, label: &str) {
+        let dense = answer.part.partition;
+        let newer_leader = answer.leader.is_some_and(|(leader, epoch)| {
+            leader != id
+                && epoch > self.partitions[dense as usize].leader_epoch
+                && self.brokers.contains_key(&leader)
+                && answer.code != 0
+        });
+        if newer_leader && let Some((leader, epoch)) = answer.leader {
+            // KIP-951: the broker that lost the partition says who has it.
+            self.set_leader(dense, leader, epoch);
+        }
+        let outcome = Outcome::Answered { code: answer.code, newer_leader };
+        let facts = super::outcome::Answer {
+            base_offset: answer.base_offset,
+            log_append_time_ms: (answer.log_append_time_ms >= 0).then_some(answer.log_append_time_ms),
+            record_errors: answer.record_errors,
+        };
+        let status = outcome.status();
+        let mut cause = String::new();
+        if answer.code != 0 {
+            let detail = answer.message.map_or_else(|| status.text().to_owned(), |text| text);
+            cause = format!("{label}: {}: {detail}", status.name());
+        }
+        self.settle(now, answer.part, outcome, facts, &cause);
+    }
+
+    /// Brokers named beside new leaders.
+    fn adopt_endpoints(&mut self, now: Time, tail: &ProduceTail) {
+        for node in &tail.node_endpoints {
+            let info = BrokerInfo { id: node.id, host: node.host.clone(), port: node.port, rack: None };
+            self.adopt_broker(now, &info);
+        }
+    }
+
+    fn throttle(&mut self, now: Time, id: i32, throttle_ms: i32) {
+        if throttle_ms <= 0 {
+            return;
+        }
+        let span = Micros::from_ms(throttle_ms.min(THROTTLE_MS_MAX) as u64);
+        if let Some(connection) = self.brokers.get_mut(&id).and_then(|broker| broker.connection.as_mut()) {
+            connection.throttled_until = connection.throttled_until.max(now + span);
+            self.arm_broker(id, now + span);
+        }
+    }
+
+    /// The partition may have something left to do after an outcome.
+    pub(super) fn after_outcome(&mut self, now: Time, dense: u32) {
+        let may_seal = self.may_seal(now);
+        let state = &mut self.partitions[dense as usize];
+        if state.queued_on.is_some() {
+            return;
+        }
+        let has_work = !state.retries.is_empty() || state.shared().has_batch(may_seal);
+        if !has_work {
+            return;
+        }
+        if state.muted_until > now {
+            let at = state.muted_until;
+            self.timers.arm(Timer::Partition(dense), at);
+        } else if state.leader == NO_LEADER || state.may_send(now) {
+            self.mark_ready(now, dense);
+        }
+    }
+}
+
+/// Words of a batch's last attempt, shared with its report.
+pub(super) fn c_text(text: &str) -> Option<Arc<std::ffi::CStr>> {
+    if text.is_empty() {
+        return None;
+    }
+    // A NUL inside comes from a broker's message; what stands before it is what can be shown.
+    let clean: String = text.chars().filter(|c| *c != '\0').collect();
+    std::ffi::CString::new(clean).ok().map(Into::into)
+}
