@@ -58,7 +58,7 @@ lib:
 	@mkdir -p $(BUILD)/lib
 ifeq ($(BUILT),)
 	$(CARGO) build --lib --profile $(PROFILE) --message-format=json-render-diagnostics > $(BUILD)/cargo.json
-	@out=$$(sed -n '/"reason":"build-script-executed"/s/.*"out_dir":"\([^"]*\/kproducer-[^"]*\)".*/\1/p' $(BUILD)/cargo.json); \
+	@out=$$(sed -n '/"reason":"build-script-executed","package_id":"path+/s/.*"out_dir":"\([^"]*\)".*/\1/p' $(BUILD)/cargo.json); \
 	if ! cmp -s "$$out/kproducer.h" include/kproducer.h; then \
 		echo "include/kproducer.h is not what src/capi gives: run 'make bless' and commit it" >&2; exit 1; \
 	fi
