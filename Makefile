@@ -18,6 +18,7 @@ DESTDIR ?=
 BROKERS ?=
 TOPIC   ?=
 BUILT   ?=
+TESTFLAGS ?=
 BUILD   ?= build
 
 # One source of truth for the version: the package's.
@@ -83,7 +84,7 @@ endif
 
 # Needs Rust and a C compiler, nothing else.
 test:
-	$(CARGO) test
+	$(CARGO) test $(TESTFLAGS)
 
 test-kafka:
 	tests/kafka/run
