@@ -1,0 +1,126 @@
+# libkproducer: an Apache Kafka producer with a C interface. `make help` lists the targets.
+#
+# PREFIX=/usr/local  DESTDIR=   where `make install` puts things
+# BROKERS=  TOPIC=              a real cluster for `make demo` (default: a mock cluster inside the process)
+# PROFILE=release               cargo's profile; `dev` builds in seconds and runs slowly
+# BUILT=                        a folder with libkproducer.so and .a: install these and build nothing
+# BUILD=build                   where this Makefile puts what it makes
+
+CARGO   ?= cargo
+RUSTC   ?= rustc
+CC      ?= cc
+CFLAGS  ?= -O2
+PREFIX  ?= /usr/local
+LIBDIR  ?= $(PREFIX)/lib
+INCLUDEDIR ?= $(PREFIX)/include
+PROFILE ?= release
+DESTDIR ?=
+BROKERS ?=
+TOPIC   ?=
+BUILT   ?=
+TESTFLAGS ?=
+BUILD   ?= build
+
+# One source of truth for the version: the package's.
+VERSION     := $(shell sed -n 's/^version *= *"\(.*\)"/\1/p' Cargo.toml | head -n 1)
+DESCRIPTION := $(shell sed -n 's/^description *= *"\(.*\)"/\1/p' Cargo.toml | head -n 1)
+ABI         := $(firstword $(subst ., ,$(VERSION)))
+
+CARGO_TARGET_DIR ?= target
+PROFILE_DIR = $(if $(filter dev,$(PROFILE)),debug,$(PROFILE))
+LIBS_FROM   = $(if $(BUILT),$(BUILT),$(CARGO_TARGET_DIR)/$(PROFILE_DIR))
+
+ifeq ($(shell uname -s),Darwin)
+SHARED      = libkproducer.dylib
+SHARED_ABI  = libkproducer.$(ABI).dylib
+SHARED_FULL = libkproducer.$(VERSION).dylib
+else
+SHARED      = libkproducer.so
+SHARED_ABI  = libkproducer.so.$(ABI)
+SHARED_FULL = libkproducer.so.$(VERSION)
+endif
+
+# What a program linked to libkproducer.a needs besides: Rust's own list, asked of an empty library.
+LIBS_PRIVATE = $(shell mkdir -p $(BUILD) && : | $(RUSTC) --crate-type staticlib --crate-name empty --print native-static-libs \
+	--out-dir $(BUILD)/empty - 2>&1 | sed -n 's/^note: native-static-libs: *//p')
+
+PC_VALUES = -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' -e 's|@DESCRIPTION@|$(DESCRIPTION)|' \
+	-e 's|@LIBDIR@|$(patsubst $(PREFIX)/%,$${prefix}/%,$(LIBDIR))|' \
+	-e 's|@INCLUDEDIR@|$(patsubst $(PREFIX)/%,$${prefix}/%,$(INCLUDEDIR))|' -e 's|@LIBS_PRIVATE@|$(LIBS_PRIVATE)|'
+
+.PHONY: all lib pc demo test test-kafka bench bless install uninstall clean help
+.DEFAULT_GOAL := all
+
+all: lib pc
+	@echo "built $(LIBS_FROM)/$(SHARED), $(LIBS_FROM)/libkproducer.a, $(BUILD)/kproducer.pc"
+
+# Cargo's own report says which folder this build's header went to: a stale include/kproducer.h stops the build here.
+lib:
+	@mkdir -p $(BUILD)/lib
+ifeq ($(BUILT),)
+	$(CARGO) build --lib --profile $(PROFILE) --message-format=json-render-diagnostics > $(BUILD)/cargo.json
+	@out=$$(sed -n '/"reason":"build-script-executed","package_id":"path+/s/.*"out_dir":"\([^"]*\)".*/\1/p' $(BUILD)/cargo.json); \
+	if ! cmp -s "$$out/kproducer.h" include/kproducer.h; then \
+		echo "include/kproducer.h is not what src/capi gives: run 'make bless' and commit it" >&2; exit 1; \
+	fi
+endif
+	@ln -sf "$(abspath $(LIBS_FROM))/$(SHARED)" $(BUILD)/lib/$(SHARED)
+	@ln -sf $(SHARED) $(BUILD)/lib/$(SHARED_ABI)
+
+pc:
+	@mkdir -p $(BUILD)
+	@sed $(PC_VALUES) kproducer.pc.in > $(BUILD)/kproducer.pc
+	@grep -q '^Libs.private: .*-l' $(BUILD)/kproducer.pc || { echo "$(RUSTC) did not name the system libraries" >&2; exit 1; }
+
+demo: lib
+ifneq ($(TOPIC),)
+ifeq ($(BROKERS),)
+	$(error TOPIC needs BROKERS: make demo BROKERS=host:9092 TOPIC=$(TOPIC))
+endif
+endif
+	$(CC) -std=c11 -Wall -Wextra $(CFLAGS) -Iinclude examples-c/quickstart.c -o $(BUILD)/quickstart \
+		-L$(BUILD)/lib -lkproducer -Wl,-rpath,$(abspath $(BUILD)/lib)
+	@"$(abspath $(BUILD)/quickstart)" $(BROKERS) $(TOPIC)
+
+# Needs Rust and a C compiler, nothing else.
+test:
+	$(CARGO) test $(TESTFLAGS)
+
+test-kafka:
+	tests/kafka/run
+
+bench:
+	benches/run
+
+# Writes include/kproducer.h and tests/abi/*.txt anew; look at the difference before committing it.
+bless:
+	BLESS=1 $(CARGO) test --test header --test abi
+
+install: lib pc
+	install -d "$(DESTDIR)$(LIBDIR)/pkgconfig" "$(DESTDIR)$(INCLUDEDIR)"
+	install -m 755 "$(LIBS_FROM)/$(SHARED)" "$(DESTDIR)$(LIBDIR)/$(SHARED_FULL)"
+	ln -sf $(SHARED_FULL) "$(DESTDIR)$(LIBDIR)/$(SHARED_ABI)"
+	ln -sf $(SHARED_ABI) "$(DESTDIR)$(LIBDIR)/$(SHARED)"
+	install -m 644 "$(LIBS_FROM)/libkproducer.a" "$(DESTDIR)$(LIBDIR)/libkproducer.a"
+	install -m 644 include/kproducer.h "$(DESTDIR)$(INCLUDEDIR)/kproducer.h"
+	install -m 644 $(BUILD)/kproducer.pc "$(DESTDIR)$(LIBDIR)/pkgconfig/kproducer.pc"
+
+uninstall:
+	rm -f "$(DESTDIR)$(LIBDIR)/$(SHARED_FULL)" "$(DESTDIR)$(LIBDIR)/$(SHARED_ABI)" "$(DESTDIR)$(LIBDIR)/$(SHARED)" \
+		"$(DESTDIR)$(LIBDIR)/libkproducer.a" "$(DESTDIR)$(LIBDIR)/pkgconfig/kproducer.pc" \
+		"$(DESTDIR)$(INCLUDEDIR)/kproducer.h"
+
+clean:
+	$(CARGO) clean
+	rm -rf $(BUILD)
+
+help:
+	@echo "make             build the libraries (release: takes minutes) and $(BUILD)/kproducer.pc"
+	@echo "make demo        compile examples-c/quickstart.c and run it; BROKERS=host:port TOPIC=t for a real cluster"
+	@echo "make test        all tests that need only Rust and a C compiler"
+	@echo "make test-kafka  the tests against Apache Kafka"
+	@echo "make bench       measure speed and memory"
+	@echo "make install     PREFIX=$(PREFIX) DESTDIR=$(DESTDIR)   (make uninstall takes it away)"
+	@echo "make bless       accept the header and the list of exported functions as they are now"
+	@echo "make clean       remove everything built"
+	@echo "PROFILE=dev      build quickly, run slowly"

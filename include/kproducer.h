@@ -1,0 +1,81 @@
+/*
+ * kproducer.h - the C interface of libkproducer, an Apache Kafka producer.
+ *
+ * CONVENTIONS, valid for every function below unless its own comment says otherwise
+ *
+ * Status      Calls return a producer_status_t. 0 is PRODUCER_OK. Positive values, and -1, are Kafka's own protocol
+ *             error codes under Kafka's names; values from -100 down are this library's. New values may be added:
+ *             treat one you do not know as a failure and ask producer_status_is_retriable(), _is_abortable() and
+ *             _is_fatal() about it. After a failed call producer_last_error() has one sentence that names the
+ *             property, topic or broker concerned; it belongs to the calling thread and is valid until that thread's
+ *             next call into this library. An output parameter is not touched when the call fails.
+ *
+ * Arguments   The object first, then inputs, then outputs. Strings are UTF-8 and end with a NUL. Bytes are a pointer
+ *             and a length. A NULL key is no key and a key of length zero is an empty key, which is not the same; a
+ *             NULL value is a tombstone. A NULL handle, a NULL output, a NULL pointer with a length, text that is not
+ *             UTF-8, or a number out of range gives PRODUCER_ERR_INVALID_ARGUMENT. Functions named _free accept NULL.
+ *
+ * Ownership   Each comment uses one of three words. "Copies": the library keeps nothing of yours after the call.
+ *             "Borrows": the library reads yours until the named moment, usually the call's return. "Takes": yours no
+ *             longer, whatever the call returns. producer_send copies. What the library hands out stays the library's
+ *             and says how long it lives: topic names as long as the producer, a report and its text during the
+ *             callback that receives it.
+ *
+ * Timeouts    An int32_t of milliseconds. 0 does not wait, -1 waits for ever, other negative values are refused.
+ *             Every call keeps its own timeout, whatever the brokers do.
+ *
+ * Threads     A producer_t may be used by any number of threads at once. A producer_config_t may not: one thread at a
+ *             time. No call needs another thread's call to make progress, with one exception that you choose: reports
+ *             are dispatched by producer_poll, producer_flush and producer_close, so somebody has to call them.
+ *
+ * Callbacks   Run on the thread that polls, flushes or closes, never on a thread of the library, unless you ask for
+ *             that in the configuration. They must return in the ordinary way: no longjmp and no exception may leave
+ *             them. From inside one you may send; a function that must not be called there says so in its comment
+ *             and returns PRODUCER_ERR_IN_CALLBACK instead of a deadlock.
+ *
+ * Outcomes    Every record that producer_send accepted gets exactly one report, if you gave a callback, and no record
+ *             that it refused gets one. The report says whether the record is in the log: no, maybe, or yes.
+ *
+ * Growth      A struct that you and the library share begins with its own size, struct_size: set it with the struct's
+ *             _INIT macro. A library newer than your program then knows which fields you have; the fields you lack
+ *             have their defaults. All other types are opaque. Within one major version a function's signature never
+ *             changes and no function is removed.
+ *
+ * Late calls  Any call may race with producer_close on the same producer. One wins, the others return
+ *             PRODUCER_ERR_CLOSED. A handle that was closed is an error to use, not a crash.
+ *
+ * Fork        In the child of a fork() every call on an inherited handle returns PRODUCER_ERR_FORKED. Make a new
+ *             producer there; the parent's goes on as before.
+ *
+ * The library writes nothing to stdout or stderr, installs no signal handler, raises no SIGPIPE and never ends the
+ * process.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ * Generated from the sources in src/capi; do not edit.
+ */
+
+#ifndef KPRODUCER_H
+#define KPRODUCER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/** This header's version, major: changes when a program must be compiled again. */
+#define PRODUCER_VERSION_MAJOR 0
+/** This header's version, minor: changes when functions are added. */
+#define PRODUCER_VERSION_MINOR 1
+/** This header's version, patch: changes when only behaviour is mended. */
+#define PRODUCER_VERSION_PATCH 0
+/** This header's version as text; producer_version() says which library is running. */
+#define PRODUCER_VERSION "0.1.0"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#ifdef __cplusplus
+} /* extern "C" */
+#endif
+
+#endif /* KPRODUCER_H */
