@@ -1,0 +1,216 @@
+//! Produce v3-12, the request read by this file alone. Differences from Kafka: a partition named twice in one request is refused with
+//! INVALID_REQUEST both times (Kafka keeps one of the two in silence); acks=all waits for no replica; a producer id is accepted
+//! and not looked at; a transactional id likewise.
+
+use kafka_protocol::messages::produce_response::{
+    LeaderIdAndEpoch, NodeEndpoint, PartitionProduceResponse, TopicProduceResponse,
+};
+use kafka_protocol::messages::{BrokerId, ProduceResponse};
+use kafka_protocol::protocol::StrBytes;
+
+use super::batch_decode::check_batch;
+use super::cluster::Cluster;
+use super::code;
+use super::reader::{ReadResult, Reader};
+use super::request::{Outcome, Request, topic_name};
+use super::topic::Partition;
+
+struct ProduceRequest<'a> {
+    acks: i16,
+    topics: Vec<TopicData<'a>>,
+}
+
+struct TopicData<'a> {
+    name: &'a str,
+    partitions: Vec<PartitionData<'a>>,
+}
+
+struct PartitionData<'a> {
+    index: i32,
+    records: Option<&'a [u8]>,
+}
+
+fn read<'a>(body: &mut Reader<'a>) -> ReadResult<ProduceRequest<'a>> {
+    body.nullable_string()?; // transactional id
+    let acks = body.i16()?;
+    body.i32()?; // timeout_ms: nothing here waits for replicas
+    let mut topics = Vec::new();
+    for _ in 0..body.array()? {
+        let name = body.string()?;
+        let mut partitions = Vec::new();
+        for _ in 0..body.array()? {
+            let (index, records) = (body.i32()?, body.nullable_bytes()?);
+            body.tagged_fields()?;
+            partitions.push(PartitionData { index, records });
+        }
+        body.tagged_fields()?;
+        topics.push(TopicData { name, partitions });
+    }
+    body.tagged_fields()?;
+    body.end()?;
+    Ok(ProduceRequest { acks, topics })
+}
+
+/// The answer for one partition; an error leaves no offset.
+struct Appended {
+    error_code: i16,
+    reason: Option<&'static str>,
+    base_offset: i64,
+    log_append_time_ms: i64,
+    log_start_offset: i64,
+    /// Told with NOT_LEADER_OR_FOLLOWER: the leader as the cluster knows it, and its epoch.
+    current_leader: Option<(i32, i32)>,
+}
+
+impl Appended {
+    fn refused(error_code: i16) -> Appended {
+        Appended {
+            error_code,
+            reason: None,
+            base_offset: -1,
+            log_append_time_ms: -1,
+            log_start_offset: -1,
+            current_leader: None,
+        }
+    }
+}
+
+pub(super) fn handle(cluster: &mut Cluster, mut request: Request<'_>, injected: Option<i16>) -> ReadResult<Outcome> {
+    let produce = read(&mut request.body)?;
+    cluster.stats.set_partition_count(produce.topics.iter().map(|topic| topic.partitions.len()).sum());
+    mark_partitions_named_twice(cluster, &produce);
+
+    let mut any_error = false;
+    let mut leaders_told: Vec<i32> = Vec::new();
+    let mut responses = Vec::with_capacity(produce.topics.len());
+    for topic in &produce.topics {
+        let mut partition_responses = Vec::with_capacity(topic.partitions.len());
+        for data in &topic.partitions {
+            let appended = if matches!(produce.acks, -1..=1) {
+                append_unless_injected(cluster, &request, topic.name, data, injected)
+            } else {
+                Appended::refused(code::INVALID_REQUIRED_ACKS)
+            };
+            any_error |= appended.error_code != code::NONE;
+            leaders_told.extend(appended.current_leader.map(|(leader, _)| leader));
+            partition_responses.push(partition_response(&appended, data.index, request.api_version));
+        }
+        let response = TopicProduceResponse::default().with_name(topic_name(topic.name));
+        responses.push(response.with_partition_responses(partition_responses));
+    }
+    if produce.acks == 0 {
+        // With no answer to carry the error, a broker closes the connection so that the client refreshes its metadata.
+        return Ok(if any_error { Outcome::Disconnect } else { Outcome::Nothing });
+    }
+    let throttle_ms = request.throttle_ms(cluster);
+    let mut response = ProduceResponse::default().with_responses(responses).with_throttle_time_ms(throttle_ms);
+    if request.api_version >= 10 {
+        leaders_told.sort_unstable();
+        leaders_told.dedup();
+        response.node_endpoints = leaders_told.iter().filter_map(|&id| node_endpoint(cluster, id)).collect();
+    }
+    request.encode(&response).map(Outcome::Respond)
+}
+
+fn mark_partitions_named_twice(cluster: &mut Cluster, produce: &ProduceRequest<'_>) {
+    cluster.produce_requests += 1;
+    for topic in &produce.topics {
+        let Some(known) = cluster.topics.get_mut(topic.name) else { continue };
+        for data in &topic.partitions {
+            let Some(partition) = known.partition_mut(data.index) else { continue };
+            partition.named_twice = partition.named_by == cluster.produce_requests;
+            partition.named_by = cluster.produce_requests;
+        }
+    }
+}
+
+fn append_unless_injected(
+    cluster: &mut Cluster,
+    request: &Request<'_>,
+    topic: &str,
+    data: &PartitionData<'_>,
+    injected: Option<i16>,
+) -> Appended {
+    let Some(injected) = injected else { return append(cluster, request, topic, data) };
+    if matches!(injected, code::NOT_ENOUGH_REPLICAS_AFTER_APPEND | code::REQUEST_TIMED_OUT) {
+        // A real broker answers these two after the append; an error of the append itself comes first.
+        let appended = append(cluster, request, topic, data);
+        if appended.error_code != code::NONE {
+            return appended;
+        }
+    }
+    Appended::refused(injected)
+}
+
+fn append(cluster: &mut Cluster, request: &Request<'_>, topic: &str, data: &PartitionData<'_>) -> Appended {
+    let (message_max_bytes, retention_bytes) =
+        (cluster.options.message_max_bytes, cluster.options.retention_bytes_per_partition);
+    let Some(known) = cluster.topics.get_mut(topic) else {
+        return Appended::refused(code::UNKNOWN_TOPIC_OR_PARTITION);
+    };
+    let append_ms = known.log_append_time.then_some(request.wall_ms);
+    let Some(partition) = known.partition_mut(data.index) else {
+        return Appended::refused(code::UNKNOWN_TOPIC_OR_PARTITION);
+    };
+    if partition.named_twice {
+        return Appended::refused(code::INVALID_REQUEST);
+    }
+    if partition.leader != Some(request.broker) {
+        return not_leader(partition);
+    }
+    let batch = data.records.unwrap_or(&[]);
+    if batch.len() > message_max_bytes {
+        return Appended::refused(code::MESSAGE_TOO_LARGE);
+    }
+    let header = match check_batch(batch) {
+        Ok(header) => header,
+        Err(refusal) => {
+            return Appended { reason: Some(refusal.reason), ..Appended::refused(refusal.error_code) };
+        }
+    };
+    let base_offset = partition.log.append(batch, &header, partition.leader_epoch, append_ms, retention_bytes);
+    let appended = Appended {
+        error_code: code::NONE,
+        reason: None,
+        base_offset,
+        log_append_time_ms: append_ms.unwrap_or(-1),
+        log_start_offset: partition.log.start_offset(),
+        current_leader: None,
+    };
+    cluster.stats.batches_appended += 1;
+    cluster.stats.records_appended += u64::from(header.records_count.unsigned_abs());
+    cluster.stats.bytes_appended += batch.len() as u64;
+    appended
+}
+
+fn not_leader(partition: &Partition) -> Appended {
+    let leader = partition.leader.unwrap_or(-1);
+    Appended {
+        current_leader: Some((leader, partition.leader_epoch)),
+        ..Appended::refused(code::NOT_LEADER_OR_FOLLOWER)
+    }
+}
+
+fn partition_response(appended: &Appended, index: i32, version: i16) -> PartitionProduceResponse {
+    let mut response = PartitionProduceResponse::default()
+        .with_index(index)
+        .with_error_code(appended.error_code)
+        .with_base_offset(appended.base_offset)
+        .with_log_append_time_ms(appended.log_append_time_ms);
+    if version >= 5 {
+        response.log_start_offset = appended.log_start_offset;
+    }
+    if version >= 8 {
+        response.error_message = appended.reason.map(StrBytes::from_static_str);
+    }
+    if let Some((leader, epoch)) = appended.current_leader.filter(|_| version >= 10) {
+        response.current_leader = LeaderIdAndEpoch::default().with_leader_id(BrokerId(leader)).with_leader_epoch(epoch);
+    }
+    response
+}
+
+fn node_endpoint(cluster: &Cluster, id: i32) -> Option<NodeEndpoint> {
+    let broker = cluster.broker(id)?;
+    let host = StrBytes::from_string(broker.host.clone());
+    Some(NodeEndpoint::default().with_node_id(BrokerId(id)).with_host(host).with_port(broker.port.into()))
+}
