@@ -1,5 +1,18 @@
-//! The C interface, one file per noun of the header, and the crate's only `unsafe` outside `io/`.
+//! The C interface, one file per noun of the header in the header's order, and nearly the crate's only `unsafe`: check,
+//! convert, call, map. `boundary` keeps panics and errors inside, `gate` knows who is inside a producer, `fork` tells a
+//! child from its parent.
 
 pub mod boundary;
 pub mod config;
+pub mod flush;
+mod fork;
+mod gate;
+pub mod mock;
+pub mod poll;
+pub mod producer;
+pub mod record;
+pub mod report;
+pub mod send;
 pub mod status;
+pub mod topic;
+pub mod version;

@@ -1,1 +1,290 @@
-//! (room to be furnished)
+//! The safe Rust face of a producer: what an application thread does. It reads the clock, starts the I/O thread and talks
+//! to it through the accumulator's inbox; reports come back through `reports`.
+
+mod driver;
+mod close;
+
+use std::hash::{BuildHasher, RandomState};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+
+use crate::accumulator::{Accumulator, Command, NO_LEADER, Refused, Sending, Topic};
+use crate::config::{self, Config};
+use crate::error::{Error, Result, Status};
+use crate::io::{AddressFamily, Clock, IoOptions, IoThread};
+use crate::mock::{ClusterOptions, MockCluster};
+use crate::record::Record;
+use crate::reports::{Completion, Dispatch, Item, Reports};
+use crate::sender::Sender;
+use crate::wire::record_batch::{HEADER_LEN, record_len_max};
+use driver::Driver;
+
+/// Partitions of a topic that the embedded mock cluster makes by itself.
+const MOCK_PARTITIONS: i32 = 4;
+
+/// One producer. Every method may be called from any thread.
+pub struct Producer {
+    id: u64,
+    accumulator: Arc<Accumulator>,
+    reports: Arc<Reports>,
+    clock: Clock,
+    io: Mutex<IoThread>,
+    max_request_size: usize,
+    max_block_ms: u64,
+    config: Arc<Config>,
+    /// `test.mock.num.brokers`: lives as long as the producer that it belongs to.
+    _mock: Option<MockCluster>,
+}
+
+impl Producer {
+    /// Starts a producer: its I/O thread connects to the bootstrap servers at once, this call waits for nothing.
+    pub fn new(mut config: Config) -> Result<Producer> {
+        static NEXT_ID: AtomicU64 = AtomicU64::new(1);
+        let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
+        if config.client_id.is_empty() {
+            config.client_id = format!("kproducer-{id}");
+        }
+        let mock = start_mock(&mut config)?;
+        let clock = Clock::new();
+        let seed = RandomState::new().hash_one(id);
+        let reports = Arc::new(Reports::new(config.reports_max_count, config.log_level));
+        let accumulator = Arc::new(Accumulator::new(&config, id, seed, reports.clone()));
+        let config = Arc::new(config);
+        let sender = Sender::new(config.clone(), accumulator.clone(), seed.rotate_left(32), clock.now());
+        let driver = Driver { sender, accumulator: accumulator.clone(), clock };
+        let io = IoThread::start("kp-io", io_options(&config), clock, driver)?;
+        let waker = io.waker();
+        accumulator.inbox.set_wake(move || waker.wake());
+        Ok(Producer {
+            id,
+            accumulator,
+            reports,
+            clock,
+            io: Mutex::new(io),
+            max_request_size: config.max_request_size,
+            max_block_ms: config.max_block_ms,
+            config,
+            _mock: mock,
+        })
+    }
+
+    /// Unique in this process, never reused.
+    pub fn id(&self) -> u64 {
+        self.id
+    }
+
+    /// The topic of this name; it lives as long as the producer.
+    pub fn topic(&self, name: &str) -> Result<Arc<Topic>> {
+        self.accumulator.topics.intern(name)
+    }
+
+    /// Milliseconds since 1970 from the coarse clock: what records without a timestamp of their own get.
+    #[inline]
+    pub fn wall_ms(&self) -> i64 {
+        self.clock.wall_ms()
+    }
+
+    /// Copies the record into a batch. Waits up to `max.block.ms` when `buffer.memory` is full.
+    #[inline]
+    pub fn send(&self, topic: &Topic, record: &Record<'_>, how: &Sending) -> Result<()> {
+        if let Some(fatal) = self.accumulator.fatal() {
+            return Err(fatal.clone());
+        }
+        if how.tag.is_some() && self.reports.is_full() {
+            return Err(self.reports_not_taken());
+        }
+        let most = record_len_max(record);
+        if most > self.max_request_size - HEADER_LEN {
+            self.check_size(topic, record, most)?;
+        }
+        match self.accumulator.append(topic, record, how, &mut None, || self.clock.now()) {
+            Ok(()) => Ok(()),
+            Err(needs) => self.send_waiting(topic, record, how, needs.0),
+        }
+    }
+
+    /// The slow half of `send`: waits its turn for memory, as often as others take what it waited for.
+    #[cold]
+    fn send_waiting(&self, topic: &Topic, record: &Record<'_>, how: &Sending, mut bytes: usize) -> Result<()> {
+        if bytes > self.accumulator.memory.limit() {
+            let text = format!(
+                "the record needs {bytes} bytes of buffer.memory, which is {} bytes in all",
+                self.accumulator.memory.limit()
+            );
+            return Err(Error::new(Status::RECORD_TOO_LARGE, text));
+        }
+        let deadline = self.deadline(self.max_block_ms);
+        loop {
+            let held = self.accumulator.wait_for_memory(bytes, deadline).map_err(|why| match why {
+                Refused::Closed => self.accumulator.fatal().cloned().unwrap_or_else(closed),
+                Refused::Full => self.queue_full(),
+            })?;
+            match self.accumulator.append(topic, record, how, &mut Some(held), || self.clock.now()) {
+                Ok(()) => return Ok(()),
+                Err(needs) => bytes = needs.0,
+            }
+        }
+    }
+
+    /// Dispatches finished batches and log lines on this thread; with none there, waits up to `timeout_ms` (-1: for ever)
+    /// for the first. Answers how many records were reported.
+    pub fn poll(&self, timeout_ms: i32, hand: impl FnMut(Item<'_>)) -> Result<usize> {
+        match self.reports.poll(self.call_deadline(timeout_ms), hand) {
+            Dispatch::Done(count) | Dispatch::TimedOut(count) => Ok(count),
+            Dispatch::Reentered => Err(in_callback("producer_poll")),
+        }
+    }
+
+    /// KIP-8: everything sent before this call goes at once, and is finished and reported when it returns.
+    pub fn flush(&self, timeout_ms: i32, hand: impl FnMut(Item<'_>)) -> Result<()> {
+        if self.reports.in_callback() {
+            return Err(in_callback("producer_flush"));
+        }
+        if let Some(fatal) = self.accumulator.fatal() {
+            return Err(fatal.clone());
+        }
+        let completion = Arc::new(Completion::default());
+        self.accumulator.inbox.command(Command::Flush(completion.clone()));
+        match self.reports.wait_for(&completion, self.call_deadline(timeout_ms), hand) {
+            Dispatch::Done(_) => Ok(()),
+            Dispatch::TimedOut(_) => {
+                let text = format!("not everything was delivered within {timeout_ms} ms; it goes on, call flush again");
+                Err(Error::new(Status::TIMED_OUT, text))
+            }
+            Dispatch::Reentered => Err(in_callback("producer_flush")),
+        }
+    }
+
+    /// Fails what is queued, in flight, or both; the reports come through poll as always.
+    pub fn purge(&self, queued: bool, in_flight: bool) -> Result<()> {
+        if let Some(fatal) = self.accumulator.fatal() {
+            return Err(fatal.clone());
+        }
+        let done = Arc::new(Completion::default());
+        self.accumulator.inbox.command(Command::Purge { queued, in_flight, done: done.clone() });
+        // The I/O thread never blocks: this is a hand-over, not a wait for brokers.
+        self.reports.wait_complete(&done);
+        Ok(())
+    }
+
+    /// Whether this thread is in one of this producer's callbacks.
+    pub fn in_callback(&self) -> bool {
+        self.reports.in_callback()
+    }
+
+    fn call_deadline(&self, timeout_ms: i32) -> Option<Instant> {
+        // -1, the only negative value that gets here, waits for ever.
+        u64::try_from(timeout_ms).ok().and_then(|ms| self.deadline(ms))
+    }
+
+    fn deadline(&self, ms: u64) -> Option<Instant> {
+        Instant::now().checked_add(Duration::from_millis(ms))
+    }
+
+    #[cold]
+    fn check_size(&self, topic: &Topic, record: &Record<'_>, most: usize) -> Result<()> {
+        // `most` allows for the longest deltas; the record that is exactly as large as allowed must pass.
+        let exact = if most > i32::MAX as usize {
+            most
+        } else {
+            let body = crate::wire::record_batch::record_body_len(0, 0, record);
+            crate::wire::record_batch::record_len(body) + HEADER_LEN
+        };
+        if exact <= self.max_request_size {
+            return Ok(());
+        }
+        let text = format!(
+            "a record of {exact} bytes for topic '{}' is larger than max.request.size={}; raise it, and the topic's \
+             max.message.bytes with it",
+            topic.name(),
+            self.max_request_size
+        );
+        Err(Error::new(Status::RECORD_TOO_LARGE, text))
+    }
+
+    #[cold]
+    fn reports_not_taken(&self) -> Error {
+        let text = format!(
+            "{} finished reports wait to be taken (delivery.reports.max.count={}): call producer_poll",
+            self.reports.pending(),
+            self.config.reports_max_count
+        );
+        Error::new(Status::REPORTS_NOT_TAKEN, text)
+    }
+
+    /// Names the partition, and its broker, that holds most of the memory.
+    #[cold]
+    fn queue_full(&self) -> Error {
+        let mut worst = None;
+        for id in 0..self.accumulator.topics.len() as u32 {
+            let topic = self.accumulator.topics.by_id(id);
+            for index in 0..topic.partition_count() {
+                let Some(partition) = topic.partition(index) else { continue };
+                let bytes = partition.queued_bytes();
+                if worst.as_ref().is_none_or(|(most, _, _)| bytes > *most) {
+                    worst = Some((bytes, format!("{} [{index}]", topic.name()), partition.leader()));
+                }
+            }
+        }
+        let holder = match worst {
+            Some((bytes, name, NO_LEADER)) if bytes > 0 => {
+                format!("partition {name}, which has no leader, holds most of what waits: {bytes} bytes")
+            }
+            Some((bytes, name, leader)) if bytes > 0 => {
+                format!("partition {name} on broker {leader} holds most of what waits: {bytes} bytes")
+            }
+            _ => "all of it is in requests that no broker has answered yet, or waits for metadata".into(),
+        };
+        let text = format!(
+            "buffer.memory={} stayed full for max.block.ms={} ms; {holder}",
+            self.accumulator.memory.limit(),
+            self.max_block_ms
+        );
+        Error::new(Status::QUEUE_FULL, text)
+    }
+}
+
+fn closed() -> Error {
+    Error::new(Status::CLOSED, "the producer is closed")
+}
+
+fn in_callback(call: &str) -> Error {
+    Error::new(Status::IN_CALLBACK, format!("{call} was called from a callback of the same producer; call it elsewhere"))
+}
+
+fn start_mock(config: &mut Config) -> Result<Option<MockCluster>> {
+    if config.test_mock_num_brokers == 0 {
+        return Ok(None);
+    }
+    let options = ClusterOptions {
+        brokers: config.test_mock_num_brokers,
+        auto_create_partitions: MOCK_PARTITIONS,
+        ..ClusterOptions::default()
+    };
+    let mock = MockCluster::new(options)?;
+    for broker in 1..=config.test_mock_num_brokers {
+        mock.broker_set_latency(broker, u32::try_from(config.test_mock_broker_rtt_ms).unwrap_or(u32::MAX));
+    }
+    let servers = mock.bootstrap_servers().split(',').filter_map(|server| server.rsplit_once(':'));
+    config.bootstrap_servers =
+        servers.filter_map(|(host, port)| Some((host.to_owned(), port.parse().ok()?))).collect();
+    Ok(Some(mock))
+}
+
+fn io_options(config: &Config) -> IoOptions {
+    let bytes = |setting: Option<usize>| setting.map_or(-1, |bytes| i64::try_from(bytes).unwrap_or(i64::MAX));
+    IoOptions {
+        send_buffer_bytes: bytes(config.send_buffer_bytes),
+        receive_buffer_bytes: bytes(config.receive_buffer_bytes),
+        keepalive: config.socket_keepalive_enable,
+        tcp_user_timeout_ms: config.tcp_user_timeout_ms.unwrap_or(0),
+        address_family: match config.broker_address_family {
+            config::AddressFamily::Any => AddressFamily::Any,
+            config::AddressFamily::V4 => AddressFamily::V4,
+            config::AddressFamily::V6 => AddressFamily::V6,
+        },
+    }
+}

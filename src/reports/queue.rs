@@ -70,6 +70,8 @@ struct State {
     /// One dispatcher at a time keeps reports of a partition in order; its thread's id recognises a call from a callback.
     dispatcher: Option<ThreadId>,
     spare_slots: Vec<Vec<Slot>>,
+    /// The producer is closing: whoever waits for reports to come goes home.
+    shut: bool,
 }
 
 pub struct Reports {
@@ -157,7 +159,7 @@ impl Reports {
                 drop(state);
                 return Dispatch::Done(self.drain(&mut hand));
             }
-            if !self.wait(&mut state, deadline) {
+            if state.shut || !self.wait(&mut state, deadline) {
                 return Dispatch::TimedOut(0);
             }
         }
@@ -185,6 +187,37 @@ impl Reports {
                 state = self.state.lock();
             } else if !self.wait(&mut state, deadline) {
                 return Dispatch::TimedOut(reported);
+            }
+        }
+    }
+
+    /// Waits for a completion without dispatching anything: for commands that the I/O thread carries out at once.
+    pub fn wait_complete(&self, completion: &Completion) {
+        let mut state = self.state.lock();
+        while !completion.is_complete() && !state.shut {
+            self.changed.wait(&mut state);
+        }
+    }
+
+    /// Nothing will be pushed any more: threads that wait in `poll` return.
+    pub fn shut(&self) {
+        self.state.lock().shut = true;
+        self.changed.notify_all();
+    }
+
+    /// Dispatches everything that is left; false when another thread's callback did not return before the deadline.
+    pub fn drain_all(&self, deadline: Option<Instant>, mut hand: impl FnMut(Item<'_>)) -> bool {
+        let mut state = self.state.lock();
+        loop {
+            if state.dispatcher.is_none() {
+                if state.batches.is_empty() && state.logs.is_empty() {
+                    return true;
+                }
+                drop(state);
+                self.drain(&mut hand);
+                state = self.state.lock();
+            } else if !self.wait(&mut state, deadline) {
+                return false;
             }
         }
     }

@@ -1,0 +1,219 @@
+//! The producer's handle: made, passed into every call, closed.
+
+#![allow(clippy::missing_safety_doc)] // The comments are the C header's: they say it in C's terms.
+
+use std::cell::UnsafeCell;
+use std::collections::VecDeque;
+use std::ops::Deref;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+
+use crate::capi::boundary::{call, invalid, keep_panics_quiet, out_arg, timeout_arg};
+use crate::capi::config::{LogCallback, config_arg, producer_config_t};
+use crate::capi::fork;
+use crate::capi::gate::{Gate, Pass};
+use crate::capi::report;
+use crate::capi::status::producer_status_t;
+use crate::error::{Error, Result, Status};
+use crate::producer::Producer;
+use crate::reports::Item;
+
+/// A producer: opaque, made by producer_new, ended by producer_close. It may be used from any number of threads at once.
+#[allow(non_camel_case_types)]
+pub struct producer_t {
+    /// Tells a handle from a stray pointer, as far as that can be told.
+    magic: u64,
+    /// The process that made it, counted in forks.
+    generation: u32,
+    gate: Gate,
+    log: Option<LogCallback>,
+    /// Taken out by the call that closes, when the gate has let everybody out.
+    producer: UnsafeCell<Option<Box<Producer>>>,
+}
+
+// SAFETY: `producer` is only read by threads that the gate let in, and only taken when it has let all of them out.
+unsafe impl Sync for producer_t {}
+// SAFETY: nothing in it belongs to one thread; LogCallback says the same of its pointer.
+unsafe impl Send for producer_t {}
+
+const MAGIC: u64 = 0x6b70_726f_6475_6365;
+/// Closed handles kept so that a late call finds a closed producer and not freed memory.
+const QUARANTINE_MAX: usize = 16_384;
+/// How long closing waits for other threads' calls to come back.
+const OTHERS_WAIT: Duration = Duration::from_secs(1);
+
+/// Closed shells, oldest first.
+static QUARANTINE: Mutex<VecDeque<Box<producer_t>>> = Mutex::new(VecDeque::new());
+
+/// Makes a producer from a configuration and starts it: one thread of its own that connects to the bootstrap servers.
+///
+/// `config`: the settings; borrows until return, and may be changed, reused or freed afterwards. `producer`: receives the
+/// handle, to be ended with producer_close.
+/// Returns PRODUCER_OK; PRODUCER_ERR_INVALID_ARGUMENT for a NULL argument; PRODUCER_ERR_CONFIG_CONFLICT when settings
+/// are missing or contradict each other: producer_last_error names all of them; PRODUCER_ERR_NO_RESOURCES when the
+/// operating system refuses a thread or a descriptor.
+/// Does not block: no broker has answered when it returns, and none needs to be there yet.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn producer_new(
+    config: *const producer_config_t,
+    producer: *mut *mut producer_t,
+) -> producer_status_t {
+    call(|| {
+        keep_panics_quiet();
+        fork::watch();
+        // SAFETY: the caller's promise: NULL or a configuration of ours.
+        let config = unsafe { config_arg(config) }?;
+        let out = out_arg(producer, "producer")?;
+        let (builder, log) = config.parts();
+        let mut config = builder.build()?;
+        if log.is_none() {
+            // Nobody listens: no line is made.
+            config.log_level = -1;
+        }
+        let made = Producer::new(config)?;
+        let shell = Box::new(producer_t {
+            magic: MAGIC,
+            generation: fork::generation(),
+            gate: Gate::new(made.id()),
+            log,
+            producer: UnsafeCell::new(Some(Box::new(made))),
+        });
+        // SAFETY: not NULL, and the caller's to be written.
+        unsafe { *out = Box::into_raw(shell) };
+        Ok(())
+    })
+}
+
+/// Ends a producer: refuses new records, sends what is buffered, waits, fails what is left, runs every callback that is
+/// due, and frees everything.
+///
+/// `producer`: takes; whatever is returned, except PRODUCER_ERR_INVALID_ARGUMENT and PRODUCER_ERR_IN_CALLBACK, the handle
+/// is closed. `timeout_ms`: how long to wait for deliveries; 0 does not wait, -1 waits for ever (each record's delivery
+/// time still ends).
+/// Returns PRODUCER_OK when every accepted record had its outcome in time; PRODUCER_ERR_TIMED_OUT when the rest was failed
+/// with PRODUCER_ERR_CLOSED, each with its report; PRODUCER_ERR_CLOSED when it was closed before, or is being closed by
+/// another thread; PRODUCER_ERR_IN_CALLBACK from one of this producer's own callbacks; PRODUCER_ERR_FORKED;
+/// PRODUCER_ERR_INVALID_ARGUMENT; PRODUCER_ERR_INTERNAL after a bug of the library.
+/// Blocks for `timeout_ms` and little more, whatever the brokers do. Calls of other threads on the producer return
+/// PRODUCER_ERR_CLOSED. No callback runs after it has returned.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn producer_close(producer: *mut producer_t, timeout_ms: i32) -> producer_status_t {
+    call(|| {
+        // SAFETY: the caller's promise: NULL or a handle of ours.
+        let shell = unsafe { shell_arg(producer) }?;
+        let timeout_ms = timeout_arg(timeout_ms)?;
+        {
+            // SAFETY: as above.
+            let inside = unsafe { enter(producer) }?;
+            if inside.in_callback() {
+                let text = "producer_close was called from a callback of the same producer; call it elsewhere";
+                return Err(Error::new(Status::IN_CALLBACK, text));
+            }
+        }
+        if !shell.gate.shut() {
+            return Err(closed());
+        }
+        // SAFETY: only the thread that shut the gate gets here, and the producer is taken out further below at the
+        // earliest: until then it is only read, here and by those still inside.
+        let inner = unsafe { &*shell.producer.get() }.as_ref().ok_or_else(closed)?;
+        inner.refuse_sends();
+        shell.gate.wait_for_passes();
+        let ended = inner.close(timeout_ms, |item| report::hand(&item, shell.log.as_ref()));
+        if shell.gate.wait_for_others(OTHERS_WAIT) {
+            // SAFETY: the gate is shut and everybody is out.
+            drop(unsafe { &mut *shell.producer.get() }.take());
+        }
+        // Otherwise another thread is in a callback that does not return: its producer stays, idle, with the shell.
+        quarantine(producer);
+        ended
+    })
+}
+
+/// Keeps the closed shell, and lets the oldest go when there are very many.
+fn quarantine(producer: *mut producer_t) {
+    // SAFETY: made by `Box::into_raw` in `producer_new`, and put here once: by the thread that shut the gate.
+    let shell = unsafe { Box::from_raw(producer) };
+    let mut shells = QUARANTINE.lock();
+    shells.push_back(shell);
+    let oldest = if shells.len() > QUARANTINE_MAX { shells.pop_front() } else { None };
+    drop(shells);
+    if let Some(oldest) = oldest {
+        // SAFETY: nobody has been let in since it was shut.
+        if unsafe { &*oldest.producer.get() }.is_some() {
+            // Somebody may still be inside: better a leak than a crash.
+            std::mem::forget(oldest);
+        }
+    }
+}
+
+/// A call that is inside a producer: the producer stays alive until this is dropped.
+pub(super) struct Inside<'a> {
+    shell: &'a producer_t,
+    _pass: Pass<'a>,
+}
+
+impl Inside<'_> {
+    /// Hands reports and log lines to the application.
+    pub fn dispatcher(&self) -> impl FnMut(Item<'_>) {
+        |item| report::hand(&item, self.shell.log.as_ref())
+    }
+}
+
+impl Deref for Inside<'_> {
+    type Target = Producer;
+
+    #[inline]
+    fn deref(&self) -> &Producer {
+        // SAFETY: the gate let this call in, so the producer is there and is not taken before the call has left.
+        let producer = unsafe { &*self.shell.producer.get() };
+        producer.as_ref().expect("the gate lets nobody in after the producer is gone")
+    }
+}
+
+/// Goes in for one record.
+///
+/// # Safety
+/// `producer` is NULL or a handle from `producer_new`.
+#[inline]
+pub(super) unsafe fn pass<'a>(producer: *mut producer_t) -> Result<Inside<'a>> {
+    // SAFETY: as the caller promises.
+    let shell = unsafe { shell_arg(producer) }?;
+    let pass = shell.gate.pass().ok_or_else(closed)?;
+    Ok(Inside { shell, _pass: pass })
+}
+
+/// Goes in for a call that may take its time.
+///
+/// # Safety
+/// `producer` is NULL or a handle from `producer_new`.
+pub(super) unsafe fn enter<'a>(producer: *mut producer_t) -> Result<Inside<'a>> {
+    // SAFETY: as the caller promises.
+    let shell = unsafe { shell_arg(producer) }?;
+    let pass = shell.gate.enter().ok_or_else(closed)?;
+    Ok(Inside { shell, _pass: pass })
+}
+
+#[inline]
+unsafe fn shell_arg<'a>(producer: *mut producer_t) -> Result<&'a producer_t> {
+    // SAFETY: NULL becomes `None`; a shell lives on in quarantine after it was closed.
+    let Some(shell) = (unsafe { producer.as_ref() }) else { return Err(invalid("producer is NULL")) };
+    if shell.magic != MAGIC {
+        return Err(invalid("producer is not a handle from producer_new"));
+    }
+    if shell.generation != fork::generation() {
+        return Err(forked());
+    }
+    Ok(shell)
+}
+
+#[cold]
+fn closed() -> Error {
+    Error::new(Status::CLOSED, "the producer is closed; make a new one with producer_new")
+}
+
+#[cold]
+fn forked() -> Error {
+    let text = "this producer belongs to the parent process: threads do not survive fork(); make a new one here";
+    Error::new(Status::FORKED, text)
+}

@@ -1,0 +1,171 @@
+//! Reports as C receives them: one per record, made from the finished batch on the dispatching thread.
+
+use std::ffi::{CStr, CString, c_char, c_void};
+use std::ptr;
+
+use crate::capi::config::LogCallback;
+use crate::capi::status::producer_status_t;
+use crate::error::Status;
+use crate::reports::{FinishedBatch, Item, LogLine, Persisted, Phase};
+
+/// `persisted`: the record is not in the log: never written to a socket as a whole, or refused by every broker asked.
+pub const PRODUCER_PERSISTED_NO: i32 = 0;
+/// `persisted`: the record may be in the log: it was written, and no answer says what became of it.
+pub const PRODUCER_PERSISTED_MAYBE: i32 = 1;
+/// `persisted`: the record is in the log.
+pub const PRODUCER_PERSISTED_YES: i32 = 2;
+
+/// `phase`: the topic's partitions were not known yet.
+pub const PRODUCER_PHASE_METADATA: i32 = 0;
+/// `phase`: the partition had no leader, or its leader was not connected.
+pub const PRODUCER_PHASE_LEADER: i32 = 1;
+/// `phase`: the record stood in the queue of a connected leader.
+pub const PRODUCER_PHASE_QUEUED: i32 = 2;
+/// `phase`: the record was written to a socket and its answer was awaited.
+pub const PRODUCER_PHASE_IN_FLIGHT: i32 = 3;
+/// `phase`: a broker had answered.
+pub const PRODUCER_PHASE_ANSWERED: i32 = 4;
+
+/// `timestamp_type`: the time that the producer gave.
+pub const PRODUCER_TIMESTAMP_TYPE_CREATE: i32 = 0;
+/// `timestamp_type`: the time at which the broker appended (the topic's message.timestamp.type=LogAppendTime).
+pub const PRODUCER_TIMESTAMP_TYPE_LOG_APPEND: i32 = 1;
+
+/// What became of one record. It lives until the callback that receives it returns, and so do the strings it points to,
+/// except `topic`, which lives as long as the producer.
+#[repr(C)]
+#[allow(non_camel_case_types)]
+#[derive(Clone, Copy)]
+pub struct producer_report_t {
+    /// Bytes of this struct in the library: a later version has more fields at the end.
+    pub struct_size: usize,
+    /// PRODUCER_OK when the record was delivered; otherwise why not.
+    pub status: producer_status_t,
+    /// The topic's name.
+    pub topic: *const c_char,
+    /// The partition; -1 when it was not chosen yet.
+    pub partition: i32,
+    /// The record's offset in its partition; -1 when it failed, with acks=0, or when the broker did not say.
+    pub offset: i64,
+    /// The record's timestamp in milliseconds since 1970, of the kind that `timestamp_type` says.
+    pub timestamp_ms: i64,
+    /// PRODUCER_TIMESTAMP_TYPE_CREATE or PRODUCER_TIMESTAMP_TYPE_LOG_APPEND.
+    pub timestamp_type: i32,
+    /// Bytes of the key; -1 for no key.
+    pub key_len: i64,
+    /// Bytes of the value; -1 for a null value.
+    pub value_len: i64,
+    /// Whether the record is in the log: PRODUCER_PERSISTED_NO, _MAYBE or _YES. Sending a failed record again is free of
+    /// duplicates only after _NO.
+    pub persisted: i32,
+    /// How far the record had come when its outcome was decided: a PRODUCER_PHASE_ constant.
+    pub phase: i32,
+    /// The broker of the last attempt; -1 when there was none.
+    pub broker_id: i32,
+    /// How often the record was written to a connection.
+    pub attempts: i32,
+    /// Microseconds from the first record of the batch to the outcome: the record's own time is not longer.
+    pub latency_us: i64,
+    /// What was given to producer_send.
+    pub opaque: *mut c_void,
+    /// For a failure: the last cause in words, naming the broker. NULL for a success.
+    pub error_text: *const c_char,
+}
+
+/// Receives the report of one record, exactly once for each record that was accepted with this callback.
+///
+/// `report`: valid until the callback returns. `opaque`: what was given to producer_send.
+/// It runs on the thread that polls, flushes or closes; reports of one partition come in order, and never two at once for
+/// one producer. It may send; producer_poll, producer_flush, producer_purge and producer_close of the same producer answer
+/// PRODUCER_ERR_IN_CALLBACK.
+#[allow(non_camel_case_types)]
+pub type producer_delivery_fn = Option<unsafe extern "C" fn(report: *const producer_report_t, opaque: *mut c_void)>;
+
+/// The callback's type without its NULL.
+type Delivery = unsafe extern "C" fn(*const producer_report_t, *mut c_void);
+
+/// What a slot keeps of a callback.
+#[inline]
+pub(super) fn callback_address(callback: Delivery) -> usize {
+    callback as *const () as usize
+}
+
+/// Hands an item to the application.
+pub(super) fn hand(item: &Item<'_>, log: Option<&LogCallback>) {
+    match item {
+        Item::Batch(batch) => hand_batch(batch),
+        Item::Log(line) => {
+            if let Some(log) = log {
+                hand_line(line, log);
+            }
+        }
+    }
+}
+
+fn hand_line(line: &LogLine, log: &LogCallback) {
+    let facility = CString::new(line.facility).unwrap_or_default();
+    let text = CString::new(line.text.replace('\0', "")).unwrap_or_default();
+    log.line(line.level, &facility, &text);
+}
+
+fn hand_batch(batch: &FinishedBatch) {
+    let mut report = producer_report_t {
+        struct_size: size_of::<producer_report_t>(),
+        status: batch.status.code(),
+        topic: batch.topic.as_ptr(),
+        partition: batch.partition,
+        offset: -1,
+        timestamp_ms: 0,
+        timestamp_type: match batch.log_append_time_ms {
+            None => PRODUCER_TIMESTAMP_TYPE_CREATE,
+            Some(_) => PRODUCER_TIMESTAMP_TYPE_LOG_APPEND,
+        },
+        key_len: -1,
+        value_len: -1,
+        persisted: match batch.persisted {
+            Persisted::No => PRODUCER_PERSISTED_NO,
+            Persisted::Maybe => PRODUCER_PERSISTED_MAYBE,
+            Persisted::Yes => PRODUCER_PERSISTED_YES,
+        },
+        phase: match batch.phase {
+            Phase::Metadata => PRODUCER_PHASE_METADATA,
+            Phase::Leader => PRODUCER_PHASE_LEADER,
+            Phase::Queued => PRODUCER_PHASE_QUEUED,
+            Phase::InFlight => PRODUCER_PHASE_IN_FLIGHT,
+            Phase::Answered => PRODUCER_PHASE_ANSWERED,
+        },
+        broker_id: batch.broker,
+        attempts: i32::try_from(batch.attempts).unwrap_or(i32::MAX),
+        latency_us: i64::try_from(batch.latency().0).unwrap_or(i64::MAX),
+        opaque: ptr::null_mut(),
+        error_text: batch.cause.as_ref().map_or(ptr::null(), |cause| cause.as_ptr()),
+    };
+    for slot in &batch.slots {
+        if batch.base_offset >= 0 {
+            report.offset = batch.base_offset + i64::from(slot.offset_delta);
+        }
+        report.timestamp_ms =
+            batch.log_append_time_ms.unwrap_or(batch.base_timestamp_ms + i64::from(slot.timestamp_delta_ms));
+        report.key_len = i64::from(slot.key_len);
+        report.value_len = i64::from(slot.value_len);
+        report.opaque = slot.opaque as *mut c_void;
+        if !batch.record_causes.is_empty() {
+            name_record(batch, slot.offset_delta, &mut report);
+        }
+        // SAFETY: the address was taken from a callback of this type by `callback_address`.
+        let callback = unsafe { std::mem::transmute::<usize, Delivery>(slot.callback) };
+        // SAFETY: the application gave callback and opaque for this use; the report outlives the call.
+        unsafe { callback(&report, report.opaque) };
+    }
+}
+
+/// KIP-467: the broker named the records that made it refuse the batch.
+#[cold]
+fn name_record(batch: &FinishedBatch, place: u32, report: &mut producer_report_t) {
+    let words: &CStr = match batch.record_causes.iter().find(|(named, _)| *named == place) {
+        Some((_, words)) => words,
+        None => c"another record of its batch was refused by the broker, and the batch with it",
+    };
+    report.status = Status::INVALID_RECORD.code();
+    report.error_text = words.as_ptr();
+}

@@ -1,0 +1,76 @@
+//! producer_send: the call that is made for every record.
+
+#![allow(clippy::missing_safety_doc)] // The comments are the C header's: they say it in C's terms.
+
+use std::ffi::c_void;
+
+use crate::accumulator::{Sending, Tag};
+use crate::capi::boundary::{call_hot, invalid};
+use crate::capi::producer::{pass, producer_t};
+use crate::capi::record::{
+    PRODUCER_TIMEOUT_DEFAULT, PRODUCER_TIMESTAMP_NOW, partition_arg, producer_record_t, record_arg, with_record,
+};
+use crate::capi::report::{callback_address, producer_delivery_fn};
+use crate::capi::status::producer_status_t;
+use crate::capi::topic::topic_of;
+use crate::error::Result;
+use crate::time::Micros;
+
+/// Sends a record: copies it into a batch of its partition and returns; the batch goes out by itself.
+///
+/// `producer`: the producer. `record`: what to send; borrows until return. `callback`: receives the record's report on the
+/// thread that polls, flushes or closes; NULL for none, and then nothing is kept for the record. `opaque`: given to the
+/// callback as it is.
+/// Returns PRODUCER_OK: the record is accepted and gets exactly one report, if there is a callback. Otherwise it is not
+/// accepted, and gets none: PRODUCER_ERR_INVALID_ARGUMENT for a wrong record, named in producer_last_error;
+/// PRODUCER_ERR_INVALID_TOPIC_EXCEPTION for a topic name that Kafka does not allow; PRODUCER_ERR_RECORD_TOO_LARGE for a
+/// record over `max.request.size`; PRODUCER_ERR_QUEUE_FULL when `buffer.memory` stayed full for `max.block.ms`;
+/// PRODUCER_ERR_REPORTS_NOT_TAKEN when too many reports wait for producer_poll; PRODUCER_ERR_NO_RESOURCES for too many
+/// topics; PRODUCER_ERR_CLOSED; PRODUCER_ERR_FORKED; PRODUCER_ERR_INTERNAL after a bug of the library.
+/// Blocks only while `buffer.memory` is full, `max.block.ms` at most; never for metadata: records of a topic that is not
+/// known yet wait in order. May be called from any thread and from delivery callbacks.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn producer_send(
+    producer: *mut producer_t,
+    record: *const producer_record_t,
+    callback: producer_delivery_fn,
+    opaque: *mut c_void,
+) -> producer_status_t {
+    call_hot(|| {
+        // SAFETY: the caller's promise: NULL or a handle of ours.
+        let inside = unsafe { pass(producer) }?;
+        // SAFETY: the caller's promise: NULL or a record of `struct_size` bytes.
+        let record = unsafe { record_arg(record) }?;
+        // SAFETY: the caller's promise about both fields; the pass keeps the producer alive.
+        let topic = unsafe { topic_of(&inside, record.topic_handle, record.topic) }?;
+        let sending = Sending {
+            partition: partition_arg(record.partition)?,
+            tag: callback.map(|callback| Tag { callback: callback_address(callback), opaque: opaque as usize }),
+            own_timeout: own_timeout(record.delivery_timeout_ms)?,
+        };
+        let timestamp_ms = match record.timestamp_ms {
+            PRODUCER_TIMESTAMP_NOW => inside.wall_ms(),
+            0.. => record.timestamp_ms,
+            other => return Err(wrong_timestamp(other)),
+        };
+        // SAFETY: the caller's promise about the record's pointers.
+        unsafe { with_record(record, timestamp_ms, |fields| inside.send(topic, fields, &sending)) }
+    })
+}
+
+#[inline]
+fn own_timeout(timeout_ms: i32) -> Result<Option<Micros>> {
+    match timeout_ms {
+        PRODUCER_TIMEOUT_DEFAULT => Ok(None),
+        1.. => Ok(Some(Micros::from_ms(timeout_ms as u64))),
+        -1 => Ok(Some(Micros::FOREVER)),
+        _ => Err(invalid(format!(
+            "delivery_timeout_ms is {timeout_ms}; it is 1 or more, -1 for never, or PRODUCER_TIMEOUT_DEFAULT"
+        ))),
+    }
+}
+
+#[cold]
+fn wrong_timestamp(timestamp_ms: i64) -> crate::error::Error {
+    invalid(format!("timestamp_ms is {timestamp_ms}; it is 0 or more, or PRODUCER_TIMESTAMP_NOW"))
+}

@@ -1,0 +1,101 @@
+//! Topics by handle and by name.
+
+#![allow(clippy::missing_safety_doc)] // The comments are the C header's: they say it in C's terms.
+
+use std::cell::Cell;
+use std::ffi::c_char;
+use std::ptr;
+use std::sync::Arc;
+
+use crate::accumulator::Topic;
+use crate::capi::boundary::{call, invalid, out_arg, str_arg};
+use crate::capi::producer::{enter, producer_t};
+use crate::capi::status::producer_status_t;
+use crate::error::Result;
+use crate::producer::Producer;
+
+/// A topic of one producer: saves producer_send the look-up of its name. Opaque; it belongs to the producer, is valid as
+/// long as that is, and is never freed by you. It may be used from any number of threads at once.
+#[allow(non_camel_case_types)]
+pub struct producer_topic_t {
+    _opaque: [u8; 0],
+}
+
+/// Gives the handle of a topic, for producer_record_t's `topic_handle`.
+///
+/// `producer`: the producer. `name`: the topic's name, 1 to 249 of [a-zA-Z0-9._-]; copied. `topic`: receives the handle,
+/// valid as long as the producer; the same name gives the same handle.
+/// Returns PRODUCER_OK; PRODUCER_ERR_INVALID_ARGUMENT for a NULL argument or a name that is not UTF-8;
+/// PRODUCER_ERR_INVALID_TOPIC_EXCEPTION for a name that Kafka does not allow; PRODUCER_ERR_NO_RESOURCES for more than
+/// 100000 topics; PRODUCER_ERR_CLOSED; PRODUCER_ERR_FORKED.
+/// Does not block and does not ask a broker whether the topic exists. May be called from any thread and from callbacks.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn producer_topic(
+    producer: *mut producer_t,
+    name: *const c_char,
+    topic: *mut *const producer_topic_t,
+) -> producer_status_t {
+    call(|| {
+        // SAFETY: the caller's promise: NULL or a handle of ours.
+        let inside = unsafe { enter(producer) }?;
+        // SAFETY: the caller's promise: NULL or a NUL-ended string.
+        let name = unsafe { str_arg(name, "name") }?;
+        let out = out_arg(topic, "topic")?;
+        let found = inside.topic(name)?;
+        // SAFETY: not NULL, and the caller's to be written. The producer's table keeps the topic alive.
+        unsafe { *out = Arc::as_ptr(&found).cast() };
+        Ok(())
+    })
+}
+
+/// Topics that one thread used last. A program that names its topics by constants finds them here without hashing.
+const CACHED: usize = 8;
+
+thread_local! {
+    static CACHE: [Cell<(u64, *const Topic)>; CACHED] = const { [const { Cell::new((0, ptr::null())) }; CACHED] };
+}
+
+/// The topic that a record names.
+///
+/// # Safety
+/// `handle` is NULL or from `producer_topic`; `name` is NULL or a NUL-ended string. `producer` is alive during `'a`.
+#[inline]
+pub(super) unsafe fn topic_of<'a>(
+    producer: &'a Producer,
+    handle: *const producer_topic_t,
+    name: *const c_char,
+) -> Result<&'a Topic> {
+    // SAFETY: NULL, or a topic that lives as long as the producer it is from.
+    if let Some(topic) = unsafe { handle.cast::<Topic>().as_ref() } {
+        if topic.producer == producer.id() {
+            return Ok(topic);
+        }
+        return Err(invalid("topic_handle is from another producer; ask this one with producer_topic"));
+    }
+    if name.is_null() {
+        return Err(invalid("topic is NULL, and so is topic_handle: name the topic to send to"));
+    }
+    let place = (name as usize >> 3) % CACHED;
+    let (owner, cached) = CACHE.try_with(|cache| cache[place].get()).unwrap_or((0, ptr::null()));
+    if owner == producer.id() {
+        // SAFETY: topics live as long as their producer, whose id, never reused, says that it is this living one.
+        let topic = unsafe { &*cached };
+        // SAFETY: both are NUL-ended strings.
+        if unsafe { libc::strcmp(topic.c_name().as_ptr(), name) } == 0 {
+            return Ok(topic);
+        }
+    }
+    // SAFETY: as the caller promises.
+    unsafe { look_up(producer, name, place) }
+}
+
+#[cold]
+unsafe fn look_up<'a>(producer: &'a Producer, name: *const c_char, place: usize) -> Result<&'a Topic> {
+    // SAFETY: as the caller promises.
+    let found = producer.topic(unsafe { str_arg(name, "topic") }?)?;
+    let topic = Arc::as_ptr(&found);
+    // A thread that is ending has no cache any more; the next look-up finds the topic again.
+    let _ = CACHE.try_with(|cache| cache[place].set((producer.id(), topic)));
+    // SAFETY: the producer's table keeps the topic alive as long as the producer.
+    Ok(unsafe { &*topic })
+}
