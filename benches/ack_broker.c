@@ -6,7 +6,7 @@
  *     ack_broker [--port N] [--partitions N]      prints "listening on 127.0.0.1:PORT" and runs until killed
  *
  * Every topic exists, with the given number of partitions, led by this broker. Produce versions 7 to 12 (the flexible
- * ones from 9), ApiVersions 0 to 3, Metadata 0 to 12.
+ * ones from 9), ApiVersions 0 to 3, Metadata 0 to 12, InitProducerId 0 to 4.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -24,7 +24,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { PRODUCE = 0, METADATA = 3, API_VERSIONS = 18 };
+enum { PRODUCE = 0, FETCH = 1, METADATA = 3, API_VERSIONS = 18, INIT_PRODUCER_ID = 22 };
 
 #define FRAME_MAX (64u << 20)
 #define INPUT_MIN (1u << 20)
@@ -182,19 +182,31 @@ static struct topic *topic_of(const char *name, size_t len) {
     return t;
 }
 
-/* ---- the three requests; each answers whether a response is to be sent ---- */
+/* ---- the requests ---- */
 
 static void api_versions(struct buffer *out, int16_t version) {
-    static const int16_t supported[][3] = {{PRODUCE, 7, 12}, {METADATA, 0, 12}, {API_VERSIONS, 0, 3}};
+    /* librdkafka writes today's record batches only to a broker that has Fetch 4; nobody here sends a Fetch. */
+    static const int16_t supported[][3] = {{PRODUCE, 7, 12}, {FETCH, 4, 11}, {METADATA, 0, 12}, {API_VERSIONS, 0, 3}, {INIT_PRODUCER_ID, 0, 4}};
+    const int count = sizeof supported / sizeof *supported;
     bool too_new = version > 3, flexible = version == 3;
     put_int(out, too_new ? 35 : 0, 2);
-    put_array(out, flexible, 3);
-    for (int i = 0; i < 3; i++) {
+    put_array(out, flexible, (uint32_t)count);
+    for (int i = 0; i < count; i++) {
         for (int j = 0; j < 3; j++) put_int(out, (uint16_t)supported[i][j], 2);
         put_tags(out, flexible);
     }
     if (version >= 1 && !too_new) put_int(out, 0, 4); /* throttle time */
     put_tags(out, flexible);
+}
+
+/* A producer id for idempotent clients. Sequences are not looked at. */
+static void init_producer_id(struct buffer *out, int16_t version) {
+    static uint64_t next_id = 1000;
+    put_int(out, 0, 4); /* throttle time */
+    put_int(out, 0, 2);
+    put_int(out, next_id++, 8);
+    put_int(out, 0, 2); /* epoch */
+    put_tags(out, version >= 2);
 }
 
 static void put_metadata_topic(struct buffer *out, int16_t version, const char *name, size_t len) {
@@ -260,6 +272,7 @@ static int64_t record_count(const unsigned char *records, int64_t len) {
     return r.bad || count < 0 ? 0 : count;
 }
 
+/* Answers whether the client waits for a response (acks=0 does not). */
 static bool produce(struct reader *r, struct buffer *out, int16_t version) {
     bool flexible = version >= 9;
     size_t len;
@@ -310,7 +323,7 @@ static bool handle(const unsigned char *frame, size_t len, struct buffer *out) {
     size_t start = out->len, ignored;
     int16_t key = (int16_t)get_int(&r, 2), version = (int16_t)get_int(&r, 2);
     uint32_t correlation = (uint32_t)get_int(&r, 4);
-    bool flexible = (key == PRODUCE && version >= 9) || (key == METADATA && version >= 9) || (key == API_VERSIONS && version >= 3);
+    bool flexible = version >= (key == API_VERSIONS ? 3 : key == INIT_PRODUCER_ID ? 2 : 9);
     bool answered = true;
     get_string(&r, false, &ignored); /* client id */
     skip_tags(&r, flexible);
@@ -320,6 +333,7 @@ static bool handle(const unsigned char *frame, size_t len, struct buffer *out) {
     if (key == API_VERSIONS) api_versions(out, version), r.bad = false;
     else if (key == METADATA && version <= 12) metadata(&r, out, version);
     else if (key == PRODUCE && version >= 7 && version <= 12) answered = produce(&r, out, version);
+    else if (key == INIT_PRODUCER_ID && version <= 4) init_producer_id(out, version);
     else return false;
     if (r.bad) return false;
     if (!answered) out->len = start;
