@@ -2,13 +2,15 @@
 //! and the shared library that cargo built beside this test, and runs each in a directory of its own.
 
 use std::collections::BTreeSet;
-use std::fs::{self, File};
+use std::fs;
+use std::io::Read;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 use std::sync::OnceLock;
-use std::thread;
-use std::time::{Duration, Instant};
+use std::sync::mpsc::{self, Sender};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 const TIME_LIMIT: Duration = Duration::from_secs(60);
 
@@ -67,14 +69,10 @@ fn compile_and_run(source: &str, arguments: &[&str]) {
     recreate(&directory);
     compile(source, &program);
 
-    let output = directory.join("output");
-    let (status, took) = run(&program, arguments, &directory, &output);
-    let text = String::from_utf8_lossy(&fs::read(&output).expect("the program's output")).into_owned();
-    match status {
-        Some(status) => assert!(status.success(), "{source} ended with {status} after {took:?}:\n{text}"),
-        None => panic!("{source} was killed after {took:?}:\n{text}"),
-    }
-    println!("{text}");
+    let ended = run(&program, arguments, &directory);
+    assert!(!ended.is_late, "{source} was killed after {TIME_LIMIT:?}:\n{}", ended.output);
+    assert!(ended.status.success(), "{source} ended with {}:\n{}", ended.status, ended.output);
+    println!("{}", ended.output);
 }
 
 fn compile(source: &str, program: &Path) {
@@ -94,30 +92,45 @@ fn compile(source: &str, program: &Path) {
     assert!(result.status.success(), "{source} does not compile:\n{}", String::from_utf8_lossy(&result.stderr));
 }
 
-/// Runs the program with its output going to a file; `None` when it had to be killed at the time limit.
-fn run(program: &Path, arguments: &[&str], directory: &Path, output: &Path) -> (Option<ExitStatus>, Duration) {
-    let stdout = File::create(output).expect("the output file");
-    let stderr = stdout.try_clone().expect("the output file again");
-    let started = Instant::now();
+/// Runs the program and reads its output to the end; a program that is still there at the time limit is killed.
+fn run(program: &Path, arguments: &[&str], directory: &Path) -> Ended {
     let mut child = Command::new(program)
         .args(arguments)
         .current_dir(directory)
         .env("LD_LIBRARY_PATH", library_directory())
         .env("DYLD_LIBRARY_PATH", library_directory())
         .stdin(Stdio::null())
-        .stdout(stdout)
-        .stderr(stderr)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
         .spawn()
         .expect("the compiled program starts");
-    while started.elapsed() < TIME_LIMIT {
-        if let Some(status) = child.try_wait().expect("the state of the child") {
-            return (Some(status), started.elapsed());
-        }
-        thread::sleep(Duration::from_millis(20));
+    let (done, ended) = mpsc::channel();
+    let stdout = read_in_background(child.stdout.take().expect("a pipe"), done.clone());
+    let stderr = read_in_background(child.stderr.take().expect("a pipe"), done);
+    // Both pipes close when the program ends: then each reader says so.
+    let is_late = (0..2).any(|_| ended.recv_timeout(TIME_LIMIT).is_err());
+    if is_late {
+        child.kill().expect("the program can be killed");
     }
-    child.kill().expect("the child can be killed");
-    child.wait().expect("the killed child ends");
-    (None, started.elapsed())
+    let status = child.wait().expect("the program ends");
+    let output = [stdout, stderr].map(|reader| reader.join().expect("the reader ends")).concat();
+    Ended { is_late, status, output: String::from_utf8_lossy(&output).into_owned() }
+}
+
+struct Ended {
+    is_late: bool,
+    status: ExitStatus,
+    output: String,
+}
+
+fn read_in_background(mut pipe: impl Read + Send + 'static, done: Sender<()>) -> JoinHandle<Vec<u8>> {
+    thread::spawn(move || {
+        let mut bytes = Vec::new();
+        pipe.read_to_end(&mut bytes).expect("the program's output");
+        // Nobody listens any more after the time limit, and need not.
+        let _ = done.send(());
+        bytes
+    })
 }
 
 /// A directory with the library under the name the linker looks for and under its SONAME, which the loader looks for.

@@ -46,7 +46,7 @@ static void bad_files(void) {
     check_case("bad files: the message names file, line and property");
     producer_config_t *c = NULL;
     REQUIRE_OK(producer_config_new(&c));
-    CHECK_STATUS(producer_config_load(c, "no-such-file.properties"), PRODUCER_ERR_IO);
+    CHECK_STATUS(producer_config_load(c, "no-such-file.properties"), PRODUCER_ERR_NOT_FOUND);
     CHECK_SAYS(producer_last_error(), "no-such-file.properties");
     CHECK_STATUS(producer_config_load(c, "."), PRODUCER_ERR_IO);
     write_file("unknown.properties", "acks=all\n\nlingr.ms=5\n");

@@ -5,6 +5,7 @@
 
 static producer_t *with_grace(producer_mock_cluster_t *mock, const char *grace_ms) {
     return producer_of(producer_mock_cluster_bootstrap_servers(mock), "linger.ms", "0", "topic.metadata.propagation.max.ms", grace_ms,
+                       "allow.auto.create.topics", "false",
                        "retry.backoff.ms", "20", "retry.backoff.max.ms", "100", NULL);
 }
 
