@@ -5,15 +5,15 @@
 #define BUFFER_LEN 1048576
 #define MANY 4000 /* well above what the buffer takes */
 
-static char payload[RECORD_LEN + 1];
-
 static producer_t *small_buffer(producer_mock_cluster_t *mock, const char *max_block_ms) {
     return producer_of(producer_mock_cluster_bootstrap_servers(mock), "linger.ms", "0", "buffer.memory", "1048576", "batch.size", "65536",
                        "max.request.size", "65536", "max.block.ms", max_block_ms, NULL);
 }
 
 static producer_status_t send_numbered_payload(producer_t *p, size_t i, struct outcome *o) {
-    char number[16];
+    char number[16], payload[RECORD_LEN + 1];
+    memset(payload, 'p', RECORD_LEN);
+    payload[RECORD_LEN] = '\0';
     snprintf(number, sizeof number, "%08zu", i);
     memcpy(payload, number, 8);
     return send_text(p, "t", 0, payload, o);
@@ -147,7 +147,6 @@ static void freed_by_close(void) {
 
 int main(void) {
     check_begin();
-    memset(payload, 'p', RECORD_LEN);
     refused_at_once();
     refused_after_a_while();
     blocked_until_room();
