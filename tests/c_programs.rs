@@ -1,0 +1,171 @@
+//! Compiles the C programs of `tests/c/` and `examples-c/` with every warning an error, against the header in `include/`
+//! and the shared library that cargo built beside this test, and runs each in a directory of its own.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::Read;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus, Stdio};
+use std::sync::OnceLock;
+use std::sync::mpsc::{self, Sender};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+const TIME_LIMIT: Duration = Duration::from_secs(60);
+
+/// One test per program: its name, its source file and the arguments it runs with.
+macro_rules! programs {
+    ($($name:ident: $source:literal [$($argument:literal),*];)*) => {
+        $(#[test]
+        fn $name() {
+            compile_and_run($source, &[$($argument),*]);
+        })*
+
+        const SOURCES: &[&str] = &[$($source),*];
+    };
+}
+
+programs! {
+    backpressure: "tests/c/backpressure.c" [];
+    bad_input: "tests/c/bad_input.c" [];
+    callbacks: "tests/c/callbacks.c" [];
+    config_load: "tests/c/config_load.c" [];
+    faults: "tests/c/faults.c" [];
+    fork: "tests/c/fork.c" [];
+    late_topic: "tests/c/late_topic.c" [];
+    lifecycle: "tests/c/lifecycle.c" [];
+    logs: "tests/c/logs.c" [];
+    reports: "tests/c/reports.c" [];
+    roundtrip: "tests/c/roundtrip.c" [];
+    servers: "tests/c/servers.c" [];
+    threads: "tests/c/threads.c" [];
+    quickstart: "examples-c/quickstart.c" ["", "", "20000"];
+    perf_flood: "examples-c/perf.c" ["--count", "20000", "--keys", "random8", "--csv"];
+    perf_ping: "examples-c/perf.c" ["--ping", "50", "--csv"];
+}
+
+#[test]
+fn every_c_program_has_a_test() {
+    let listed: BTreeSet<String> = SOURCES.iter().map(|source| source.to_string()).collect();
+    for directory in ["tests/c", "examples-c"] {
+        for entry in fs::read_dir(root().join(directory)).expect(directory) {
+            let name = entry.expect(directory).file_name().into_string().expect("a file name in UTF-8");
+            let source = format!("{directory}/{name}");
+            assert!(!name.ends_with(".c") || listed.contains(&source), "{source} is not in the list of programs");
+        }
+    }
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn compile_and_run(source: &str, arguments: &[&str]) {
+    // The thread carries the test's name, so that two tests of one source do not share a directory.
+    let test = thread::current().name().expect("the harness names its threads").to_string();
+    let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("c_programs").join(&test);
+    let program = directory.join("program");
+    recreate(&directory);
+    compile(source, &program);
+
+    let ended = run(&program, arguments, &directory);
+    assert!(!ended.is_late, "{source} was killed after {TIME_LIMIT:?}:\n{}", ended.output);
+    assert!(ended.status.success(), "{source} ended with {}:\n{}", ended.status, ended.output);
+    println!("{}", ended.output);
+}
+
+fn compile(source: &str, program: &Path) {
+    let compiler = std::env::var_os("CC").unwrap_or_else(|| "cc".into());
+    let library = library_directory();
+    let result = Command::new(compiler)
+        .args(["-std=c11", "-O1", "-g", "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-pthread"])
+        .arg("-I")
+        .arg(root().join("include"))
+        .arg(root().join(source))
+        .arg("-L")
+        .arg(library)
+        .args(["-lkproducer", "-o"])
+        .arg(program)
+        .output()
+        .expect("a C compiler (cc, or the one that CC names)");
+    assert!(result.status.success(), "{source} does not compile:\n{}", String::from_utf8_lossy(&result.stderr));
+}
+
+/// Runs the program and reads its output to the end; a program that is still there at the time limit is killed.
+fn run(program: &Path, arguments: &[&str], directory: &Path) -> Ended {
+    let mut child = Command::new(program)
+        .args(arguments)
+        .current_dir(directory)
+        .env("LD_LIBRARY_PATH", library_directory())
+        .env("DYLD_LIBRARY_PATH", library_directory())
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the compiled program starts");
+    let (done, ended) = mpsc::channel();
+    let stdout = read_in_background(child.stdout.take().expect("a pipe"), done.clone());
+    let stderr = read_in_background(child.stderr.take().expect("a pipe"), done);
+    // Both pipes close when the program ends: then each reader says so.
+    let is_late = (0..2).any(|_| ended.recv_timeout(TIME_LIMIT).is_err());
+    if is_late {
+        child.kill().expect("the program can be killed");
+    }
+    let status = child.wait().expect("the program ends");
+    let output = [stdout, stderr].map(|reader| reader.join().expect("the reader ends")).concat();
+    Ended { is_late, status, output: String::from_utf8_lossy(&output).into_owned() }
+}
+
+struct Ended {
+    is_late: bool,
+    status: ExitStatus,
+    output: String,
+}
+
+fn read_in_background(mut pipe: impl Read + Send + 'static, done: Sender<()>) -> JoinHandle<Vec<u8>> {
+    thread::spawn(move || {
+        let mut bytes = Vec::new();
+        pipe.read_to_end(&mut bytes).expect("the program's output");
+        // Nobody listens any more after the time limit, and need not.
+        let _ = done.send(());
+        bytes
+    })
+}
+
+/// A directory with the library under the name the linker looks for and under its SONAME, which the loader looks for.
+fn library_directory() -> &'static Path {
+    static DIRECTORY: OnceLock<PathBuf> = OnceLock::new();
+    DIRECTORY.get_or_init(|| {
+        let library = built_library();
+        let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("c_programs").join("lib");
+        recreate(&directory);
+        let extension = library.extension().expect("a library's extension").to_str().expect("an extension in UTF-8");
+        symlink(&library, directory.join(format!("libkproducer.{extension}"))).expect("a link to the library");
+        if extension == "so" {
+            symlink(&library, directory.join("libkproducer.so.0")).expect("a link to the library");
+        }
+        directory
+    })
+}
+
+/// Cargo puts the library beside the test binary, in `deps`, or one level up; the newest is of this build.
+fn built_library() -> PathBuf {
+    let test_binary = std::env::current_exe().expect("the path of this test");
+    let deps = test_binary.parent().expect("the directory of this test");
+    let profile = deps.parent().expect("the profile's directory");
+    let mut found: Vec<PathBuf> = [deps, profile]
+        .iter()
+        .flat_map(|directory| ["so", "dylib"].map(|extension| directory.join(format!("libkproducer.{extension}"))))
+        .filter(|path| path.exists())
+        .collect();
+    found.sort_by_key(|path| fs::metadata(path).and_then(|metadata| metadata.modified()).expect("the library's age"));
+    found.pop().unwrap_or_else(|| panic!("no libkproducer.so in {} or above it", deps.display()))
+}
+
+fn recreate(directory: &Path) {
+    if directory.exists() {
+        fs::remove_dir_all(directory).unwrap_or_else(|error| panic!("{}: {error}", directory.display()));
+    }
+    fs::create_dir_all(directory).unwrap_or_else(|error| panic!("{}: {error}", directory.display()));
+}
