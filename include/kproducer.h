@@ -74,6 +74,1200 @@
 extern "C" {
 #endif
 
+/* status ------------------------------------------------------------------------------------------ */
+
+/**
+ * The result of a call or of a record: 0 is success, positive numbers and -1 are Kafka's own error codes under Kafka's
+ * names, numbers from -100 down are the library's.
+ */
+typedef int32_t producer_status_t;
+
+/** Success. */
+#define PRODUCER_OK 0
+
+/** The library met a bug of its own; close the producer, make a new one and report it. */
+#define PRODUCER_ERR_INTERNAL (-100)
+
+/** An argument is not valid. */
+#define PRODUCER_ERR_INVALID_ARGUMENT (-101)
+
+/** The call's own timeout passed. */
+#define PRODUCER_ERR_TIMED_OUT (-102)
+
+/** buffer.memory stayed full for max.block.ms; the records in it are waiting for brokers. */
+#define PRODUCER_ERR_QUEUE_FULL (-103)
+
+/** Too many finished reports wait to be taken; call poll. */
+#define PRODUCER_ERR_REPORTS_NOT_TAKEN (-104)
+
+/** The producer is closed. */
+#define PRODUCER_ERR_CLOSED (-105)
+
+/** The record was purged before it was acknowledged. */
+#define PRODUCER_ERR_PURGED (-106)
+
+/** This function may not be called from a callback. */
+#define PRODUCER_ERR_IN_CALLBACK (-107)
+
+/** The producer belongs to the parent process; make a new one after fork. */
+#define PRODUCER_ERR_FORKED (-108)
+
+/** A newer producer has taken this one's place. */
+#define PRODUCER_ERR_FENCED (-109)
+
+/** There is no property of this name. */
+#define PRODUCER_ERR_UNKNOWN_PROPERTY (-110)
+
+/** The property does not accept this value. */
+#define PRODUCER_ERR_INVALID_PROPERTY (-111)
+
+/** Properties contradict each other, or a required one is missing. */
+#define PRODUCER_ERR_CONFIG_CONFLICT (-112)
+
+/** The property or its value is known, but this version of the library does not implement it. */
+#define PRODUCER_ERR_PROPERTY_NOT_SUPPORTED (-113)
+
+/** The record is larger than max.request.size. */
+#define PRODUCER_ERR_RECORD_TOO_LARGE (-114)
+
+/** The topic has no partition of this number. */
+#define PRODUCER_ERR_UNKNOWN_PARTITION (-115)
+
+/** The record was not acknowledged within delivery.timeout.ms or its own deadline. */
+#define PRODUCER_ERR_DELIVERY_TIMED_OUT (-116)
+
+/** The connection broke while the record was in flight, and no retry was allowed. */
+#define PRODUCER_ERR_DISCONNECTED (-117)
+
+/** The broker is too old, too new, or not a Kafka broker. */
+#define PRODUCER_ERR_UNSUPPORTED_BROKER (-118)
+
+/** The file or thing named does not exist. */
+#define PRODUCER_ERR_NOT_FOUND (-119)
+
+/** A file could not be read. */
+#define PRODUCER_ERR_IO (-120)
+
+/** The operating system refused a thread, a socket or memory. */
+#define PRODUCER_ERR_NO_RESOURCES (-121)
+
+/** The broker met an error that it has no code for. */
+#define PRODUCER_ERR_UNKNOWN_SERVER_ERROR (-1)
+
+/** The offset lies outside the partition's log. */
+#define PRODUCER_ERR_OFFSET_OUT_OF_RANGE 1
+
+/** The broker found the batch damaged: wrong checksum, wrong size, or a record without a key for a compacted topic. */
+#define PRODUCER_ERR_CORRUPT_MESSAGE 2
+
+/** The broker does not know the topic or partition. */
+#define PRODUCER_ERR_UNKNOWN_TOPIC_OR_PARTITION 3
+
+/** The fetch size is not valid. */
+#define PRODUCER_ERR_INVALID_FETCH_SIZE 4
+
+/** The partition has no leader at the moment; one is being elected. */
+#define PRODUCER_ERR_LEADER_NOT_AVAILABLE 5
+
+/** The broker is no longer the leader of the partition. */
+#define PRODUCER_ERR_NOT_LEADER_OR_FOLLOWER 6
+
+/** The broker did not finish the request within its time limit. */
+#define PRODUCER_ERR_REQUEST_TIMED_OUT 7
+
+/** The broker is not available. */
+#define PRODUCER_ERR_BROKER_NOT_AVAILABLE 8
+
+/** The replica is not available on this broker. */
+#define PRODUCER_ERR_REPLICA_NOT_AVAILABLE 9
+
+/** The batch is larger than the broker's message.max.bytes or the topic's max.message.bytes allows. */
+#define PRODUCER_ERR_MESSAGE_TOO_LARGE 10
+
+/** The controller has moved to another broker. */
+#define PRODUCER_ERR_STALE_CONTROLLER_EPOCH 11
+
+/** The metadata text of a committed offset is too long. */
+#define PRODUCER_ERR_OFFSET_METADATA_TOO_LARGE 12
+
+/** The connection broke before the answer came. */
+#define PRODUCER_ERR_NETWORK_EXCEPTION 13
+
+/** The coordinator is still loading its state. */
+#define PRODUCER_ERR_COORDINATOR_LOAD_IN_PROGRESS 14
+
+/** The coordinator is not available. */
+#define PRODUCER_ERR_COORDINATOR_NOT_AVAILABLE 15
+
+/** The broker is not the coordinator any more. */
+#define PRODUCER_ERR_NOT_COORDINATOR 16
+
+/** The topic's name is illegal, or the topic may not be written to. */
+#define PRODUCER_ERR_INVALID_TOPIC_EXCEPTION 17
+
+/** The batch is larger than a segment of the topic's log. */
+#define PRODUCER_ERR_RECORD_LIST_TOO_LARGE 18
+
+/** Fewer replicas are in sync than min.insync.replicas asks for; nothing was written. */
+#define PRODUCER_ERR_NOT_ENOUGH_REPLICAS 19
+
+/** The batch was written, but fewer replicas are in sync than min.insync.replicas asks for. */
+#define PRODUCER_ERR_NOT_ENOUGH_REPLICAS_AFTER_APPEND 20
+
+/** The broker does not accept this value of acks. */
+#define PRODUCER_ERR_INVALID_REQUIRED_ACKS 21
+
+/** The consumer group has moved on to another generation. */
+#define PRODUCER_ERR_ILLEGAL_GENERATION 22
+
+/** The member's protocol does not fit the group's. */
+#define PRODUCER_ERR_INCONSISTENT_GROUP_PROTOCOL 23
+
+/** The group id is not valid. */
+#define PRODUCER_ERR_INVALID_GROUP_ID 24
+
+/** The coordinator does not know this member of the group. */
+#define PRODUCER_ERR_UNKNOWN_MEMBER_ID 25
+
+/** The session timeout is outside what the broker allows. */
+#define PRODUCER_ERR_INVALID_SESSION_TIMEOUT 26
+
+/** The group is rebalancing. */
+#define PRODUCER_ERR_REBALANCE_IN_PROGRESS 27
+
+/** The committed offsets take too much room. */
+#define PRODUCER_ERR_INVALID_COMMIT_OFFSET_SIZE 28
+
+/** This client may not write to the topic; grant it WRITE. */
+#define PRODUCER_ERR_TOPIC_AUTHORIZATION_FAILED 29
+
+/** This client may not use the consumer group; grant it READ. */
+#define PRODUCER_ERR_GROUP_AUTHORIZATION_FAILED 30
+
+/** This client may not do this on the cluster; grant it the right it lacks. */
+#define PRODUCER_ERR_CLUSTER_AUTHORIZATION_FAILED 31
+
+/** A record's timestamp is further from the broker's time than the topic allows. */
+#define PRODUCER_ERR_INVALID_TIMESTAMP 32
+
+/** The broker does not offer this SASL mechanism. */
+#define PRODUCER_ERR_UNSUPPORTED_SASL_MECHANISM 33
+
+/** The request does not fit the state of the SASL exchange. */
+#define PRODUCER_ERR_ILLEGAL_SASL_STATE 34
+
+/** The broker does not support this version of the request. */
+#define PRODUCER_ERR_UNSUPPORTED_VERSION 35
+
+/** A topic of this name exists already. */
+#define PRODUCER_ERR_TOPIC_ALREADY_EXISTS 36
+
+/** The number of partitions is not valid. */
+#define PRODUCER_ERR_INVALID_PARTITIONS 37
+
+/** The replication factor is below 1 or above the number of brokers. */
+#define PRODUCER_ERR_INVALID_REPLICATION_FACTOR 38
+
+/** The assignment of replicas is not valid. */
+#define PRODUCER_ERR_INVALID_REPLICA_ASSIGNMENT 39
+
+/** The broker refuses a configuration value. */
+#define PRODUCER_ERR_INVALID_CONFIG 40
+
+/** The broker is not the controller. */
+#define PRODUCER_ERR_NOT_CONTROLLER 41
+
+/** The broker finds the request malformed or contradictory. */
+#define PRODUCER_ERR_INVALID_REQUEST 42
+
+/** The topic's message format on the broker is too old for this request. */
+#define PRODUCER_ERR_UNSUPPORTED_FOR_MESSAGE_FORMAT 43
+
+/** A policy of the broker forbids the request. */
+#define PRODUCER_ERR_POLICY_VIOLATION 44
+
+/** The batch's sequence number does not follow the last one the broker has. */
+#define PRODUCER_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER 45
+
+/** The broker has a batch of this sequence number already. */
+#define PRODUCER_ERR_DUPLICATE_SEQUENCE_NUMBER 46
+
+/** The producer's epoch is older than one the broker has seen. */
+#define PRODUCER_ERR_INVALID_PRODUCER_EPOCH 47
+
+/** The request does not fit the state of the transaction. */
+#define PRODUCER_ERR_INVALID_TXN_STATE 48
+
+/** The producer id does not belong to this transactional.id. */
+#define PRODUCER_ERR_INVALID_PRODUCER_ID_MAPPING 49
+
+/** The transaction timeout is larger than the broker's transaction.max.timeout.ms. */
+#define PRODUCER_ERR_INVALID_TRANSACTION_TIMEOUT 50
+
+/** An earlier transaction of this transactional.id is still being completed. */
+#define PRODUCER_ERR_CONCURRENT_TRANSACTIONS 51
+
+/** The transaction coordinator was replaced by a newer one. */
+#define PRODUCER_ERR_TRANSACTION_COORDINATOR_FENCED 52
+
+/** This client may not use the transactional.id; grant it WRITE and DESCRIBE. */
+#define PRODUCER_ERR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED 53
+
+/** Security features are turned off on the broker. */
+#define PRODUCER_ERR_SECURITY_DISABLED 54
+
+/** The broker did not try this, because another part of the request failed. */
+#define PRODUCER_ERR_OPERATION_NOT_ATTEMPTED 55
+
+/** The broker could not use its disk. */
+#define PRODUCER_ERR_KAFKA_STORAGE_ERROR 56
+
+/** The broker has no such log directory. */
+#define PRODUCER_ERR_LOG_DIR_NOT_FOUND 57
+
+/** The broker refused the credentials. */
+#define PRODUCER_ERR_SASL_AUTHENTICATION_FAILED 58
+
+/** The broker has no state for this producer id any more. */
+#define PRODUCER_ERR_UNKNOWN_PRODUCER_ID 59
+
+/** The partitions are being reassigned. */
+#define PRODUCER_ERR_REASSIGNMENT_IN_PROGRESS 60
+
+/** Delegation tokens are turned off on the broker. */
+#define PRODUCER_ERR_DELEGATION_TOKEN_AUTH_DISABLED 61
+
+/** The broker does not know the delegation token. */
+#define PRODUCER_ERR_DELEGATION_TOKEN_NOT_FOUND 62
+
+/** The delegation token belongs to somebody else. */
+#define PRODUCER_ERR_DELEGATION_TOKEN_OWNER_MISMATCH 63
+
+/** Delegation tokens may not be asked for over this connection. */
+#define PRODUCER_ERR_DELEGATION_TOKEN_REQUEST_NOT_ALLOWED 64
+
+/** This client may not use the delegation token. */
+#define PRODUCER_ERR_DELEGATION_TOKEN_AUTHORIZATION_FAILED 65
+
+/** The delegation token has expired. */
+#define PRODUCER_ERR_DELEGATION_TOKEN_EXPIRED 66
+
+/** The broker does not support this type of principal. */
+#define PRODUCER_ERR_INVALID_PRINCIPAL_TYPE 67
+
+/** The group still has members. */
+#define PRODUCER_ERR_NON_EMPTY_GROUP 68
+
+/** There is no such group. */
+#define PRODUCER_ERR_GROUP_ID_NOT_FOUND 69
+
+/** The broker does not know the fetch session. */
+#define PRODUCER_ERR_FETCH_SESSION_ID_NOT_FOUND 70
+
+/** The epoch of the fetch session is not the expected one. */
+#define PRODUCER_ERR_INVALID_FETCH_SESSION_EPOCH 71
+
+/** The partition's leader has no listener of the name this client is connected to. */
+#define PRODUCER_ERR_LISTENER_NOT_FOUND 72
+
+/** The broker does not allow topics to be deleted. */
+#define PRODUCER_ERR_TOPIC_DELETION_DISABLED 73
+
+/** The leader epoch in the request is older than the broker's. */
+#define PRODUCER_ERR_FENCED_LEADER_EPOCH 74
+
+/** The leader epoch in the request is newer than the broker's. */
+#define PRODUCER_ERR_UNKNOWN_LEADER_EPOCH 75
+
+/** The broker does not support the compression of the batch. */
+#define PRODUCER_ERR_UNSUPPORTED_COMPRESSION_TYPE 76
+
+/** The broker's registration is outdated. */
+#define PRODUCER_ERR_STALE_BROKER_EPOCH 77
+
+/** The new leader does not know its high watermark yet. */
+#define PRODUCER_ERR_OFFSET_NOT_AVAILABLE 78
+
+/** The group member has to join again with the id it was given. */
+#define PRODUCER_ERR_MEMBER_ID_REQUIRED 79
+
+/** The preferred leader is not available. */
+#define PRODUCER_ERR_PREFERRED_LEADER_NOT_AVAILABLE 80
+
+/** The group is full. */
+#define PRODUCER_ERR_GROUP_MAX_SIZE_REACHED 81
+
+/** Another member has taken over this group.instance.id. */
+#define PRODUCER_ERR_FENCED_INSTANCE_ID 82
+
+/** No replica that may become leader is available. */
+#define PRODUCER_ERR_ELIGIBLE_LEADERS_NOT_AVAILABLE 83
+
+/** The partition needs no election of a leader. */
+#define PRODUCER_ERR_ELECTION_NOT_NEEDED 84
+
+/** No reassignment of the partition is under way. */
+#define PRODUCER_ERR_NO_REASSIGNMENT_IN_PROGRESS 85
+
+/** The group is still subscribed to the topic. */
+#define PRODUCER_ERR_GROUP_SUBSCRIBED_TO_TOPIC 86
+
+/** The broker refuses a record of the batch. */
+#define PRODUCER_ERR_INVALID_RECORD 87
+
+/** A transaction that commits offsets is still open. */
+#define PRODUCER_ERR_UNSTABLE_OFFSET_COMMIT 88
+
+/** The quota is used up for the moment. */
+#define PRODUCER_ERR_THROTTLING_QUOTA_EXCEEDED 89
+
+/** A newer producer uses the same transactional.id. */
+#define PRODUCER_ERR_PRODUCER_FENCED 90
+
+/** The broker does not know the resource. */
+#define PRODUCER_ERR_RESOURCE_NOT_FOUND 91
+
+/** The resource exists already or is named twice. */
+#define PRODUCER_ERR_DUPLICATE_RESOURCE 92
+
+/** The credential does not meet the broker's requirements. */
+#define PRODUCER_ERR_UNACCEPTABLE_CREDENTIAL 93
+
+/** The voters of the quorum are not the expected ones. */
+#define PRODUCER_ERR_INCONSISTENT_VOTER_SET 94
+
+/** The version of the feature update is not valid. */
+#define PRODUCER_ERR_INVALID_UPDATE_VERSION 95
+
+/** The finalized features could not be updated. */
+#define PRODUCER_ERR_FEATURE_UPDATE_FAILED 96
+
+/** A forwarded request carries a principal that cannot be read. */
+#define PRODUCER_ERR_PRINCIPAL_DESERIALIZATION_FAILURE 97
+
+/** There is no such snapshot. */
+#define PRODUCER_ERR_SNAPSHOT_NOT_FOUND 98
+
+/** The position lies outside the snapshot. */
+#define PRODUCER_ERR_POSITION_OUT_OF_RANGE 99
+
+/** The broker does not know the topic's id. */
+#define PRODUCER_ERR_UNKNOWN_TOPIC_ID 100
+
+/** A broker of this id is registered already. */
+#define PRODUCER_ERR_DUPLICATE_BROKER_REGISTRATION 101
+
+/** No broker of this id is registered. */
+#define PRODUCER_ERR_BROKER_ID_NOT_REGISTERED 102
+
+/** The topic was deleted and created anew: its id has changed. */
+#define PRODUCER_ERR_INCONSISTENT_TOPIC_ID 103
+
+/** The broker belongs to another cluster. */
+#define PRODUCER_ERR_INCONSISTENT_CLUSTER_ID 104
+
+/** The coordinator does not know the transactional.id. */
+#define PRODUCER_ERR_TRANSACTIONAL_ID_NOT_FOUND 105
+
+/** The fetch session mixes topics with and without ids. */
+#define PRODUCER_ERR_FETCH_SESSION_TOPIC_ID_ERROR 106
+
+/** The replica may not join the in-sync replicas. */
+#define PRODUCER_ERR_INELIGIBLE_REPLICA 107
+
+/** The change of the in-sync replicas has made another broker the leader. */
+#define PRODUCER_ERR_NEW_LEADER_ELECTED 108
+
+/** The offset has moved to tiered storage. */
+#define PRODUCER_ERR_OFFSET_MOVED_TO_TIERED_STORAGE 109
+
+/** The group member was fenced by its coordinator. */
+#define PRODUCER_ERR_FENCED_MEMBER_EPOCH 110
+
+/** Another member still holds this group.instance.id. */
+#define PRODUCER_ERR_UNRELEASED_INSTANCE_ID 111
+
+/** The group's assignor is not supported. */
+#define PRODUCER_ERR_UNSUPPORTED_ASSIGNOR 112
+
+/** The group member's epoch is outdated. */
+#define PRODUCER_ERR_STALE_MEMBER_EPOCH 113
+
+/** The request was sent to the wrong kind of endpoint. */
+#define PRODUCER_ERR_MISMATCHED_ENDPOINT_TYPE 114
+
+/** The broker does not support this kind of endpoint. */
+#define PRODUCER_ERR_UNSUPPORTED_ENDPOINT_TYPE 115
+
+/** The controller's id is not known. */
+#define PRODUCER_ERR_UNKNOWN_CONTROLLER_ID 116
+
+/** The client's telemetry subscription is outdated. */
+#define PRODUCER_ERR_UNKNOWN_SUBSCRIPTION_ID 117
+
+/** The client's telemetry is larger than the broker accepts. */
+#define PRODUCER_ERR_TELEMETRY_TOO_LARGE 118
+
+/** The controller finds the broker's registration not valid. */
+#define PRODUCER_ERR_INVALID_REGISTRATION 119
+
+/** The transaction cannot be completed; abort it and go on. */
+#define PRODUCER_ERR_TRANSACTION_ABORTABLE 120
+
+/** The record's acknowledgement does not fit its state. */
+#define PRODUCER_ERR_INVALID_RECORD_STATE 121
+
+/** The broker does not know the share session. */
+#define PRODUCER_ERR_SHARE_SESSION_NOT_FOUND 122
+
+/** The epoch of the share session is not the expected one. */
+#define PRODUCER_ERR_INVALID_SHARE_SESSION_EPOCH 123
+
+/** The epoch of the share group's state is outdated. */
+#define PRODUCER_ERR_FENCED_STATE_EPOCH 124
+
+/** The voter's key is not the replica's. */
+#define PRODUCER_ERR_INVALID_VOTER_KEY 125
+
+/** The voter is in the quorum already. */
+#define PRODUCER_ERR_DUPLICATE_VOTER 126
+
+/** The voter is not in the quorum. */
+#define PRODUCER_ERR_VOTER_NOT_FOUND 127
+
+/** The regular expression is not valid. */
+#define PRODUCER_ERR_INVALID_REGULAR_EXPRESSION 128
+
+/** The client's metadata is stale; it has to start again from bootstrap.servers. */
+#define PRODUCER_ERR_REBOOTSTRAP_REQUIRED 129
+
+/** The streams topology is not valid. */
+#define PRODUCER_ERR_STREAMS_INVALID_TOPOLOGY 130
+
+/** The epoch of the streams topology is not valid. */
+#define PRODUCER_ERR_STREAMS_INVALID_TOPOLOGY_EPOCH 131
+
+/** The epoch of the streams topology is outdated. */
+#define PRODUCER_ERR_STREAMS_TOPOLOGY_FENCED 132
+
+/** The broker has no room for another share session. */
+#define PRODUCER_ERR_SHARE_SESSION_LIMIT_REACHED 133
+
+/**
+ * Names a status.
+ *
+ * status: any number.
+ * Returns the constant's name without its prefix, such as NOT_LEADER_OR_FOLLOWER, OK for success, and
+ * UNKNOWN_STATUS for a number this version does not know; never NULL. The text is static: do not free it.
+ * May be called from any thread and from callbacks; does not block.
+ */
+const char *producer_status_name(producer_status_t status);
+
+/**
+ * Explains a status in one English sentence; producer_last_error says more about the call that failed.
+ *
+ * status: any number.
+ * Returns the sentence; never NULL. The text is static: do not free it.
+ * May be called from any thread and from callbacks; does not block.
+ */
+const char *producer_status_text(producer_status_t status);
+
+/**
+ * Tells whether the same call may succeed later.
+ *
+ * status: any number.
+ * Returns true for Kafka's retriable codes and for the library's TIMED_OUT, QUEUE_FULL, REPORTS_NOT_TAKEN and
+ * NO_RESOURCES. At most one of retriable, abortable and fatal is true.
+ * May be called from any thread and from callbacks; does not block.
+ */
+bool producer_status_is_retriable(producer_status_t status);
+
+/**
+ * Tells whether, inside a transaction, the transaction has to be aborted, after which the producer can go on.
+ *
+ * status: any number.
+ * Returns true for the failures that cost a transaction; without one they cost only the record concerned.
+ * May be called from any thread and from callbacks; does not block.
+ */
+bool producer_status_is_abortable(producer_status_t status);
+
+/**
+ * Tells whether the producer cannot go on: close it and make a new one.
+ *
+ * status: any number.
+ * Returns true for such failures, among them PRODUCER_FENCED, FENCED, CLOSED, FORKED and INTERNAL.
+ * May be called from any thread and from callbacks; does not block.
+ */
+bool producer_status_is_fatal(producer_status_t status);
+
+/* version ----------------------------------------------------------------------------------------- */
+
+/**
+ * The library's version at run time, like "0.1.0": compare it with PRODUCER_VERSION, the header's.
+ *
+ * Returns a string that lives as long as the library. Never fails, never blocks, from any thread.
+ */
+const char *producer_version(void);
+
+/**
+ * What this build can do, as words separated by spaces: codecs, security protocols, SASL mechanisms, the mock cluster.
+ *
+ * Returns a string that lives as long as the library. Never fails, never blocks, from any thread.
+ */
+const char *producer_features(void);
+
+/**
+ * One sentence about the calling thread's last failed call: it names the property, topic or broker concerned.
+ *
+ * Returns UTF-8 text, empty when no call has failed on this thread. It lives until this thread's next call into the
+ * library. Calls that succeed leave it alone. Never blocks.
+ */
+const char *producer_last_error(void);
+
+/* config ------------------------------------------------------------------------------------------ */
+
+/**
+ * Settings for producers to be made: opaque, made by producer_config_new and freed by producer_config_free. It may
+ * be used from any number of threads at once, and for any number of producers; a producer copies what it needs.
+ */
+typedef struct producer_config_t producer_config_t;
+
+/**
+ * Receives one line of the library's log.
+ *
+ * level: syslog's levels, 0 (emergency) to 7 (debug); lines above log_level are not sent.
+ * facility: a word for the part of the library that speaks. message: one line without its end. Both are UTF-8 and
+ * live until the callback returns. opaque: the pointer given along with the callback.
+ * It is never called on the library's own I/O thread, but on the thread that calls poll, flush or close of the producer
+ * concerned.
+ */
+typedef void (*producer_log_fn)(int32_t level,
+                                const char *facility,
+                                const char *message,
+                                void *opaque);
+
+/** What producer_property_at tells of a property. All texts are static UTF-8, never NULL: do not free them. */
+typedef struct producer_property_t {
+    /** Size of this struct in bytes, set by the caller. */
+    size_t struct_size;
+    /** The canonical name. */
+    const char *name;
+    /** Other names it is accepted under, separated by commas; may be empty. */
+    const char *aliases;
+    /** boolean, integer, float, choice, string, secret or list. */
+    const char *type_name;
+    /** The default, as text in the property's unit. */
+    const char *default_value;
+    /** What values are allowed, in words; empty when any text is. */
+    const char *range;
+    /** One line on its meaning. */
+    const char *doc;
+    /** Whether this version implements it, at least for some values. */
+    bool is_built;
+} producer_property_t;
+
+/**
+ * Makes a configuration in which every property has its default.
+ *
+ * out: receives the configuration; free it with producer_config_free.
+ * Returns PRODUCER_OK; PRODUCER_ERR_INVALID_ARGUMENT when out is NULL.
+ * May be called from any thread and from callbacks; does not block.
+ */
+producer_status_t producer_config_new(producer_config_t **out);
+
+/**
+ * Sets a property. The value is checked at once; on an error nothing changes.
+ *
+ * config: the configuration. name: the property's name, Java's or librdkafka's (docs/CONFIGURATION.md lists them).
+ * value: its value as text, with durations and sizes in the unit of the property; white space around it does not
+ * count. Both strings are copied.
+ * Returns PRODUCER_OK; PRODUCER_ERR_UNKNOWN_PROPERTY when there is no such property (the detail proposes the nearest);
+ * PRODUCER_ERR_INVALID_PROPERTY when the value is not allowed (the detail says what is);
+ * PRODUCER_ERR_PROPERTY_NOT_SUPPORTED when this version does not implement the property or the value, or it is no
+ * property of producers; PRODUCER_ERR_INVALID_ARGUMENT when an argument is NULL or not UTF-8. Properties that contradict
+ * each other are found by producer_new.
+ * May be called from any thread and from callbacks; does not block.
+ */
+producer_status_t producer_config_set(producer_config_t *config,
+                                      const char *name,
+                                      const char *value);
+
+/**
+ * Tells the value a property has now: the one set, or its default.
+ *
+ * config: the configuration. name: the property's name or an alias; the value is in the unit of that name.
+ * out: receives the value as text, [hidden] for a secret that is set. It belongs to the configuration: do not free it.
+ * It is valid until the next producer_config_get on this configuration by any thread, or until the configuration is freed.
+ * Returns PRODUCER_OK; PRODUCER_ERR_UNKNOWN_PROPERTY when there is no such property;
+ * PRODUCER_ERR_PROPERTY_NOT_SUPPORTED when it is no property of producers; PRODUCER_ERR_INVALID_ARGUMENT when an
+ * argument is NULL or not UTF-8.
+ * May be called from any thread and from callbacks; does not block.
+ */
+producer_status_t producer_config_get(const producer_config_t *config,
+                                      const char *name,
+                                      const char **out);
+
+/**
+ * Sets every property of a file in the syntax of Java's .properties files, in UTF-8. On an error nothing changes.
+ *
+ * config: the configuration. path: the file's path, at most 1 MiB of file.
+ * Returns PRODUCER_OK; PRODUCER_ERR_NOT_FOUND when there is no such file; PRODUCER_ERR_IO when it cannot be read or is
+ * not UTF-8; PRODUCER_ERR_UNKNOWN_PROPERTY, PRODUCER_ERR_INVALID_PROPERTY and PRODUCER_ERR_PROPERTY_NOT_SUPPORTED as
+ * producer_config_set, with file, line and property in the detail; PRODUCER_ERR_INVALID_ARGUMENT when an argument is
+ * NULL or not UTF-8.
+ * May be called from any thread; blocks while the file is read.
+ */
+producer_status_t producer_config_load(producer_config_t *config,
+                                       const char *path);
+
+/**
+ * Makes an independent copy of a configuration, with its callbacks.
+ *
+ * config: the configuration to copy. out: receives the copy; free it with producer_config_free.
+ * Returns PRODUCER_OK; PRODUCER_ERR_INVALID_ARGUMENT when an argument is NULL.
+ * May be called from any thread and from callbacks; does not block.
+ */
+producer_status_t producer_config_clone(const producer_config_t *config,
+                                        producer_config_t **out);
+
+/**
+ * Frees a configuration. Producers made from it are not affected.
+ *
+ * config: the configuration, or NULL, which does nothing. No other thread may be using it.
+ * May be called from any thread and from callbacks; does not block.
+ */
+void producer_config_free(producer_config_t *config);
+
+/**
+ * Sets the function that receives the log of producers made from this configuration; without one they are silent.
+ *
+ * config: the configuration. callback: the function, or NULL for none. opaque: a pointer passed to it, kept as it is;
+ * both must stay usable until the last producer made from this configuration is closed.
+ * The callback is never called on the library's I/O thread: lines wait in a bounded queue (the oldest are dropped, and
+ * their number is logged) for the thread that calls poll, flush or close of the producer, and run there.
+ * Returns PRODUCER_OK; PRODUCER_ERR_INVALID_ARGUMENT when config is NULL.
+ * May be called from any thread and from callbacks; does not block.
+ */
+producer_status_t producer_config_set_log_callback(producer_config_t *config,
+                                                   producer_log_fn callback,
+                                                   void *opaque);
+
+/**
+ * Tells how many properties the library knows.
+ *
+ * Returns the count, above every index that producer_property_at accepts.
+ * May be called from any thread and from callbacks; does not block.
+ */
+size_t producer_property_count(void);
+
+/**
+ * Describes a property, so that a program or a language binding can list and check them all.
+ *
+ * index: 0 to producer_property_count() - 1.
+ * out: a struct whose struct_size the caller has set to its size; receives the description.
+ * Returns PRODUCER_OK; PRODUCER_ERR_INVALID_ARGUMENT when the index is too large, out is NULL, or its struct_size is
+ * smaller than this struct ever was.
+ * May be called from any thread and from callbacks; does not block.
+ */
+producer_status_t producer_property_at(size_t index,
+                                       producer_property_t *out);
+
+/* producer ---------------------------------------------------------------------------------------- */
+
+/** A producer: opaque, made by producer_new, ended by producer_close. It may be used from any number of threads at once. */
+typedef struct producer_t producer_t;
+
+/**
+ * Makes a producer from a configuration and starts it: one thread of its own that connects to the bootstrap servers.
+ *
+ * config: the settings; borrows until return, and may be changed, reused or freed afterwards. producer: receives the
+ * handle, to be ended with producer_close.
+ * Returns PRODUCER_OK; PRODUCER_ERR_INVALID_ARGUMENT for a NULL argument; PRODUCER_ERR_CONFIG_CONFLICT when settings
+ * are missing or contradict each other: producer_last_error names all of them; PRODUCER_ERR_NO_RESOURCES when the
+ * operating system refuses a thread or a descriptor.
+ * Does not block: no broker has answered when it returns, and none needs to be there yet.
+ */
+producer_status_t producer_new(const producer_config_t *config,
+                               producer_t **producer);
+
+/**
+ * Ends a producer: refuses new records, sends what is buffered, waits, fails what is left, runs every callback that is
+ * due, and frees everything.
+ *
+ * producer: takes; whatever is returned, except PRODUCER_ERR_INVALID_ARGUMENT and PRODUCER_ERR_IN_CALLBACK, the handle
+ * is closed. timeout_ms: how long to wait for deliveries; 0 does not wait, -1 waits for ever (each record's delivery
+ * time still ends).
+ * Returns PRODUCER_OK when every accepted record had its outcome in time; PRODUCER_ERR_TIMED_OUT when the rest was failed
+ * with PRODUCER_ERR_CLOSED, each with its report; PRODUCER_ERR_CLOSED when it was closed before, or is being closed by
+ * another thread; PRODUCER_ERR_IN_CALLBACK from one of this producer's own callbacks; PRODUCER_ERR_FORKED;
+ * PRODUCER_ERR_INVALID_ARGUMENT; PRODUCER_ERR_INTERNAL after a bug of the library.
+ * Blocks for timeout_ms and little more, whatever the brokers do. Calls of other threads on the producer return
+ * PRODUCER_ERR_CLOSED. No callback runs after it has returned.
+ */
+producer_status_t producer_close(producer_t *producer,
+                                 int32_t timeout_ms);
+
+/* topic ------------------------------------------------------------------------------------------- */
+
+/**
+ * A topic of one producer: saves producer_send the look-up of its name. Opaque; it belongs to the producer, is valid as
+ * long as that is, and is never freed by you. It may be used from any number of threads at once.
+ */
+typedef struct producer_topic_t producer_topic_t;
+
+/**
+ * Gives the handle of a topic, for producer_record_t's topic_handle.
+ *
+ * producer: the producer. name: the topic's name, 1 to 249 of [a-zA-Z0-9._-]; copied. topic: receives the handle,
+ * valid as long as the producer; the same name gives the same handle.
+ * Returns PRODUCER_OK; PRODUCER_ERR_INVALID_ARGUMENT for a NULL argument or a name that is not UTF-8;
+ * PRODUCER_ERR_INVALID_TOPIC_EXCEPTION for a name that Kafka does not allow; PRODUCER_ERR_NO_RESOURCES for more than
+ * 100000 topics; PRODUCER_ERR_CLOSED; PRODUCER_ERR_FORKED.
+ * Does not block and does not ask a broker whether the topic exists. May be called from any thread and from callbacks.
+ */
+producer_status_t producer_topic(producer_t *producer,
+                                 const char *name,
+                                 const producer_topic_t **topic);
+
+/* record ------------------------------------------------------------------------------------------ */
+
+/** partition: the library chooses. */
+#define PRODUCER_PARTITION_ANY (-1)
+
+/** timestamp_ms: the time of the call. */
+#define PRODUCER_TIMESTAMP_NOW (-1)
+
+/** delivery_timeout_ms: what delivery.timeout.ms says. */
+#define PRODUCER_TIMEOUT_DEFAULT 0
+
+/** One header of a record. Kafka allows several of one name. */
+typedef struct producer_header_t {
+    /** The header's name: NUL-ended UTF-8, never NULL. */
+    const char *name;
+    /** The value's bytes, or NULL for a null value. */
+    const void *value;
+    /** Bytes of the value, 0 to 2147483647; 0 when value is NULL. */
+    size_t value_len;
+} producer_header_t;
+
+/**
+ * A record to be sent. Begin with PRODUCER_RECORD_INIT, then set what you need: a topic and a value in most programs.
+ * The library copies everything before the call that is given the record returns.
+ */
+typedef struct producer_record_t {
+    /** sizeof(producer_record_t), as PRODUCER_RECORD_INIT sets it: tells the library which fields your program knows. */
+    size_t struct_size;
+    /** The topic's name; not read when topic_handle is set. */
+    const char *topic;
+    /** The topic's handle from producer_topic, or NULL to go by topic. */
+    const producer_topic_t *topic_handle;
+    /** The partition from 0 on, or PRODUCER_PARTITION_ANY: by the key, or evenly without one. */
+    int32_t partition;
+    /** The key's bytes, or NULL for no key. A length of 0 with a pointer that is not NULL is an empty key. */
+    const void *key;
+    /** Bytes of the key; 0 when key is NULL. */
+    size_t key_len;
+    /** The value's bytes, or NULL for a null value (a tombstone). */
+    const void *value;
+    /** Bytes of the value; 0 when value is NULL. */
+    size_t value_len;
+    /** The headers, or NULL for none. */
+    const producer_header_t *headers;
+    /** How many headers there are. */
+    size_t header_count;
+    /** Milliseconds since 1970 from 0 on, or PRODUCER_TIMESTAMP_NOW. */
+    int64_t timestamp_ms;
+    /**
+     * Milliseconds from now until the record fails if it is not delivered: 1 or more, -1 for never, or
+     * PRODUCER_TIMEOUT_DEFAULT. It counts for the whole batch the record travels in: the shortest time wins.
+     */
+    int32_t delivery_timeout_ms;
+} producer_record_t;
+
+/**
+ * The value a producer_record_t begins with: its size set, no topic, no key, a null value, any partition, the time of the
+ * call, the configured delivery time.
+ */
+#define PRODUCER_RECORD_INIT                                                                                         \
+    {                                                                                                                \
+        sizeof(producer_record_t), NULL, NULL, PRODUCER_PARTITION_ANY, NULL, 0, NULL, 0, NULL, 0,                    \
+            PRODUCER_TIMESTAMP_NOW, PRODUCER_TIMEOUT_DEFAULT                                                         \
+    }
+
+/* report ------------------------------------------------------------------------------------------ */
+
+/** persisted: the record is not in the log: never written to a socket as a whole, or refused by every broker asked. */
+#define PRODUCER_PERSISTED_NO 0
+
+/** persisted: the record may be in the log: it was written, and no answer says what became of it. */
+#define PRODUCER_PERSISTED_MAYBE 1
+
+/** persisted: the record is in the log. */
+#define PRODUCER_PERSISTED_YES 2
+
+/** phase: the topic's partitions were not known yet. */
+#define PRODUCER_PHASE_METADATA 0
+
+/** phase: the partition had no leader, or its leader was not connected. */
+#define PRODUCER_PHASE_LEADER 1
+
+/** phase: the record stood in the queue of a connected leader. */
+#define PRODUCER_PHASE_QUEUED 2
+
+/** phase: the record was written to a socket and its answer was awaited. */
+#define PRODUCER_PHASE_IN_FLIGHT 3
+
+/** phase: a broker had answered. */
+#define PRODUCER_PHASE_ANSWERED 4
+
+/** timestamp_type: the time that the producer gave. */
+#define PRODUCER_TIMESTAMP_TYPE_CREATE 0
+
+/** timestamp_type: the time at which the broker appended (the topic's message.timestamp.type=LogAppendTime). */
+#define PRODUCER_TIMESTAMP_TYPE_LOG_APPEND 1
+
+/**
+ * What became of one record. It lives until the callback that receives it returns, and so do the strings it points to,
+ * except topic, which lives as long as the producer.
+ */
+typedef struct producer_report_t {
+    /** Bytes of this struct in the library: a later version has more fields at the end. */
+    size_t struct_size;
+    /** PRODUCER_OK when the record was delivered; otherwise why not. */
+    producer_status_t status;
+    /** The topic's name. */
+    const char *topic;
+    /** The partition; -1 when it was not chosen yet. */
+    int32_t partition;
+    /** The record's offset in its partition; -1 when it failed, with acks=0, or when the broker did not say. */
+    int64_t offset;
+    /** The record's timestamp in milliseconds since 1970, of the kind that timestamp_type says. */
+    int64_t timestamp_ms;
+    /** PRODUCER_TIMESTAMP_TYPE_CREATE or PRODUCER_TIMESTAMP_TYPE_LOG_APPEND. */
+    int32_t timestamp_type;
+    /** Bytes of the key; -1 for no key. */
+    int64_t key_len;
+    /** Bytes of the value; -1 for a null value. */
+    int64_t value_len;
+    /**
+     * Whether the record is in the log: PRODUCER_PERSISTED_NO, _MAYBE or _YES. Sending a failed record again is free of
+     * duplicates only after _NO.
+     */
+    int32_t persisted;
+    /** How far the record had come when its outcome was decided: a PRODUCER_PHASE_ constant. */
+    int32_t phase;
+    /** The broker of the last attempt; -1 when there was none. */
+    int32_t broker_id;
+    /** How often the record was written to a connection. */
+    int32_t attempts;
+    /** Microseconds from the first record of the batch to the outcome: the record's own time is not longer. */
+    int64_t latency_us;
+    /** What was given to producer_send. */
+    void *opaque;
+    /** For a failure: the last cause in words, naming the broker. NULL for a success. */
+    const char *error_text;
+} producer_report_t;
+
+/**
+ * Receives the report of one record, exactly once for each record that was accepted with this callback.
+ *
+ * report: valid until the callback returns. opaque: what was given to producer_send.
+ * It runs on the thread that polls, flushes or closes; reports of one partition come in order, and never two at once for
+ * one producer. It may send; producer_poll, producer_flush, producer_purge and producer_close of the same producer answer
+ * PRODUCER_ERR_IN_CALLBACK.
+ */
+typedef void (*producer_delivery_fn)(const producer_report_t *report, void *opaque);
+
+/* send -------------------------------------------------------------------------------------------- */
+
+/**
+ * Sends a record: copies it into a batch of its partition and returns; the batch goes out by itself.
+ *
+ * producer: the producer. record: what to send; borrows until return. callback: receives the record's report on the
+ * thread that polls, flushes or closes; NULL for none, and then nothing is kept for the record. opaque: given to the
+ * callback as it is.
+ * Returns PRODUCER_OK: the record is accepted and gets exactly one report, if there is a callback. Otherwise it is not
+ * accepted, and gets none: PRODUCER_ERR_INVALID_ARGUMENT for a wrong record, named in producer_last_error;
+ * PRODUCER_ERR_INVALID_TOPIC_EXCEPTION for a topic name that Kafka does not allow; PRODUCER_ERR_RECORD_TOO_LARGE for a
+ * record over max.request.size; PRODUCER_ERR_QUEUE_FULL when buffer.memory stayed full for max.block.ms;
+ * PRODUCER_ERR_REPORTS_NOT_TAKEN when too many reports wait for producer_poll; PRODUCER_ERR_NO_RESOURCES for too many
+ * topics; PRODUCER_ERR_CLOSED; PRODUCER_ERR_FORKED; PRODUCER_ERR_INTERNAL after a bug of the library.
+ * Blocks only while buffer.memory is full, max.block.ms at most; never for metadata: records of a topic that is not
+ * known yet wait in order. May be called from any thread and from delivery callbacks.
+ */
+producer_status_t producer_send(producer_t *producer,
+                                const producer_record_t *record,
+                                producer_delivery_fn callback,
+                                void *opaque);
+
+/* poll -------------------------------------------------------------------------------------------- */
+
+/**
+ * Runs the callbacks of finished records, and the log callback, on this thread.
+ *
+ * producer: the producer. timeout_ms: with nothing there, how long to wait for the first report; 0 does not wait, -1
+ * waits for ever.
+ * Returns how many records were reported, 0 when the time passed; a negative status otherwise:
+ * PRODUCER_ERR_INVALID_ARGUMENT; PRODUCER_ERR_IN_CALLBACK from one of this producer's own callbacks;
+ * PRODUCER_ERR_CLOSED; PRODUCER_ERR_FORKED.
+ * Serves what is there when it is called, not what comes meanwhile. May be called from any thread; one thread at a time
+ * dispatches, the others wait their turn within their time.
+ */
+int32_t producer_poll(producer_t *producer,
+                      int32_t timeout_ms);
+
+/* flush ------------------------------------------------------------------------------------------- */
+
+/** flags of producer_purge: records that no socket has taken yet, and those that wait to be sent again. */
+#define PRODUCER_PURGE_QUEUED 1
+
+/** flags of producer_purge: records that were written and whose answer is awaited. */
+#define PRODUCER_PURGE_IN_FLIGHT 2
+
+/**
+ * Sends everything at once that was sent before this call, by any thread, and waits until all of it is reported (KIP-8).
+ *
+ * producer: the producer. timeout_ms: how long to wait; 0 only starts it, -1 waits for ever.
+ * Returns PRODUCER_OK when every record accepted before the call has its outcome and its callback has run;
+ * PRODUCER_ERR_TIMED_OUT when the time passed first: it all goes on, call again; PRODUCER_ERR_INVALID_ARGUMENT;
+ * PRODUCER_ERR_IN_CALLBACK from one of this producer's own callbacks; PRODUCER_ERR_CLOSED; PRODUCER_ERR_FORKED;
+ * PRODUCER_ERR_INTERNAL after a bug of the library.
+ * Overrides linger.ms; runs callbacks on this thread; does not hold up sends of other threads and does not wait for
+ * them. Several flushes may run at once.
+ */
+producer_status_t producer_flush(producer_t *producer,
+                                 int32_t timeout_ms);
+
+/**
+ * Fails records that have no outcome yet, with PRODUCER_ERR_PURGED. Their reports come through producer_poll as always.
+ *
+ * producer: the producer. flags: PRODUCER_PURGE_QUEUED, PRODUCER_PURGE_IN_FLIGHT or both. Records in flight may be
+ * written all the same: their reports say PRODUCER_PERSISTED_MAYBE.
+ * Returns PRODUCER_OK; PRODUCER_ERR_INVALID_ARGUMENT for other flags; PRODUCER_ERR_IN_CALLBACK from one of this
+ * producer's own callbacks; PRODUCER_ERR_CLOSED; PRODUCER_ERR_FORKED; PRODUCER_ERR_INTERNAL after a bug of the library.
+ * Waits for no broker. Records that other threads send meanwhile may be among the purged ones.
+ */
+producer_status_t producer_purge(producer_t *producer,
+                                 uint32_t flags);
+
+/* mock -------------------------------------------------------------------------------------------- */
+
+/**
+ * A running mock cluster: Kafka brokers on free ports of 127.0.0.1, in this process, with ids from 1 up. Opaque; made by
+ * producer_mock_cluster_new, freed by producer_mock_cluster_free. Any number of threads may use it at once, and each of
+ * its functions may be called from a callback. It keeps the newest 256 MiB of each partition.
+ */
+typedef struct producer_mock_cluster_t producer_mock_cluster_t;
+
+/** One header of a record in a mock cluster's log. */
+typedef struct producer_mock_header_t {
+    /** UTF-8, NUL-ended. */
+    const char *name;
+    /** Bytes of the name without its NUL. */
+    size_t name_len;
+    /** NULL: the header has no value. */
+    const void *value;
+    size_t value_len;
+} producer_mock_header_t;
+
+/** One record of a mock cluster's log. Everything it points to lives until the callback returns. */
+typedef struct producer_mock_record_t {
+    /** Bytes of this struct as the library knows it. */
+    size_t struct_size;
+    int64_t offset;
+    /** Milliseconds since 1970. */
+    int64_t timestamp_ms;
+    /** NULL: the record has no key. */
+    const void *key;
+    size_t key_len;
+    /** NULL: the record has no value, it is a tombstone. */
+    const void *value;
+    size_t value_len;
+    size_t header_count;
+    /** header_count headers in the order they were sent; NULL if there is none. */
+    const producer_mock_header_t *headers;
+} producer_mock_record_t;
+
+/**
+ * Receives one record of a mock cluster's log.
+ *
+ * record: lives, with all it points to, until the callback returns. opaque: the pointer given along with the callback.
+ * Returns 0 to go on to the next record, anything else to stop. It may call every function of the library except
+ * producer_mock_cluster_free of this cluster.
+ */
+typedef int (*producer_mock_record_fn)(const producer_mock_record_t *record, void *opaque);
+
+/**
+ * Starts a mock cluster.
+ *
+ * brokers: 1 to 1000; their ids are 1, 2, 3 and so on. out: receives the handle.
+ * Topics that a producer asks for come into being with one partition and up to three replicas.
+ * Returns PRODUCER_OK; PRODUCER_ERR_INVALID_ARGUMENT if the number is out of range or out is NULL;
+ * PRODUCER_ERR_NO_RESOURCES if the system refuses a socket or the cluster's one thread.
+ * The handle is the caller's, to be freed with producer_mock_cluster_free. Does not block.
+ */
+producer_status_t producer_mock_cluster_new(int32_t brokers,
+                                            producer_mock_cluster_t **out);
+
+/**
+ * Stops a mock cluster and frees it; its connections close.
+ *
+ * mock: NULL does nothing. Takes the handle: nobody may be using it. Waits for the cluster's thread, a moment.
+ */
+void producer_mock_cluster_free(producer_mock_cluster_t *mock);
+
+/**
+ * The cluster's addresses, as bootstrap.servers takes them.
+ *
+ * Returns host:port of every broker, separated by commas; NULL if mock is NULL. The string belongs to the cluster and
+ * lives until producer_mock_cluster_free. Does not block.
+ */
+const char *producer_mock_cluster_bootstrap_servers(const producer_mock_cluster_t *mock);
+
+/**
+ * Creates a topic.
+ *
+ * topic: 1 to 249 letters, digits, ., _ or -. partitions: 1 to 100000. replicas: 1 to the number of brokers.
+ * Returns PRODUCER_OK; Kafka's PRODUCER_ERR_TOPIC_ALREADY_EXISTS, PRODUCER_ERR_INVALID_TOPIC_EXCEPTION,
+ * PRODUCER_ERR_INVALID_PARTITIONS or PRODUCER_ERR_INVALID_REPLICATION_FACTOR; PRODUCER_ERR_INVALID_ARGUMENT if a pointer
+ * is NULL or topic is not UTF-8. Copies the name. Does not block.
+ */
+producer_status_t producer_mock_cluster_topic_create(producer_mock_cluster_t *mock,
+                                                     const char *topic,
+                                                     int32_t partitions,
+                                                     int32_t replicas);
+
+/**
+ * Lets the next requests of one kind fail.
+ *
+ * api_key: Kafka's number of the request, 0 for Produce, 3 for Metadata, 18 for ApiVersions. status: the Kafka error that
+ * is answered; PRODUCER_OK lets requests through before the next order; PRODUCER_ERR_DISCONNECTED closes the connection
+ * instead of answering. count: how many requests, from 0 up.
+ * A failed Produce appends nothing, except with PRODUCER_ERR_NOT_ENOUGH_REPLICAS_AFTER_APPEND and
+ * PRODUCER_ERR_REQUEST_TIMED_OUT, where a real broker has appended as well. Orders of one kind are carried out in their
+ * order.
+ * Returns PRODUCER_OK; PRODUCER_ERR_INVALID_ARGUMENT if mock is NULL, count is negative or status is another of the
+ * library's own. Does not block.
+ */
+producer_status_t producer_mock_cluster_push_error(producer_mock_cluster_t *mock,
+                                                   int16_t api_key,
+                                                   producer_status_t status,
+                                                   int32_t count);
+
+/**
+ * Lets the next requests of one kind lose their connection instead of getting an answer.
+ *
+ * api_key: as in producer_mock_cluster_push_error. after_append: not 0 lets a Produce append its records first, so that
+ * only the acknowledgement is lost. count: how many requests, from 0 up.
+ * Returns PRODUCER_OK; PRODUCER_ERR_INVALID_ARGUMENT if mock is NULL or count is negative. Does not block.
+ */
+producer_status_t producer_mock_cluster_push_disconnect(producer_mock_cluster_t *mock,
+                                                        int16_t api_key,
+                                                        int32_t after_append,
+                                                        int32_t count);
+
+/**
+ * Takes a broker away: its connections close, new ones are refused when this returns, and its partitions go to another of
+ * their replicas, or have no leader.
+ *
+ * broker_id: from 1 to the number of brokers. A broker that is down already stays so.
+ * Returns PRODUCER_OK; PRODUCER_ERR_NOT_FOUND if there is no such broker; PRODUCER_ERR_INVALID_ARGUMENT if mock is NULL.
+ * Waits for the cluster's thread, a moment.
+ */
+producer_status_t producer_mock_cluster_broker_down(producer_mock_cluster_t *mock,
+                                                    int32_t broker_id);
+
+/**
+ * Brings a broker back, on the same port and with its logs; partitions of its without a leader get one.
+ *
+ * broker_id: from 1 to the number of brokers. A broker that is up already stays so.
+ * Returns PRODUCER_OK; PRODUCER_ERR_NOT_FOUND if there is no such broker; PRODUCER_ERR_NO_RESOURCES if the system
+ * refuses the socket; PRODUCER_ERR_INVALID_ARGUMENT if mock is NULL. Waits for the cluster's thread, a moment.
+ */
+producer_status_t producer_mock_cluster_broker_up(producer_mock_cluster_t *mock,
+                                                  int32_t broker_id);
+
+/**
+ * Makes a broker hang: it reads, answers and accepts nothing, while its connections stay open.
+ *
+ * broker_id: from 1 to the number of brokers.
+ * Returns PRODUCER_OK; PRODUCER_ERR_NOT_FOUND if there is no such broker; PRODUCER_ERR_INVALID_ARGUMENT if mock is NULL.
+ * Waits for the cluster's thread, a moment.
+ */
+producer_status_t producer_mock_cluster_broker_freeze(producer_mock_cluster_t *mock,
+                                                      int32_t broker_id);
+
+/**
+ * Ends producer_mock_cluster_broker_freeze: the broker goes on with what has come meanwhile.
+ *
+ * broker_id: from 1 to the number of brokers.
+ * Returns PRODUCER_OK; PRODUCER_ERR_NOT_FOUND if there is no such broker; PRODUCER_ERR_INVALID_ARGUMENT if mock is NULL.
+ * Waits for the cluster's thread, a moment.
+ */
+producer_status_t producer_mock_cluster_broker_thaw(producer_mock_cluster_t *mock,
+                                                    int32_t broker_id);
+
+/**
+ * Delays every answer of a broker.
+ *
+ * broker_id: from 1 to the number of brokers. latency_ms: milliseconds from 0 up, from a request's arrival to its answer.
+ * Returns PRODUCER_OK; PRODUCER_ERR_NOT_FOUND if there is no such broker; PRODUCER_ERR_INVALID_ARGUMENT if mock is NULL
+ * or latency_ms is negative. Does not block.
+ */
+producer_status_t producer_mock_cluster_broker_set_latency(producer_mock_cluster_t *mock,
+                                                           int32_t broker_id,
+                                                           int32_t latency_ms);
+
+/**
+ * Moves a partition's leader to another broker, under a new leader epoch.
+ *
+ * topic, partition: an existing partition. broker_id: from 1 to the number of brokers; -1 leaves the partition without a
+ * leader until this function gives it one.
+ * Returns PRODUCER_OK; PRODUCER_ERR_UNKNOWN_TOPIC_OR_PARTITION; PRODUCER_ERR_NOT_FOUND if there is no such broker;
+ * PRODUCER_ERR_INVALID_ARGUMENT if a pointer is NULL or topic is not UTF-8. Does not block.
+ */
+producer_status_t producer_mock_cluster_partition_set_leader(producer_mock_cluster_t *mock,
+                                                             const char *topic,
+                                                             int32_t partition,
+                                                             int32_t broker_id);
+
+/**
+ * Sets the greatest record batch that the brokers accept, like Kafka's message.max.bytes; 1048588 at first.
+ *
+ * bytes: a batch's bytes, its header included; from 1 up.
+ * Returns PRODUCER_OK; PRODUCER_ERR_INVALID_ARGUMENT if mock is NULL or bytes is 0. Does not block.
+ */
+producer_status_t producer_mock_cluster_set_message_max_bytes(producer_mock_cluster_t *mock,
+                                                              size_t bytes);
+
+/**
+ * Tells the offset that a partition's next record will get, which is the number of records that ever came.
+ *
+ * topic, partition: an existing partition. out: receives the offset.
+ * Returns PRODUCER_OK; PRODUCER_ERR_UNKNOWN_TOPIC_OR_PARTITION; PRODUCER_ERR_INVALID_ARGUMENT if a pointer is NULL or
+ * topic is not UTF-8. Does not block.
+ */
+producer_status_t producer_mock_cluster_end_offset(const producer_mock_cluster_t *mock,
+                                                   const char *topic,
+                                                   int32_t partition,
+                                                   int64_t *out);
+
+/**
+ * Reads records back from a partition's log, in order, as they are at the moment of the call.
+ *
+ * topic, partition: an existing partition. first_offset: the first record wanted, from 0 up; beyond the end there is
+ * none. callback: called on this thread for each record until it returns something other than 0. opaque: passed to it.
+ * Returns PRODUCER_OK, also when the callback stopped; PRODUCER_ERR_UNKNOWN_TOPIC_OR_PARTITION;
+ * PRODUCER_ERR_INVALID_ARGUMENT if mock, topic or callback is NULL, topic is not UTF-8 or first_offset is negative.
+ * The records belong to the cluster and live until their callback returns. The brokers go on answering meanwhile.
+ */
+producer_status_t producer_mock_cluster_records(const producer_mock_cluster_t *mock,
+                                                const char *topic,
+                                                int32_t partition,
+                                                int64_t first_offset,
+                                                producer_mock_record_fn callback,
+                                                void *opaque);
+
 #ifdef __cplusplus
 } /* extern "C" */
 #endif

@@ -109,7 +109,8 @@ pub fn out_arg<T>(ptr: *mut T, name: &str) -> Result<*mut T> {
 /// Checks a timeout in milliseconds.
 pub fn timeout_arg(timeout_ms: i32) -> Result<i32> {
     if timeout_ms < -1 {
-        let text = format!("timeout_ms is {timeout_ms}; 0 does not wait, -1 waits for ever, other values are milliseconds");
+        let text =
+            format!("timeout_ms is {timeout_ms}; 0 does not wait, -1 waits for ever, other values are milliseconds");
         return Err(invalid(text));
     }
     Ok(timeout_ms)

@@ -66,7 +66,13 @@ pub struct Pass<'a> {
 impl Gate {
     pub fn new(id: u64) -> Gate {
         register_barrier();
-        Gate { id, state: AtomicU32::new(OPEN), others: AtomicUsize::new(0), exit: Mutex::new(()), left: Condvar::new() }
+        Gate {
+            id,
+            state: AtomicU32::new(OPEN),
+            others: AtomicUsize::new(0),
+            exit: Mutex::new(()),
+            left: Condvar::new(),
+        }
     }
 
     /// Goes in for one record; `None` when the producer is closed or closing.
@@ -178,9 +184,8 @@ fn own_slot() -> Option<&'static Slot> {
     // Arranges for the slot to be given back; fails when the thread is past that.
     RELEASE.try_with(|_| ()).ok()?;
     let mut slots = SLOTS.lock();
-    let free = |slot: &&&'static Slot| {
-        slot.taken.compare_exchange(false, true, Ordering::AcqRel, Ordering::Relaxed).is_ok()
-    };
+    let free =
+        |slot: &&&'static Slot| slot.taken.compare_exchange(false, true, Ordering::AcqRel, Ordering::Relaxed).is_ok();
     let slot = match slots.iter().find(free) {
         Some(slot) => *slot,
         None => {

@@ -91,12 +91,16 @@ pub(super) unsafe fn record_arg<'a>(record: *const producer_record_t) -> Result<
 unsafe fn check_size(record: *const producer_record_t, size: usize) -> Result<()> {
     let ours = size_of::<producer_record_t>();
     if !(ours..=STRUCT_SIZE_MAX).contains(&size) {
-        return Err(invalid(format!("struct_size is {size}; begin the record with PRODUCER_RECORD_INIT ({ours} bytes)")));
+        return Err(invalid(format!(
+            "struct_size is {size}; begin the record with PRODUCER_RECORD_INIT ({ours} bytes)"
+        )));
     }
     // SAFETY: the struct has `size` bytes, says its owner.
     let later = unsafe { slice::from_raw_parts(record.cast::<u8>().add(ours), size - ours) };
     if later.iter().any(|byte| *byte != 0) {
-        return Err(invalid("the record sets fields that this version of the library does not know; update the library"));
+        return Err(invalid(
+            "the record sets fields that this version of the library does not know; update the library",
+        ));
     }
     Ok(())
 }
@@ -132,9 +136,8 @@ pub(super) unsafe fn with_record<R>(
     hand: impl FnOnce(&Record<'_>) -> Result<R>,
 ) -> Result<R> {
     // SAFETY: as the caller promises.
-    let (key, value) = unsafe {
-        (bytes_arg(record.key, record.key_len, "key")?, bytes_arg(record.value, record.value_len, "value")?)
-    };
+    let (key, value) =
+        unsafe { (bytes_arg(record.key, record.key_len, "key")?, bytes_arg(record.value, record.value_len, "value")?) };
     if record.header_count == 0 {
         return hand(&Record { key, value, headers: &[], timestamp_ms });
     }

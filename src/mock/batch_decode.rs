@@ -363,5 +363,4 @@ impl<'a> Iterator for Records<'a> {
 }
 
 #[cfg(test)]
-#[path = "batch_decode_tests.rs"]
 mod tests;

@@ -103,6 +103,10 @@ impl Cluster {
         1..=self.options.brokers
     }
 
+    pub fn has_broker(&self, id: i32) -> bool {
+        self.broker(id).is_some()
+    }
+
     pub(super) fn broker(&self, id: i32) -> Option<&Broker> {
         self.brokers.get(usize::try_from(id).ok()?.checked_sub(1)?)
     }
@@ -301,6 +305,11 @@ impl Cluster {
     /// The offset the next record will get, which is the number of records that ever came.
     pub fn end_offset(&self, topic: &str, partition: i32) -> Option<i64> {
         Some(self.partition(topic, partition).ok()?.log.end_offset())
+    }
+
+    /// `end_offset`, or an error that names what is missing.
+    pub fn require_end_offset(&self, topic: &str, partition: i32) -> Result<i64> {
+        Ok(self.partition(topic, partition)?.log.end_offset())
     }
 
     /// The first offset that retention has left.

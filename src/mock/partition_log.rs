@@ -136,8 +136,8 @@ impl PartitionLog {
         let mut picked: Vec<&Bytes> = Vec::new();
         let mut total_len = 0usize;
         for batch in self.batches.range(self.batch_index(offset)..) {
-            let fits = total_len.saturating_add(batch.bytes.len()) <= max_bytes;
-            if !fits && !(picked.is_empty() && at_least_one) {
+            let is_owed = picked.is_empty() && at_least_one;
+            if total_len.saturating_add(batch.bytes.len()) > max_bytes && !is_owed {
                 break;
             }
             total_len += batch.bytes.len();

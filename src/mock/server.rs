@@ -185,5 +185,4 @@ impl Drop for MockCluster {
 }
 
 #[cfg(test)]
-#[path = "server_tests.rs"]
 mod tests;

@@ -1,8 +1,8 @@
 //! The safe Rust face of a producer: what an application thread does. It reads the clock, starts the I/O thread and talks
 //! to it through the accumulator's inbox; reports come back through `reports`.
 
-mod driver;
 mod close;
+mod driver;
 
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
@@ -252,7 +252,10 @@ fn closed() -> Error {
 }
 
 fn in_callback(call: &str) -> Error {
-    Error::new(Status::IN_CALLBACK, format!("{call} was called from a callback of the same producer; call it elsewhere"))
+    Error::new(
+        Status::IN_CALLBACK,
+        format!("{call} was called from a callback of the same producer; call it elsewhere"),
+    )
 }
 
 fn start_mock(config: &mut Config) -> Result<Option<MockCluster>> {
@@ -269,8 +272,7 @@ fn start_mock(config: &mut Config) -> Result<Option<MockCluster>> {
         mock.broker_set_latency(broker, u32::try_from(config.test_mock_broker_rtt_ms).unwrap_or(u32::MAX));
     }
     let servers = mock.bootstrap_servers().split(',').filter_map(|server| server.rsplit_once(':'));
-    config.bootstrap_servers =
-        servers.filter_map(|(host, port)| Some((host.to_owned(), port.parse().ok()?))).collect();
+    config.bootstrap_servers = servers.filter_map(|(host, port)| Some((host.to_owned(), port.parse().ok()?))).collect();
     Ok(Some(mock))
 }
 
