@@ -772,6 +772,12 @@ size_t producer_property_count(void);
 producer_status_t producer_property_at(size_t index,
                                        producer_property_t *out);
 
+/** The value a producer_property_t begins with: its size set, everything else empty. */
+#define PRODUCER_PROPERTY_INIT                                                                                       \
+    {                                                                                                                \
+        sizeof(producer_property_t), NULL, NULL, NULL, NULL, NULL, NULL, false                                       \
+    }
+
 /* producer ---------------------------------------------------------------------------------------- */
 
 /** A producer: opaque, made by producer_new, ended by producer_close. It may be used from any number of threads at once. */
@@ -1059,33 +1065,26 @@ producer_status_t producer_purge(producer_t *producer,
  */
 typedef struct producer_mock_cluster_t producer_mock_cluster_t;
 
-/** One header of a record in a mock cluster's log. */
-typedef struct producer_mock_header_t {
-    /** UTF-8, NUL-ended. */
-    const char *name;
-    /** Bytes of the name without its NUL. */
-    size_t name_len;
-    /** NULL: the header has no value. */
-    const void *value;
-    size_t value_len;
-} producer_mock_header_t;
-
 /** One record of a mock cluster's log. Everything it points to lives until the callback returns. */
 typedef struct producer_mock_record_t {
     /** Bytes of this struct as the library knows it. */
     size_t struct_size;
+    /** The record's place in its partition. */
     int64_t offset;
     /** Milliseconds since 1970. */
     int64_t timestamp_ms;
-    /** NULL: the record has no key. */
+    /** The key's bytes; NULL: the record has no key. */
     const void *key;
-    size_t key_len;
-    /** NULL: the record has no value, it is a tombstone. */
+    /** Bytes of the key; -1 for no key. */
+    int64_t key_len;
+    /** The value's bytes; NULL: the record has no value, it is a tombstone. */
     const void *value;
-    size_t value_len;
+    /** Bytes of the value; -1 for no value. */
+    int64_t value_len;
+    /** The headers in the order they were sent; NULL if there is none. */
+    const producer_header_t *headers;
+    /** How many headers there are. */
     size_t header_count;
-    /** header_count headers in the order they were sent; NULL if there is none. */
-    const producer_mock_header_t *headers;
 } producer_mock_record_t;
 
 /**

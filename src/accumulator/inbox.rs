@@ -28,8 +28,8 @@ pub enum Event {
 /// What an application thread asks of the sender.
 #[derive(Debug)]
 pub enum Command {
-    /// Everything sent so far goes now; the completion follows the last of it.
-    Flush(Arc<Completion>),
+    /// Everything sent so far goes now. `started` follows at once, `done` the last of it.
+    Flush { started: Arc<Completion>, done: Arc<Completion> },
     /// Fails what is queued, in flight, or both.
     Purge { queued: bool, in_flight: bool, done: Arc<Completion> },
     /// Fails everything that is left and ends.

@@ -75,6 +75,11 @@ impl Gate {
         }
     }
 
+    /// Of the producer that it guards.
+    pub fn id(&self) -> u64 {
+        self.id
+    }
+
     /// Goes in for one record; `None` when the producer is closed or closing.
     #[inline]
     pub fn pass(&self) -> Option<Pass<'_>> {

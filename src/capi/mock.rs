@@ -8,6 +8,7 @@ use std::mem::ManuallyDrop;
 use std::ptr;
 
 use crate::capi::boundary::{call, str_arg};
+use crate::capi::record::producer_header_t;
 use crate::capi::status::producer_status_t;
 use crate::error::{Error, Result, Status};
 use crate::mock::{ClusterOptions, MockCluster, RecordView};
@@ -33,37 +34,28 @@ impl Drop for producer_mock_cluster_t {
     }
 }
 
-/// One header of a record in a mock cluster's log.
-#[repr(C)]
-#[allow(non_camel_case_types)]
-pub struct producer_mock_header_t {
-    /// UTF-8, NUL-ended.
-    pub name: *const c_char,
-    /// Bytes of the name without its NUL.
-    pub name_len: usize,
-    /// NULL: the header has no value.
-    pub value: *const c_void,
-    pub value_len: usize,
-}
-
 /// One record of a mock cluster's log. Everything it points to lives until the callback returns.
 #[repr(C)]
 #[allow(non_camel_case_types)]
 pub struct producer_mock_record_t {
     /// Bytes of this struct as the library knows it.
     pub struct_size: usize,
+    /// The record's place in its partition.
     pub offset: i64,
     /// Milliseconds since 1970.
     pub timestamp_ms: i64,
-    /// NULL: the record has no key.
+    /// The key's bytes; NULL: the record has no key.
     pub key: *const c_void,
-    pub key_len: usize,
-    /// NULL: the record has no value, it is a tombstone.
+    /// Bytes of the key; -1 for no key.
+    pub key_len: i64,
+    /// The value's bytes; NULL: the record has no value, it is a tombstone.
     pub value: *const c_void,
-    pub value_len: usize,
+    /// Bytes of the value; -1 for no value.
+    pub value_len: i64,
+    /// The headers in the order they were sent; NULL if there is none.
+    pub headers: *const producer_header_t,
+    /// How many headers there are.
     pub header_count: usize,
-    /// `header_count` headers in the order they were sent; NULL if there is none.
-    pub headers: *const producer_mock_header_t,
 }
 
 /// Receives one record of a mock cluster's log.
@@ -434,16 +426,21 @@ fn bytes_ptr(bytes: Option<&[u8]>) -> (*const c_void, usize) {
     bytes.map_or((ptr::null(), 0), |bytes| (bytes.as_ptr().cast(), bytes.len()))
 }
 
+/// -1 for null.
+fn signed_len(bytes: Option<&[u8]>, len: usize) -> i64 {
+    bytes.map_or(-1, |_| i64::try_from(len).unwrap_or(i64::MAX))
+}
+
 /// The headers of one record in C's form; used again for the next one.
 #[derive(Default)]
 struct HeaderArray {
     /// The names one after another, each with its NUL.
     names: Vec<u8>,
-    headers: Vec<producer_mock_header_t>,
+    headers: Vec<producer_header_t>,
 }
 
 impl HeaderArray {
-    fn fill(&mut self, record: &RecordView<'_>) -> *const producer_mock_header_t {
+    fn fill(&mut self, record: &RecordView<'_>) -> *const producer_header_t {
         self.names.clear();
         self.headers.clear();
         // All names first: the pointers below are only good once the buffer moves no more.
@@ -455,7 +452,7 @@ impl HeaderArray {
         for (name, value) in record.headers() {
             let (value, value_len) = bytes_ptr(value);
             let name_ptr = rest.as_ptr().cast();
-            self.headers.push(producer_mock_header_t { name: name_ptr, name_len: name.len(), value, value_len });
+            self.headers.push(producer_header_t { name: name_ptr, value, value_len });
             rest = rest.get(name.len() + 1..).unwrap_or_default();
         }
         if self.headers.is_empty() { ptr::null() } else { self.headers.as_ptr() }
@@ -471,11 +468,11 @@ fn c_record(record: &RecordView<'_>, headers: &mut HeaderArray) -> producer_mock
         offset: record.offset,
         timestamp_ms: record.timestamp_ms,
         key,
-        key_len,
+        key_len: signed_len(record.key, key_len),
         value,
-        value_len,
-        header_count: headers.headers.len(),
+        value_len: signed_len(record.value, value_len),
         headers: header_ptr,
+        header_count: headers.headers.len(),
     }
 }
 

@@ -119,7 +119,7 @@ pub unsafe extern "C" fn producer_close(producer: *mut producer_t, timeout_ms: i
         let inner = unsafe { &*shell.producer.get() }.as_ref().ok_or_else(closed)?;
         inner.refuse_sends();
         shell.gate.wait_for_passes();
-        let ended = inner.close(timeout_ms, |item| report::hand(&item, shell.log.as_ref()));
+        let ended = inner.close(timeout_ms, |item| report::hand(shell.gate.id(), &item, shell.log.as_ref()));
         if shell.gate.wait_for_others(OTHERS_WAIT) {
             // SAFETY: the gate is shut and everybody is out.
             drop(unsafe { &mut *shell.producer.get() }.take());
@@ -156,7 +156,7 @@ pub(super) struct Inside<'a> {
 impl Inside<'_> {
     /// Hands reports and log lines to the application.
     pub fn dispatcher(&self) -> impl FnMut(Item<'_>) {
-        |item| report::hand(&item, self.shell.log.as_ref())
+        |item| report::hand(self.shell.gate.id(), &item, self.shell.log.as_ref())
     }
 }
 
@@ -190,7 +190,7 @@ pub(super) unsafe fn pass<'a>(producer: *mut producer_t) -> Result<Inside<'a>> {
 pub(super) unsafe fn enter<'a>(producer: *mut producer_t) -> Result<Inside<'a>> {
     // SAFETY: as the caller promises.
     let shell = unsafe { shell_arg(producer) }?;
-    let pass = shell.gate.enter().ok_or_else(closed)?;
+    let pass = shell.gate.enter().ok_or_else(|| closed_or_calling_back(shell))?;
     Ok(Inside { shell, _pass: pass })
 }
 
@@ -205,6 +205,16 @@ unsafe fn shell_arg<'a>(producer: *mut producer_t) -> Result<&'a producer_t> {
         return Err(forked());
     }
     Ok(shell)
+}
+
+/// While a producer is being closed its callbacks still run, and what they may not call is named as always.
+#[cold]
+fn closed_or_calling_back(shell: &producer_t) -> Error {
+    if report::is_dispatching(shell.gate.id()) {
+        let text = "called from a callback of the same producer, which is being closed; call it elsewhere";
+        return Error::new(Status::IN_CALLBACK, text);
+    }
+    closed()
 }
 
 #[cold]

@@ -1,5 +1,6 @@
 //! Reports as C receives them: one per record, made from the finished batch on the dispatching thread.
 
+use std::cell::Cell;
 use std::ffi::{CStr, CString, c_char, c_void};
 use std::ptr;
 
@@ -90,8 +91,19 @@ pub(super) fn callback_address(callback: Delivery) -> usize {
     callback as *const () as usize
 }
 
-/// Hands an item to the application.
-pub(super) fn hand(item: &Item<'_>, log: Option<&LogCallback>) {
+thread_local! {
+    /// The producer whose callback runs on this thread; 0 is none.
+    static DISPATCHING: Cell<u64> = const { Cell::new(0) };
+}
+
+/// Whether this thread is in a callback of the producer with this id.
+pub(super) fn is_dispatching(producer: u64) -> bool {
+    DISPATCHING.try_with(Cell::get) == Ok(producer)
+}
+
+/// Hands an item of the producer with this id to the application.
+pub(super) fn hand(producer: u64, item: &Item<'_>, log: Option<&LogCallback>) {
+    let outer = DISPATCHING.replace(producer);
     match item {
         Item::Batch(batch) => hand_batch(batch),
         Item::Log(line) => {
@@ -100,6 +112,7 @@ pub(super) fn hand(item: &Item<'_>, log: Option<&LogCallback>) {
             }
         }
     }
+    DISPATCHING.set(outer);
 }
 
 fn hand_line(line: &LogLine, log: &LogCallback) {

@@ -20,10 +20,10 @@ impl Producer {
     /// Sends what is buffered and waits up to `timeout_ms` (-1: for ever); fails the rest; dispatches every report that is
     /// left. No other thread is in `send` any more. `TIMED_OUT` when something had to be failed.
     pub fn close(&self, timeout_ms: i32, mut hand: impl FnMut(Item<'_>)) -> Result<()> {
-        let flushed = Arc::new(Completion::default());
+        let (started, flushed) = (Arc::default(), Arc::new(Completion::default()));
         let mut in_time = false;
         if self.accumulator.fatal().is_none() {
-            self.accumulator.inbox.command(Command::Flush(flushed.clone()));
+            self.accumulator.inbox.command(Command::Flush { started, done: flushed.clone() });
             let ended = self.reports.wait_for(&flushed, self.call_deadline(timeout_ms), &mut hand);
             in_time = matches!(ended, Dispatch::Done(_));
         }

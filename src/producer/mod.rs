@@ -146,10 +146,17 @@ impl Producer {
         if let Some(fatal) = self.accumulator.fatal() {
             return Err(fatal.clone());
         }
-        let completion = Arc::new(Completion::default());
-        self.accumulator.inbox.command(Command::Flush(completion.clone()));
-        match self.reports.wait_for(&completion, self.call_deadline(timeout_ms), hand) {
+        let (started, done) = (Arc::new(Completion::default()), Arc::new(Completion::default()));
+        self.accumulator.inbox.command(Command::Flush { started: started.clone(), done: done.clone() });
+        if timeout_ms == 0 {
+            // Whether anything is left is the I/O thread's to say; it says so without waiting for a broker.
+            self.reports.wait_complete(&started);
+        }
+        match self.reports.wait_for(&done, self.call_deadline(timeout_ms), hand) {
             Dispatch::Done(_) => Ok(()),
+            Dispatch::TimedOut(_) if self.accumulator.fatal().is_some() => {
+                Err(self.accumulator.fatal().cloned().unwrap_or_else(closed))
+            }
             Dispatch::TimedOut(_) => {
                 let text = format!("not everything was delivered within {timeout_ms} ms; it goes on, call flush again");
                 Err(Error::new(Status::TIMED_OUT, text))

@@ -185,7 +185,7 @@ impl Reports {
                 drop(state);
                 reported += self.drain(&mut hand);
                 state = self.state.lock();
-            } else if !self.wait(&mut state, deadline) {
+            } else if state.shut || !self.wait(&mut state, deadline) {
                 return Dispatch::TimedOut(reported);
             }
         }

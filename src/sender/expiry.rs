@@ -226,6 +226,8 @@ impl Sender {
         for completion in self.window.take_all() {
             self.reports.complete(&completion);
         }
+        // Whoever waits for a command that nobody will read any more goes home.
+        self.reports.shut();
         self.finished = true;
     }
 }

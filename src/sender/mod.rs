@@ -144,11 +144,13 @@ impl Sender {
 
     fn handle_command(&mut self, now: Time, command: Command, next_batch: u64) {
         match command {
-            Command::Flush(completion) => {
+            Command::Flush { started, done } => {
                 self.flush_before = self.flush_before.max(next_batch);
                 let parked = self.cluster.topics_with_parked(&self.accumulator);
-                self.window.flush(next_batch, parked, completion);
+                self.window.flush(next_batch, parked, done);
                 self.end_linger(now);
+                self.tell_flushes();
+                self.reports.complete(&started);
             }
             Command::Purge { queued, in_flight, done } => {
                 self.purge(now, queued, in_flight);
@@ -245,6 +247,10 @@ impl Sender {
         while let Some(broker) = self.pump_soon.pop() {
             self.pump(now, broker);
         }
+        self.tell_flushes();
+    }
+
+    fn tell_flushes(&mut self) {
         if self.window.has_flushes() {
             for completion in self.window.take_complete() {
                 self.reports.complete(&completion);
