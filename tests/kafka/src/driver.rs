@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, BufWriter, Write};
+use std::path::Path;
 use std::process::{ChildStdin, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
@@ -75,9 +76,9 @@ pub struct Outcome {
     /// Every refused record.
     pub refusals: Vec<Refusal>,
     /// What `producer_flush` returned.
-    pub flush_status: i32,
+    pub flush_status: Option<i32>,
     /// What `producer_close` returned.
-    pub close_status: i32,
+    pub close_status: Option<i32>,
 }
 
 impl Outcome {
@@ -92,7 +93,7 @@ impl Outcome {
         let failed: Vec<&Report> = self.reports.iter().filter(|report| report.status != 0).take(3).collect();
         assert!(failed.is_empty(), "records failed, among them {failed:?}");
         assert_eq!(self.reports.len(), self.sent.len(), "as many reports as records");
-        assert_eq!((self.flush_status, self.close_status), (0, 0), "flush and close succeed");
+        assert_eq!((self.flush_status, self.close_status), (Some(0), Some(0)), "flush and close succeed");
     }
 }
 
@@ -110,7 +111,7 @@ pub struct Driver {
     process: Process,
     input: Arc<Mutex<Option<Pipe>>>,
     sent: Arc<Mutex<Vec<Record>>>,
-    lines: Receiver<Line>,
+    lines: Receiver<Result<Line, String>>,
     stop: Arc<AtomicBool>,
     feeder: Option<JoinHandle<()>>,
     outcome: Outcome,
@@ -119,8 +120,12 @@ pub struct Driver {
 impl Driver {
     /// Starts the driver with producer properties.
     pub fn start(bootstrap: &str, properties: &[(&str, &str)]) -> Self {
-        let program = env::driver_program();
-        let mut command = Command::new(&program);
+        Self::start_program(&env::driver_program(), bootstrap, properties)
+    }
+
+    /// The same with another driver program.
+    pub fn start_program(program: &Path, bootstrap: &str, properties: &[(&str, &str)]) -> Self {
+        let mut command = Command::new(program);
         command.args(["--property", &format!("bootstrap.servers={bootstrap}")]);
         for (name, value) in properties {
             command.args(["--property", &format!("{name}={value}")]);
@@ -133,9 +138,9 @@ impl Driver {
         let (sender, lines) = channel();
         std::thread::spawn(move || {
             for line in BufReader::new(output).lines() {
-                let line = line.expect("the driver prints text");
-                let parsed = parse(&line).unwrap_or_else(|| panic!("the driver printed {line:?}"));
-                if sender.send(parsed).is_err() {
+                let line = line.unwrap_or_else(|error| error.to_string());
+                // Judged by the test's own thread, where a panic fails the test.
+                if sender.send(parse(&line).ok_or(line)).is_err() {
                     return;
                 }
             }
@@ -184,8 +189,11 @@ impl Driver {
         }
     }
 
-    /// Waits for that many more reports of success.
+    /// Waits for that many reports of success that arrive from now on.
     pub fn wait_for_acknowledgements(&mut self, count: usize) {
+        while let Ok(line) = self.lines.try_recv() {
+            self.keep(line);
+        }
         let deadline = Instant::now() + PATIENCE;
         let mut left = count;
         while left > 0 {
@@ -211,14 +219,20 @@ impl Driver {
     /// Takes the driver's next line; false when it has ended.
     fn take_line(&mut self, deadline: Instant) -> bool {
         match self.lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
-            Ok(Line::Report(report)) => self.outcome.reports.push(report),
-            Ok(Line::Refusal(refusal)) => self.outcome.refusals.push(refusal),
-            Ok(Line::Flushed(status)) => self.outcome.flush_status = status,
-            Ok(Line::Closed(status)) => self.outcome.close_status = status,
+            Ok(line) => self.keep(line),
             Err(RecvTimeoutError::Disconnected) => return false,
             Err(RecvTimeoutError::Timeout) => panic!("the driver hangs: nothing for {PATIENCE:?}"),
         }
         true
+    }
+
+    fn keep(&mut self, line: Result<Line, String>) {
+        match line.unwrap_or_else(|line| panic!("the driver printed {line:?}")) {
+            Line::Report(report) => self.outcome.reports.push(report),
+            Line::Refusal(refusal) => self.outcome.refusals.push(refusal),
+            Line::Flushed(status) => self.outcome.flush_status = Some(status),
+            Line::Closed(status) => self.outcome.close_status = Some(status),
+        }
     }
 }
 
