@@ -1,0 +1,54 @@
+//! One cluster for the tests of a program, since a start costs more than most tests.
+
+use std::ops::{Deref, DerefMut};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use super::{KafkaCluster, Release};
+
+static CLUSTER: Mutex<Option<KafkaCluster>> = Mutex::new(None);
+
+/// The shared cluster, held by one test at a time.
+pub struct Shared(MutexGuard<'static, Option<KafkaCluster>>);
+
+/// The program's cluster of the newest release: started by the first test that asks, healed for each later one, stopped when
+/// the program ends. Another number of nodes replaces it.
+pub fn shared(nodes: usize) -> Shared {
+    // A test that failed while holding the cluster leaves it usable: healing is what the next one does anyway.
+    let mut guard = CLUSTER.lock().unwrap_or_else(PoisonError::into_inner);
+    match guard.as_mut() {
+        Some(cluster) if cluster.nodes.len() == nodes => cluster.heal(),
+        _ => {
+            // The old one ends before the new one starts, to keep the memory of one.
+            *guard = None;
+            stop_at_exit();
+            *guard = Some(KafkaCluster::start(i32::try_from(nodes).expect("a small number"), Release::Kafka4_3));
+        }
+    }
+    Shared(guard)
+}
+
+impl Deref for Shared {
+    type Target = KafkaCluster;
+
+    fn deref(&self) -> &KafkaCluster {
+        self.0.as_ref().expect("filled by shared()")
+    }
+}
+
+impl DerefMut for Shared {
+    fn deref_mut(&mut self) -> &mut KafkaCluster {
+        self.0.as_mut().expect("filled by shared()")
+    }
+}
+
+/// A static is never dropped, and the test runner leaves through exit().
+fn stop_at_exit() {
+    extern "C" fn stop() {
+        if let Ok(mut guard) = CLUSTER.lock() {
+            *guard = None;
+        }
+    }
+    static ONCE: std::sync::Once = std::sync::Once::new();
+    // SAFETY: the function lives as long as the program and unwinds into nothing but this frame's abort.
+    ONCE.call_once(|| assert_eq!(unsafe { libc::atexit(stop) }, 0, "an exit handler can be registered"));
+}

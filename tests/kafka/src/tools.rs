@@ -1,0 +1,72 @@
+//! Programs that run in Java: Kafka's console consumer and our two small helper classes.
+
+use std::io::Write;
+use std::process::{Command, Stdio};
+
+use crate::cluster::Release;
+use crate::env;
+use crate::process::Process;
+use crate::record::hex;
+
+/// A Java command of a broker release, with a bounded heap and tuned for a quick start.
+pub fn java(release: Release, class: &str, heap_mib: u32) -> Command {
+    let mut command = Command::new("java");
+    command.arg(format!("-Xmx{heap_mib}m"));
+    // The quick compiler and the plain collector start faster and leave the machine's few cores to the rest.
+    command.args(["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xshare:auto"]);
+    command
+        .args(["-Dorg.slf4j.simpleLogger.showDateTime=true", "-Dorg.slf4j.simpleLogger.dateTimeFormat=HH:mm:ss.SSS"]);
+    command.args(["-cp", &env::class_path(release), class]).stdin(Stdio::null());
+    command
+}
+
+/// Makes a replica the preferred one and elects it; returns when it leads.
+pub fn move_leader(release: Release, bootstrap: &str, topic: &str, partition: i32, target: i32) {
+    let mut command = java(release, "MoveLeader", 128);
+    command.args([bootstrap, topic, &partition.to_string(), &target.to_string()]);
+    output(command, "");
+}
+
+/// The partitions the Java producer chooses for each key, one row per key and one column per partition count.
+pub fn java_partitions(keys: &[Vec<u8>], partition_counts: &[i32]) -> Vec<Vec<i32>> {
+    let mut command = java(Release::Kafka4_3, "PartitionOracle", 128);
+    command.args(partition_counts.iter().map(ToString::to_string));
+    let input: String = keys.iter().map(|key| hex(key) + "\n").collect();
+    let rows: Vec<Vec<i32>> = output(command, &input)
+        .lines()
+        .map(|row| row.split(' ').map(|field| field.parse().expect("a partition")).collect())
+        .collect();
+    assert_eq!(rows.len(), keys.len(), "one answer per key");
+    rows
+}
+
+/// What Kafka's console consumer prints of a topic: a line per record, its fields separated by tabs.
+pub fn console_consumer(bootstrap: &str, topic: &str, count: usize) -> Vec<String> {
+    let mut command = java(Release::Kafka4_3, "org.apache.kafka.tools.consumer.ConsoleConsumer", 256);
+    command.args(["--bootstrap-server", bootstrap, "--topic", topic, "--from-beginning"]);
+    command.args(["--max-messages", &count.to_string(), "--timeout-ms", "60000"]);
+    for print in ["timestamp", "partition", "offset", "headers", "key", "value"] {
+        command.args(["--formatter-property", &format!("print.{print}=true")]);
+    }
+    output(command, "").lines().map(str::to_owned).collect()
+}
+
+/// Runs a command to its end and returns what it printed; its failure is a panic with what it said.
+pub fn output(mut command: Command, input: &str) -> String {
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let shown = format!("{command:?}");
+    let mut process = Process::spawn(command).unwrap_or_else(|error| panic!("cannot start {shown}: {error}"));
+    let child = process.child();
+    let mut stdin = child.stdin.take().expect("a pipe");
+    let (stdout, stderr) = (child.stdout.take().expect("a pipe"), child.stderr.take().expect("a pipe"));
+    let (output, complaint) = std::thread::scope(|scope| {
+        // A tool that ends early closes its input; its exit status tells the story then.
+        scope.spawn(move || stdin.write_all(input.as_bytes()));
+        let complaint = scope.spawn(move || std::io::read_to_string(stderr));
+        (std::io::read_to_string(stdout), complaint.join().expect("reading does not panic"))
+    });
+    let (output, complaint) = (output.expect("text"), complaint.expect("text"));
+    let status = process.wait();
+    assert!(status.success(), "{shown} ended with {status}:\n{output}\n{complaint}");
+    output
+}
