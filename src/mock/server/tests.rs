@@ -72,6 +72,24 @@ fn pipelined_requests_are_answered_in_order() {
 }
 
 #[test]
+fn more_requests_than_may_wait_are_served_in_turns() {
+    let mock = start(1);
+    mock.broker_set_latency(1, 20);
+    let mut stream = connect(&mock, 1);
+    let mut writer = stream.try_clone().unwrap();
+    let all: Vec<u8> = (0..10_000).flat_map(api_versions).collect();
+    let written = std::thread::spawn(move || {
+        writer.write_all(&all).unwrap();
+        writer.shutdown(Shutdown::Write).unwrap();
+    });
+    for expected in 0..10_000 {
+        assert_eq!(read_correlation_id(&mut stream), expected);
+    }
+    assert!(is_closed(&mut stream));
+    written.join().unwrap();
+}
+
+#[test]
 fn requests_may_come_byte_by_byte() {
     let mock = start(1);
     let mut stream = connect(&mock, 1);
