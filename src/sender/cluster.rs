@@ -26,6 +26,8 @@ pub struct Cluster {
     pub cluster_id: Option<String>,
     /// The connection whose answer is awaited, and until when.
     asked: Option<(ConnId, Time)>,
+    /// The topics that the last request named: an answer says nothing about those that were wanted after it was built.
+    asked_topics: BTreeSet<u32>,
     /// When metadata is too old (`metadata.max.age.ms`).
     refresh_at: Time,
     /// Somebody waits for newer metadata.
@@ -54,6 +56,7 @@ impl Cluster {
             topics: BTreeMap::new(),
             cluster_id: None,
             asked: None,
+            asked_topics: BTreeSet::new(),
             refresh_at: now + Micros::from_ms(config.metadata_max_age_ms),
             wanted: false,
             not_before: Time::ZERO,
@@ -142,6 +145,7 @@ impl Sender {
             let names: Vec<&str> = topics.iter().map(|topic| topic.name()).collect();
             Frame::plain(encode_metadata(version, correlation_id, &client_id, Some(&names), auto_create))
         });
+        self.cluster.asked_topics = self.cluster.topics.keys().copied().collect();
         self.cluster.wanted = false;
         self.cluster.attempts += 1;
         let step = self.cluster.attempts;
@@ -298,22 +302,29 @@ impl Sender {
             answer.topics.iter().map(|topic| (topic.name.as_str(), topic)).collect();
         let ids: Vec<u32> = self.cluster.topics.keys().copied().collect();
         let mut unsettled = false;
+        let mut not_asked = false;
         for id in ids {
             let Some(state) = self.cluster.topics.get(&id) else { continue };
             let topic = state.topic.clone();
+            if !self.cluster.asked_topics.contains(&id) {
+                not_asked = true;
+                continue;
+            }
             match answers.remove(topic.name()) {
                 Some(info) if info.error_code == 0 && !info.partitions.is_empty() => {
                     unsettled |= self.adopt_topic(now, id, &topic, info);
                 }
                 Some(info) => unsettled |= self.topic_missing(now, id, info.error_code),
-                // A topic that was parked after the request was built is simply not in its answer; ask again.
                 None => unsettled |= self.topic_missing(now, id, UNKNOWN_TOPIC_OR_PARTITION),
             }
         }
         if unsettled {
             self.cluster.wanted = true;
         } else {
+            // The back-off is for questions whose answer did not help; a new topic is asked for at once.
             self.cluster.attempts = 0;
+            self.cluster.not_before = Time::ZERO;
+            self.cluster.wanted |= not_asked;
         }
     }
 
