@@ -1,6 +1,7 @@
 //! Metadata: whom to ask and when, and what follows from the answer. One request at a time; an answer that does not come in
 //! a few seconds is sought elsewhere, so that no broker can hold the cluster's truth back.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -82,9 +83,12 @@ impl Sender {
     /// Records wait for this topic's metadata.
     pub(super) fn topic_wanted(&mut self, now: Time, id: u32, deadline: Time) {
         let topic = self.accumulator.topics.by_id(id);
-        self.cluster.topics.entry(id).or_insert(TopicState { topic, partitions: Vec::new(), missing: None });
+        if let Entry::Vacant(vacant) = self.cluster.topics.entry(id) {
+            vacant.insert(TopicState { topic, partitions: Vec::new(), missing: None });
+            // The back-off is for repeated questions: a new topic is asked for at once.
+            self.cluster.not_before = Time::ZERO;
+        }
         self.timers.arm(Timer::Parked(id), deadline);
-        // The first wait of a topic is not held up by an earlier failure's back-off.
         self.refresh_metadata(now);
     }
 
@@ -321,10 +325,11 @@ impl Sender {
         if unsettled {
             self.cluster.wanted = true;
         } else {
-            // The back-off is for questions whose answer did not help; a new topic is asked for at once.
             self.cluster.attempts = 0;
+        }
+        if not_asked {
+            self.cluster.wanted = true;
             self.cluster.not_before = Time::ZERO;
-            self.cluster.wanted |= not_asked;
         }
     }
 
