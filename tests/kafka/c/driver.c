@@ -51,10 +51,10 @@ static void on_delivery(const producer_report_t *report, void *opaque) {
                             : report->persisted == PRODUCER_PERSISTED_NO ? "no"
                                                                          : "maybe";
     flockfile(stdout);
-    printf("report\t%zu\t%ld\t%s\t%ld\t%lld\t%s\t%lld\t%zu\t%zu\t%ld\t", (size_t)(uintptr_t)opaque,
+    printf("report\t%zu\t%ld\t%s\t%ld\t%lld\t%s\t%lld\t%lld\t%lld\t%ld\t", (size_t)(uintptr_t)opaque,
            (long)report->status, producer_status_name(report->status), (long)report->partition,
-           (long long)report->offset, persisted, (long long)report->timestamp_ms, (size_t)report->key_len,
-           (size_t)report->value_len, (long)report->attempts);
+           (long long)report->offset, persisted, (long long)report->timestamp_ms, (long long)report->key_len,
+           (long long)report->value_len, (long)report->attempts);
     print_text(report->status == PRODUCER_OK ? NULL : report->error_text);
     funlockfile(stdout);
 }

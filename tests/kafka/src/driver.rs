@@ -45,10 +45,10 @@ pub struct Report {
     pub persisted: Persisted,
     /// The record's timestamp.
     pub timestamp_ms: i64,
-    /// The key's length in bytes.
-    pub key_len: usize,
-    /// The value's length in bytes.
-    pub value_len: usize,
+    /// The key's length in bytes; -1 for no key.
+    pub key_len: i64,
+    /// The value's length in bytes; -1 for a null value.
+    pub value_len: i64,
     /// How many requests carried it.
     pub attempts: i32,
     /// The last cause of a failure.

@@ -101,8 +101,8 @@ fn check_reports(outcome: &Outcome, violations: &mut Vec<Violation>) {
                 violations.push(Violation::WrongReport { index, fact });
             }
         };
-        fact(report.key_len == record.content.key.as_ref().map_or(0, Vec::len), "key length");
-        fact(report.value_len == record.content.value.as_ref().map_or(0, Vec::len), "value length");
+        fact(report.key_len == record.content.key.as_ref().map_or(-1, |bytes| bytes.len() as i64), "key length");
+        fact(report.value_len == record.content.value.as_ref().map_or(-1, |bytes| bytes.len() as i64), "value length");
         fact(record.partition.is_none_or(|partition| partition == report.partition), "partition");
         fact(record.timestamp_ms.is_none_or(|time| time == report.timestamp_ms), "timestamp");
         fact(report.status == 0 || report.persisted != Persisted::Yes, "failed but persisted");

@@ -39,8 +39,8 @@ impl ProducerContext for Printer {
             error.map_or(message.offset(), |_| -1),
             error.map_or("yes", |_| "maybe"),
             message.timestamp().to_millis().unwrap_or(-1),
-            message.key().map_or(0, <[u8]>::len),
-            message.payload().map_or(0, <[u8]>::len),
+            message.key().map_or(-1, |key| key.len() as i64),
+            message.payload().map_or(-1, |value| value.len() as i64),
             error.map_or_else(String::new, ToString::to_string),
         ));
     }

@@ -26,8 +26,8 @@ fn report(index: usize, record: &Record, offset: i64) -> Report {
         offset,
         persisted: Persisted::Yes,
         timestamp_ms: 7,
-        key_len: record.content.key.as_ref().map_or(0, Vec::len),
-        value_len: record.content.value.as_ref().map_or(0, Vec::len),
+        key_len: record.content.key.as_ref().map_or(-1, |bytes| bytes.len() as i64),
+        value_len: record.content.value.as_ref().map_or(-1, |bytes| bytes.len() as i64),
         attempts: 1,
         text: String::new(),
     }
