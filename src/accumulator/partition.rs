@@ -20,16 +20,18 @@ const SLOTS_MIN: usize = 8;
 const BATCH_RECORDS_MAX: u32 = 1 << 30;
 
 #[derive(Debug)]
+#[repr(C, align(64))]
 pub struct Partition {
+    queue: Mutex<Queue>,
     /// Dense over all topics: the sender's index.
     pub id: u32,
     pub topic: u32,
     pub index: i32,
     leader: LeaderCell,
-    queue: Mutex<Queue>,
 }
 
 #[derive(Debug, Default)]
+#[repr(C)]
 struct Queue {
     open: Option<OpenBatch>,
     sealed: VecDeque<Batch>,

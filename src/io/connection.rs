@@ -10,7 +10,7 @@ use super::socket;
 use crate::sender::Frame;
 
 /// Slices given to one write call. More would make the kernel's copy of the list costlier than a second call.
-pub(super) const SLICES_PER_WRITE_MAX: usize = 128;
+pub(super) const SLICES_PER_WRITE_MAX: usize = 256;
 
 /// How bytes travel: the seam where TLS goes.
 pub(super) enum Transport {

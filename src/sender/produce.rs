@@ -164,7 +164,7 @@ impl Sender {
         drop(topics);
         let deadline = now + Micros::from_ms(self.config.request_timeout_ms);
         let kind = Kind::Produce { parts, answered: acks != 0 };
-        self.write(now, id, version, kind, deadline, |_| Frame::with_batches(head.head, head.cuts, batches));
+        self.write(now, id, version, kind, deadline, |_| Frame::with_batches(head.head, &head.cuts, batches));
     }
 
     /// acks=0: a request that the socket took whole is all that will ever be known.
