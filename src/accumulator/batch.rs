@@ -11,14 +11,21 @@ use crate::wire::record_batch::{self, BatchHeader, HEADER_LEN};
 /// The bytes of a sealed batch. They go back to the pool when the last holder lets go: the sender, or a frame that a
 /// socket has not finished writing. Reusing them earlier would send other data under this batch's header.
 pub struct BatchBytes {
-    chunks: Vec<Chunk>,
+    /// All chunks but the last: most batches of a program with many partitions have none of these.
+    full: Vec<Chunk>,
+    last: Chunk,
     len: usize,
     memory: Arc<Memory>,
 }
 
 impl BatchBytes {
     pub fn chunks(&self) -> impl Iterator<Item = &[u8]> {
-        self.chunks.iter().map(Chunk::filled)
+        self.full.iter().chain(std::iter::once(&self.last)).map(Chunk::filled)
+    }
+
+    /// The chunk that begins with the header.
+    fn first_mut(&mut self) -> &mut [u8] {
+        self.full.first_mut().unwrap_or(&mut self.last).filled_mut()
     }
 
     pub fn len(&self) -> usize {
@@ -32,13 +39,14 @@ impl BatchBytes {
 
 impl Drop for BatchBytes {
     fn drop(&mut self) {
-        self.memory.release(self.chunks.drain(..));
+        let last = std::mem::take(&mut self.last);
+        self.memory.release(self.full.drain(..).chain(std::iter::once(last)));
     }
 }
 
 impl std::fmt::Debug for BatchBytes {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "BatchBytes({} in {} chunks)", self.len, self.chunks.len())
+        write!(f, "BatchBytes({} in {} chunks)", self.len, self.full.len() + 1)
     }
 }
 
@@ -98,8 +106,7 @@ impl OpenBatch {
         self.full.push(filled);
     }
 
-    pub fn seal(mut self, memory: &Arc<Memory>) -> Batch {
-        self.full.push(self.tail);
+    pub fn seal(self, memory: &Arc<Memory>) -> Batch {
         Batch {
             id: self.id,
             opened_at: self.opened_at,
@@ -107,7 +114,7 @@ impl OpenBatch {
             base_timestamp_ms: self.base_timestamp_ms,
             max_timestamp_ms: self.max_timestamp_ms,
             count: self.count,
-            bytes: Arc::new(BatchBytes { chunks: self.full, len: self.len, memory: memory.clone() }),
+            bytes: Arc::new(BatchBytes { full: self.full, last: self.tail, len: self.len, memory: memory.clone() }),
             slots: self.slots,
             slot_bytes: self.slot_bytes,
         }
@@ -150,9 +157,9 @@ impl Batch {
         };
         let bytes = Arc::get_mut(&mut self.bytes).expect("a batch is stamped before a frame holds it");
         let len = bytes.len;
-        record_batch::write_header(bytes.chunks[0].filled_mut(), len, &header);
-        let crc = record_batch::batch_crc(bytes.chunks.iter().map(Chunk::filled));
-        record_batch::seal_crc(bytes.chunks[0].filled_mut(), crc);
+        record_batch::write_header(bytes.first_mut(), len, &header);
+        let crc = record_batch::batch_crc(bytes.chunks());
+        record_batch::seal_crc(bytes.first_mut(), crc);
     }
 
     /// Cuts a batch that a broker found too large into batches of at most `max_bytes` (one record at least), in order. The
@@ -163,8 +170,8 @@ impl Batch {
         let mut parts: Vec<Batch> = Vec::new();
         let mut open: Option<OpenBatch> = None;
         let mut slots = self.slots.into_iter().peekable();
-        for chunk in &self.bytes.chunks {
-            let mut rest = chunk.filled();
+        for chunk in self.bytes.chunks() {
+            let mut rest = chunk;
             if parts.is_empty() && open.is_none() {
                 rest = &rest[HEADER_LEN..];
             }

@@ -15,8 +15,8 @@ const CLASS_BYTES: [usize; 5] = [1 << 10, 4 << 10, 16 << 10, 64 << 10, 256 << 10
 /// Free memory kept for the next burst when everything has been sent.
 const IDLE_FREE_BYTES: usize = 4 << 20;
 
-/// A piece of a batch's bytes. Records never straddle chunks.
-#[derive(Debug)]
+/// A piece of a batch's bytes. Records never straddle chunks. The default has no room at all.
+#[derive(Debug, Default)]
 pub struct Chunk {
     bytes: Box<[u8]>,
     len: usize,

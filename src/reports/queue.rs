@@ -97,13 +97,19 @@ impl Reports {
 
     /// A batch is finished. Nothing is kept of it when no record of it wants a report.
     pub fn push(&self, batch: FinishedBatch) {
-        if batch.slots.is_empty() {
+        self.push_all(&mut vec![batch]);
+    }
+
+    /// Batches that finished together, in order; `batches` is emptied.
+    pub fn push_all(&self, batches: &mut Vec<FinishedBatch>) {
+        batches.retain(|batch| !batch.slots.is_empty());
+        if batches.is_empty() {
             return;
         }
-        self.pending.fetch_add(batch.slots.len(), Ordering::Relaxed);
+        self.pending.fetch_add(batches.iter().map(|batch| batch.slots.len()).sum(), Ordering::Relaxed);
         let mut state = self.state.lock();
-        state.pushed += 1;
-        state.batches.push_back(batch);
+        state.pushed += batches.len() as u64;
+        state.batches.extend(batches.drain(..));
         self.changed.notify_all();
     }
 

@@ -223,6 +223,7 @@ impl Sender {
         self.accumulator.fail(Status::INTERNAL, &cause);
         self.reports.log(2, "PRODUCER", || cause.clone());
         self.fail_where(now, true, true, Status::INTERNAL, &cause);
+        self.reports.push_all(&mut self.outcomes);
         for completion in self.window.take_all() {
             self.reports.complete(&completion);
         }

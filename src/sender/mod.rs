@@ -24,7 +24,7 @@ pub use frame::Frame;
 
 use crate::accumulator::{Accumulator, Command, Event, Letters, NO_LEADER};
 use crate::config::Config;
-use crate::reports::Reports;
+use crate::reports::{FinishedBatch, Reports};
 use crate::time::{Micros, Time};
 use broker::Broker;
 use cluster::Cluster;
@@ -74,6 +74,8 @@ pub struct Sender {
     /// Brokers whose line got longer, or whose connection can take more.
     pump_soon: Vec<i32>,
     letters: Letters,
+    /// Reports of batches that this input finished: handed over together, before anybody is told of a flush.
+    outcomes: Vec<FinishedBatch>,
     finished: bool,
 }
 
@@ -99,6 +101,7 @@ impl Sender {
             flush_before: 0,
             pump_soon: Vec::new(),
             letters: Letters::default(),
+            outcomes: Vec::new(),
             finished: false,
         };
         sender.add_bootstrap_servers();
@@ -154,6 +157,7 @@ impl Sender {
             }
             Command::Purge { queued, in_flight, done } => {
                 self.purge(now, queued, in_flight);
+                self.reports.push_all(&mut self.outcomes);
                 self.reports.complete(&done);
             }
             Command::Abort => self.abort(now),
@@ -250,7 +254,9 @@ impl Sender {
         self.tell_flushes();
     }
 
+    /// Hands over what was finished, then tells the flushes that are complete by it.
     fn tell_flushes(&mut self) {
+        self.reports.push_all(&mut self.outcomes);
         if self.window.has_flushes() {
             for completion in self.window.take_complete() {
                 self.reports.complete(&completion);

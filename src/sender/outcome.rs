@@ -138,7 +138,7 @@ impl Sender {
             })
             .collect();
         let failed = ending.status != Status::OK;
-        self.reports.push(FinishedBatch {
+        self.outcomes.push(FinishedBatch {
             topic: state.topic.c_name().clone(),
             partition: state.index as i32,
             status: ending.status,
@@ -169,7 +169,7 @@ impl Sender {
             timestamp_delta_ms: 0,
             offset_delta: 0,
         };
-        self.reports.push(FinishedBatch {
+        self.outcomes.push(FinishedBatch {
             topic: topic.c_name().clone(),
             partition: record.partition.map_or(-1, |partition| partition as i32),
             status,
