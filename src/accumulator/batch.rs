@@ -83,8 +83,7 @@ impl OpenBatch {
     /// Encodes the record at the end; the tail has room for its `len` bytes.
     #[inline]
     pub fn write(&mut self, record: &Record<'_>, timestamp_delta: i64, body_len: usize, len: usize) {
-        let wrote =
-            record_batch::write_record(self.tail.room(), body_len, timestamp_delta, self.count, record);
+        let wrote = record_batch::write_record(self.tail.room(), body_len, timestamp_delta, self.count, record);
         debug_assert_eq!(wrote, len);
         self.tail.advance(len);
         self.len += len;

@@ -188,13 +188,7 @@ impl Accumulator {
 
     /// The topic's partitions are known and prepared: parked records go to their batches in order, then sending goes there
     /// directly. Records for partitions that the topic does not have are given to `refuse`.
-    pub fn publish(
-        &self,
-        topic: &Topic,
-        count: u32,
-        clock: impl Fn() -> Time,
-        mut refuse: impl FnMut(ParkedRecord),
-    ) {
+    pub fn publish(&self, topic: &Topic, count: u32, clock: impl Fn() -> Time, mut refuse: impl FnMut(ParkedRecord)) {
         let mut parked = topic.parked.lock();
         while let Some(record) = parked.pop_front() {
             if record.partition.unwrap_or(0) >= count {
@@ -208,8 +202,7 @@ impl Accumulator {
                 own_timeout: Some(record.deadline.since(clock())),
             };
             self.memory.uncharge(record.charged);
-            let appended =
-                record.with(|fields| self.append_known(topic, count, fields, &how, &mut None, true, &clock));
+            let appended = record.with(|fields| self.append_known(topic, count, fields, &how, &mut None, true, &clock));
             debug_assert!(appended.is_ok(), "forced memory is never refused");
         }
         topic.publish(count);

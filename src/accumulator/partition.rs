@@ -87,10 +87,7 @@ impl Partition {
             let delta = record.timestamp_ms.wrapping_sub(open.base_timestamp_ms);
             let body_len = record_batch::record_body_len(delta, open.count, record);
             let len = record_batch::record_len(body_len);
-            if open.len + len <= how.batch_size
-                && open.count < BATCH_RECORDS_MAX
-                && i32::try_from(delta).is_ok()
-            {
+            if open.len + len <= how.batch_size && open.count < BATCH_RECORDS_MAX && i32::try_from(delta).is_ok() {
                 if open.tail.room_len() < len {
                     // Room grows with the batch, so that many small batches stay small.
                     let wanted = open.len.min(how.batch_size - open.len);

@@ -199,7 +199,8 @@ impl TopicTable {
         }
         let mut by_id = self.by_id.write();
         if by_id.len() >= TOPICS_MAX {
-            let text = format!("topic '{name}' would be topic number {}; one producer takes {TOPICS_MAX}", TOPICS_MAX + 1);
+            let text =
+                format!("topic '{name}' would be topic number {}; one producer takes {TOPICS_MAX}", TOPICS_MAX + 1);
             return Err(Error::new(Status::NO_RESOURCES, text));
         }
         let c_name = CString::new(name).expect("checked: no NUL in a legal name");

@@ -258,10 +258,10 @@ impl Drop for Turn<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::Arc;
     use crate::error::Status;
     use crate::reports::{Persisted, Phase};
     use crate::time::Time;
+    use std::sync::Arc;
     use std::time::Duration;
 
     fn batch(records: u32) -> FinishedBatch {

@@ -165,8 +165,7 @@ impl Sender {
             // Its outcome, either way, calls `drive_metadata` again.
             return Source::Wait(Time::NEVER);
         }
-        let free: Vec<i32> =
-            self.brokers.values().filter(usable).filter(|b| b.retry_at <= now).map(|b| b.id).collect();
+        let free: Vec<i32> = self.brokers.values().filter(usable).filter(|b| b.retry_at <= now).map(|b| b.id).collect();
         let known: Vec<i32> = free.iter().copied().filter(|id| *id >= 0).collect();
         let choice = if known.is_empty() { &free } else { &known };
         if !choice.is_empty() {
@@ -201,8 +200,7 @@ impl Sender {
     }
 
     pub(super) fn handle_metadata(&mut self, now: Time, id: i32, version: i16, body: &[u8]) -> Result<(), String> {
-        let answer =
-            decode_metadata(version, body).map_err(|error| format!("its metadata cannot be read: {error}"))?;
+        let answer = decode_metadata(version, body).map_err(|error| format!("its metadata cannot be read: {error}"))?;
         let asked = self.brokers.get(&id).and_then(|broker| broker.connection.as_ref()).map(|c| c.id);
         if self.cluster.asked.is_some_and(|(conn, _)| Some(conn) == asked) {
             self.cluster.asked = None;
@@ -226,7 +224,8 @@ impl Sender {
             let known = self.cluster.cluster_id.take();
             self.cluster.cluster_id = answer.cluster_id.clone();
             if let (Some(old), Some(new)) = (known, &self.cluster.cluster_id) {
-                let text = format!("the cluster id changed from {old} to {new}: do the bootstrap servers name one cluster?");
+                let text =
+                    format!("the cluster id changed from {old} to {new}: do the bootstrap servers name one cluster?");
                 self.reports.log(4, "METADATA", || text);
             }
         }
@@ -247,7 +246,9 @@ impl Sender {
             .keys()
             .copied()
             .filter(|id| *id >= 0 && !answer.brokers.iter().any(|info| info.id == *id))
-            .filter(|id| !self.partitions.iter().any(|state| state.leader == *id || state.sent_to == *id && state.in_flight > 0))
+            .filter(|id| {
+                !self.partitions.iter().any(|state| state.leader == *id || state.sent_to == *id && state.in_flight > 0)
+            })
             .collect();
         for id in gone {
             if let Some(conn) = self.brokers.get(&id).and_then(|broker| broker.connection.as_ref()).map(|c| c.id) {

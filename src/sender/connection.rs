@@ -53,7 +53,10 @@ pub enum Kind {
     ApiVersions,
     Metadata,
     /// `answered`: false with acks=0, where the broker sends no response.
-    Produce { parts: Vec<Part>, answered: bool },
+    Produce {
+        parts: Vec<Part>,
+        answered: bool,
+    },
 }
 
 /// One partition's batch in a produce request. `None` when its outcome was decided before the answer came (expired,

@@ -97,7 +97,8 @@ impl Sender {
             Some(broker) => (Phase::Queued, format!("waiting in the queue of {}", broker.label())),
         };
         let after_ms = now.since(taken.batch.opened_at).as_ms();
-        let mut text = format!("not delivered within {after_ms} ms (delivery.timeout.ms, or the record's own): {place}");
+        let mut text =
+            format!("not delivered within {after_ms} ms (delivery.timeout.ms, or the record's own): {place}");
         let last = match &taken.cause {
             Some(cause) => Some(cause.to_string_lossy().into_owned()),
             None => self.last_trouble(state.leader),

@@ -170,8 +170,7 @@ impl Sender {
         }
         let choose = |api: Api| {
             let (min, max) = api.versions();
-            choose_version(&answer.ranges, api, min, max)
-                .map_err(|why| format!("{why}; Kafka 2.1 or newer is needed"))
+            choose_version(&answer.ranges, api, min, max).map_err(|why| format!("{why}; Kafka 2.1 or newer is needed"))
         };
         let (produce, metadata) = (choose(Api::Produce)?, choose(Api::Metadata)?);
         let Some(broker) = self.brokers.get_mut(&id) else { return Ok(()) };

@@ -61,9 +61,8 @@ impl Sender {
             }
             let phase = match outcome {
                 Outcome::Answered { .. } => Phase::Answered,
-                Outcome::Disconnected { request_written: false } | Outcome::RequestTimedOut { request_written: false } => {
-                    Phase::Queued
-                }
+                Outcome::Disconnected { request_written: false }
+                | Outcome::RequestTimedOut { request_written: false } => Phase::Queued,
                 _ => Phase::InFlight,
             };
             match decision.verdict {
@@ -109,7 +108,9 @@ impl Sender {
         let label = self.partitions[dense as usize].label();
         let (id, len, count) = (taken.batch.id, taken.batch.len(), taken.batch.count);
         self.reports.log(5, "PARTITION", || {
-            format!("{label}: a batch of {count} records and {len} bytes is too large for the broker; sending it in parts")
+            format!(
+                "{label}: a batch of {count} records and {len} bytes is too large for the broker; sending it in parts"
+            )
         });
         let parts = taken.split((len / 2).min(self.config.batch_size));
         self.window.split(id, parts.len());

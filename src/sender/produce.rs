@@ -238,7 +238,8 @@ impl Sender {
             Err(error) => Some(format!("its produce response cannot be read: {error}")),
         };
         if strange > 0 {
-            let text = format!("{label}: {strange} entries of a produce response repeat or were not asked for; ignored");
+            let text =
+                format!("{label}: {strange} entries of a produce response repeat or were not asked for; ignored");
             self.reports.log(4, "BROKER", || text);
         }
         let tail = tail.unwrap_or_default();
