@@ -281,7 +281,8 @@ impl Sim {
             self.note(32, broker as u64, 0, || format!("broker {broker} frozen: {}", !frozen));
             self.cluster.broker_set_frozen(broker, !frozen);
         }
-        if self.fault(|rates| rates.broker_moves) {
+        // Only where the bootstrap list keeps up can all of them move.
+        if self.plan.bootstrap_aliases && self.fault(|rates| rates.broker_moves) {
             self.move_broker(broker);
         }
         if self.fault(|rates| rates.leader_moves) {
