@@ -109,9 +109,8 @@ impl Sender {
             true
         });
         for frame in frames {
-            if !self.connections.contains_key(&conn) {
-                return;
-            }
+            // The connection may have ended, or become another broker's, with the response before this one.
+            let Some(&id) = self.connections.get(&conn) else { break };
             if let Err(reason) = self.handle_response(now, id, &frame) {
                 self.drop_connection(now, conn, reason);
                 self.serve(now);
