@@ -89,8 +89,11 @@ impl Sender {
             }
             let Some(taken) = self.take_unexpired(now, dense) else { continue };
             bytes += taken.batch.len();
-            self.rejoin_line(now, dense, id);
             parts.push(Part { partition: dense, taken: Some(taken) });
+        }
+        // Only now: a stale place in line must not give the partition a second batch in one request.
+        for part in &parts {
+            self.rejoin_line(now, part.partition, id);
         }
         parts
     }
