@@ -385,9 +385,10 @@ impl Sender {
         state.leader = leader;
         state.shared().set_leader(leader);
         let waited = leader != NO_LEADER && self.leaderless.remove(&dense);
-        if changed && leader == NO_LEADER {
+        if changed {
+            // Its place in the old leader's line is void.
             let has_work = state.queued_on.take().is_some() || !state.retries.is_empty();
-            if has_work {
+            if has_work && leader == NO_LEADER {
                 self.leaderless.insert(dense);
             }
         }

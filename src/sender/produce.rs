@@ -269,7 +269,9 @@ impl Sender {
         });
         if newer_leader && let Some((leader, epoch)) = answer.leader {
             // KIP-951: the broker that lost the partition says who has it.
-            self.set_leader(dense, leader, epoch);
+            if self.set_leader(dense, leader, epoch) {
+                self.mark_ready(now, dense);
+            }
         }
         let outcome = Outcome::Answered { code: answer.code, newer_leader };
         let facts = super::outcome::Answer {
