@@ -9,7 +9,7 @@ use super::connection::{Kind, Phase};
 use super::frame::Frame;
 use super::partition::PartitionState;
 use super::timers::Timer;
-use super::{ConnId, Sender};
+use super::{Action, ConnId, Sender};
 use crate::accumulator::{Accumulator, NO_LEADER, Topic};
 use crate::config::Config;
 use crate::error::Status;
@@ -251,10 +251,14 @@ impl Sender {
             })
             .collect();
         for id in gone {
-            if let Some(conn) = self.brokers.get(&id).and_then(|broker| broker.connection.as_ref()).map(|c| c.id) {
-                self.drop_connection(now, conn, "it is not part of the cluster any more".into());
+            // Nothing of a batch is in flight there, so the connection goes with the broker: ending it in the usual way would
+            // connect again.
+            let removed = self.brokers.remove(&id);
+            if let Some(conn) = removed.and_then(|broker| broker.connection).map(|connection| connection.id) {
+                self.connections.remove(&conn);
+                self.actions.push_back(Action::Close { conn });
+                self.metadata_connection_lost(now, conn);
             }
-            self.brokers.remove(&id);
         }
         let Some(from) = self.brokers.get(&answering).filter(|broker| broker.is_bootstrap()) else { return };
         let same = |broker: &&Broker| !broker.is_bootstrap() && broker.host == from.host && broker.port == from.port;
