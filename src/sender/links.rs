@@ -287,6 +287,8 @@ impl Sender {
             return;
         }
         let throttled = if connection.throttled_until > now { connection.throttled_until } else { Time::NEVER };
+        // Idle for long enough, but throttled work waits: its own timer comes.
+        let idle_at = if idle_at > now { idle_at } else { Time::NEVER };
         self.arm_broker(id, due.min(idle_at).min(throttled));
         self.pump_soon.push(id);
     }
