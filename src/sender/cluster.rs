@@ -18,7 +18,6 @@ use crate::wire::api::{BrokerInfo, MetadataAnswer, TopicInfo, decode_metadata, e
 
 /// A broker that takes longer than this to answer is not asked again now; another is.
 const ATTEMPT_TIMEOUT_MS: u64 = 5_000;
-const UNKNOWN_TOPIC_OR_PARTITION: i16 = 3;
 const REBOOTSTRAP_REQUIRED: i16 = 129;
 
 pub struct Cluster {
@@ -155,7 +154,9 @@ impl Sender {
     fn metadata_source(&mut self, now: Time) -> Source {
         let distrust = self.cluster.rebootstrapping;
         let usable = |broker: &&Broker| !distrust || broker.is_bootstrap();
-        let ready = self.brokers.values().filter(usable).filter(|broker| broker.is_ready());
+        // One that owes an answer is not asked again, however long it takes: another one is.
+        let owes = |broker: &Broker| broker.connection.as_ref().is_some_and(Connection::owes_metadata);
+        let ready = self.brokers.values().filter(usable).filter(|broker| broker.is_ready() && !owes(broker));
         let least = ready.min_by_key(|broker| broker.connection.as_ref().map_or(usize::MAX, |c| c.in_flight()));
         if let Some(broker) = least {
             return Source::Ask(broker.id);
@@ -310,8 +311,9 @@ impl Sender {
                     unsettled |= self.adopt_topic(now, id, &topic, info);
                 }
                 Some(info) => unsettled |= self.topic_missing(now, id, info.error_code),
-                // A topic that was parked after the request was built is simply not in its answer; ask again.
-                None => unsettled |= self.topic_missing(now, id, UNKNOWN_TOPIC_OR_PARTITION),
+                // A topic that was parked after the request was built is simply not in its answer; that it does not exist
+                // is said in an entry of its own. Ask again.
+                None => unsettled |= self.topic_waits(id),
             }
         }
         if unsettled {
@@ -397,6 +399,13 @@ impl Sender {
             }
         }
         waited || (changed && leader != NO_LEADER)
+    }
+
+    /// Whether records wait for the topic's partitions or for one of its leaders.
+    fn topic_waits(&self, id: u32) -> bool {
+        let Some(state) = self.cluster.topics.get(&id) else { return false };
+        self.accumulator.parked_since(&state.topic).is_some()
+            || state.partitions.iter().any(|dense| self.leaderless.contains(dense))
     }
 
     /// The answer has no usable partitions for the topic. True when records wait for it.
