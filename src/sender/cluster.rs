@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::broker::Broker;
-use super::connection::{Kind, Phase};
+use super::connection::{Connection, Kind, Phase};
 use super::frame::Frame;
 use super::partition::PartitionState;
 use super::timers::Timer;
@@ -166,13 +166,15 @@ impl Sender {
             // Its outcome, either way, calls `drive_metadata` again.
             return Source::Wait(Time::NEVER);
         }
-        let free: Vec<i32> = self.brokers.values().filter(usable).filter(|b| b.retry_at <= now).map(|b| b.id).collect();
+        let idle = self.brokers.values().filter(usable).filter(|broker| broker.connection.is_none());
+        let free: Vec<i32> = idle.clone().filter(|broker| broker.retry_at <= now).map(|broker| broker.id).collect();
         let known: Vec<i32> = free.iter().copied().filter(|id| *id >= 0).collect();
         let choice = if known.is_empty() { &free } else { &known };
         if !choice.is_empty() {
             return Source::Connect(choice[self.random.below(choice.len() as u64) as usize]);
         }
-        let earliest = self.brokers.values().filter(usable).map(|broker| broker.retry_at).min();
+        // Brokers that owe an answer have a request deadline, and what follows from it calls `drive_metadata`.
+        let earliest = idle.map(|broker| broker.retry_at).min();
         Source::Wait(earliest.unwrap_or(Time::NEVER))
     }
 
