@@ -227,7 +227,7 @@ impl Sim {
             Ok(()) => {
                 sent.accepted_at = now;
                 let timeout = Micros::from_ms(self.plan.config.delivery_timeout_ms);
-                sent.deadline = now + sent.own_timeout.unwrap_or(timeout).min(timeout);
+                sent.deadline = now + sent.own_timeout.unwrap_or(timeout);
                 self.note(41, index as u64, 0, || {
                     format!("record {index} to {} {:?} accepted", topic.name(), sent.partition)
                 });

@@ -99,6 +99,10 @@ impl Sim {
         }
         if self.fault(|rates| rates.response_lost) {
             self.note(23, conn.0, 0, || format!("  the response to {conn:?} is lost"));
+            // Later ones are out of step, and the client does not believe them.
+            if let Some(link) = self.net.links.get_mut(&conn) {
+                link.is_dirty = true;
+            }
             return;
         }
         if self.fault(|rates| rates.response_late) {
