@@ -77,7 +77,8 @@ impl Inbox {
             letters.events.push(Event::Opened { partition, batch, opened_at, deadline });
             batch
         };
-        self.wake_before(if sealed { Time::ZERO } else { due_at });
+        // A record's own deadline may come before its batch is due.
+        self.wake_before(if sealed { Time::ZERO } else { due_at.min(deadline) });
         batch
     }
 

@@ -157,8 +157,8 @@ impl Accumulator {
         }
         let now = clock();
         let deadline = now + how.own_timeout.unwrap_or(self.delivery_timeout);
-        let first = parked.is_empty();
-        let earlier = how.own_timeout.is_some();
+        // Later deadlines need no word of their own: when the earliest has passed, the sender looks for the next.
+        let tells = parked.back().is_none_or(|last| deadline < last.deadline);
         parked.push_back(ParkedRecord {
             partition: how.partition,
             tag: how.tag,
@@ -167,7 +167,7 @@ impl Accumulator {
             charged,
             ..ParkedRecord::new(record)
         });
-        if first || earlier {
+        if tells {
             self.inbox.tell(Event::Parked { topic: topic.id, deadline }, Time::ZERO);
         }
         Ok(())

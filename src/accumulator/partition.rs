@@ -105,11 +105,11 @@ impl Partition {
                     open.slots.push(slot(tag, record, delta, open.count));
                 }
                 open.write(record, delta, body_len, len);
-                if let Some(own) = how.own_deadline
-                    && own < open.deadline
-                {
-                    open.deadline = own;
-                    how.inbox.tell(Event::Deadline { partition: self.id, deadline: own }, own);
+                // The batch may have been opened by a record with more time of its own.
+                let deadline = how.own_deadline.unwrap_or(open.opened_at + how.delivery_timeout);
+                if deadline < open.deadline {
+                    open.deadline = deadline;
+                    how.inbox.tell(Event::Deadline { partition: self.id, deadline }, deadline);
                 }
                 return Ok(len);
             }
@@ -170,7 +170,7 @@ impl Partition {
             }
         }
         let opened_at = clock();
-        let deadline = (opened_at + how.delivery_timeout).min(how.own_deadline.unwrap_or(Time::NEVER));
+        let deadline = how.own_deadline.unwrap_or(opened_at + how.delivery_timeout);
         let id = how.inbox.opened(self.id, opened_at, deadline, opened_at + how.linger, sealed);
         let mut open = OpenBatch::new(id, opened_at, deadline, record.timestamp_ms, tail);
         open.slots = slots;

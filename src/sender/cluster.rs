@@ -6,11 +6,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::broker::Broker;
-use super::connection::{Kind, Phase};
+use super::connection::{Connection, Kind, Phase};
 use super::frame::Frame;
 use super::partition::PartitionState;
 use super::timers::Timer;
-use super::{ConnId, Sender};
+use super::{Action, ConnId, Sender};
 use crate::accumulator::{Accumulator, NO_LEADER, Topic};
 use crate::config::Config;
 use crate::error::Status;
@@ -19,7 +19,6 @@ use crate::wire::api::{BrokerInfo, MetadataAnswer, TopicInfo, decode_metadata, e
 
 /// A broker that takes longer than this to answer is not asked again now; another is.
 const ATTEMPT_TIMEOUT_MS: u64 = 5_000;
-const UNKNOWN_TOPIC_OR_PARTITION: i16 = 3;
 const REBOOTSTRAP_REQUIRED: i16 = 129;
 
 pub struct Cluster {
@@ -163,7 +162,9 @@ impl Sender {
     fn metadata_source(&mut self, now: Time) -> Source {
         let distrust = self.cluster.rebootstrapping;
         let usable = |broker: &&Broker| !distrust || broker.is_bootstrap();
-        let ready = self.brokers.values().filter(usable).filter(|broker| broker.is_ready());
+        // One that owes an answer is not asked again, however long it takes: another one is.
+        let owes = |broker: &Broker| broker.connection.as_ref().is_some_and(Connection::owes_metadata);
+        let ready = self.brokers.values().filter(usable).filter(|broker| broker.is_ready() && !owes(broker));
         let least = ready.min_by_key(|broker| broker.connection.as_ref().map_or(usize::MAX, |c| c.in_flight()));
         if let Some(broker) = least {
             return Source::Ask(broker.id);
@@ -173,13 +174,15 @@ impl Sender {
             // Its outcome, either way, calls `drive_metadata` again.
             return Source::Wait(Time::NEVER);
         }
-        let free: Vec<i32> = self.brokers.values().filter(usable).filter(|b| b.retry_at <= now).map(|b| b.id).collect();
+        let idle = self.brokers.values().filter(usable).filter(|broker| broker.connection.is_none());
+        let free: Vec<i32> = idle.clone().filter(|broker| broker.retry_at <= now).map(|broker| broker.id).collect();
         let known: Vec<i32> = free.iter().copied().filter(|id| *id >= 0).collect();
         let choice = if known.is_empty() { &free } else { &known };
         if !choice.is_empty() {
             return Source::Connect(choice[self.random.below(choice.len() as u64) as usize]);
         }
-        let earliest = self.brokers.values().filter(usable).map(|broker| broker.retry_at).min();
+        // Brokers that owe an answer have a request deadline, and what follows from it calls `drive_metadata`.
+        let earliest = idle.map(|broker| broker.retry_at).min();
         Source::Wait(earliest.unwrap_or(Time::NEVER))
     }
 
@@ -259,10 +262,14 @@ impl Sender {
             })
             .collect();
         for id in gone {
-            if let Some(conn) = self.brokers.get(&id).and_then(|broker| broker.connection.as_ref()).map(|c| c.id) {
-                self.drop_connection(now, conn, "it is not part of the cluster any more".into());
+            // Nothing of a batch is in flight there, so the connection goes with the broker: ending it in the usual way would
+            // connect again.
+            let removed = self.brokers.remove(&id);
+            if let Some(conn) = removed.and_then(|broker| broker.connection).map(|connection| connection.id) {
+                self.connections.remove(&conn);
+                self.actions.push_back(Action::Close { conn });
+                self.metadata_connection_lost(now, conn);
             }
-            self.brokers.remove(&id);
         }
         let Some(from) = self.brokers.get(&answering).filter(|broker| broker.is_bootstrap()) else { return };
         let same = |broker: &&Broker| !broker.is_bootstrap() && broker.host == from.host && broker.port == from.port;
@@ -319,7 +326,8 @@ impl Sender {
                     unsettled |= self.adopt_topic(now, id, &topic, info);
                 }
                 Some(info) => unsettled |= self.topic_missing(now, id, info.error_code),
-                None => unsettled |= self.topic_missing(now, id, UNKNOWN_TOPIC_OR_PARTITION),
+                // That a topic does not exist is said in an entry of its own. Ask again.
+                None => unsettled |= self.topic_waits(id),
             }
         }
         if unsettled {
@@ -401,13 +409,21 @@ impl Sender {
         state.leader = leader;
         state.shared().set_leader(leader);
         let waited = leader != NO_LEADER && self.leaderless.remove(&dense);
-        if changed && leader == NO_LEADER {
+        if changed {
+            // Its place in the old leader's line is void.
             let has_work = state.queued_on.take().is_some() || !state.retries.is_empty();
-            if has_work {
+            if has_work && leader == NO_LEADER {
                 self.leaderless.insert(dense);
             }
         }
         waited || (changed && leader != NO_LEADER)
+    }
+
+    /// Whether records wait for the topic's partitions or for one of its leaders.
+    fn topic_waits(&self, id: u32) -> bool {
+        let Some(state) = self.cluster.topics.get(&id) else { return false };
+        self.accumulator.parked_since(&state.topic).is_some()
+            || state.partitions.iter().any(|dense| self.leaderless.contains(dense))
     }
 
     /// The answer has no usable partitions for the topic. True when records wait for it.

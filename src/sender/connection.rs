@@ -107,6 +107,10 @@ impl Connection {
         self.queued_bytes - self.written_bytes
     }
 
+    pub fn owes_metadata(&self) -> bool {
+        self.requests.iter().any(|request| matches!(request.kind, Kind::Metadata))
+    }
+
     pub fn in_flight(&self) -> usize {
         self.requests.len()
     }

@@ -11,27 +11,33 @@ use crate::error::Status;
 use crate::reports::Phase;
 use crate::time::{Micros, Time};
 
+/// Batches that end together, in the order in which they were opened; each with what is said of its kind.
+fn in_send_order<T: Copy>(in_flight: Vec<Taken>, waiting: Vec<Taken>, written: T, queued: T) -> Vec<(Taken, T)> {
+    let in_flight = in_flight.into_iter().map(|taken| (taken, written));
+    let mut all: Vec<(Taken, T)> = in_flight.chain(waiting.into_iter().map(|taken| (taken, queued))).collect();
+    all.sort_by_key(|(taken, _)| taken.batch.id);
+    all
+}
+
 impl Sender {
     /// The partition's earliest deadline may have passed.
     pub(super) fn expire_partition(&mut self, now: Time, dense: u32) {
         self.partitions[dense as usize].deadline_armed = Time::NEVER;
         let memory = self.accumulator.memory.clone();
         let state = &mut self.partitions[dense as usize];
-        let mut expired = Vec::new();
+        let mut waiting = Vec::new();
         let mut kept = std::mem::take(&mut state.retries);
         while let Some(taken) = kept.pop_front() {
             if taken.batch.deadline <= now {
-                expired.push(taken);
+                waiting.push(taken);
             } else {
                 state.retries.push_back(taken);
             }
         }
-        expired.extend(state.shared().take_expired(&memory, now).into_iter().map(Taken::new));
-        for taken in expired {
-            self.fail_expired(now, dense, taken, true);
-        }
-        for taken in self.take_in_flight(dense, |taken| taken.batch.deadline <= now) {
-            self.fail_expired(now, dense, taken, false);
+        waiting.extend(state.shared().take_expired(&memory, now).into_iter().map(Taken::new));
+        let in_flight = self.take_in_flight(dense, |taken| taken.batch.deadline <= now);
+        for (taken, queued) in in_send_order(in_flight, waiting, false, true) {
+            self.fail_expired(now, dense, taken, queued);
         }
         self.leave_leaderless(dense);
         self.rearm_deadline(dense);
@@ -187,19 +193,15 @@ impl Sender {
     fn fail_where(&mut self, now: Time, queued: bool, in_flight: bool, status: Status, cause: &str) {
         let memory = self.accumulator.memory.clone();
         for dense in 0..self.partitions.len() as u32 {
-            let mut ended = Vec::new();
+            let mut waiting = Vec::new();
             let state = &mut self.partitions[dense as usize];
             if queued {
-                let waiting = state.retries.drain(..);
-                ended.extend(waiting.map(|taken| (taken, Phase::Queued)));
-                let fresh = state.shared().take_expired(&memory, Time::NEVER);
-                ended.extend(fresh.into_iter().map(|batch| (Taken::new(batch), Phase::Queued)));
+                waiting.extend(state.retries.drain(..));
+                waiting.extend(state.shared().take_expired(&memory, Time::NEVER).into_iter().map(Taken::new));
                 self.leaderless.remove(&dense);
             }
-            if in_flight {
-                ended.extend(self.take_in_flight(dense, |_| true).into_iter().map(|taken| (taken, Phase::InFlight)));
-            }
-            for (mut taken, phase) in ended {
+            let written = if in_flight { self.take_in_flight(dense, |_| true) } else { Vec::new() };
+            for (mut taken, phase) in in_send_order(written, waiting, Phase::InFlight, Phase::Queued) {
                 let text = match &taken.cause {
                     Some(last) => format!("{cause}; last: {}", last.to_string_lossy()),
                     None => cause.to_owned(),

@@ -109,9 +109,8 @@ impl Sender {
             true
         });
         for frame in frames {
-            if !self.connections.contains_key(&conn) {
-                return;
-            }
+            // The connection may have ended, or become another broker's, with the response before this one.
+            let Some(&id) = self.connections.get(&conn) else { break };
             if let Err(reason) = self.handle_response(now, id, &frame) {
                 self.drop_connection(now, conn, reason);
                 self.serve(now);
@@ -288,6 +287,8 @@ impl Sender {
             return;
         }
         let throttled = if connection.throttled_until > now { connection.throttled_until } else { Time::NEVER };
+        // Idle for long enough, but throttled work waits: its own timer comes.
+        let idle_at = if idle_at > now { idle_at } else { Time::NEVER };
         self.arm_broker(id, due.min(idle_at).min(throttled));
         self.pump_soon.push(id);
     }

@@ -126,10 +126,11 @@ impl Sender {
 
     fn handle_event(&mut self, now: Time, event: Event) {
         match event {
-            Event::Opened { partition, opened_at, deadline, .. } => {
+            Event::Opened { partition, batch, opened_at, deadline } => {
                 self.arm_deadline(partition, deadline);
                 let due = opened_at + Micros(self.config.linger_us);
-                if due <= now || self.accumulator.memory.has_waiters() {
+                // A flush may have come before the event: its parked records got their batches only now.
+                if due <= now || batch < self.flush_before || self.accumulator.memory.has_waiters() {
                     self.mark_ready(now, partition);
                 } else {
                     self.linger.push_back((due, partition));

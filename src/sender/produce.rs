@@ -89,8 +89,11 @@ impl Sender {
             }
             let Some(taken) = self.take_unexpired(now, dense) else { continue };
             bytes += taken.batch.len();
-            self.rejoin_line(now, dense, id);
             parts.push(Part { partition: dense, taken: Some(taken) });
+        }
+        // Only now: a stale place in line must not give the partition a second batch in one request.
+        for part in &parts {
+            self.rejoin_line(now, part.partition, id);
         }
         parts
     }
@@ -266,7 +269,9 @@ impl Sender {
         });
         if newer_leader && let Some((leader, epoch)) = answer.leader {
             // KIP-951: the broker that lost the partition says who has it.
-            self.set_leader(dense, leader, epoch);
+            if self.set_leader(dense, leader, epoch) {
+                self.mark_ready(now, dense);
+            }
         }
         let outcome = Outcome::Answered { code: answer.code, newer_leader };
         let facts = super::outcome::Answer {

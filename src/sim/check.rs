@@ -1,0 +1,248 @@
+//! What must hold of every run, whatever went wrong in it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::Sim;
+use super::driver::{Report, Sent};
+use crate::error::Status;
+use crate::mock::StoredRecord;
+use crate::reports::Persisted;
+use crate::time::{Micros, Time};
+
+/// Virtual time that the I/O thread may be late: a wake-up's way.
+const SLACK: Micros = Micros(1_000);
+/// Codes that only a mistake of ours brings about when no broker was told to answer them.
+const OUR_MISTAKES: [i32; 5] = [2, 21, 35, 42, 87];
+
+/// A partition's log: its records, and the base offset of each one's batch.
+struct Log {
+    records: Vec<StoredRecord>,
+    bases: Vec<i64>,
+}
+
+impl Log {
+    fn base_of(&self, offset: i64) -> i64 {
+        let after = self.bases.partition_point(|base| *base <= offset);
+        self.bases[after.saturating_sub(1)]
+    }
+}
+
+impl Sim {
+    /// A flush is complete only when everything before it is reported.
+    pub(super) fn check_flushes(&mut self) {
+        let complete = |flush: &super::driver::Flush| flush.complete_at.is_none() && flush.completion.is_complete();
+        if !self.app.flushes.iter().any(complete) {
+            return;
+        }
+        self.take_reports();
+        let now = self.now;
+        let mut missing = None;
+        for flush in self.app.flushes.iter_mut().filter(|flush| complete(flush)) {
+            flush.complete_at = Some(now);
+            let before = &self.app.sent[..flush.before];
+            missing = missing.or(before.iter().position(|sent| sent.is_tagged && sent.report.is_none()));
+        }
+        if let Some(index) = missing {
+            self.fail(format!("a flush is complete, and record {index}, sent before it, has no report"));
+        }
+    }
+
+    pub(super) fn check_end(&mut self) {
+        if self.violation.is_some() {
+            return;
+        }
+        self.take_reports();
+        let mut found = self.check_reports();
+        if found.is_none() {
+            found = self.check_logs();
+        }
+        if found.is_none() {
+            found = self.check_order();
+        }
+        if found.is_none() {
+            found = self.check_leftovers();
+        }
+        if let Some(text) = found {
+            self.fail(text);
+        }
+    }
+
+    fn check_leftovers(&self) -> Option<String> {
+        let (used, pending) = (self.accumulator.memory.used(), self.reports.pending());
+        if used != 0 {
+            return Some(format!("{used} bytes of buffer.memory are still in use"));
+        }
+        if pending != 0 {
+            return Some(format!("{pending} reports are pending after all were taken"));
+        }
+        let open = self.app.flushes.iter().position(|flush| flush.complete_at.is_none())?;
+        Some(format!("flush {open} never completed"))
+    }
+
+    fn check_reports(&self) -> Option<String> {
+        let names: BTreeSet<&str> = self.app.topics.iter().map(|topic| topic.name()).collect();
+        for (index, sent) in self.app.sent.iter().enumerate() {
+            if !sent.is_tagged {
+                continue;
+            }
+            let Some(report) = &sent.report else { return Some(format!("record {index} has no report")) };
+            let topic = self.app.topics[sent.topic].name();
+            if report.topic != topic || !names.contains(report.topic.as_str()) {
+                return Some(format!("record {index} went to {topic}, its report is of {}", report.topic));
+            }
+            if sent.partition.is_some_and(|partition| partition as i32 != report.partition) {
+                return Some(format!("record {index} has a report of partition {}", report.partition));
+            }
+            if report.finished_at > sent.deadline + SLACK {
+                let late = report.finished_at.since(sent.deadline).0;
+                return Some(format!("the report of record {index} came {late} us after its deadline"));
+            }
+            if let Some(text) = self.check_report(index, sent, report) {
+                return Some(text);
+            }
+        }
+        None
+    }
+
+    fn check_report(&self, index: usize, sent: &Sent, report: &Report) -> Option<String> {
+        let acks0 = self.plan.config.acks == 0;
+        let ok = report.status == Status::OK;
+        let right = match report.persisted {
+            Persisted::Yes => ok && report.offset >= 0 && !acks0,
+            Persisted::Maybe => !ok || acks0,
+            Persisted::No => !ok,
+        };
+        if !right || ok == !report.cause.is_empty() {
+            return Some(format!("the report of record {index} contradicts itself: {report:?}"));
+        }
+        if report.status == Status::DELIVERY_TIMED_OUT {
+            let least = self.earliest_deadline();
+            let timeout = Micros::from_ms(self.plan.config.delivery_timeout_ms);
+            if !self.plan.own_deadlines && report.finished_at < least(sent) {
+                return Some(format!("record {index} timed out before its batch could: {report:?}"));
+            }
+            let settled = self.healed_at + Micros(self.plan.settle_us());
+            let lingers = self.plan.config.linger_us >= timeout.0;
+            if report.finished_at > settled && !lingers && !self.is_ghost(sent) {
+                return Some(format!("record {index} timed out long after the faults had stopped: {report:?}"));
+            }
+        }
+        if OUR_MISTAKES.contains(&report.status.code()) && !self.plan.may_answer(report.status.code()) {
+            return Some(format!("record {index} was refused as only a mistake of ours is: {report:?}"));
+        }
+        // With few retries a leader that moved long ago is one too many.
+        let may_try = self.plan.config.delivery_timeout_ms >= 2_000 && self.plan.config.retries > 100;
+        if sent.is_tail && !ok && may_try {
+            return Some(format!("record {index} was sent after everything had settled, and failed: {report:?}"));
+        }
+        None
+    }
+
+    fn is_ghost(&self, sent: &Sent) -> bool {
+        self.app.topics[sent.topic].name() == "ghost"
+    }
+
+    /// Without deadlines of their own, records expire with the batch that they are in, whose first record may be older.
+    fn earliest_deadline(&self) -> impl Fn(&Sent) -> Time {
+        let timeout = Micros::from_ms(self.plan.config.delivery_timeout_ms);
+        let first = self.app.sent.first().map_or(Time::ZERO, |sent| sent.accepted_at);
+        move |_| first + timeout
+    }
+
+    fn logs(&self) -> BTreeMap<(String, i32), Log> {
+        let mut logs = BTreeMap::new();
+        for (name, count) in self.topic_sizes() {
+            for index in 0..count {
+                let records = self.cluster.records(&name, index).expect("the partition exists");
+                let bases = self.cluster.batch_base_offsets(&name, index).expect("the partition exists");
+                logs.insert((name.clone(), index), Log { records, bases });
+            }
+        }
+        logs
+    }
+
+    /// What reports say against what the brokers have.
+    fn check_logs(&self) -> Option<String> {
+        let logs = self.logs();
+        // Where each record is: partition and offsets.
+        let mut copies: BTreeMap<usize, Vec<(&(String, i32), i64)>> = BTreeMap::new();
+        for (place, log) in &logs {
+            for stored in &log.records {
+                let Some(&index) = self.app.by_timestamp.get(&stored.timestamp_ms) else {
+                    return Some(format!("{place:?} has a record that was never accepted: {stored:?}"));
+                };
+                let sent = &self.app.sent[index];
+                if self.app.topics[sent.topic].name() != place.0 || sent.partition.is_some_and(|p| p as i32 != place.1)
+                {
+                    return Some(format!("record {index} is in {place:?}, where it was not sent"));
+                }
+                if (&stored.key, &stored.value, &stored.headers) != (&sent.key, &sent.value, &sent.headers) {
+                    return Some(format!("record {index} is in the log with other bytes: {stored:?}"));
+                }
+                copies.entry(index).or_default().push((place, stored.offset));
+            }
+        }
+        for (index, sent) in self.app.sent.iter().enumerate() {
+            let places = copies.get(&index).map_or(&[][..], |places| &places[..]);
+            if places.windows(2).any(|pair| pair[0].0 != pair[1].0) {
+                return Some(format!("record {index} is in several partitions: {places:?}"));
+            }
+            if let Some(report) = &sent.report {
+                let there =
+                    places.iter().any(|(place, offset)| place.1 == report.partition && *offset == report.offset);
+                let truthful = match report.persisted {
+                    Persisted::Yes => there,
+                    Persisted::No => places.is_empty(),
+                    Persisted::Maybe => true,
+                };
+                if !truthful {
+                    return Some(format!("record {index} is at {places:?}, and its report says {report:?}"));
+                }
+            }
+            // An answer that was read ends a batch: nothing sends it again.
+            let ended = places.iter().filter(|(place, offset)| {
+                let base = logs.get(*place).map_or(-1, |log| log.base_of(*offset));
+                self.answered.contains(&(place.0.clone(), place.1, base))
+            });
+            if ended.count() > 1 {
+                return Some(format!("record {index} was sent again after an answer for it: {places:?}"));
+            }
+        }
+        None
+    }
+
+    /// Order of what is acknowledged, and order of reports, where they are promised.
+    fn check_order(&self) -> Option<String> {
+        let one_in_flight = self.plan.config.max_in_flight_requests_per_connection == 1;
+        let promised = one_in_flight || self.plan.faults_span_us == 0;
+        if !promised {
+            return None;
+        }
+        let mut last: BTreeMap<(usize, i32), (usize, i64)> = BTreeMap::new();
+        let mut last_place: BTreeMap<(usize, i32), (usize, usize)> = BTreeMap::new();
+        // Own deadlines and purges end later batches before earlier ones.
+        let in_order = !self.plan.own_deadlines && !self.app.purged;
+        for (index, sent) in self.app.sent.iter().enumerate() {
+            let Some(report) = sent.report.as_ref().filter(|report| report.partition >= 0) else { continue };
+            let partition = (sent.topic, report.partition);
+            if report.persisted == Persisted::Yes
+                && let Some((before, offset)) = last.insert(partition, (index, report.offset))
+                && offset >= report.offset
+            {
+                return Some(format!(
+                    "records {before} and {index} changed places: offsets {offset}, {}",
+                    report.offset
+                ));
+            }
+            let was_batched = report.status != Status::UNKNOWN_PARTITION;
+            if in_order
+                && was_batched
+                && let Some((before, place)) = last_place.insert(partition, (index, report.place))
+                && place > report.place
+            {
+                return Some(format!("the reports of records {before} and {index} changed places"));
+            }
+        }
+        None
+    }
+}

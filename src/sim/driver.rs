@@ -1,0 +1,353 @@
+//! The application: sends records, takes reports, flushes, purges and closes, as threads of a program do, one at a time.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::{Happening, Sim};
+use crate::accumulator::{Command, Event, NeedsMemory, Sending, Tag, Topic};
+use crate::error::Status;
+use crate::record::{Header, Record};
+use crate::reports::{Completion, Dispatch, FinishedBatch, Item, Persisted, Phase};
+use crate::time::{Micros, Time};
+
+/// Sends of one record before the application gives it up.
+const TRIES_MAX: u32 = 2_000;
+const TIMESTAMP_MS: i64 = 1_600_000_000_000;
+const CALLBACK: usize = 1;
+
+/// A record as the application has it; its timestamp is its name.
+#[derive(Clone, Debug)]
+pub(super) struct Sent {
+    pub topic: usize,
+    pub partition: Option<u32>,
+    pub key: Option<Vec<u8>>,
+    pub value: Option<Vec<u8>>,
+    pub headers: Vec<(String, Option<Vec<u8>>)>,
+    pub timestamp_ms: i64,
+    pub own_timeout: Option<Micros>,
+    pub is_tagged: bool,
+    pub accepted_at: Time,
+    pub deadline: Time,
+    /// Sent when everything had settled: nothing excuses its loss.
+    pub is_tail: bool,
+    pub report: Option<Report>,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Report {
+    pub topic: String,
+    pub partition: i32,
+    pub status: Status,
+    pub persisted: Persisted,
+    pub phase: Phase,
+    pub offset: i64,
+    pub finished_at: Time,
+    pub attempts: u32,
+    pub cause: String,
+    /// Place among all reports.
+    pub place: usize,
+}
+
+pub(super) struct Flush {
+    pub completion: Arc<Completion>,
+    /// Records accepted before it.
+    pub before: usize,
+    pub asked_at: Time,
+    pub complete_at: Option<Time>,
+}
+
+#[derive(Default)]
+pub(super) struct App {
+    pub topics: Vec<Arc<Topic>>,
+    pub late: Vec<String>,
+    /// Accepted records, in order.
+    pub sent: Vec<Sent>,
+    pub by_timestamp: BTreeMap<i64, usize>,
+    /// Refused for want of memory, to be sent again, and how often that was tried.
+    blocked: Option<(Sent, u32)>,
+    pub left: usize,
+    pub made: usize,
+    pub flushes: Vec<Flush>,
+    pub purged: bool,
+    pub reports: usize,
+    pub given_up: usize,
+    pub is_closed: bool,
+}
+
+impl Sim {
+    pub(super) fn make_topics(&mut self) {
+        for (index, partitions) in self.plan.topics.clone().into_iter().enumerate() {
+            let name = format!("t{index}");
+            let replicas = i16::try_from(self.plan.brokers.min(3)).expect("few brokers");
+            self.cluster.topic_create(&name, partitions, replicas).expect("a legal topic");
+            let topic = self.accumulator.topics.intern(&name).expect("a legal name");
+            self.app.topics.push(topic);
+        }
+        for index in 0..self.plan.late_topics {
+            let name = format!("late{index}");
+            self.app.topics.push(self.accumulator.topics.intern(&name).expect("a legal name"));
+            self.app.late.push(name);
+        }
+        if self.plan.ghost_topic {
+            self.app.topics.push(self.accumulator.topics.intern("ghost").expect("a legal name"));
+        }
+    }
+
+    pub(super) fn create_late_topics(&mut self) {
+        for name in std::mem::take(&mut self.app.late) {
+            self.note(40, 0, 0, || format!("topic {name} is created"));
+            self.cluster.topic_create(&name, 2, 1).expect("a legal topic");
+        }
+    }
+
+    /// One step of the application.
+    pub(super) fn app_step(&mut self) {
+        if self.app.is_closed {
+            return;
+        }
+        for _ in 0..self.random.between(1, 4) {
+            if self.app.blocked.is_none() && self.app.left > 0 {
+                self.app.left -= 1;
+                let sent = self.make_record();
+                self.send(sent, 0);
+            } else if let Some((sent, tries)) = self.app.blocked.take() {
+                self.send(sent, tries);
+            }
+        }
+        if self.plan.flushes && self.random.percent(4) {
+            self.flush();
+        }
+        if self.plan.purges && self.random.percent(2) {
+            let (queued, in_flight) = self.random.pick(&[(true, false), (false, true), (true, true)]);
+            self.purge(queued, in_flight);
+        }
+        if self.random.percent(30) {
+            self.take_reports();
+        }
+        if !self.app.late.is_empty() && self.random.percent(5) {
+            self.create_late_topics();
+        }
+    }
+
+    /// The next step, as long as there is something left to send.
+    pub(super) fn app_goes_on(&mut self) {
+        if !self.app.is_closed && (self.app.left > 0 || self.app.blocked.is_some()) {
+            let most = (2 * self.plan.app_span_us / (1 + self.plan.records as u64)).max(10);
+            let pause = if self.app.blocked.is_some() {
+                self.random.micros(1_000, 20_000)
+            } else {
+                self.random.micros(0, most)
+            };
+            self.schedule(self.now + pause, Happening::App);
+        }
+    }
+
+    fn make_record(&mut self) -> Sent {
+        let topic = self.random.below(self.app.topics.len() as u64) as usize;
+        let partitions = self.plan.topics.get(topic).copied().unwrap_or(2) as u64;
+        let partition = match self.random.below(10) {
+            0..=5 => Some(self.random.below(partitions) as u32),
+            6 if self.random.percent(10) => Some(partitions as u32 + 3),
+            _ => None,
+        };
+        let key = match self.random.below(4) {
+            0 => Some(Vec::new()),
+            1 | 2 => Some(format!("key{}", self.random.below(20)).into_bytes()),
+            _ => None,
+        };
+        let value = match self.random.below(10) {
+            0 => None,
+            1 => Some(Vec::new()),
+            _ => {
+                let len = self.random.between(0, self.plan.record_bytes_most) as usize;
+                let fill = self.random.next() as u8;
+                Some((0..len).map(|at| fill.wrapping_add(at as u8)).collect())
+            }
+        };
+        let headers = if self.random.percent(15) {
+            vec![("h".to_owned(), Some(b"1".to_vec())), ("h".to_owned(), None), (String::new(), Some(Vec::new()))]
+        } else {
+            Vec::new()
+        };
+        let own = self.plan.own_deadlines && self.random.percent(30);
+        let own_timeout = own.then(|| self.random.micros(1_000, 3_000_000));
+        let is_tagged = own || !self.plan.untagged || self.random.percent(70);
+        self.record(topic, partition, key, value, headers, own_timeout, is_tagged)
+    }
+
+    #[allow(clippy::too_many_arguments)] // A record's own fields, from two places.
+    pub(super) fn record(
+        &mut self,
+        topic: usize,
+        partition: Option<u32>,
+        key: Option<Vec<u8>>,
+        value: Option<Vec<u8>>,
+        headers: Vec<(String, Option<Vec<u8>>)>,
+        own_timeout: Option<Micros>,
+        is_tagged: bool,
+    ) -> Sent {
+        self.app.made += 1;
+        let mut timestamp_ms = TIMESTAMP_MS + self.app.made as i64;
+        if self.random.percent(2) {
+            // Further away than a batch's 32-bit deltas reach, to both sides.
+            timestamp_ms += self.random.pick(&[-5_000_000_000, 3_000_000_000, 9_000_000_000]);
+        }
+        Sent {
+            topic,
+            partition,
+            key,
+            value,
+            headers,
+            timestamp_ms,
+            own_timeout,
+            is_tagged,
+            accepted_at: Time::ZERO,
+            deadline: Time::NEVER,
+            is_tail: false,
+            report: None,
+        }
+    }
+
+    /// Sends; a refusal for want of memory is kept to be tried again.
+    pub(super) fn send(&mut self, mut sent: Sent, tries: u32) -> bool {
+        let headers: Vec<Header<'_>> =
+            sent.headers.iter().map(|(name, value)| Header { name, value: value.as_deref() }).collect();
+        let record = Record {
+            key: sent.key.as_deref(),
+            value: sent.value.as_deref(),
+            headers: &headers,
+            timestamp_ms: sent.timestamp_ms,
+        };
+        let index = self.app.sent.len();
+        let tag = sent.is_tagged.then_some(Tag { callback: CALLBACK, opaque: index });
+        let how = Sending { partition: sent.partition, tag, own_timeout: sent.own_timeout };
+        let now = self.now;
+        let topic = self.app.topics[sent.topic].clone();
+        match self.accumulator.append(&topic, &record, &how, &mut None, || now) {
+            Ok(()) => {
+                sent.accepted_at = now;
+                let timeout = Micros::from_ms(self.plan.config.delivery_timeout_ms);
+                sent.deadline = now + sent.own_timeout.unwrap_or(timeout);
+                self.note(41, index as u64, 0, || {
+                    format!("record {index} to {} {:?} accepted", topic.name(), sent.partition)
+                });
+                self.app.by_timestamp.insert(sent.timestamp_ms, index);
+                self.app.sent.push(sent);
+                self.after_application();
+                true
+            }
+            Err(NeedsMemory(bytes)) => {
+                self.note(42, bytes as u64, 0, || format!("a record needs {bytes} bytes of memory"));
+                if self.accumulator.memory.raise_pressure() {
+                    self.accumulator.inbox.tell(Event::Pressure, Time::ZERO);
+                }
+                if tries >= TRIES_MAX || bytes > self.accumulator.memory.limit() {
+                    self.app.given_up += 1;
+                } else {
+                    self.app.blocked = Some((sent, tries + 1));
+                }
+                self.after_application();
+                false
+            }
+        }
+    }
+
+    pub(super) fn flush(&mut self) -> Arc<Completion> {
+        let completion = Arc::new(Completion::default());
+        self.note(43, self.app.sent.len() as u64, 0, || "flush".into());
+        let (before, asked_at) = (self.app.sent.len(), self.now);
+        self.app.flushes.push(Flush { completion: completion.clone(), before, asked_at, complete_at: None });
+        self.accumulator.inbox.command(Command::Flush { started: Arc::default(), done: completion.clone() });
+        self.after_application();
+        completion
+    }
+
+    pub(super) fn purge(&mut self, queued: bool, in_flight: bool) {
+        self.note(44, queued.into(), in_flight.into(), || format!("purge queued={queued} in_flight={in_flight}"));
+        self.app.purged = true;
+        self.accumulator.inbox.command(Command::Purge { queued, in_flight, done: Arc::new(Completion::default()) });
+        self.after_application();
+    }
+
+    pub(super) fn abort(&mut self) {
+        self.note(45, 0, 0, || "close: abort".into());
+        self.app.is_closed = true;
+        self.accumulator.inbox.command(Command::Abort);
+        self.after_application();
+    }
+
+    /// A wake-up that the application caused is on its way.
+    fn after_application(&mut self) {
+        if self.woken.swap(false, std::sync::atomic::Ordering::SeqCst) {
+            let delay = self.random.micros(0, 100);
+            self.schedule(self.now + delay, Happening::Wake);
+        }
+    }
+
+    /// Takes every report that is there and notes it at its record.
+    pub(super) fn take_reports(&mut self) {
+        let reports = self.reports.clone();
+        let all = Completion::default();
+        reports.complete(&all);
+        let mut wrong = Vec::new();
+        let mut noted = Vec::new();
+        let dispatch = reports.wait_for(&all, None, |item| {
+            if let Item::Batch(batch) = item {
+                self.app.take(batch, &mut wrong);
+                noted.push((batch.status, batch.partition, batch.base_offset, batch.slots.len()));
+            }
+        });
+        for (status, partition, offset, count) in noted {
+            self.note(46, offset as u64, count as u64, || {
+                format!("{count} reports: {status:?}, partition {partition}, base offset {offset}")
+            });
+        }
+        if !matches!(dispatch, Dispatch::Done(_)) {
+            self.fail(format!("taking reports ended with {dispatch:?}"));
+        }
+        if let Some(text) = wrong.pop() {
+            self.fail(text);
+        }
+    }
+}
+
+impl App {
+    fn take(&mut self, batch: &FinishedBatch, wrong: &mut Vec<String>) {
+        for slot in &batch.slots {
+            let place = self.reports;
+            self.reports += 1;
+            let Some(sent) = self.sent.get_mut(slot.opaque) else {
+                wrong.push(format!("a report for record {}, which was never accepted", slot.opaque));
+                continue;
+            };
+            if !sent.is_tagged || slot.callback != CALLBACK {
+                wrong.push(format!("a report for record {}, which wanted none", slot.opaque));
+            }
+            if sent.report.is_some() {
+                wrong.push(format!("record {} has two reports", slot.opaque));
+            }
+            let len = |bytes: &Option<Vec<u8>>| bytes.as_ref().map_or(-1, |bytes| bytes.len() as i32);
+            if (slot.key_len, slot.value_len) != (len(&sent.key), len(&sent.value)) {
+                wrong.push(format!("the report of record {} has another record's lengths", slot.opaque));
+            }
+            let timestamp_ms = batch.base_timestamp_ms + i64::from(slot.timestamp_delta_ms);
+            if timestamp_ms != sent.timestamp_ms {
+                let expected = sent.timestamp_ms;
+                wrong.push(format!("record {} has timestamp {expected}, its report {timestamp_ms}", slot.opaque));
+            }
+            let offset = if batch.base_offset < 0 { -1 } else { batch.base_offset + i64::from(slot.offset_delta) };
+            sent.report = Some(Report {
+                topic: batch.topic.to_string_lossy().into_owned(),
+                partition: batch.partition,
+                status: batch.status,
+                persisted: batch.persisted,
+                phase: batch.phase,
+                offset,
+                finished_at: batch.finished_at,
+                attempts: batch.attempts,
+                cause: batch.cause.as_ref().map_or_else(String::new, |cause| cause.to_string_lossy().into_owned()),
+                place,
+            });
+        }
+    }
+}
