@@ -18,6 +18,8 @@ mod partition_log;
 mod produce;
 mod reader;
 mod request;
+// The server is the part of the mock that lives in real time.
+#[allow(clippy::disallowed_methods)]
 mod server;
 mod stats;
 #[cfg(test)]
