@@ -329,7 +329,7 @@ impl Sender {
     fn adopt_topic(&mut self, now: Time, id: u32, topic: &Arc<Topic>, info: &TopicInfo) -> bool {
         let indexes = info.partitions.iter().map(|partition| partition.index);
         // Partitions are numbered from 0; an answer that leaves one out must not shift the others.
-        let count = indexes.max().map_or(0, |most| most.max(-1) + 1) as u32;
+        let count = indexes.max().map_or(0, |most| most.max(-1).saturating_add(1)) as u32;
         if let Some(state) = self.cluster.topics.get_mut(&id) {
             state.missing = None;
         }
