@@ -208,6 +208,7 @@ impl Sender {
         if self.cluster.asked.is_some_and(|(conn, _)| Some(conn) == asked) {
             self.cluster.asked = None;
         }
+        self.throttle(now, id, answer.throttle_time_ms);
         if answer.topics.iter().any(|topic| topic.error_code == REBOOTSTRAP_REQUIRED) {
             self.cluster.rebootstrapping = true;
             self.cluster.wanted = true;
