@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use super::connection::{Connection, Phase};
-use crate::time::Time;
+use crate::time::{Micros, Time};
 
 /// Entries of the bootstrap list are brokers with ids of their own: -1, -2, …
 pub fn bootstrap_id(index: usize) -> i32 {
@@ -27,7 +27,18 @@ pub struct Broker {
     pub last_error: Option<String>,
     /// When this broker's timer was last armed for: saves an entry per request.
     pub armed_at: Time,
+    /// What the log last said of it.
+    announced: Option<bool>,
+    /// Changes that may be logged before the log falls silent about this broker, and when it was last allowed one more.
+    lines_left: u32,
+    refilled_at: Time,
+    /// Changes that were not logged.
+    unlogged: u32,
 }
+
+/// A broker that comes and goes may say so this often in a row, then once per `LOG_REFILL`.
+const LOG_LINES_IN_A_ROW: u32 = 6;
+const LOG_REFILL: Micros = Micros::from_ms(10_000);
 
 impl Broker {
     pub fn new(id: i32, host: String, port: u16) -> Broker {
@@ -41,7 +52,30 @@ impl Broker {
             retry_at: Time::ZERO,
             last_error: None,
             armed_at: Time::NEVER,
+            announced: None,
+            lines_left: LOG_LINES_IN_A_ROW,
+            refilled_at: Time::ZERO,
+            unlogged: 0,
         }
+    }
+
+    /// Whether a change of state is worth a line, and how many went unlogged before it.
+    pub fn announce(&mut self, now: Time, is_up: bool) -> Option<u32> {
+        if self.announced == Some(is_up) {
+            return None;
+        }
+        self.announced = Some(is_up);
+        let earned = now.since(self.refilled_at).0 / LOG_REFILL.0;
+        if earned > 0 {
+            self.lines_left = LOG_LINES_IN_A_ROW.min(self.lines_left.saturating_add(earned.min(100) as u32));
+            self.refilled_at = now;
+        }
+        if self.lines_left == 0 {
+            self.unlogged += 1;
+            return None;
+        }
+        self.lines_left -= 1;
+        Some(std::mem::take(&mut self.unlogged))
     }
 
     pub fn is_bootstrap(&self) -> bool {
@@ -59,5 +93,20 @@ impl Broker {
         } else {
             format!("broker {} ({}:{})", self.id, self.host, self.port)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_broker_that_flaps_does_not_flood_the_log() {
+        let mut broker = Broker::new(1, "h".into(), 1);
+        assert_eq!(broker.announce(Time::ZERO, true), Some(0));
+        assert_eq!(broker.announce(Time::ZERO, true), None, "nothing changed");
+        let logged = (0..100).filter(|i| broker.announce(Time(*i), i % 2 == 1).is_some()).count();
+        assert_eq!(logged, LOG_LINES_IN_A_ROW as usize - 1);
+        assert_eq!(broker.announce(Time::ZERO + LOG_REFILL, false), Some(95));
     }
 }

@@ -19,6 +19,8 @@ use crate::wire::api::{BrokerInfo, MetadataAnswer, TopicInfo, decode_metadata, e
 
 /// A broker that takes longer than this to answer is not asked again now; another is.
 const ATTEMPT_TIMEOUT_MS: u64 = 5_000;
+/// A connection that is not made by then has another tried beside it.
+const CONNECT_PATIENCE: Micros = Micros::from_ms(1_000);
 const REBOOTSTRAP_REQUIRED: i16 = 129;
 
 pub struct Cluster {
@@ -39,6 +41,8 @@ pub struct Cluster {
     last_answer: Time,
     /// Brokers learned from metadata are distrusted until the bootstrap list has answered.
     rebootstrapping: bool,
+    /// The log has said so, and no learned broker has answered since.
+    rebootstrap_told: bool,
 }
 
 /// A topic that records were sent to.
@@ -48,6 +52,8 @@ pub struct TopicState {
     pub partitions: Vec<u32>,
     /// Since when answers say that it does not exist, and how.
     pub missing: Option<(Time, i16)>,
+    /// Tells a topic from one of the same name that was made after it was deleted; zero when not told.
+    pub topic_id: [u8; 16],
 }
 
 impl Cluster {
@@ -63,6 +69,7 @@ impl Cluster {
             attempts: 0,
             last_answer: now,
             rebootstrapping: false,
+            rebootstrap_told: false,
         }
     }
 
@@ -83,7 +90,7 @@ impl Sender {
     pub(super) fn topic_wanted(&mut self, now: Time, id: u32, deadline: Time) {
         let topic = self.accumulator.topics.by_id(id);
         if let Entry::Vacant(vacant) = self.cluster.topics.entry(id) {
-            vacant.insert(TopicState { topic, partitions: Vec::new(), missing: None });
+            vacant.insert(TopicState { topic, partitions: Vec::new(), missing: None, topic_id: [0; 16] });
             // The back-off is for repeated questions: a new topic is asked for at once.
             self.cluster.not_before = Time::ZERO;
         }
@@ -169,10 +176,12 @@ impl Sender {
         if let Some(broker) = least {
             return Source::Ask(broker.id);
         }
-        let connecting = |broker: &Broker| broker.connection.as_ref().is_some_and(|c| c.phase != Phase::Ready);
-        if self.brokers.values().filter(usable).any(connecting) {
-            // Its outcome, either way, calls `drive_metadata` again.
-            return Source::Wait(Time::NEVER);
+        // One connection at a time is being made, unless it takes long: then another is tried beside it.
+        let making = self.brokers.values().filter(usable).filter_map(|broker| broker.connection.as_ref());
+        let begun_at = making.filter(|c| c.phase != Phase::Ready).map(|c| c.begun_at).max();
+        let patience_ends = begun_at.map_or(Time::ZERO, |begun_at| begun_at + CONNECT_PATIENCE);
+        if now < patience_ends {
+            return Source::Wait(patience_ends);
         }
         let idle = self.brokers.values().filter(usable).filter(|broker| broker.connection.is_none());
         let free: Vec<i32> = idle.clone().filter(|broker| broker.retry_at <= now).map(|broker| broker.id).collect();
@@ -196,8 +205,11 @@ impl Sender {
         let none_answers = learned.clone().all(|broker| broker.connection.is_none() && broker.failures > 0);
         let silent = now.since(self.cluster.last_answer) >= trigger && learned.clone().all(|b| !b.is_ready());
         if none_answers || silent {
-            self.reports.log(5, "METADATA", || "no known broker answers: asking the bootstrap servers again".into());
             self.cluster.rebootstrapping = true;
+            if !std::mem::replace(&mut self.cluster.rebootstrap_told, true) {
+                let text = "no known broker answers: asking the bootstrap servers again";
+                self.reports.log(5, "METADATA", || text.into());
+            }
         }
     }
 
@@ -216,6 +228,7 @@ impl Sender {
         if self.cluster.asked.is_some_and(|(conn, _)| Some(conn) == asked) {
             self.cluster.asked = None;
         }
+        self.throttle(now, id, answer.throttle_time_ms);
         if answer.topics.iter().any(|topic| topic.error_code == REBOOTSTRAP_REQUIRED) {
             self.cluster.rebootstrapping = true;
             self.cluster.wanted = true;
@@ -235,6 +248,8 @@ impl Sender {
             let known = self.cluster.cluster_id.take();
             self.cluster.cluster_id = answer.cluster_id.clone();
             if let (Some(old), Some(new)) = (known, &self.cluster.cluster_id) {
+                // Another cluster counts its leaders' epochs anew.
+                self.partitions.iter_mut().for_each(|state| state.leader_epoch = -1);
                 let text =
                     format!("the cluster id changed from {old} to {new}: do the bootstrap servers name one cluster?");
                 self.reports.log(4, "METADATA", || text);
@@ -242,6 +257,10 @@ impl Sender {
         }
         self.adopt_brokers(now, id, &answer);
         self.adopt_topics(now, answer);
+        self.leave_silent_leaders(now);
+        if id >= 0 {
+            self.cluster.rebootstrap_told = false;
+        }
         self.arm_idle(id);
         self.drive_metadata(now);
         Ok(())
@@ -345,10 +364,11 @@ impl Sender {
     fn adopt_topic(&mut self, now: Time, id: u32, topic: &Arc<Topic>, info: &TopicInfo) -> bool {
         let indexes = info.partitions.iter().map(|partition| partition.index);
         // Partitions are numbered from 0; an answer that leaves one out must not shift the others.
-        let count = indexes.max().map_or(0, |most| most.max(-1) + 1) as u32;
+        let count = indexes.max().map_or(0, |most| most.max(-1).saturating_add(1)) as u32;
         if let Some(state) = self.cluster.topics.get_mut(&id) {
             state.missing = None;
         }
+        self.notice_recreation(id, topic, info);
         let known = topic.partition_count();
         if count as usize > info.partitions.len() || count > PARTITIONS_MAX {
             return true;
@@ -393,6 +413,19 @@ impl Sender {
         }
         let state = self.cluster.topics.get(&id);
         state.is_some_and(|state| state.partitions.iter().any(|dense| self.leaderless.contains(dense)))
+    }
+
+    /// A topic of the same name but another id is another topic: its leaders' epochs begin anew.
+    fn notice_recreation(&mut self, id: u32, topic: &Topic, info: &TopicInfo) {
+        let Some(state) = self.cluster.topics.get_mut(&id) else { return };
+        let before = std::mem::replace(&mut state.topic_id, info.topic_id);
+        if before == [0; 16] || before == info.topic_id {
+            return;
+        }
+        for dense in &state.partitions {
+            self.partitions[*dense as usize].leader_epoch = -1;
+        }
+        self.reports.log(5, "METADATA", || format!("topic '{}' was deleted and made again", topic.name()));
     }
 
     /// Takes over a leader unless the answer is older than what is known. True when records may now be sent there.

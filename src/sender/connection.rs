@@ -31,7 +31,11 @@ pub struct Connection {
     pub written_bytes: u64,
     /// KIP-219: the broker asked for silence until then.
     pub throttled_until: Time,
+    /// When connecting began.
+    pub begun_at: Time,
     pub last_used: Time,
+    /// Newer metadata was asked for because the oldest request has waited for long: once per request is enough.
+    pub doubted: Option<i32>,
     next_correlation_id: i32,
     /// The start of a response whose end has not come yet.
     input: Vec<u8>,
@@ -45,6 +49,7 @@ pub struct Request {
     pub kind: Kind,
     /// Its place in the connection's byte stream: tells whether the socket took any or all of it.
     pub end: u64,
+    pub sent_at: Time,
     pub deadline: Time,
 }
 
@@ -79,7 +84,9 @@ impl Connection {
             queued_bytes: 0,
             written_bytes: 0,
             throttled_until: Time::ZERO,
+            begun_at: now,
             last_used: now,
+            doubted: None,
             next_correlation_id: 0,
             input: Vec::new(),
         }
@@ -100,7 +107,14 @@ impl Connection {
     pub fn push(&mut self, now: Time, correlation_id: i32, version: i16, kind: Kind, len: usize, deadline: Time) {
         self.queued_bytes += len as u64;
         self.last_used = now;
-        self.requests.push_back(Request { correlation_id, version, kind, end: self.queued_bytes, deadline });
+        self.requests.push_back(Request {
+            correlation_id,
+            version,
+            kind,
+            end: self.queued_bytes,
+            sent_at: now,
+            deadline,
+        });
     }
 
     pub fn unwritten_bytes(&self) -> u64 {
@@ -118,6 +132,11 @@ impl Connection {
     /// When the oldest request must have been answered.
     pub fn request_deadline(&self) -> Time {
         self.requests.iter().map(|request| request.deadline).min().unwrap_or(Time::NEVER)
+    }
+
+    /// The oldest produce request that waits for its answer.
+    pub fn oldest_produce(&self) -> Option<&Request> {
+        self.requests.iter().find(|request| matches!(request.kind, Kind::Produce { answered: true, .. }))
     }
 
     /// Takes input apart: gives each whole response (without its length) to `take` until that answers false. The error is

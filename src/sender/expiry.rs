@@ -86,8 +86,7 @@ impl Sender {
 
     /// Nobody needs to look for the leader of a partition that has nothing left.
     fn leave_leaderless(&mut self, dense: u32) {
-        let state = &self.partitions[dense as usize];
-        if state.retries.is_empty() && !state.shared().has_batch(|_, _| true) {
+        if !self.partitions[dense as usize].has_any() {
             self.leaderless.remove(&dense);
         }
     }

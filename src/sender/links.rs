@@ -6,12 +6,15 @@ use super::frame::Frame;
 use super::timers::Timer;
 use super::verdict::Outcome;
 use super::{Action, ConnId, Sender};
+use crate::accumulator::NO_LEADER;
 use crate::time::{Micros, Time};
 use crate::wire::api::{choose_version, decode_api_versions, encode_api_versions};
 use crate::wire::header::{Api, split_response};
 
 /// A broker that accepts a connection and then stays silent is no broker.
 const API_VERSIONS_TIMEOUT_MS: u64 = 10_000;
+/// A produce request that waits longer makes us ask others who leads its partitions.
+const DOUBT_AFTER: Micros = Micros::from_ms(1_000);
 const UNSUPPORTED_VERSION: i16 = 35;
 /// ApiVersions: the version asked for first, and the one that every broker answers.
 const API_VERSIONS: (i16, i16) = (3, 0);
@@ -81,7 +84,7 @@ impl Sender {
         connection.push(now, correlation_id, version, kind, frame.len(), deadline);
         let conn = connection.id;
         self.actions.push_back(Action::Write { conn, frame });
-        self.arm_broker(id, deadline);
+        self.arm_broker(id, deadline.min(now + DOUBT_AFTER));
     }
 
     /// So many more bytes were accepted by the socket.
@@ -149,6 +152,13 @@ impl Sender {
             ));
         }
         let Some(request) = connection.requests.remove(at) else { return Ok(()) };
+        if !matches!(request.kind, Kind::ApiVersions)
+            && let Some(broker) = self.brokers.get_mut(&id)
+        {
+            // Only now it is known to be of use: one that greets and hangs up keeps its back-off.
+            broker.failures = 0;
+            broker.last_error = None;
+        }
         match request.kind {
             Kind::ApiVersions => self.handle_versions(now, id, request.version, body),
             Kind::Metadata => self.handle_metadata(now, id, request.version, body),
@@ -174,15 +184,16 @@ impl Sender {
         let (produce, metadata) = (choose(Api::Produce)?, choose(Api::Metadata)?);
         let Some(broker) = self.brokers.get_mut(&id) else { return Ok(()) };
         let label = broker.label();
-        broker.failures = 0;
-        broker.last_error = None;
+        if let Some(unlogged) = broker.announce(now, true) {
+            let more = unlogged_words(unlogged);
+            self.reports.log(6, "BROKER", || format!("{label}: connected{more}"));
+        }
         if let Some(connection) = &mut broker.connection {
             connection.produce_version = produce;
             connection.metadata_version = metadata;
             connection.ranges = answer.ranges;
             connection.phase = Phase::Ready;
         }
-        self.reports.log(6, "BROKER", || format!("{label}: connected"));
         self.drive_metadata(now);
         self.pump_soon.push(id);
         Ok(())
@@ -208,14 +219,19 @@ impl Sender {
         let Some(broker) = self.brokers.get_mut(&id) else { return };
         let Some(connection) = broker.connection.take() else { return };
         let label = broker.label();
-        let idle = connection.phase == Phase::Ready && connection.requests.is_empty();
+        // With acks=0 a broker says that something is wrong by hanging up, and nothing is outstanding then.
+        let refused = self.config.acks == 0
+            && now.since(connection.last_used) < Micros::from_ms(self.config.request_timeout_ms)
+            && connection.queued_bytes > 0;
+        let idle = connection.phase == Phase::Ready && connection.requests.is_empty() && !refused;
         if idle && broker.failures == 0 {
             // Brokers close idle connections: that is no failure.
             self.reports.log(7, "BROKER", || format!("{label}: idle connection ended: {reason}"));
         } else {
             broker.failures += 1;
-            if broker.failures == 1 {
-                self.reports.log(4, "BROKER", || format!("{label}: {reason}; connecting again"));
+            if let Some(unlogged) = broker.announce(now, false) {
+                let more = unlogged_words(unlogged);
+                self.reports.log(4, "BROKER", || format!("{label}: {reason}; connecting again{more}"));
             }
         }
         let step = broker.failures;
@@ -243,7 +259,7 @@ impl Sender {
         }
         // A partition that waits here may have moved meanwhile, and others may know.
         let waits = self.brokers.get(&id).is_some_and(|broker| !broker.ready.is_empty());
-        if waits || !self.leaderless.is_empty() {
+        if waits || refused || !self.leaderless.is_empty() {
             self.refresh_metadata(now);
         }
         if waits {
@@ -286,11 +302,56 @@ impl Sender {
             self.connection_ended(now, conn, "closed after connections.max.idle.ms without use".into(), false);
             return;
         }
+        // A leader that does not answer may have lost its partitions: others know long before the request times out.
+        let mut doubt_at = Time::NEVER;
+        let mut doubt = false;
+        if let Some(oldest) = connection.oldest_produce()
+            && connection.doubted != Some(oldest.correlation_id)
+        {
+            doubt_at = oldest.sent_at + DOUBT_AFTER;
+            doubt = doubt_at <= now;
+        }
+        if doubt {
+            doubt_at = Time::NEVER;
+        }
         let throttled = if connection.throttled_until > now { connection.throttled_until } else { Time::NEVER };
         // Idle for long enough, but throttled work waits: its own timer comes.
         let idle_at = if idle_at > now { idle_at } else { Time::NEVER };
-        self.arm_broker(id, due.min(idle_at).min(throttled));
+        if doubt && let Some(connection) = self.brokers.get_mut(&id).and_then(|broker| broker.connection.as_mut()) {
+            connection.doubted = connection.oldest_produce().map(|oldest| oldest.correlation_id);
+        }
+        self.arm_broker(id, due.min(idle_at).min(throttled).min(doubt_at));
+        if doubt {
+            self.refresh_metadata(now);
+        }
         self.pump_soon.push(id);
+    }
+
+    /// Connections whose partitions have all got another leader while a request stood unanswered end now: what is in doubt
+    /// there is retried at the new leaders, without waiting for request.timeout.ms.
+    pub(super) fn leave_silent_leaders(&mut self, now: Time) {
+        let mut left = Vec::new();
+        for (id, broker) in &self.brokers {
+            let Some(connection) = &broker.connection else { continue };
+            let Some(oldest) = connection.oldest_produce() else { continue };
+            if now.since(oldest.sent_at) < DOUBT_AFTER {
+                continue;
+            }
+            let moved = |dense: u32| {
+                let state = &self.partitions[dense as usize];
+                state.leader != *id && state.leader != NO_LEADER
+            };
+            let all_moved = connection.requests.iter().all(|request| match &request.kind {
+                Kind::Produce { parts, .. } => parts.iter().all(|part| moved(part.partition)),
+                _ => true,
+            });
+            if all_moved {
+                left.push(connection.id);
+            }
+        }
+        for conn in left {
+            self.drop_connection(now, conn, "it does not answer, and its partitions have other leaders".into());
+        }
     }
 
     /// Arms the broker's timer unless it fires earlier anyway.
@@ -312,4 +373,8 @@ impl Sender {
             self.arm_broker(id, at);
         }
     }
+}
+
+fn unlogged_words(unlogged: u32) -> String {
+    if unlogged == 0 { String::new() } else { format!(" ({unlogged} changes before this were not logged)") }
 }

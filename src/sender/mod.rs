@@ -234,6 +234,10 @@ impl Sender {
             }
             return;
         }
+        if !state.has_any() {
+            // Purged or expired while it lingered: nobody needs a leader.
+            return;
+        }
         if self.leaderless.insert(partition) || !self.cluster.is_wanted() {
             self.refresh_metadata(now);
         }

@@ -97,6 +97,11 @@ impl PartitionState {
         self.topic.partition(self.index).expect("published partitions exist")
     }
 
+    /// Whether anything is left to be sent, now or later.
+    pub fn has_any(&self) -> bool {
+        !self.retries.is_empty() || self.shared().has_batch(|_, _| true)
+    }
+
     pub fn label(&self) -> String {
         format!("{} [{}]", self.topic.name(), self.index)
     }

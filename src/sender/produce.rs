@@ -296,7 +296,7 @@ impl Sender {
         }
     }
 
-    fn throttle(&mut self, now: Time, id: i32, throttle_ms: i32) {
+    pub(super) fn throttle(&mut self, now: Time, id: i32, throttle_ms: i32) {
         if throttle_ms <= 0 {
             return;
         }

@@ -122,7 +122,9 @@ impl Sim {
                 return Some(format!("record {index} timed out before its batch could: {report:?}"));
             }
             let settled = self.healed_at + Micros(self.plan.settle_us());
-            let lingers = self.plan.config.linger_us >= timeout.0;
+            // Half a response that nobody asked for is only noticed with the next one, which then is late.
+            let lingers = self.plan.config.linger_us >= timeout.0
+                || self.plan.config.delivery_timeout_ms <= self.plan.config.request_timeout_ms + 1_000;
             if report.finished_at > settled && !lingers && !self.is_ghost(sent) {
                 return Some(format!("record {index} timed out long after the faults had stopped: {report:?}"));
             }

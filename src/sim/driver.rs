@@ -52,7 +52,6 @@ pub(super) struct Flush {
     pub completion: Arc<Completion>,
     /// Records accepted before it.
     pub before: usize,
-    pub asked_at: Time,
     pub complete_at: Option<Time>,
 }
 
@@ -255,8 +254,8 @@ impl Sim {
     pub(super) fn flush(&mut self) -> Arc<Completion> {
         let completion = Arc::new(Completion::default());
         self.note(43, self.app.sent.len() as u64, 0, || "flush".into());
-        let (before, asked_at) = (self.app.sent.len(), self.now);
-        self.app.flushes.push(Flush { completion: completion.clone(), before, asked_at, complete_at: None });
+        let before = self.app.sent.len();
+        self.app.flushes.push(Flush { completion: completion.clone(), before, complete_at: None });
         self.accumulator.inbox.command(Command::Flush { started: Arc::default(), done: completion.clone() });
         self.after_application();
         completion

@@ -26,8 +26,6 @@ pub(super) struct Link {
     pub outstanding: usize,
     /// Bytes were put into the stream that no broker sends: what the client makes of later ones is not known.
     pub is_dirty: bool,
-    /// When produce requests were handed over: named scenarios look at it.
-    pub opened_at: Time,
 }
 
 struct Outgoing {
@@ -104,7 +102,6 @@ impl Sim {
                 broker_input: Vec::new(),
                 outstanding: 0,
                 is_dirty: false,
-                opened_at: self.now,
             },
         );
         let frozen = broker.is_some_and(|broker| self.cluster.is_frozen(broker));
