@@ -38,6 +38,9 @@ pub struct Topic {
     pub(super) parked: Mutex<VecDeque<ParkedRecord>>,
 }
 
+/// A header's name and value.
+pub type OwnHeader = (Box<str>, Option<Box<[u8]>>);
+
 /// A record with its own copy of everything: only until its topic's partitions are known.
 #[derive(Debug)]
 pub struct ParkedRecord {
@@ -45,7 +48,7 @@ pub struct ParkedRecord {
     pub partition: Option<u32>,
     pub key: Option<Box<[u8]>>,
     pub value: Option<Box<[u8]>>,
-    pub headers: Vec<(Box<str>, Option<Box<[u8]>>)>,
+    pub headers: Vec<OwnHeader>,
     pub timestamp_ms: i64,
     pub tag: Option<Tag>,
     pub parked_at: Time,

@@ -282,7 +282,7 @@ impl Sender {
         let status = outcome.status();
         let mut cause = String::new();
         if answer.code != 0 {
-            let detail = answer.message.map_or_else(|| status.text().to_owned(), |text| text);
+            let detail = answer.message.unwrap_or_else(|| status.text().to_owned());
             cause = format!("{label}: {}: {detail}", status.name());
         }
         self.settle(now, answer.part, outcome, facts, &cause);
