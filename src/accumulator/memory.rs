@@ -350,6 +350,7 @@ fn new_chunk(recycled: Option<Box<[u8]>>, capacity: usize) -> Chunk {
 }
 
 #[cfg(test)]
+#[allow(clippy::disallowed_methods)] // Waiting threads are tested in real time.
 mod tests {
     use super::*;
     use std::time::Duration;

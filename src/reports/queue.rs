@@ -295,6 +295,7 @@ impl Drop for Turn<'_> {
 }
 
 #[cfg(test)]
+#[allow(clippy::disallowed_methods)] // Waiting threads are tested in real time.
 mod tests {
     use super::*;
     use crate::error::Status;

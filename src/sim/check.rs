@@ -14,6 +14,11 @@ const SLACK: Micros = Micros(1_000);
 /// Codes that only a mistake of ours brings about when no broker was told to answer them.
 const OUR_MISTAKES: [i32; 5] = [2, 21, 35, 42, 87];
 
+/// Topic and partition.
+type Place = (String, i32);
+/// Where a record is: partitions and offsets.
+type Copies<'a> = Vec<(&'a Place, i64)>;
+
 /// A partition's log: its records, and the base offset of each one's batch.
 struct Log {
     records: Vec<StoredRecord>,
@@ -112,7 +117,7 @@ impl Sim {
             Persisted::Maybe => !ok || acks0,
             Persisted::No => !ok,
         };
-        if !right || ok == !report.cause.is_empty() {
+        if !right || ok != report.cause.is_empty() {
             return Some(format!("the report of record {index} contradicts itself: {report:?}"));
         }
         if report.status == Status::DELIVERY_TIMED_OUT {
@@ -151,7 +156,7 @@ impl Sim {
         move |_| first + timeout
     }
 
-    fn logs(&self) -> BTreeMap<(String, i32), Log> {
+    fn logs(&self) -> BTreeMap<Place, Log> {
         let mut logs = BTreeMap::new();
         for (name, count) in self.topic_sizes() {
             for index in 0..count {
@@ -167,7 +172,7 @@ impl Sim {
     fn check_logs(&self) -> Option<String> {
         let logs = self.logs();
         // Where each record is: partition and offsets.
-        let mut copies: BTreeMap<usize, Vec<(&(String, i32), i64)>> = BTreeMap::new();
+        let mut copies: BTreeMap<usize, Copies<'_>> = BTreeMap::new();
         for (place, log) in &logs {
             for stored in &log.records {
                 let Some(&index) = self.app.by_timestamp.get(&stored.timestamp_ms) else {

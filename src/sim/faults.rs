@@ -21,11 +21,14 @@ const WALL_MS: i64 = 1_700_000_000_000;
 pub(super) type Twist = Box<dyn FnMut(&mut ProduceResponse)>;
 pub(super) type MetadataTwist = Box<dyn FnMut(i32, &mut MetadataResponse)>;
 
+/// Since when, who, epoch.
+type Leadership = (Time, i32, i32);
+
 #[derive(Default)]
 pub(super) struct Faults {
     pub are_over: bool,
-    /// Leaders that partitions had: since when, who, epoch.
-    history: BTreeMap<(String, i32), Vec<(Time, i32, i32)>>,
+    /// Leaders that partitions had.
+    history: BTreeMap<(String, i32), Vec<Leadership>>,
     pub twist_produce: Option<Twist>,
     pub twist_metadata: Option<MetadataTwist>,
     /// Named scenarios: requests of these APIs are read and never answered.

@@ -53,6 +53,13 @@ enum Happening {
     Abort,
 }
 
+impl Happening {
+    /// Whether it is something that the client's end of the connection sees.
+    fn is_for_client(&self, conn: ConnId) -> bool {
+        matches!(self, Happening::Answer(to, ..) | Happening::HangUp(to, _) if *to == conn)
+    }
+}
+
 struct Sim {
     now: Time,
     random: Random,
@@ -237,7 +244,7 @@ impl Sim {
             Happening::HangUp(conn, why) => self.hang_up(conn, why),
             Happening::Take(conn) => self.socket_takes(conn),
             Happening::Arrive(conn, bytes) => self.arrive(conn, bytes),
-            Happening::Answer(conn, bytes, told) => self.answer(conn, &bytes, told),
+            Happening::Answer(conn, bytes, told) => self.answer(conn, bytes, told),
             Happening::Wake => {
                 let now = self.now;
                 self.io(|sim| sim.sender.handle_wakeup(now));

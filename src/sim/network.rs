@@ -287,21 +287,31 @@ impl Sim {
         }
     }
 
-    /// Bytes reach the client.
-    pub(super) fn answer(&mut self, conn: ConnId, bytes: &[u8], told: Option<Told>) {
+    /// Bytes reach the client, often together with those that come soon after them.
+    pub(super) fn answer(&mut self, conn: ConnId, mut bytes: Vec<u8>, told: Option<Told>) {
         let now = self.now;
+        let mut told: Vec<Told> = told.into_iter().collect();
+        if self.random.percent(50) {
+            let soon = self.queue.range(..(now + Micros::from_ms(1), 0)).map(|(key, happening)| (*key, happening));
+            let ours = soon.filter(|(_, happening)| happening.is_for_client(conn));
+            let answers = ours.take_while(|(_, happening)| matches!(happening, Happening::Answer(..)));
+            let keys: Vec<(Time, u64)> = answers.map(|(key, _)| key).collect();
+            for key in keys {
+                if let Some(Happening::Answer(_, more, more_told)) = self.queue.remove(&key) {
+                    bytes.extend_from_slice(&more);
+                    told.extend(more_told);
+                }
+            }
+        }
         let Some(link) = self.net.links.get_mut(&conn).filter(|link| link.client_open) else { return };
         let clean = !link.is_dirty;
-        if let Some(told) = &told
-            && told.answers_produce
-        {
-            link.outstanding = link.outstanding.saturating_sub(1);
-        }
+        let answers = told.iter().filter(|told| told.answers_produce).count();
+        link.outstanding = link.outstanding.saturating_sub(answers);
         self.note(5, conn.0, bytes.len() as u64, || format!("{conn:?} gets {} bytes", bytes.len()));
-        if clean && let Some(told) = told {
-            self.answered.extend(told.appended);
+        if clean {
+            self.answered.extend(told.into_iter().flat_map(|told| told.appended));
         }
-        self.io(|sim| sim.sender.handle_bytes(now, conn, bytes));
+        self.io(|sim| sim.sender.handle_bytes(now, conn, &bytes));
     }
 
     pub(super) fn connected(&mut self, conn: ConnId) {

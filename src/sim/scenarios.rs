@@ -319,14 +319,16 @@ fn an_idle_connection_is_closed_and_opened_again_when_needed() {
 fn a_throttled_connection_stays_silent_as_long_as_the_broker_asks() {
     let mut sim = scenario(|plan| plan.config.connections_max_idle_ms = Some(1_000));
     let leader = sim.leader(0);
-    sim.cluster.set_throttle_ms(leader, 3_000);
-    sim.say(0, 0, b"first");
+    sim.say(0, 0, b"makes the topic known");
     sim.run_for(100);
-    let answered = sim.report(0).finished_at;
+    sim.cluster.set_throttle_ms(leader, 3_000);
+    let first = sim.say(0, 0, b"first");
+    sim.run_for(100);
+    let answered = sim.report(first).finished_at;
     let index = sim.say(0, 0, b"second");
     sim.run_for(5_000);
     assert!(sim.is_delivered(index));
-    let (at, _) = sim.net.produced[1];
+    let (at, _) = sim.net.produced[2];
     assert!(at >= answered + Micros::from_ms(3_000), "{at:?}");
     assert!(at <= answered + Micros::from_ms(3_010), "{at:?}");
     sim.finish();
@@ -575,5 +577,23 @@ fn an_absurd_partition_index_in_metadata_is_no_panic() {
     let index = sim.say(0, 0, b"kept");
     sim.run_for(1_000);
     assert!(sim.is_delivered(index));
+    sim.finish();
+}
+
+#[test]
+fn a_purged_partition_without_a_leader_asks_for_no_metadata() {
+    let mut sim = scenario(|plan| plan.config.linger_us = 1_000_000);
+    sim.say(0, 0, b"makes the topic known");
+    sim.run_for(2_000);
+    sim.cluster.partition_set_leader("t0", 0, None).expect("it exists");
+    sim.cluster.push_error(api_key::PRODUCE, 6, 1);
+    sim.say(0, 0, b"shows that the leader is gone");
+    sim.run_for(2_000);
+    sim.say(0, 0, b"lingers");
+    sim.purge(true, true);
+    sim.run_for(2_000);
+    let asked = sim.requests(api_key::METADATA);
+    sim.run_for(30_000);
+    assert!(sim.requests(api_key::METADATA) <= asked + 1);
     sim.finish();
 }
