@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
 
@@ -28,6 +29,8 @@ pub struct Partition {
     pub topic: u32,
     pub index: i32,
     leader: LeaderCell,
+    /// Bytes of batches that the sender has taken and not finished.
+    taken_bytes: AtomicUsize,
 }
 
 #[derive(Debug, Default)]
@@ -61,7 +64,14 @@ pub struct NeedsMemory(pub usize);
 
 impl Partition {
     pub(super) fn new(id: u32, topic: u32, index: i32) -> Partition {
-        Partition { id, topic, index, leader: LeaderCell::new(), queue: Mutex::default() }
+        Partition {
+            id,
+            topic,
+            index,
+            leader: LeaderCell::new(),
+            taken_bytes: AtomicUsize::new(0),
+            queue: Mutex::default(),
+        }
     }
 
     /// The leader's broker id, or `NO_LEADER`.
@@ -192,13 +202,20 @@ impl Partition {
         {
             queue.seal_open(memory);
         }
-        queue.sealed.pop_front()
+        let taken = queue.sealed.pop_front();
+        self.note_taken(taken.as_ref().map_or(0, Batch::len));
+        taken
     }
 
     /// Whether `take` would give a batch.
     pub fn has_batch(&self, may_seal: impl FnOnce(u64, Time) -> bool) -> bool {
         let queue = self.queue.lock();
         !queue.sealed.is_empty() || queue.open.as_ref().is_some_and(|open| may_seal(open.id, open.opened_at))
+    }
+
+    /// When the open batch was opened.
+    pub fn opened_at(&self) -> Option<Time> {
+        self.queue.lock().open.as_ref().map(|open| open.opened_at)
     }
 
     /// The earliest deadline of the batches here.
@@ -225,7 +242,22 @@ impl Partition {
             }
         }
         queue.sealed = kept;
+        self.note_taken(expired.iter().map(Batch::len).sum());
         expired
+    }
+
+    /// A batch was taken.
+    pub fn note_taken(&self, bytes: usize) {
+        self.taken_bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// A batch that was taken is finished.
+    pub fn note_finished(&self, bytes: usize) {
+        self.taken_bytes.fetch_sub(bytes, Ordering::Relaxed);
+    }
+
+    pub fn taken_bytes(&self) -> usize {
+        self.taken_bytes.load(Ordering::Relaxed)
     }
 
     /// Bytes that wait here.

@@ -122,6 +122,11 @@ impl Topic {
         None
     }
 
+    /// What its parked records take of `buffer.memory`.
+    pub fn parked_bytes(&self) -> usize {
+        self.parked.lock().iter().map(|record| record.charged).sum()
+    }
+
     /// Partitions that exist, published or not.
     pub fn room(&self) -> u32 {
         self.segments.iter().map_while(|segment| segment.get()).map(|segment| segment.len() as u32).sum()

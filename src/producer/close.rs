@@ -9,7 +9,7 @@ use crate::error::{Error, Result, Status};
 use crate::reports::{Completion, Dispatch, FinishedBatch, Item, Persisted, Phase};
 
 /// What the I/O thread, which never blocks, is given for its last turn, and a callback that runs elsewhere for its end.
-const LAST_TURN: Duration = Duration::from_millis(1_000);
+pub(super) const LAST_TURN: Duration = Duration::from_millis(1_000);
 
 impl Producer {
     /// Frees threads that wait for memory: they get `CLOSED`.
@@ -29,15 +29,14 @@ impl Producer {
         }
         self.accumulator.inbox.command(Command::Abort);
         let io_ended = self.io.lock().join(LAST_TURN);
-        if io_ended {
-            self.fail_leftovers();
-        }
+        self.fail_leftovers();
         // Wakes threads that poll: nothing more will come.
         self.reports.shut();
         let deadline = Instant::now() + LAST_TURN;
         let all = self.reports.drain_all(Some(deadline), &mut hand);
         if !io_ended {
-            return Err(Error::new(Status::INTERNAL, "the I/O thread did not end in time"));
+            let text = "the I/O thread did not end in time: records that it had taken are not reported";
+            return Err(Error::new(Status::INTERNAL, text));
         }
         if !all {
             let text = "a callback on another thread did not return in time; it reports what is left when it does";
@@ -53,7 +52,7 @@ impl Producer {
         Ok(())
     }
 
-    /// Records that were appended while a panic ended the I/O thread.
+    /// Records that the I/O thread did not take before it ended: none, unless a panic ended it.
     fn fail_leftovers(&self) {
         let status = self.accumulator.fatal().map_or(Status::CLOSED, |fatal| fatal.status);
         for id in 0..self.accumulator.topics.len() as u32 {

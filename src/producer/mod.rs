@@ -150,13 +150,14 @@ impl Producer {
         self.accumulator.inbox.command(Command::Flush { started: started.clone(), done: done.clone() });
         if timeout_ms == 0 {
             // Whether anything is left is the I/O thread's to say; it says so without waiting for a broker.
-            self.reports.wait_complete(&started);
+            self.wait_for_io_thread(&started)?;
         }
-        match self.reports.wait_for(&done, self.call_deadline(timeout_ms), hand) {
+        let ended = self.reports.wait_for(&done, self.call_deadline(timeout_ms), hand);
+        if let Some(fatal) = self.accumulator.fatal() {
+            return Err(fatal.clone());
+        }
+        match ended {
             Dispatch::Done(_) => Ok(()),
-            Dispatch::TimedOut(_) if self.accumulator.fatal().is_some() => {
-                Err(self.accumulator.fatal().cloned().unwrap_or_else(closed))
-            }
             Dispatch::TimedOut(_) => {
                 let text = format!("not everything was delivered within {timeout_ms} ms; it goes on, call flush again");
                 Err(Error::new(Status::TIMED_OUT, text))
@@ -172,9 +173,16 @@ impl Producer {
         }
         let done = Arc::new(Completion::default());
         self.accumulator.inbox.command(Command::Purge { queued, in_flight, done: done.clone() });
-        // The I/O thread never blocks: this is a hand-over, not a wait for brokers.
-        self.reports.wait_complete(&done);
-        Ok(())
+        self.wait_for_io_thread(&done)
+    }
+
+    /// The I/O thread never blocks: this is a hand-over, not a wait for brokers.
+    fn wait_for_io_thread(&self, done: &Completion) -> Result<()> {
+        if self.reports.wait_complete(done, Instant::now() + close::LAST_TURN) {
+            return Ok(());
+        }
+        let stuck = || Error::new(Status::INTERNAL, "the I/O thread does not answer");
+        Err(self.accumulator.fatal().cloned().unwrap_or_else(stuck))
     }
 
     /// Whether this thread is in one of this producer's callbacks.
@@ -226,11 +234,16 @@ impl Producer {
     #[cold]
     fn queue_full(&self) -> Error {
         let mut worst = None;
+        let mut parked = None;
         for id in 0..self.accumulator.topics.len() as u32 {
             let topic = self.accumulator.topics.by_id(id);
+            let waiting = topic.parked_bytes();
+            if waiting > 0 && parked.as_ref().is_none_or(|(most, _)| waiting > *most) {
+                parked = Some((waiting, topic.name().to_owned()));
+            }
             for index in 0..topic.partition_count() {
                 let Some(partition) = topic.partition(index) else { continue };
-                let bytes = partition.queued_bytes();
+                let bytes = partition.queued_bytes() + partition.taken_bytes();
                 if worst.as_ref().is_none_or(|(most, _, _)| bytes > *most) {
                     worst = Some((bytes, format!("{} [{index}]", topic.name()), partition.leader()));
                 }
@@ -243,7 +256,10 @@ impl Producer {
             Some((bytes, name, leader)) if bytes > 0 => {
                 format!("partition {name} on broker {leader} holds most of what waits: {bytes} bytes")
             }
-            _ => "all of it is in requests that no broker has answered yet, or waits for metadata".into(),
+            _ => match parked {
+                Some((bytes, name)) => format!("{bytes} bytes wait for metadata of topic '{name}'"),
+                None => "it has just become free".into(),
+            },
         };
         let text = format!(
             "buffer.memory={} stayed full for max.block.ms={} ms; {holder}",

@@ -198,11 +198,15 @@ impl Reports {
     }
 
     /// Waits for a completion without dispatching anything: for commands that the I/O thread carries out at once.
-    pub fn wait_complete(&self, completion: &Completion) {
+    /// False when that has not happened by the deadline, or will not any more.
+    pub fn wait_complete(&self, completion: &Completion, deadline: Instant) -> bool {
         let mut state = self.state.lock();
         while !completion.is_complete() && !state.shut {
-            self.changed.wait(&mut state);
+            if !self.wait(&mut state, Some(deadline)) {
+                break;
+            }
         }
+        completion.is_complete()
     }
 
     /// Nothing will be pushed any more: threads that wait in `poll` return.

@@ -132,7 +132,7 @@ impl Sender {
                 // A flush may have come before the event: its parked records got their batches only now.
                 if due <= now || batch < self.flush_before || self.accumulator.memory.has_waiters() {
                     self.mark_ready(now, partition);
-                } else {
+                } else if !std::mem::replace(&mut self.partitions[partition as usize].lingering, true) {
                     self.linger.push_back((due, partition));
                 }
             }
@@ -171,11 +171,12 @@ impl Sender {
             && due <= now
         {
             self.linger.pop_front();
-            self.mark_ready(now, partition);
+            self.lingered(now, partition);
         }
         while let Some(timer) = self.timers.pop_due(now) {
             match timer {
                 Timer::Partition(partition) => self.mark_ready(now, partition),
+                Timer::Linger(partition) => self.lingered(now, partition),
                 Timer::Deadline(partition) => self.expire_partition(now, partition),
                 Timer::Parked(topic) => self.expire_parked(now, topic),
                 Timer::Broker(broker) => self.broker_timeout(now, broker),
@@ -213,7 +214,21 @@ impl Sender {
         // A shortage without waiters (max.block.ms=0) still has to send what lingers.
         self.flush_before = self.flush_before.max(self.accumulator.inbox.next_batch());
         for (_, partition) in std::mem::take(&mut self.linger) {
+            self.lingered(now, partition);
+        }
+    }
+
+    /// The batch that was open when this was arranged is due, or gone; a later one gets a timer of its own.
+    fn lingered(&mut self, now: Time, partition: u32) {
+        let linger = Micros(self.config.linger_us);
+        let may_seal = self.may_seal(now);
+        let state = &mut self.partitions[partition as usize];
+        state.lingering = false;
+        if state.shared().has_batch(may_seal) {
             self.mark_ready(now, partition);
+        } else if let Some(opened_at) = state.shared().opened_at() {
+            state.lingering = true;
+            self.timers.arm(Timer::Linger(partition), opened_at + linger);
         }
     }
 

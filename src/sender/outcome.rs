@@ -113,6 +113,9 @@ impl Sender {
             )
         });
         let parts = taken.split((len / 2).min(self.config.batch_size));
+        let shared = self.partitions[dense as usize].shared();
+        shared.note_finished(len);
+        shared.note_taken(parts.iter().map(|part| part.batch.len()).sum());
         self.window.split(id, parts.len());
         // All carry one number, and what is put back goes in front of its equals: so the last one first.
         for part in parts.into_iter().rev() {
@@ -123,6 +126,7 @@ impl Sender {
     /// The end of a batch: its report goes out, its memory goes back as soon as no socket holds it.
     pub(super) fn finish(&mut self, now: Time, dense: u32, mut taken: Taken, ending: Ending) {
         self.window.finish(taken.batch.id);
+        self.partitions[dense as usize].shared().note_finished(taken.batch.len());
         let slots = taken.batch.take_slots();
         if slots.is_empty() {
             return;

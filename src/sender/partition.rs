@@ -70,6 +70,8 @@ pub struct PartitionState {
     pub sent_to: i32,
     /// The broker in whose ready list this partition stands.
     pub queued_on: Option<i32>,
+    /// Whether an entry of the linger queue or a linger timer stands for this partition: one is enough.
+    pub lingering: bool,
     /// Back-off: nothing is sent before.
     pub muted_until: Time,
     /// When the deadline timer was armed for.
@@ -87,6 +89,7 @@ impl PartitionState {
             in_flight: 0,
             sent_to: NO_LEADER,
             queued_on: None,
+            lingering: false,
             muted_until: Time::ZERO,
             deadline_armed: Time::NEVER,
         }
