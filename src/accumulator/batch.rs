@@ -106,9 +106,10 @@ impl OpenBatch {
         self.full.push(filled);
     }
 
-    pub fn seal(self, memory: &Arc<Memory>) -> Batch {
+    pub fn seal(self, partition: u32, memory: &Arc<Memory>) -> Batch {
         Batch {
             id: self.id,
+            partition,
             opened_at: self.opened_at,
             deadline: self.deadline,
             base_timestamp_ms: self.base_timestamp_ms,
@@ -121,10 +122,35 @@ impl OpenBatch {
     }
 }
 
+/// What is left of a batch that was dropped with records unreported: only a panic does that.
+#[derive(Debug)]
+pub struct Orphan {
+    pub partition: u32,
+    pub opened_at: Time,
+    pub base_timestamp_ms: i64,
+    pub slots: Vec<Slot>,
+}
+
+impl Drop for Batch {
+    fn drop(&mut self) {
+        if !self.slots.is_empty() {
+            let orphan = Orphan {
+                partition: self.partition,
+                opened_at: self.opened_at,
+                base_timestamp_ms: self.base_timestamp_ms,
+                slots: self.take_slots(),
+            };
+            self.bytes.memory.keep_orphan(orphan);
+        }
+    }
+}
+
 /// A sealed batch. The sender owns it from the moment it is taken until it is finished.
 #[derive(Debug)]
 pub struct Batch {
     pub id: u64,
+    /// The partition's dense id.
+    pub partition: u32,
     pub opened_at: Time,
     pub deadline: Time,
     pub base_timestamp_ms: i64,
@@ -164,12 +190,13 @@ impl Batch {
 
     /// Cuts a batch that a broker found too large into batches of at most `max_bytes` (one record at least), in order. The
     /// records are inside `buffer.memory` already, so their new chunks are had whatever the budget says.
-    pub fn split(self, max_bytes: usize) -> Vec<Batch> {
+    pub fn split(mut self, max_bytes: usize) -> Vec<Batch> {
         let memory = self.bytes.memory.clone();
         memory.uncharge(self.slot_bytes);
         let mut parts: Vec<Batch> = Vec::new();
         let mut open: Option<OpenBatch> = None;
-        let mut slots = self.slots.into_iter().peekable();
+        let partition = self.partition;
+        let mut slots = std::mem::take(&mut self.slots).into_iter().peekable();
         for chunk in self.bytes.chunks() {
             let mut rest = chunk;
             if parts.is_empty() && open.is_none() {
@@ -187,7 +214,7 @@ impl Batch {
                 // A record's fields only shrink when its deltas do; this is the size it can have at most.
                 let most = record_batch::record_len_max(&record);
                 if open.as_ref().is_some_and(|open| open.len + most > max_bytes) {
-                    parts.extend(open.take().map(|open| open.seal(&memory)));
+                    parts.extend(open.take().map(|open| open.seal(partition, &memory)));
                 }
                 let target = open.get_or_insert_with(|| {
                     let tail = memory.forced_chunk(Memory::capacity_for(most + HEADER_LEN, max_bytes));
@@ -210,7 +237,7 @@ impl Batch {
                 target.write(&record, delta, body_len, record_batch::record_len(body_len));
             }
         }
-        parts.extend(open.map(|open| open.seal(&memory)));
+        parts.extend(open.map(|open| open.seal(partition, &memory)));
         for part in &mut parts {
             part.slot_bytes = part.slots.capacity() * size_of::<Slot>();
             memory.force_charge(part.slot_bytes);

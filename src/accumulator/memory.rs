@@ -10,6 +10,8 @@ use std::time::Instant;
 
 use parking_lot::{Condvar, Mutex};
 
+use super::batch::Orphan;
+
 /// Capacities of pooled chunks. A record that is larger than the last gets a chunk of its own size, not pooled.
 const CLASS_BYTES: [usize; 5] = [1 << 10, 4 << 10, 16 << 10, 64 << 10, 256 << 10];
 /// Free memory kept for the next burst when everything has been sent.
@@ -94,6 +96,8 @@ pub struct Memory {
     /// Set when a reservation was refused or had to wait, until the sender has seen it: with the memory full, lingering
     /// is what keeps it full.
     pressure: AtomicBool,
+    /// Batches that a panic dropped: their records still get their reports.
+    orphans: Mutex<Vec<Orphan>>,
 }
 
 #[derive(Debug)]
@@ -125,6 +129,7 @@ impl Memory {
             }),
             waiting: AtomicUsize::new(0),
             pressure: AtomicBool::new(false),
+            orphans: Mutex::default(),
         })
     }
 
@@ -273,6 +278,14 @@ impl Memory {
         for waiter in &state.waiters {
             waiter.wake.notify_one();
         }
+    }
+
+    pub(super) fn keep_orphan(&self, orphan: Orphan) {
+        self.orphans.lock().push(orphan);
+    }
+
+    pub fn take_orphans(&self) -> Vec<Orphan> {
+        std::mem::take(&mut *self.orphans.lock())
     }
 
     /// Bytes handed out at present.

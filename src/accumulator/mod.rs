@@ -11,7 +11,7 @@ mod topic;
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
-pub use batch::{Batch, BatchBytes};
+pub use batch::{Batch, BatchBytes, Orphan};
 pub use inbox::{Command, Event, Inbox, Letters};
 pub use memory::{Memory, Refused, Reservation};
 pub use partition::{NeedsMemory, Partition};

@@ -140,7 +140,7 @@ impl Partition {
         clock: impl Fn() -> Time,
     ) -> Result<usize, NeedsMemory> {
         if sealed {
-            queue.seal_open(how.memory);
+            queue.seal_open(self.id, how.memory);
         }
         let appended = self.open_with(queue, sealed, record, how, held, clock);
         if appended.is_err() && sealed {
@@ -200,7 +200,7 @@ impl Partition {
             && let Some(open) = &queue.open
             && may_seal(open.id, open.opened_at)
         {
-            queue.seal_open(memory);
+            queue.seal_open(self.id, memory);
         }
         let taken = queue.sealed.pop_front();
         self.note_taken(taken.as_ref().map_or(0, Batch::len));
@@ -230,7 +230,7 @@ impl Partition {
     pub fn take_expired(&self, memory: &Arc<Memory>, now: Time) -> Vec<Batch> {
         let mut queue = self.queue.lock();
         if queue.open.as_ref().is_some_and(|open| open.deadline <= now || now == Time::NEVER) {
-            queue.seal_open(memory);
+            queue.seal_open(self.id, memory);
         }
         let mut expired = Vec::new();
         let mut kept = VecDeque::with_capacity(queue.sealed.len());
@@ -268,11 +268,11 @@ impl Partition {
 }
 
 impl Queue {
-    fn seal_open(&mut self, memory: &Arc<Memory>) {
+    fn seal_open(&mut self, partition: u32, memory: &Arc<Memory>) {
         if let Some(open) = self.open.take() {
             self.last_len = open.len;
             self.last_slots = open.slots.len();
-            self.sealed.push_back(open.seal(memory));
+            self.sealed.push_back(open.seal(partition, memory));
         }
     }
 }

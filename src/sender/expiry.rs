@@ -6,9 +6,9 @@ use super::partition::Taken;
 use super::produce::c_text;
 use super::timers::Timer;
 use super::{Action, Sender};
-use crate::accumulator::{NO_LEADER, Topic};
+use crate::accumulator::{NO_LEADER, Orphan, Topic};
 use crate::error::Status;
-use crate::reports::Phase;
+use crate::reports::{FinishedBatch, Persisted, Phase};
 use crate::time::{Micros, Time};
 
 /// Batches that end together, in the order in which they were opened; each with what is said of its kind.
@@ -224,6 +224,9 @@ impl Sender {
         self.accumulator.fail(Status::INTERNAL, &cause);
         self.reports.log(2, "PRODUCER", || cause.clone());
         self.fail_where(now, true, true, Status::INTERNAL, &cause);
+        for orphan in self.accumulator.memory.take_orphans() {
+            self.report_orphan(now, orphan, &cause);
+        }
         self.reports.push_all(&mut self.outcomes);
         for completion in self.window.take_all() {
             self.reports.complete(&completion);
@@ -231,5 +234,27 @@ impl Sender {
         // Whoever waits for a command that nobody will read any more goes home.
         self.reports.shut();
         self.finished = true;
+    }
+
+    /// A batch that the panic caught in somebody's hands: it may have been written.
+    fn report_orphan(&mut self, now: Time, orphan: Orphan, cause: &str) {
+        let Some(state) = self.partitions.get(orphan.partition as usize) else { return };
+        self.outcomes.push(FinishedBatch {
+            topic: state.topic.c_name().clone(),
+            partition: state.index as i32,
+            status: Status::INTERNAL,
+            persisted: Persisted::Maybe,
+            phase: Phase::InFlight,
+            base_offset: -1,
+            base_timestamp_ms: orphan.base_timestamp_ms,
+            log_append_time_ms: None,
+            broker: NO_LEADER,
+            attempts: 0,
+            opened_at: orphan.opened_at,
+            finished_at: now,
+            cause: c_text(cause),
+            record_causes: Vec::new(),
+            slots: orphan.slots,
+        });
     }
 }
