@@ -1,7 +1,8 @@
 //! Deterministic simulation: the real sender, accumulator and reports against the broker model, under a virtual clock. One
 //! seed decides configuration, timing and faults, and repeats the run exactly.
 //!
-//! `KP_SIM_SEED=7 cargo test sim::` runs one seed and tells what happened; `KP_SIM_SEEDS=100000` runs more of them.
+//! `KP_SIM_SEED=7 cargo test sim::` runs one seed and tells what happened; `KP_SIM_SEEDS=100000` runs more of them, from
+//! `KP_SIM_FIRST` on.
 
 mod check;
 mod driver;
