@@ -8,6 +8,7 @@ mod memory;
 mod partition;
 mod topic;
 
+use std::collections::VecDeque;
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
@@ -188,12 +189,23 @@ impl Accumulator {
 
     /// The topic's partitions are known and prepared: parked records go to their batches in order, then sending goes there
     /// directly. Records for partitions that the topic does not have are given to `refuse`.
-    pub fn publish(&self, topic: &Topic, count: u32, clock: impl Fn() -> Time, mut refuse: impl FnMut(ParkedRecord)) {
+    /// `refuse` may give a record back: it stays parked.
+    pub fn publish(
+        &self,
+        topic: &Topic,
+        count: u32,
+        clock: impl Fn() -> Time,
+        mut refuse: impl FnMut(ParkedRecord) -> Option<ParkedRecord>,
+    ) {
         let mut parked = topic.parked.lock();
+        let mut kept = VecDeque::new();
         while let Some(record) = parked.pop_front() {
             if record.partition.unwrap_or(0) >= count {
-                self.memory.uncharge(record.charged);
-                refuse(record);
+                let charged = record.charged;
+                match refuse(record) {
+                    Some(record) => kept.push_back(record),
+                    None => self.memory.uncharge(charged),
+                }
                 continue;
             }
             let how = Sending {
@@ -205,6 +217,7 @@ impl Accumulator {
             let appended = record.with(|fields| self.append_known(topic, count, fields, &how, &mut None, true, &clock));
             debug_assert!(appended.is_ok(), "forced memory is never refused");
         }
+        *parked = kept;
         topic.publish(count);
     }
 

@@ -52,6 +52,8 @@ pub struct TopicState {
     pub partitions: Vec<u32>,
     /// Since when answers say that it does not exist, and how.
     pub missing: Option<(Time, i16)>,
+    /// The partition count of the last answer, while records wait for partitions beyond it.
+    pub doubted_count: Option<u32>,
     /// Tells a topic from one of the same name that was made after it was deleted; zero when not told.
     pub topic_id: [u8; 16],
 }
@@ -90,7 +92,13 @@ impl Sender {
     pub(super) fn topic_wanted(&mut self, now: Time, id: u32, deadline: Time) {
         let topic = self.accumulator.topics.by_id(id);
         if let Entry::Vacant(vacant) = self.cluster.topics.entry(id) {
-            vacant.insert(TopicState { topic, partitions: Vec::new(), missing: None, topic_id: [0; 16] });
+            vacant.insert(TopicState {
+                topic,
+                partitions: Vec::new(),
+                missing: None,
+                doubted_count: None,
+                topic_id: [0; 16],
+            });
             // The back-off is for repeated questions: a new topic is asked for at once.
             self.cluster.not_before = Time::ZERO;
         }
@@ -397,8 +405,31 @@ impl Sender {
                 moved.push(dense);
             }
         }
-        accumulator.publish(topic, count, || now, |record| refused.push(record));
-        self.window.unparked(id, accumulator.inbox.next_batch());
+        // One answer may leave the newest partitions out: it takes two that agree to fail what was sent to them.
+        let believed =
+            self.cluster.topics.get_mut(&id).is_some_and(|state| state.doubted_count.replace(count) == Some(count));
+        let mut doubted = false;
+        accumulator.publish(
+            topic,
+            count,
+            || now,
+            |record| {
+                if believed {
+                    refused.push(record);
+                    return None;
+                }
+                doubted = true;
+                Some(record)
+            },
+        );
+        if doubted {
+            self.window.extend(id, accumulator.inbox.next_batch());
+        } else {
+            self.window.unparked(id, accumulator.inbox.next_batch());
+            if let Some(state) = self.cluster.topics.get_mut(&id) {
+                state.doubted_count = None;
+            }
+        }
         if !refused.is_empty() {
             let cause = format!("topic '{}' has {count} partitions, numbered from 0", topic.name());
             for record in refused {
@@ -412,7 +443,7 @@ impl Sender {
             self.mark_ready(now, dense);
         }
         let state = self.cluster.topics.get(&id);
-        state.is_some_and(|state| state.partitions.iter().any(|dense| self.leaderless.contains(dense)))
+        doubted || state.is_some_and(|state| state.partitions.iter().any(|dense| self.leaderless.contains(dense)))
     }
 
     /// A topic of the same name but another id is another topic: its leaders' epochs begin anew.

@@ -73,6 +73,15 @@ impl Window {
         complete.into_iter().map(|flush| flush.completion).collect()
     }
 
+    /// Some of a topic's parked records got batches, all before `next`; others still wait.
+    pub fn extend(&mut self, topic: u32, next: u64) {
+        for flush in &mut self.flushes {
+            if flush.parked.contains(&topic) {
+                flush.before = flush.before.max(next);
+            }
+        }
+    }
+
     /// Every flush, complete or not: nothing will be finished any more.
     pub fn take_all(&mut self) -> Vec<Arc<Completion>> {
         std::mem::take(&mut self.flushes).into_iter().map(|flush| flush.completion).collect()

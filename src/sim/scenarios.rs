@@ -597,3 +597,37 @@ fn a_purged_partition_without_a_leader_asks_for_no_metadata() {
     assert!(sim.requests(api_key::METADATA) <= asked + 1);
     sim.finish();
 }
+
+#[test]
+fn records_of_a_partition_that_one_metadata_answer_leaves_out_are_kept() {
+    let mut sim = scenario(|_| ());
+    let mut first = true;
+    sim.faults.twist_metadata = Some(Box::new(move |_, response| {
+        if let Some(topic) = response.topics.first_mut()
+            && std::mem::take(&mut first)
+        {
+            topic.partitions.retain(|partition| partition.partition_index == 0);
+        }
+    }));
+    let index = sim.say(0, 1, b"for the partition that was left out");
+    sim.run_for(2_000);
+    assert!(sim.is_delivered(index));
+    sim.finish();
+}
+
+#[test]
+fn a_batch_that_a_panic_drops_is_reported_all_the_same() {
+    let mut sim = scenario(|plan| plan.config.linger_us = 1_000_000);
+    sim.say(0, 0, b"makes the topic known");
+    sim.run_for(2_000);
+    let index = sim.say(0, 0, b"in the hands of a panic");
+    let topic = sim.accumulator.topics.find("t0").expect("known");
+    let partition = topic.partition(0).expect("published");
+    drop(partition.take(&sim.accumulator.memory, |_, _| true).expect("the open batch"));
+    sim.sender.handle_panic(sim.now, "on purpose");
+    sim.take_reports();
+    let report = sim.report(index);
+    assert_eq!((report.status, report.persisted), (Status::INTERNAL, Persisted::Maybe));
+    assert_eq!(sim.accumulator.memory.used(), 0);
+    assert!(sim.accumulator.fatal().is_some());
+}
