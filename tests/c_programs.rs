@@ -31,6 +31,7 @@ programs! {
     bad_input: "tests/c/bad_input.c" [];
     callbacks: "tests/c/callbacks.c" [];
     config_load: "tests/c/config_load.c" [];
+    deadlines: "tests/c/deadlines.c" [];
     faults: "tests/c/faults.c" [];
     fork: "tests/c/fork.c" [];
     late_topic: "tests/c/late_topic.c" [];

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use rdkafka::Message;
+use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
 use rdkafka::message::Headers;
@@ -25,17 +26,28 @@ pub fn read_at_least(cluster: &KafkaCluster, topic: &str, count: usize, patience
 
 fn read(cluster: &KafkaCluster, topic: &str, count: usize, patience: Duration) -> Vec<LogRecord> {
     let states = cluster.wait_for_topic(topic, |states| !states.is_empty() && states.iter().all(|s| s.leader >= 0));
-    let mut config = cluster.client_config();
+    let partitions: Vec<i32> = states.iter().map(|state| state.partition).collect();
+    read_partitions(cluster.client_config(), topic, &partitions, count, patience)
+}
+
+/// The same of any cluster, which `config` names.
+pub fn read_partitions(
+    mut config: ClientConfig,
+    topic: &str,
+    partitions: &[i32],
+    count: usize,
+    patience: Duration,
+) -> Vec<LogRecord> {
     config.set("group.id", "kproducer-tests").set("enable.auto.commit", "false").set("enable.partition.eof", "true");
     config.set("check.crcs", "true").set("isolation.level", "read_uncommitted").set("fetch.error.backoff.ms", "50");
     config.set("fetch.wait.max.ms", "50").set("queued.max.messages.kbytes", "16384");
     let consumer: BaseConsumer = config.create().expect("a consumer");
     let mut assignment = TopicPartitionList::new();
-    for state in &states {
-        assignment.add_partition_offset(topic, state.partition, Offset::Beginning).expect("an assignable offset");
+    for partition in partitions {
+        assignment.add_partition_offset(topic, *partition, Offset::Beginning).expect("an assignable offset");
     }
     consumer.assign(&assignment).expect("an assignment");
-    let mut at_end = vec![false; states.len()];
+    let mut at_end = vec![false; partitions.len()];
     let mut records = Vec::new();
     let deadline = Instant::now() + patience;
     let hard_deadline = Instant::now() + PATIENCE;
