@@ -16,7 +16,7 @@
 //! | [`sender`] | every decision, without I/O or clock | "kp-io" |
 //! | [`accumulator`] | open and sealed batches, `buffer.memory` | shared |
 //! | [`reports`] | finished batches, log lines | shared |
-//! | [`partitioner`], [`wire`], [`config`], [`record`], [`error`], [`time`] | plain data and pure functions | any |
+//! | [`partitioner`], [`wire`], [`config`], [`record`], [`error`], [`sync`], [`time`] | plain data and pure functions | any |
 //! | [`mock`] | the mock cluster | "kp-mock" |
 //!
 //! Where is … a record encoded? [`wire::record_batch`], called by `accumulator/batch.rs`. A retry decided?
@@ -41,5 +41,7 @@ pub mod reports;
 pub mod sender;
 #[cfg(test)]
 mod sim;
+#[allow(clippy::disallowed_methods)]
+pub mod sync;
 pub mod time;
 pub mod wire;

@@ -33,13 +33,17 @@ programs! {
     config_load: "tests/c/config_load.c" [];
     deadlines: "tests/c/deadlines.c" [];
     faults: "tests/c/faults.c" [];
+    cycles: "tests/c/cycles.c" [];
     fork: "tests/c/fork.c" [];
+    fork_parked: "tests/c/fork_parked.c" [];
     late_topic: "tests/c/late_topic.c" [];
     lifecycle: "tests/c/lifecycle.c" [];
     logs: "tests/c/logs.c" [];
     reports: "tests/c/reports.c" [];
     roundtrip: "tests/c/roundtrip.c" [];
     servers: "tests/c/servers.c" [];
+    stress: "tests/c/stress.c" [];
+    thread_end: "tests/c/thread_end.c" [];
     threads: "tests/c/threads.c" [];
     quickstart: "examples-c/quickstart.c" ["", "", "20000"];
     perf_flood: "examples-c/perf.c" ["--count", "20000", "--keys", "random8", "--csv"];

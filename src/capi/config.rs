@@ -8,7 +8,7 @@ use crate::capi::status::producer_status_t;
 use crate::config::ConfigBuilder;
 use crate::config::table::{Property, lookup, properties};
 use crate::error::{Error, Result, Status};
-use parking_lot::Mutex;
+use crate::sync::Mutex;
 use std::ffi::{CStr, CString, c_char, c_void};
 use std::path::Path;
 use std::sync::OnceLock;

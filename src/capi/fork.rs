@@ -1,9 +1,19 @@
 //! Telling the child of a fork from its parent: threads do not survive fork(), so inherited handles are dead there.
 
+use std::cell::UnsafeCell;
 use std::sync::Once;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use super::gate;
+use super::{gate, producer};
+
+/// The locks that are taken across a fork: those that live as long as the process and are held for moments only.
+struct Held(UnsafeCell<Option<(gate::ForkLock, producer::ForkLock)>>);
+
+// SAFETY: only touched by the thread that forks, between `before`, after it has taken the locks, and `after_*`, before it
+// lets go of them: the locks themselves keep other forks out.
+unsafe impl Sync for Held {}
+
+static HELD: Held = Held(UnsafeCell::new(None));
 
 /// Counts the forks that lie between this process and the one that loaded the library.
 static GENERATION: AtomicU32 = AtomicU32::new(0);
@@ -27,14 +37,17 @@ pub fn watch() {
 
 extern "C" fn before() {
     // Nobody else may be inside when the process is copied: the child could never get in again.
-    gate::lock_for_fork();
+    let held = (gate::lock_for_fork(), producer::lock_for_fork());
+    // SAFETY: both locks are held.
+    unsafe { *HELD.0.get() = Some(held) };
 }
 
 extern "C" fn after_in_parent() {
-    gate::unlock_after_fork();
+    // SAFETY: `before` has taken both locks on this thread.
+    drop(unsafe { (*HELD.0.get()).take() });
 }
 
 extern "C" fn after_in_child() {
     GENERATION.fetch_add(1, Ordering::Relaxed);
-    gate::unlock_after_fork();
+    after_in_parent();
 }

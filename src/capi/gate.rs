@@ -8,8 +8,7 @@ use std::sync::Once;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering, compiler_fence, fence};
 use std::time::Duration;
 
-use parking_lot::lock_api::RawMutex as _;
-use parking_lot::{Condvar, Mutex};
+use crate::sync::{Condvar, Mutex, MutexGuard};
 
 const OPEN: u32 = 0;
 const CLOSING: u32 = 1;
@@ -26,8 +25,10 @@ pub struct Gate {
     left: Condvar,
 }
 
-/// Where one thread announces the producer it is in; 0 is none.
-struct Slot {
+/// Where one thread announces the producer it is in; 0 is none. Every record writes it twice: two threads must not share
+/// a cache line, nor the pair of lines that processors fetch together.
+#[repr(align(128))]
+pub struct Slot {
     busy: AtomicU64,
     taken: AtomicBool,
 }
@@ -243,14 +244,11 @@ fn membarrier(_command: i32) -> bool {
     false
 }
 
-/// Takes the list of slots so that a fork does not copy it locked by a thread that the child does not have.
-pub fn lock_for_fork() {
-    std::mem::forget(SLOTS.lock());
-}
+pub type ForkLock = MutexGuard<'static, Vec<&'static Slot>>;
 
-pub fn unlock_after_fork() {
-    // SAFETY: `lock_for_fork` locked it on this thread, and its guard was forgotten.
-    unsafe { SLOTS.raw().unlock() };
+/// Takes the list of slots so that a fork does not copy it locked by a thread that the child does not have.
+pub fn lock_for_fork() -> ForkLock {
+    SLOTS.lock()
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use std::ops::Deref;
 use std::time::Duration;
 
-use parking_lot::Mutex;
+use crate::sync::{Mutex, MutexGuard};
 
 use crate::capi::boundary::{call, invalid, keep_panics_quiet, out_arg, timeout_arg};
 use crate::capi::config::{LogCallback, config_arg, producer_config_t};
@@ -43,8 +43,21 @@ const QUARANTINE_MAX: usize = 16_384;
 /// How long closing waits for other threads' calls to come back.
 const OTHERS_WAIT: Duration = Duration::from_secs(1);
 
+/// A closed handle. Not a `Box`: a late call of another thread may be looking at it at any time.
+pub(super) struct Shell(*mut producer_t);
+
+// SAFETY: it is only moved; what it points to is `Send` and `Sync`.
+unsafe impl Send for Shell {}
+
 /// Closed shells, oldest first.
-static QUARANTINE: Mutex<VecDeque<Box<producer_t>>> = Mutex::new(VecDeque::new());
+static QUARANTINE: Mutex<VecDeque<Shell>> = Mutex::new(VecDeque::new());
+
+pub(super) type ForkLock = MutexGuard<'static, VecDeque<Shell>>;
+
+/// Takes the list of closed shells across a fork.
+pub(super) fn lock_for_fork() -> ForkLock {
+    QUARANTINE.lock()
+}
 
 /// Makes a producer from a configuration and starts it: one thread of its own that connects to the bootstrap servers.
 ///
@@ -132,18 +145,17 @@ pub unsafe extern "C" fn producer_close(producer: *mut producer_t, timeout_ms: i
 
 /// Keeps the closed shell, and lets the oldest go when there are very many.
 fn quarantine(producer: *mut producer_t) {
-    // SAFETY: made by `Box::into_raw` in `producer_new`, and put here once: by the thread that shut the gate.
-    let shell = unsafe { Box::from_raw(producer) };
     let mut shells = QUARANTINE.lock();
-    shells.push_back(shell);
+    shells.push_back(Shell(producer));
     let oldest = if shells.len() > QUARANTINE_MAX { shells.pop_front() } else { None };
     drop(shells);
     if let Some(oldest) = oldest {
-        // SAFETY: nobody has been let in since it was shut.
-        if unsafe { &*oldest.producer.get() }.is_some() {
-            // Somebody may still be inside: better a leak than a crash.
-            std::mem::forget(oldest);
+        // SAFETY: the list owns it, and nobody has been let in since it was shut.
+        if unsafe { &*(*oldest.0).producer.get() }.is_none() {
+            // SAFETY: made by `Box::into_raw` in `producer_new`, and put in the list once: by the thread that shut the gate.
+            drop(unsafe { Box::from_raw(oldest.0) });
         }
+        // Otherwise somebody may still be inside: better a leak than a crash.
     }
 }
 

@@ -10,8 +10,8 @@ mod listener;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
+use crate::sync::{Condvar, Mutex};
 use mio::Waker;
-use parking_lot::{Condvar, Mutex};
 
 use crate::error::{Error, Result, Status};
 

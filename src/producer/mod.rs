@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use parking_lot::Mutex;
+use crate::sync::Mutex;
 
 use crate::accumulator::{Accumulator, Command, NO_LEADER, Refused, Sending, Topic};
 use crate::config::{self, Config};

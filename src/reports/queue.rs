@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::thread::ThreadId;
 use std::time::Instant;
 
-use parking_lot::{Condvar, Mutex};
+use crate::sync::{Condvar, Mutex};
 
 use super::{FinishedBatch, Slot};
 
@@ -269,7 +269,7 @@ impl Reports {
     }
 
     /// False when the deadline has passed.
-    fn wait(&self, state: &mut parking_lot::MutexGuard<'_, State>, deadline: Option<Instant>) -> bool {
+    fn wait(&self, state: &mut crate::sync::MutexGuard<'_, State>, deadline: Option<Instant>) -> bool {
         match deadline {
             None => {
                 self.changed.wait(state);
