@@ -24,9 +24,9 @@
  * Timeouts    An int32_t of milliseconds. 0 does not wait, -1 waits for ever, other negative values are refused.
  *             Every call keeps its own timeout, whatever the brokers do.
  *
- * Threads     A producer_t may be used by any number of threads at once. A producer_config_t may not: one thread at a
- *             time. No call needs another thread's call to make progress, with one exception that you choose: reports
- *             are dispatched by producer_poll, producer_flush and producer_close, so somebody has to call them.
+ * Threads     A producer_t or a producer_config_t may be used by any number of threads at once. No call needs another
+ *             thread's call to make progress, with one exception that you choose: reports are dispatched by
+ *             producer_poll, producer_flush and producer_close, so somebody has to call them.
  *
  * Callbacks   Run on the thread that polls, flushes or closes, never on a thread of the library, unless you ask for
  *             that in the configuration. They must return in the ordinary way: no longjmp and no exception may leave
@@ -1135,6 +1135,28 @@ producer_status_t producer_mock_cluster_topic_create(producer_mock_cluster_t *mo
                                                      const char *topic,
                                                      int32_t partitions,
                                                      int32_t replicas);
+
+/**
+ * Makes a topic stamp records with the time of appending, as message.timestamp.type=LogAppendTime does.
+ *
+ * topic: an existing one. log_append_time: false brings the records' own timestamps back.
+ * Returns PRODUCER_OK; PRODUCER_ERR_UNKNOWN_TOPIC_OR_PARTITION; PRODUCER_ERR_INVALID_ARGUMENT if a pointer is NULL or
+ * topic is not UTF-8. Does not block.
+ */
+producer_status_t producer_mock_cluster_topic_set_log_append_time(producer_mock_cluster_t *mock,
+                                                                  const char *topic,
+                                                                  bool log_append_time);
+
+/**
+ * Makes a broker ask its clients, in every answer, to send nothing for a while (KIP-219).
+ *
+ * broker_id: 1 to the number of brokers. throttle_ms: milliseconds, 0 for none.
+ * Returns PRODUCER_OK; PRODUCER_ERR_NOT_FOUND if there is no such broker; PRODUCER_ERR_INVALID_ARGUMENT if mock is
+ * NULL or throttle_ms is negative. Does not block.
+ */
+producer_status_t producer_mock_cluster_broker_set_throttle(producer_mock_cluster_t *mock,
+                                                            int32_t broker_id,
+                                                            int32_t throttle_ms);
 
 /**
  * Lets the next requests of one kind fail.

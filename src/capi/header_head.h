@@ -24,9 +24,9 @@
  * Timeouts    An int32_t of milliseconds. 0 does not wait, -1 waits for ever, other negative values are refused.
  *             Every call keeps its own timeout, whatever the brokers do.
  *
- * Threads     A producer_t may be used by any number of threads at once. A producer_config_t may not: one thread at a
- *             time. No call needs another thread's call to make progress, with one exception that you choose: reports
- *             are dispatched by producer_poll, producer_flush and producer_close, so somebody has to call them.
+ * Threads     A producer_t or a producer_config_t may be used by any number of threads at once. No call needs another
+ *             thread's call to make progress, with one exception that you choose: reports are dispatched by
+ *             producer_poll, producer_flush and producer_close, so somebody has to call them.
  *
  * Callbacks   Run on the thread that polls, flushes or closes, never on a thread of the library, unless you ask for
  *             that in the configuration. They must return in the ordinary way: no longjmp and no exception may leave

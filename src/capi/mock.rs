@@ -174,6 +174,46 @@ pub unsafe extern "C" fn producer_mock_cluster_topic_create(
     })
 }
 
+/// Makes a topic stamp records with the time of appending, as message.timestamp.type=LogAppendTime does.
+///
+/// `topic`: an existing one. `log_append_time`: false brings the records' own timestamps back.
+/// Returns `PRODUCER_OK`; `PRODUCER_ERR_UNKNOWN_TOPIC_OR_PARTITION`; `PRODUCER_ERR_INVALID_ARGUMENT` if a pointer is NULL or
+/// `topic` is not UTF-8. Does not block.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn producer_mock_cluster_topic_set_log_append_time(
+    mock: *mut producer_mock_cluster_t,
+    topic: *const c_char,
+    log_append_time: bool,
+) -> producer_status_t {
+    call(|| {
+        // SAFETY: both pointers are NULL or valid for the call, by the header.
+        let (mock, topic) = unsafe { (mock_arg(mock)?, str_arg(topic, "topic")?) };
+        mock.with(|cluster| cluster.topic_set_log_append_time(topic, log_append_time))
+    })
+}
+
+/// Makes a broker ask its clients, in every answer, to send nothing for a while (KIP-219).
+///
+/// `broker_id`: 1 to the number of brokers. `throttle_ms`: milliseconds, 0 for none.
+/// Returns `PRODUCER_OK`; `PRODUCER_ERR_NOT_FOUND` if there is no such broker; `PRODUCER_ERR_INVALID_ARGUMENT` if `mock` is
+/// NULL or `throttle_ms` is negative. Does not block.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn producer_mock_cluster_broker_set_throttle(
+    mock: *mut producer_mock_cluster_t,
+    broker_id: i32,
+    throttle_ms: i32,
+) -> producer_status_t {
+    call(|| {
+        // SAFETY: the handle is NULL or live, by the header.
+        let mock = unsafe { broker_arg(mock, broker_id) }?;
+        if throttle_ms < 0 {
+            return Err(invalid(format!("throttle_ms is {throttle_ms}, below 0")));
+        }
+        mock.set_throttle_ms(broker_id, throttle_ms);
+        Ok(())
+    })
+}
+
 /// Lets the next requests of one kind fail.
 ///
 /// `api_key`: Kafka's number of the request, 0 for Produce, 3 for Metadata, 18 for ApiVersions. `status`: the Kafka error that

@@ -1,6 +1,6 @@
 //! Fetch v4-12, for consumers that read back. Differences from Kafka: no fetch sessions (every answer is full and opens none), no
-//! transactions (both isolation levels read to the end), and a fetch that finds nothing waits out its whole `max_wait_ms`
-//! instead of waking when something comes.
+//! transactions (both isolation levels read to the end), and a fetch that finds nothing is answered after `max_wait_ms`
+//! or 50 ms, whichever is shorter, instead of waking when something comes.
 
 use bytes::Bytes;
 use kafka_protocol::messages::fetch_response::{FetchableTopicResponse, PartitionData};
@@ -14,7 +14,7 @@ use super::reader::{ReadResult, Reader};
 use super::request::{Outcome, Request, topic_name};
 
 /// A consumer that asks to wait longer is answered after this.
-const MAX_WAIT_MS_LIMIT: i32 = 60_000;
+const EMPTY_WAIT_MS_MAX: i32 = 50;
 /// The most one answer carries, beyond its first batch.
 const MAX_BYTES_LIMIT: i32 = 55 << 20;
 
@@ -111,7 +111,7 @@ pub(super) fn handle(cluster: &mut Cluster, mut request: Request<'_>, injected: 
     let bytes = request.encode(&response)?;
     let has_nothing = answered_bytes == 0 && !any_error && fetch.min_bytes > 0;
     Ok(if has_nothing {
-        let max_wait_ms = fetch.max_wait_ms.clamp(0, MAX_WAIT_MS_LIMIT);
+        let max_wait_ms = fetch.max_wait_ms.clamp(0, EMPTY_WAIT_MS_MAX);
         Outcome::RespondAfter(bytes, Micros::from_ms(max_wait_ms.unsigned_abs().into()))
     } else {
         Outcome::Respond(bytes)

@@ -262,6 +262,50 @@ static void records_own_deadline(void) {
     free(o);
 }
 
+/* With acks=0 a broker that lost the partition can only hang up: that must be enough to look for the new leader. */
+static void leader_moves_without_acks(void) {
+    check_case("acks=0: a moved leader is found, and the log stays quiet");
+    producer_mock_cluster_t *mock = mock_of(2, "t", 1);
+    REQUIRE_OK(producer_mock_cluster_partition_set_leader(mock, "t", 0, 1));
+    producer_t *p = producer_of(producer_mock_cluster_bootstrap_servers(mock), "linger.ms", "0", "acks", "0", "reconnect.backoff.ms",
+                                "20", "retry.backoff.ms", "20", NULL);
+    struct outcome *o = outcomes_new(MANY);
+    CHECK_OK(send_text(p, "t", 0, "before", o));
+    CHECK(wait_for_reports(p, o, 1, WAIT_MS));
+    CHECK_INT(o->persisted, PRODUCER_PERSISTED_MAYBE);
+    REQUIRE_OK(producer_mock_cluster_partition_set_leader(mock, "t", 0, 2));
+    int sent = 1;
+    while (sent < MANY && log_count(mock, "t", 0, "after") == 0) {
+        CHECK_OK(send_text(p, "t", 0, "after", &o[sent++]));
+        CHECK(wait_for_reports(p, o, (size_t)sent, WAIT_MS));
+        producer_poll(p, 10);
+    }
+    CHECK(log_count(mock, "t", 0, "after") > 0);
+    CHECK_OK(producer_close(p, WAIT_MS));
+    producer_mock_cluster_free(mock);
+    free(o);
+}
+
+static void throttled(void) {
+    check_case("a broker that asks for silence gets it, and no record is lost by it");
+    producer_mock_cluster_t *mock = mock_of(1, "t", 1);
+    producer_t *p = producer_of(producer_mock_cluster_bootstrap_servers(mock), "linger.ms", "0", "connections.max.idle.ms", "100", NULL);
+    warm_up(p, "t", 0);
+    CHECK_STATUS(producer_mock_cluster_broker_set_throttle(mock, 7, 1), PRODUCER_ERR_NOT_FOUND);
+    REQUIRE_OK(producer_mock_cluster_broker_set_throttle(mock, 1, 500));
+    struct outcome *o = outcomes_new(3);
+    for (size_t i = 0; i < 3; i++) {
+        CHECK_OK(send_text(p, "t", 0, "throttled", &o[i]));
+        CHECK(wait_for_reports(p, o, i + 1, WAIT_MS));
+    }
+    CHECK_ALL(o, 3, PRODUCER_OK);
+    CHECK(o[1].latency_us >= 400000);
+    CHECK(o[2].latency_us >= 400000);
+    CHECK_OK(producer_close(p, WAIT_MS));
+    producer_mock_cluster_free(mock);
+    free(o);
+}
+
 int main(void) {
     check_begin();
     retriable_codes();
@@ -270,6 +314,8 @@ int main(void) {
     metadata_errors();
     down_and_up();
     leader_moves();
+    leader_moves_without_acks();
+    throttled();
     one_of_three_frozen();
     slow_broker();
     too_large();

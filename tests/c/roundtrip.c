@@ -204,6 +204,27 @@ static void by_key(void) {
     free(o);
 }
 
+static void log_append_time(void) {
+    check_case("a topic with the broker's time: the report has it, and says so");
+    producer_mock_cluster_t *mock = mock_of(1, "t", 1);
+    REQUIRE_OK(producer_mock_cluster_topic_set_log_append_time(mock, "t", true));
+    CHECK_STATUS(producer_mock_cluster_topic_set_log_append_time(mock, "nowhere", true), PRODUCER_ERR_UNKNOWN_TOPIC_OR_PARTITION);
+    producer_t *p = producer_at(mock);
+    struct outcome *o = outcomes_new(1);
+    producer_record_t r = PRODUCER_RECORD_INIT;
+    r.topic = "t";
+    r.value = "v", r.value_len = 1;
+    r.timestamp_ms = 1000;
+    REQUIRE_OK(producer_send(p, &r, on_outcome, o));
+    CHECK_OK(producer_flush(p, WAIT_MS));
+    CHECK_ALL(o, 1, PRODUCER_OK);
+    CHECK_INT(o->timestamp_type, PRODUCER_TIMESTAMP_TYPE_LOG_APPEND);
+    CHECK(o->timestamp_ms > 1600000000000);
+    CHECK_OK(producer_close(p, WAIT_MS));
+    producer_mock_cluster_free(mock);
+    free(o);
+}
+
 int main(void) {
     check_begin();
     uint32_t random = 12345;
@@ -214,5 +235,6 @@ int main(void) {
     sizes();
     copied();
     by_key();
+    log_append_time();
     return check_end();
 }
