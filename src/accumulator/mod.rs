@@ -1,11 +1,13 @@
 //! Open and sealed batches of every partition: shared by application threads (append) and the I/O thread (take). Passive:
 //! it has no thread and decides nothing about sending. Lock order: a topic's parked records, a partition's queue, then
-//! memory or inbox; never two of a kind.
+//! memory, then inbox; never two of a kind.
 
 mod batch;
 mod inbox;
 mod memory;
 mod partition;
+#[cfg(test)]
+mod tests;
 mod topic;
 
 use std::sync::{Arc, OnceLock};
@@ -26,6 +28,8 @@ use crate::time::{Micros, Time};
 
 /// What a parked record takes of the budget beside its bytes.
 const PARKED_OVERHEAD: usize = size_of::<ParkedRecord>();
+/// And for each of its headers.
+const PARKED_HEADER_OVERHEAD: usize = size_of::<topic::ParkedHeader>();
 
 pub struct Accumulator {
     pub memory: Arc<Memory>,
@@ -145,7 +149,8 @@ impl Accumulator {
             drop(parked);
             return self.append_known(topic, count, record, how, held, false, clock);
         }
-        let charged = PARKED_OVERHEAD + crate::wire::record_batch::record_len_max(record);
+        let headers = record.headers.len() * PARKED_HEADER_OVERHEAD;
+        let charged = PARKED_OVERHEAD + headers + crate::wire::record_batch::record_len_max(record);
         match held.take() {
             Some(reservation) if reservation.covers(charged) => reservation.spend(charged),
             other => {
@@ -157,8 +162,8 @@ impl Accumulator {
         }
         let now = clock();
         let deadline = now + how.own_timeout.unwrap_or(self.delivery_timeout);
-        let first = parked.is_empty();
-        let earlier = how.own_timeout.is_some();
+        // Who is not told of expires no earlier than the one before, and so no earlier than one who was.
+        let tell = parked.back().is_none_or(|before| deadline < before.deadline);
         parked.push_back(ParkedRecord {
             partition: how.partition,
             tag: how.tag,
@@ -167,7 +172,7 @@ impl Accumulator {
             charged,
             ..ParkedRecord::new(record)
         });
-        if first || earlier {
+        if tell {
             self.inbox.tell(Event::Parked { topic: topic.id, deadline }, Time::ZERO);
         }
         Ok(())
@@ -175,10 +180,12 @@ impl Accumulator {
 
     /// Waits in line for memory until `deadline`; meanwhile whatever lingers is sent.
     pub fn wait_for_memory(&self, bytes: usize, deadline: Option<Instant>) -> Result<Reservation, Refused> {
-        if self.memory.raise_pressure() {
-            self.inbox.tell(Event::Pressure, Time::ZERO);
-        }
-        self.memory.reserve(bytes, deadline)
+        // Told when this thread stands in line: what others open from then on does not linger.
+        self.memory.reserve(bytes, deadline, || {
+            if self.memory.raise_pressure() {
+                self.inbox.tell(Event::Pressure, Time::ZERO);
+            }
+        })
     }
 
     /// Makes the topic's partitions, numbered by `number`, without letting records in yet.
@@ -205,6 +212,8 @@ impl Accumulator {
             let appended = record.with(|fields| self.append_known(topic, count, fields, &how, &mut None, true, &clock));
             debug_assert!(appended.is_ok(), "forced memory is never refused");
         }
+        // Most topics never park again.
+        parked.shrink_to_fit();
         topic.publish(count);
     }
 
@@ -220,6 +229,7 @@ impl Accumulator {
             }
             !expired
         });
+        parked.shrink_to_fit();
         taken
     }
 

@@ -45,7 +45,7 @@ pub struct ParkedRecord {
     pub partition: Option<u32>,
     pub key: Option<Box<[u8]>>,
     pub value: Option<Box<[u8]>>,
-    pub headers: Vec<(Box<str>, Option<Box<[u8]>>)>,
+    pub headers: Vec<ParkedHeader>,
     pub timestamp_ms: i64,
     pub tag: Option<Tag>,
     pub parked_at: Time,
@@ -53,6 +53,9 @@ pub struct ParkedRecord {
     /// What it takes of `buffer.memory`.
     pub charged: usize,
 }
+
+/// Name and value of a parked record's header.
+pub type ParkedHeader = (Box<str>, Option<Box<[u8]>>);
 
 /// Who hears of a record: address of the callback and its argument.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
