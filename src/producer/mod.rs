@@ -3,6 +3,8 @@
 
 mod close;
 mod driver;
+#[cfg(test)]
+mod tests;
 
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
@@ -119,7 +121,7 @@ impl Producer {
         let deadline = self.deadline(self.max_block_ms);
         loop {
             let held = self.accumulator.wait_for_memory(bytes, deadline).map_err(|why| match why {
-                Refused::Closed => self.accumulator.fatal().cloned().unwrap_or_else(closed),
+                Refused::Closed => self.ended(),
                 Refused::Full => self.queue_full(),
             })?;
             match self.accumulator.append(topic, record, how, &mut Some(held), || self.clock.now()) {
@@ -134,6 +136,7 @@ impl Producer {
     pub fn poll(&self, timeout_ms: i32, hand: impl FnMut(Item<'_>)) -> Result<usize> {
         match self.reports.poll(self.call_deadline(timeout_ms), hand) {
             Dispatch::Done(count) | Dispatch::TimedOut(count) => Ok(count),
+            Dispatch::Ended(_) => Err(self.ended()),
             Dispatch::Reentered => Err(in_callback("producer_poll")),
         }
     }
@@ -150,13 +153,11 @@ impl Producer {
         self.accumulator.inbox.command(Command::Flush { started: started.clone(), done: done.clone() });
         if timeout_ms == 0 {
             // Whether anything is left is the I/O thread's to say; it says so without waiting for a broker.
-            self.reports.wait_complete(&started);
+            self.reports.wait_complete(&started, None);
         }
         match self.reports.wait_for(&done, self.call_deadline(timeout_ms), hand) {
             Dispatch::Done(_) => Ok(()),
-            Dispatch::TimedOut(_) if self.accumulator.fatal().is_some() => {
-                Err(self.accumulator.fatal().cloned().unwrap_or_else(closed))
-            }
+            Dispatch::Ended(_) => Err(self.ended()),
             Dispatch::TimedOut(_) => {
                 let text = format!("not everything was delivered within {timeout_ms} ms; it goes on, call flush again");
                 Err(Error::new(Status::TIMED_OUT, text))
@@ -173,13 +174,18 @@ impl Producer {
         let done = Arc::new(Completion::default());
         self.accumulator.inbox.command(Command::Purge { queued, in_flight, done: done.clone() });
         // The I/O thread never blocks: this is a hand-over, not a wait for brokers.
-        self.reports.wait_complete(&done);
-        Ok(())
+        self.reports.wait_complete(&done, None);
+        if done.is_complete() { Ok(()) } else { Err(self.ended()) }
     }
 
     /// Whether this thread is in one of this producer's callbacks.
     pub fn in_callback(&self) -> bool {
         self.reports.in_callback()
+    }
+
+    /// Why nothing comes any more.
+    fn ended(&self) -> Error {
+        self.accumulator.fatal().cloned().unwrap_or_else(closed)
     }
 
     fn call_deadline(&self, timeout_ms: i32) -> Option<Instant> {
