@@ -213,15 +213,20 @@ impl Batch {
                 };
                 // A record's fields only shrink when its deltas do; this is the size it can have at most.
                 let most = record_batch::record_len_max(&record);
-                if open.as_ref().is_some_and(|open| open.len + most > max_bytes) {
+                // Deltas to the first record's time fit the slots' 32 bits in the whole batch; in a part its first is another.
+                let ends = |open: &OpenBatch| {
+                    let delta = record.timestamp_ms - open.base_timestamp_ms;
+                    open.len + most > max_bytes || i32::try_from(delta).is_err()
+                };
+                if open.as_ref().is_some_and(ends) {
                     parts.extend(open.take().map(|open| open.seal(partition, &memory)));
                 }
                 let target = open.get_or_insert_with(|| {
-                    let tail = memory.forced_chunk(Memory::capacity_for(most + HEADER_LEN, max_bytes));
+                    let tail = memory.forced_chunk(Memory::capacity_for(most + HEADER_LEN, max_bytes), 0);
                     OpenBatch::new(self.id, self.opened_at, self.deadline, record.timestamp_ms, tail)
                 });
                 if target.tail.room_len() < most {
-                    target.push_chunk(memory.forced_chunk(Memory::capacity_for(most, max_bytes)));
+                    target.push_chunk(memory.forced_chunk(Memory::capacity_for(most, max_bytes), 0));
                 }
                 let delta = record.timestamp_ms - target.base_timestamp_ms;
                 let body_len = record_batch::record_body_len(delta, target.count, &record);

@@ -142,31 +142,32 @@ impl Memory {
         }
     }
 
-    /// A chunk of `capacity` bytes at once, or `None` when the budget has no room or others wait for it already.
-    pub fn try_chunk(&self, capacity: usize) -> Option<Chunk> {
+    /// A chunk of `capacity` bytes at once, with `more` bytes charged beside it; `None` when the budget has no room for
+    /// both or others wait for it already.
+    pub fn try_chunk(&self, capacity: usize, more: usize) -> Option<Chunk> {
         let recycled = {
             let mut state = self.state.lock();
-            if state.closed || !state.waiters.is_empty() || state.used + capacity > self.limit {
+            if state.closed || !state.waiters.is_empty() || state.used + capacity + more > self.limit {
                 return None;
             }
-            state.used += capacity;
+            state.used += capacity + more;
             state.pop_free(capacity, self.limit)
         };
         Some(new_chunk(recycled, capacity))
     }
 
-    /// Turns a reservation into a chunk; what it covers beyond `capacity` goes back.
-    pub fn chunk(&self, reservation: Reservation, capacity: usize) -> Chunk {
-        reservation.spend(capacity);
+    /// Turns a reservation into a chunk and a charge of `more`; what it covers beyond them goes back.
+    pub fn chunk(&self, reservation: Reservation, capacity: usize, more: usize) -> Chunk {
+        reservation.spend(capacity + more);
         let recycled = self.state.lock().pop_free(capacity, self.limit);
         new_chunk(recycled, capacity)
     }
 
     /// A chunk whatever the budget says: for records that are inside the budget already and move to another batch.
-    pub fn forced_chunk(&self, capacity: usize) -> Chunk {
+    pub fn forced_chunk(&self, capacity: usize, more: usize) -> Chunk {
         let recycled = {
             let mut state = self.state.lock();
-            state.used += capacity;
+            state.used += capacity + more;
             state.pop_free(capacity, self.limit)
         };
         new_chunk(recycled, capacity)
@@ -214,8 +215,14 @@ impl Memory {
         drop(state);
     }
 
-    /// Waits in line for `bytes` until `deadline` (`None`: for ever). Those who came first are served first.
-    pub fn reserve(self: &Arc<Self>, bytes: usize, deadline: Option<Instant>) -> Result<Reservation, Refused> {
+    /// Waits in line for `bytes` until `deadline` (`None`: for ever). Those who came first are served first. `waits` is
+    /// called, under the lock, when this call has got in line.
+    pub fn reserve(
+        self: &Arc<Self>,
+        bytes: usize,
+        deadline: Option<Instant>,
+        waits: impl FnOnce(),
+    ) -> Result<Reservation, Refused> {
         let mut state = self.state.lock();
         if state.closed {
             return Err(Refused::Closed);
@@ -227,6 +234,7 @@ impl Memory {
         let waiter = Arc::new(Waiter { bytes, granted: AtomicBool::new(false), wake: Condvar::new() });
         state.waiters.push_back(waiter.clone());
         self.waiting.fetch_add(1, Ordering::SeqCst);
+        waits();
         let refused = loop {
             if waiter.granted.load(Ordering::Relaxed) {
                 break None;
@@ -383,8 +391,8 @@ mod tests {
     #[test]
     fn the_bound_holds_and_everything_comes_back() {
         let memory = Memory::new(8 << 10);
-        let chunks: Vec<Chunk> = (0..8).map(|_| memory.try_chunk(1 << 10).expect("room")).collect();
-        assert!(memory.try_chunk(1 << 10).is_none());
+        let chunks: Vec<Chunk> = (0..8).map(|_| memory.try_chunk(1 << 10, 0).expect("room")).collect();
+        assert!(memory.try_chunk(1 << 10, 0).is_none());
         memory.release(chunks.into_iter());
         assert_eq!(memory.used(), 0);
         assert!(memory.try_charge(8 << 10), "free chunks make way");
@@ -402,7 +410,7 @@ mod tests {
             let queued = memory.waiting.load(Ordering::SeqCst);
             let theirs = memory.clone();
             threads.push(std::thread::spawn(move || {
-                let got = theirs.reserve(bytes, soon()).expect("room comes");
+                let got = theirs.reserve(bytes, soon(), || ()).expect("room comes");
                 order.lock().push(i);
                 drop(got);
             }));
@@ -423,7 +431,7 @@ mod tests {
     fn a_full_budget_refuses_at_the_deadline_and_leaves_no_trace() {
         let memory = Memory::new(10);
         assert!(memory.try_charge(10));
-        assert_eq!(memory.reserve(1, Some(Instant::now())).err(), Some(Refused::Full));
+        assert_eq!(memory.reserve(1, Some(Instant::now()), || ()).err(), Some(Refused::Full));
         assert!(!memory.has_waiters());
         memory.uncharge(10);
         assert!(memory.try_charge(10));
@@ -434,7 +442,7 @@ mod tests {
         let memory = Memory::new(10);
         assert!(memory.try_charge(10));
         let theirs = memory.clone();
-        let waiter = std::thread::spawn(move || theirs.reserve(1, None).err());
+        let waiter = std::thread::spawn(move || theirs.reserve(1, None, || ()).err());
         while !memory.has_waiters() {
             std::thread::yield_now();
         }
@@ -445,7 +453,7 @@ mod tests {
     #[test]
     fn memory_goes_back_after_a_burst() {
         let memory = Memory::new(64 << 20);
-        let chunks: Vec<Chunk> = (0..100).map(|_| memory.try_chunk(256 << 10).expect("room")).collect();
+        let chunks: Vec<Chunk> = (0..100).map(|_| memory.try_chunk(256 << 10, 0).expect("room")).collect();
         memory.release(chunks.into_iter());
         memory.trim();
         assert!(memory.state.lock().free_bytes <= IDLE_FREE_BYTES);

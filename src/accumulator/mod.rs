@@ -1,11 +1,13 @@
 //! Open and sealed batches of every partition: shared by application threads (append) and the I/O thread (take). Passive:
 //! it has no thread and decides nothing about sending. Lock order: a topic's parked records, a partition's queue, then
-//! memory or inbox; never two of a kind.
+//! memory, then inbox; never two of a kind.
 
 mod batch;
 mod inbox;
 mod memory;
 mod partition;
+#[cfg(test)]
+mod tests;
 mod topic;
 
 use std::collections::VecDeque;
@@ -27,6 +29,8 @@ use crate::time::{Micros, Time};
 
 /// What a parked record takes of the budget beside its bytes.
 const PARKED_OVERHEAD: usize = size_of::<ParkedRecord>();
+/// And for each of its headers.
+const PARKED_HEADER_OVERHEAD: usize = size_of::<topic::OwnHeader>();
 
 pub struct Accumulator {
     pub memory: Arc<Memory>,
@@ -146,7 +150,8 @@ impl Accumulator {
             drop(parked);
             return self.append_known(topic, count, record, how, held, false, clock);
         }
-        let charged = PARKED_OVERHEAD + crate::wire::record_batch::record_len_max(record);
+        let headers = record.headers.len() * PARKED_HEADER_OVERHEAD;
+        let charged = PARKED_OVERHEAD + headers + crate::wire::record_batch::record_len_max(record);
         match held.take() {
             Some(reservation) if reservation.covers(charged) => reservation.spend(charged),
             other => {
@@ -176,10 +181,12 @@ impl Accumulator {
 
     /// Waits in line for memory until `deadline`; meanwhile whatever lingers is sent.
     pub fn wait_for_memory(&self, bytes: usize, deadline: Option<Instant>) -> Result<Reservation, Refused> {
-        if self.memory.raise_pressure() {
-            self.inbox.tell(Event::Pressure, Time::ZERO);
-        }
-        self.memory.reserve(bytes, deadline)
+        // Told when this thread stands in line: what others open from then on does not linger.
+        self.memory.reserve(bytes, deadline, || {
+            if self.memory.raise_pressure() {
+                self.inbox.tell(Event::Pressure, Time::ZERO);
+            }
+        })
     }
 
     /// Makes the topic's partitions, numbered by `number`, without letting records in yet.
@@ -218,6 +225,8 @@ impl Accumulator {
             debug_assert!(appended.is_ok(), "forced memory is never refused");
         }
         *parked = kept;
+        // Most topics never park again.
+        parked.shrink_to_fit();
         topic.publish(count);
     }
 
@@ -233,6 +242,7 @@ impl Accumulator {
             }
             !expired
         });
+        parked.shrink_to_fit();
         taken
     }
 

@@ -103,7 +103,7 @@ impl Partition {
                 if open.tail.room_len() < len {
                     // Room grows with the batch, so that many small batches stay small.
                     let wanted = open.len.min(how.batch_size - open.len);
-                    let chunk = get_chunk(how, held, Memory::capacity_for(len, wanted))?;
+                    let chunk = get_chunk(how, held, Memory::capacity_for(len, wanted), 0)?;
                     open.push_chunk(chunk);
                 }
                 if let Some(tag) = how.tag {
@@ -162,23 +162,23 @@ impl Partition {
         let body_len = record_batch::record_body_len(0, 0, record);
         let len = record_batch::record_len(body_len);
         let wanted = queue.last_len.min(how.batch_size);
-        let tail = get_chunk(how, held, Memory::capacity_for(HEADER_LEN + len, wanted))?;
+        let mut capacity = Memory::capacity_for(HEADER_LEN + len, wanted);
         let mut slots = Vec::new();
-        let mut slot_bytes = 0;
         if how.tag.is_some() {
             slots = match how.reports.spare_slots() {
                 // A large vector under a small batch would fill the budget with nothing.
                 Some(spare) if (1..=queue.last_slots.max(SLOTS_MIN) * 2).contains(&spare.capacity()) => spare,
                 _ => Vec::with_capacity(queue.last_slots.max(SLOTS_MIN)),
             };
-            match charge_slots(how, held, slots.capacity()) {
-                Ok(bytes) => slot_bytes = bytes,
-                Err(needs) => {
-                    how.memory.release(std::iter::once(tail));
-                    return Err(needs);
-                }
-            }
         }
+        if capacity + slots.capacity() * size_of::<Slot>() > how.memory.limit() {
+            // Room to grow is good to have, but whatever fits the budget at all has to be taken.
+            capacity = HEADER_LEN + len;
+            slots = Vec::with_capacity(usize::from(how.tag.is_some()));
+        }
+        // Chunk and slots come together: each alone could be had again and again while the other is not.
+        let slot_bytes = slots.capacity() * size_of::<Slot>();
+        let tail = get_chunk(how, held, capacity, slot_bytes)?;
         let opened_at = clock();
         let deadline = how.own_deadline.unwrap_or(opened_at + how.delivery_timeout);
         let id = how.inbox.opened(self.id, opened_at, deadline, opened_at + how.linger, sealed);
@@ -277,19 +277,21 @@ impl Queue {
     }
 }
 
+/// A chunk, and `more` bytes charged beside it.
 fn get_chunk(
     how: &Append<'_>,
     held: &mut Option<Reservation>,
     capacity: usize,
+    more: usize,
 ) -> Result<super::memory::Chunk, NeedsMemory> {
     if how.forced {
-        return Ok(how.memory.forced_chunk(capacity));
+        return Ok(how.memory.forced_chunk(capacity, more));
     }
     match held.take() {
-        Some(reservation) if reservation.covers(capacity) => Ok(how.memory.chunk(reservation, capacity)),
+        Some(reservation) if reservation.covers(capacity + more) => Ok(how.memory.chunk(reservation, capacity, more)),
         other => {
             *held = other;
-            how.memory.try_chunk(capacity).ok_or(NeedsMemory(capacity))
+            how.memory.try_chunk(capacity, more).ok_or(NeedsMemory(capacity + more))
         }
     }
 }

@@ -12,6 +12,7 @@ use super::partition::Partition;
 use crate::error::{Error, Result, Status};
 use crate::partitioner::Sticky;
 use crate::record::{Header, Record};
+use crate::reports::Slot;
 use crate::time::Time;
 
 /// Topics of one producer. A program that needs more is sending to names it makes up.
@@ -39,7 +40,7 @@ pub struct Topic {
 }
 
 /// A header with its own copy of name and value.
-type OwnHeader = (Box<str>, Option<Box<[u8]>>);
+pub(super) type OwnHeader = (Box<str>, Option<Box<[u8]>>);
 
 /// A record with its own copy of everything: only until its topic's partitions are known.
 #[derive(Debug)]
@@ -74,6 +75,19 @@ impl ParkedRecord {
             value: self.value.as_deref(),
             headers: &headers,
             timestamp_ms: self.timestamp_ms,
+        })
+    }
+
+    /// What its report needs, if it wants one: it is a batch of its own.
+    pub fn slot(&self) -> Option<Slot> {
+        let len = |bytes: &Option<Box<[u8]>>| bytes.as_ref().map_or(-1, |bytes| bytes.len() as i32);
+        self.tag.map(|tag| Slot {
+            callback: tag.callback,
+            opaque: tag.opaque,
+            key_len: len(&self.key),
+            value_len: len(&self.value),
+            timestamp_delta_ms: 0,
+            offset_delta: 0,
         })
     }
 

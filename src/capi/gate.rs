@@ -21,6 +21,8 @@ pub struct Gate {
     state: AtomicU32,
     /// Callers other than the hot one.
     others: AtomicUsize,
+    /// Those that are inside for a record and have no slot to say so.
+    slotless: AtomicUsize,
     exit: Mutex<()>,
     left: Condvar,
 }
@@ -60,8 +62,14 @@ impl Drop for Release {
 /// Being inside for one record.
 pub struct Pass<'a> {
     gate: &'a Gate,
-    /// `None`: counted among the others.
-    slot: Option<&'static Slot>,
+    way: Way,
+}
+
+/// How somebody inside has been announced.
+enum Way {
+    Slot(&'static Slot),
+    Slotless,
+    Other,
 }
 
 impl Gate {
@@ -71,6 +79,7 @@ impl Gate {
             id,
             state: AtomicU32::new(OPEN),
             others: AtomicUsize::new(0),
+            slotless: AtomicUsize::new(0),
             exit: Mutex::new(()),
             left: Condvar::new(),
         }
@@ -89,7 +98,7 @@ impl Gate {
         let Some(slot) = (unsafe { slot.as_ref() }) else { return self.pass_first() };
         if slot.busy.load(Ordering::Relaxed) != 0 {
             // A send inside a send, from a partitioner or interceptor: rare enough to be counted.
-            return self.enter();
+            return self.pass_counted();
         }
         slot.busy.store(self.id, Ordering::Relaxed);
         light_fence();
@@ -97,7 +106,7 @@ impl Gate {
             self.leave(slot);
             return None;
         }
-        Some(Pass { gate: self, slot: Some(slot) })
+        Some(Pass { gate: self, way: Way::Slot(slot) })
     }
 
     #[cold]
@@ -105,18 +114,26 @@ impl Gate {
         match own_slot() {
             Some(_) => self.pass(),
             // A thread that is ending: its slot is gone already.
-            None => self.enter(),
+            None => self.pass_counted(),
         }
+    }
+
+    #[cold]
+    fn pass_counted(&self) -> Option<Pass<'_>> {
+        self.slotless.fetch_add(1, Ordering::SeqCst);
+        // Dropped below when the gate is shut, and so counted out again.
+        let pass = Pass { gate: self, way: Way::Slotless };
+        (self.state.load(Ordering::SeqCst) == OPEN).then_some(pass)
     }
 
     /// Goes in for a call that may take its time.
     pub fn enter(&self) -> Option<Pass<'_>> {
         self.others.fetch_add(1, Ordering::SeqCst);
         if self.state.load(Ordering::SeqCst) != OPEN {
-            self.leave_others();
+            self.leave_counted(&self.others);
             return None;
         }
-        Some(Pass { gate: self, slot: None })
+        Some(Pass { gate: self, way: Way::Other })
     }
 
     /// Shuts the gate; false when somebody else did.
@@ -144,7 +161,8 @@ impl Gate {
     }
 
     fn has_passes(&self) -> bool {
-        SLOTS.lock().iter().any(|slot| slot.busy.load(Ordering::Acquire) == self.id)
+        self.slotless.load(Ordering::SeqCst) > 0
+            || SLOTS.lock().iter().any(|slot| slot.busy.load(Ordering::Acquire) == self.id)
     }
 
     #[inline]
@@ -157,8 +175,8 @@ impl Gate {
         }
     }
 
-    fn leave_others(&self) {
-        if self.others.fetch_sub(1, Ordering::SeqCst) == 1 && self.state.load(Ordering::SeqCst) != OPEN {
+    fn leave_counted(&self, count: &AtomicUsize) {
+        if count.fetch_sub(1, Ordering::SeqCst) == 1 && self.state.load(Ordering::SeqCst) != OPEN {
             self.tell_closer();
         }
     }
@@ -173,9 +191,10 @@ impl Gate {
 impl Drop for Pass<'_> {
     #[inline]
     fn drop(&mut self) {
-        match self.slot {
-            Some(slot) => self.gate.leave(slot),
-            None => self.gate.leave_others(),
+        match self.way {
+            Way::Slot(slot) => self.gate.leave(slot),
+            Way::Slotless => self.gate.leave_counted(&self.gate.slotless),
+            Way::Other => self.gate.leave_counted(&self.gate.others),
         }
     }
 }
@@ -273,11 +292,18 @@ mod tests {
         let gate = Gate::new(1 << 41);
         let outer = gate.pass().expect("open");
         let inner = gate.pass().expect("open");
-        assert_eq!(gate.others.load(Ordering::SeqCst), 1);
-        drop(inner);
-        assert!(gate.has_passes());
         drop(outer);
+        assert!(gate.has_passes(), "a send inside a send is waited for like any other");
+        drop(inner);
         assert!(!gate.has_passes());
+        assert!(gate.shut());
+        assert!(gate.pass_counted().is_none());
+        assert!(!gate.has_passes());
+    }
+
+    #[test]
+    fn threads_do_not_share_a_cache_line() {
+        assert_eq!((size_of::<Slot>(), align_of::<Slot>()), (128, 128));
     }
 
     #[test]

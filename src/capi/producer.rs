@@ -109,7 +109,8 @@ pub unsafe extern "C" fn producer_new(
 /// another thread; PRODUCER_ERR_IN_CALLBACK from one of this producer's own callbacks; PRODUCER_ERR_FORKED;
 /// PRODUCER_ERR_INVALID_ARGUMENT; PRODUCER_ERR_INTERNAL after a bug of the library.
 /// Blocks for `timeout_ms` and little more, whatever the brokers do. Calls of other threads on the producer return
-/// PRODUCER_ERR_CLOSED. No callback runs after it has returned.
+/// PRODUCER_ERR_CLOSED. No callback runs after it has returned, with one exception: when another thread is in a callback
+/// that does not return within a second, PRODUCER_ERR_TIMED_OUT is answered and that thread runs those that are left.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn producer_close(producer: *mut producer_t, timeout_ms: i32) -> producer_status_t {
     call(|| {

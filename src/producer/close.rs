@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::Producer;
-use crate::accumulator::{Command, Partition};
+use crate::accumulator::{Command, Topic};
 use crate::error::{Error, Result, Status};
-use crate::reports::{Completion, Dispatch, FinishedBatch, Item, Persisted, Phase};
+use crate::reports::{Completion, Dispatch, FinishedBatch, Item, Persisted, Phase, Slot};
+use crate::time::Time;
 
 /// What the I/O thread, which never blocks, is given for its last turn, and a callback that runs elsewhere for its end.
 pub(super) const LAST_TURN: Duration = Duration::from_millis(1_000);
@@ -20,10 +21,14 @@ impl Producer {
     /// Sends what is buffered and waits up to `timeout_ms` (-1: for ever); fails the rest; dispatches every report that is
     /// left. No other thread is in `send` any more. `TIMED_OUT` when something had to be failed.
     pub fn close(&self, timeout_ms: i32, mut hand: impl FnMut(Item<'_>)) -> Result<()> {
-        let (started, flushed) = (Arc::default(), Arc::new(Completion::default()));
+        let (started, flushed) = (Arc::new(Completion::default()), Arc::new(Completion::default()));
         let mut in_time = false;
         if self.accumulator.fatal().is_none() {
-            self.accumulator.inbox.command(Command::Flush { started, done: flushed.clone() });
+            self.accumulator.inbox.command(Command::Flush { started: started.clone(), done: flushed.clone() });
+            if timeout_ms == 0 {
+                // Whether anything is left is the I/O thread's to say, at once.
+                self.reports.wait_complete(&started, Some(Instant::now() + LAST_TURN));
+            }
             let ended = self.reports.wait_for(&flushed, self.call_deadline(timeout_ms), &mut hand);
             in_time = matches!(ended, Dispatch::Done(_));
         }
@@ -52,36 +57,51 @@ impl Producer {
         Ok(())
     }
 
-    /// Records that the I/O thread did not take before it ended: none, unless a panic ended it.
+    /// Records that came while a panic ended the I/O thread: those in batches, and those that wait for metadata.
     fn fail_leftovers(&self) {
         let status = self.accumulator.fatal().map_or(Status::CLOSED, |fatal| fatal.status);
+        let memory = &self.accumulator.memory;
         for id in 0..self.accumulator.topics.len() as u32 {
             let topic = self.accumulator.topics.by_id(id);
             for partition in (0..topic.partition_count()).filter_map(|index| topic.partition(index)) {
-                self.fail_partition(&topic, partition, status);
+                for mut batch in partition.take_expired(memory, Time::NEVER) {
+                    let place = Place { partition: partition.index, phase: Phase::Queued, opened_at: batch.opened_at };
+                    let base_timestamp_ms = batch.base_timestamp_ms;
+                    self.fail_leftover(&topic, status, place, base_timestamp_ms, batch.take_slots());
+                }
+            }
+            for record in self.accumulator.take_parked(&topic, None) {
+                let partition = record.partition.map_or(-1, |partition| partition as i32);
+                let place = Place { partition, phase: Phase::Metadata, opened_at: record.parked_at };
+                self.fail_leftover(&topic, status, place, record.timestamp_ms, record.slot().into_iter().collect());
             }
         }
     }
 
-    fn fail_partition(&self, topic: &crate::accumulator::Topic, partition: &Partition, status: Status) {
-        for mut batch in partition.take_expired(&self.accumulator.memory, crate::time::Time::NEVER) {
-            self.reports.push(FinishedBatch {
-                topic: topic.c_name().clone(),
-                partition: partition.index,
-                status,
-                persisted: Persisted::No,
-                phase: Phase::Queued,
-                base_offset: -1,
-                base_timestamp_ms: batch.base_timestamp_ms,
-                log_append_time_ms: None,
-                broker: -1,
-                attempts: 0,
-                opened_at: batch.opened_at,
-                finished_at: self.clock.now(),
-                cause: Some(Arc::from(c"the producer ended before the record was sent")),
-                record_causes: Vec::new(),
-                slots: batch.take_slots(),
-            });
-        }
+    fn fail_leftover(&self, topic: &Topic, status: Status, place: Place, base_timestamp_ms: i64, slots: Vec<Slot>) {
+        self.reports.push(FinishedBatch {
+            topic: topic.c_name().clone(),
+            partition: place.partition,
+            status,
+            persisted: Persisted::No,
+            phase: place.phase,
+            base_offset: -1,
+            base_timestamp_ms,
+            log_append_time_ms: None,
+            broker: -1,
+            attempts: 0,
+            opened_at: place.opened_at,
+            finished_at: self.clock.now(),
+            cause: Some(Arc::from(c"the producer ended before the record was sent")),
+            record_causes: Vec::new(),
+            slots,
+        });
     }
+}
+
+/// Where a record stood when its producer ended.
+struct Place {
+    partition: i32,
+    phase: Phase,
+    opened_at: Time,
 }

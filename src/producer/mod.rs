@@ -3,6 +3,8 @@
 
 mod close;
 mod driver;
+#[cfg(test)]
+mod tests;
 
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
@@ -119,7 +121,7 @@ impl Producer {
         let deadline = self.deadline(self.max_block_ms);
         loop {
             let held = self.accumulator.wait_for_memory(bytes, deadline).map_err(|why| match why {
-                Refused::Closed => self.accumulator.fatal().cloned().unwrap_or_else(closed),
+                Refused::Closed => self.ended(),
                 Refused::Full => self.queue_full(),
             })?;
             match self.accumulator.append(topic, record, how, &mut Some(held), || self.clock.now()) {
@@ -134,6 +136,7 @@ impl Producer {
     pub fn poll(&self, timeout_ms: i32, hand: impl FnMut(Item<'_>)) -> Result<usize> {
         match self.reports.poll(self.call_deadline(timeout_ms), hand) {
             Dispatch::Done(count) | Dispatch::TimedOut(count) => Ok(count),
+            Dispatch::Ended(_) => Err(self.ended()),
             Dispatch::Reentered => Err(in_callback("producer_poll")),
         }
     }
@@ -158,6 +161,7 @@ impl Producer {
         }
         match ended {
             Dispatch::Done(_) => Ok(()),
+            Dispatch::Ended(_) => Err(self.ended()),
             Dispatch::TimedOut(_) => {
                 let text = format!("not everything was delivered within {timeout_ms} ms; it goes on, call flush again");
                 Err(Error::new(Status::TIMED_OUT, text))
@@ -178,16 +182,23 @@ impl Producer {
 
     /// The I/O thread never blocks: this is a hand-over, not a wait for brokers.
     fn wait_for_io_thread(&self, done: &Completion) -> Result<()> {
-        if self.reports.wait_complete(done, Instant::now() + close::LAST_TURN) {
+        if self.reports.wait_complete(done, Some(Instant::now() + close::LAST_TURN)) {
             return Ok(());
         }
-        let stuck = || Error::new(Status::INTERNAL, "the I/O thread does not answer");
-        Err(self.accumulator.fatal().cloned().unwrap_or_else(stuck))
+        if self.reports.is_shut() {
+            return Err(self.ended());
+        }
+        Err(Error::new(Status::INTERNAL, "the I/O thread does not answer"))
     }
 
     /// Whether this thread is in one of this producer's callbacks.
     pub fn in_callback(&self) -> bool {
         self.reports.in_callback()
+    }
+
+    /// Why nothing comes any more.
+    fn ended(&self) -> Error {
+        self.accumulator.fatal().cloned().unwrap_or_else(closed)
     }
 
     fn call_deadline(&self, timeout_ms: i32) -> Option<Instant> {

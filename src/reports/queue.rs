@@ -55,6 +55,8 @@ pub enum Dispatch {
     Done(usize),
     /// So many records were reported; the deadline passed first.
     TimedOut(usize),
+    /// So many records were reported; the producer has ended, and what was waited for does not come any more.
+    Ended(usize),
     /// This thread is inside a dispatch of the same producer.
     Reentered,
 }
@@ -154,7 +156,8 @@ impl Reports {
         self.state.lock().spare_slots.pop()
     }
 
-    /// Dispatches what is there now; with nothing there, waits for the first to come until `deadline` (`None`: for ever).
+    /// Dispatches what is there now; with no report there, waits for the first to come until `deadline` (`None`: for
+    /// ever), and serves log lines meanwhile.
     pub fn poll(&self, deadline: Option<Instant>, mut hand: impl FnMut(Item<'_>)) -> Dispatch {
         let mut state = self.state.lock();
         if state.dispatcher == Some(std::thread::current().id()) {
@@ -163,9 +166,15 @@ impl Reports {
         loop {
             if state.dispatcher.is_none() && !(state.batches.is_empty() && state.logs.is_empty()) {
                 drop(state);
-                return Dispatch::Done(self.drain(&mut hand));
-            }
-            if state.shut || !self.wait(&mut state, deadline) {
+                let reported = self.drain(&mut hand);
+                if reported > 0 {
+                    return Dispatch::Done(reported);
+                }
+                // Log lines only, or another thread was faster.
+                state = self.state.lock();
+            } else if state.shut {
+                return Dispatch::Ended(0);
+            } else if !self.wait(&mut state, deadline) {
                 return Dispatch::TimedOut(0);
             }
         }
@@ -191,22 +200,29 @@ impl Reports {
                 drop(state);
                 reported += self.drain(&mut hand);
                 state = self.state.lock();
-            } else if state.shut || !self.wait(&mut state, deadline) {
+            } else if state.shut {
+                return Dispatch::Ended(reported);
+            } else if !self.wait(&mut state, deadline) {
                 return Dispatch::TimedOut(reported);
             }
         }
     }
 
-    /// Waits for a completion without dispatching anything: for commands that the I/O thread carries out at once.
-    /// False when that has not happened by the deadline, or will not any more.
-    pub fn wait_complete(&self, completion: &Completion, deadline: Instant) -> bool {
+    /// Waits for a completion without dispatching anything: for commands that the I/O thread carries out at once. False
+    /// when that is not done by `deadline`.
+    pub fn wait_complete(&self, completion: &Completion, deadline: Option<Instant>) -> bool {
         let mut state = self.state.lock();
         while !completion.is_complete() && !state.shut {
-            if !self.wait(&mut state, Some(deadline)) {
+            if !self.wait(&mut state, deadline) {
                 break;
             }
         }
         completion.is_complete()
+    }
+
+    /// Whether nothing will be pushed any more.
+    pub fn is_shut(&self) -> bool {
+        self.state.lock().shut
     }
 
     /// Nothing will be pushed any more: threads that wait in `poll` return.
@@ -394,6 +410,35 @@ mod tests {
         let poller = std::thread::spawn(move || theirs.poll(Some(soon), |_| ()));
         reports.push(batch(2));
         assert_eq!(poller.join().expect("no panic"), Dispatch::Done(2));
+    }
+
+    #[test]
+    fn log_lines_do_not_end_the_wait_for_reports() {
+        let reports = Arc::new(Reports::new(100, 6));
+        reports.log(6, "X", || "line".into());
+        let (told, lines) = std::sync::mpsc::channel();
+        let theirs = reports.clone();
+        let poller = std::thread::spawn(move || {
+            theirs.poll(None, |item| {
+                if let Item::Log(_) = item {
+                    told.send(()).expect("the test listens");
+                }
+            })
+        });
+        lines.recv().expect("the line");
+        reports.push(batch(2));
+        assert_eq!(poller.join().expect("no panic"), Dispatch::Done(2));
+    }
+
+    #[test]
+    fn waits_of_other_threads_end_when_the_producer_does() {
+        let reports = Reports::new(100, 6);
+        reports.push(batch(1));
+        reports.shut();
+        assert_eq!(reports.poll(None, |_| ()), Dispatch::Done(1), "what is there is still served");
+        assert_eq!(reports.poll(None, |_| ()), Dispatch::Ended(0));
+        assert_eq!(reports.wait_for(&Completion::default(), None, |_| ()), Dispatch::Ended(0));
+        assert!(!reports.wait_complete(&Completion::default(), None), "it will not happen any more");
     }
 
     #[test]

@@ -106,13 +106,13 @@ fn a_late_answer_keeps_later_ones_behind_it() {
     let mock = start(1);
     mock.topic_create("t", 1, 1).unwrap();
     let mut stream = connect(&mock, 1);
-    let fetch = crate::mock::tests::fetch_request("t", 0, 0).with_max_wait_ms(150).with_min_bytes(1);
+    let fetch = crate::mock::tests::fetch_request("t", 0, 0).with_max_wait_ms(40).with_min_bytes(1);
     let mut bytes = framed(&request::<FetchRequest>(api_key::FETCH, 12, 1, &fetch));
     bytes.extend(api_versions(2));
     let begin = Instant::now();
     stream.write_all(&bytes).unwrap();
     assert_eq!(read_correlation_id(&mut stream), 1);
-    assert!(begin.elapsed() >= Duration::from_millis(150));
+    assert!(begin.elapsed() >= Duration::from_millis(40));
     assert_eq!(read_correlation_id(&mut stream), 2);
 }
 

@@ -1,0 +1,267 @@
+//! The accumulator as its two sides use it together: bounds, order, and what is left when everything has been taken.
+
+use super::*;
+use crate::reports::{Item, Slot};
+use crate::wire::record_batch::{HEADER_LEN, read_record};
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::time::Duration;
+
+const TAG: Option<Tag> = Some(Tag { callback: 1, opaque: 2 });
+
+fn accumulator(change: impl FnOnce(&mut Config)) -> Accumulator {
+    let mut config = Config::default();
+    change(&mut config);
+    Accumulator::new(&config, 1, 7, Arc::new(Reports::new(1 << 30, 6)))
+}
+
+fn sending(own_timeout: Option<Micros>) -> Sending {
+    Sending { partition: Some(0), tag: TAG, own_timeout }
+}
+
+fn value(bytes: &[u8]) -> Record<'_> {
+    Record { value: Some(bytes), ..Record::default() }
+}
+
+fn publish(accumulator: &Accumulator, topic: &Topic, count: u32) {
+    let mut next = 0;
+    accumulator.prepare(topic, count, || {
+        next += 1;
+        next - 1
+    });
+    accumulator.publish(topic, count, || Time(5), |record| panic!("refused {record:?}"));
+}
+
+fn events(accumulator: &Accumulator) -> Vec<Event> {
+    let mut letters = Letters::default();
+    accumulator.inbox.take(&mut letters);
+    letters.events
+}
+
+/// As `Producer::send` does it, with a bound on the rounds.
+fn send(accumulator: &Accumulator, topic: &Topic, record: &Record<'_>, how: &Sending) -> Result<(), NeedsMemory> {
+    let mut held = None;
+    for _ in 0..20 {
+        match accumulator.append(topic, record, how, &mut held, || Time(5)) {
+            Ok(()) => return Ok(()),
+            Err(needs) => {
+                drop(held.take());
+                let soon = Instant::now() + Duration::from_millis(50);
+                match accumulator.wait_for_memory(needs.0, Some(soon)) {
+                    Ok(reservation) => held = Some(reservation),
+                    Err(_) => return Err(needs),
+                }
+            }
+        }
+    }
+    panic!("sending goes round and round");
+}
+
+#[test]
+fn a_record_that_fits_the_empty_budget_is_taken_whatever_else_a_batch_would_like() {
+    for (limit, len) in [(65_536, 65_100), (200_000, 70_000), (300_000, 299_800), (1_000_000, 999_000)] {
+        let accumulator = accumulator(|config| config.buffer_memory = limit);
+        let topic = accumulator.topics.intern("t").expect("legal");
+        publish(&accumulator, &topic, 1);
+        let bytes = vec![b'x'; len];
+        assert_eq!(send(&accumulator, &topic, &value(&bytes), &sending(None)), Ok(()), "{len} of {limit}");
+        assert!(accumulator.memory.used() <= limit);
+    }
+}
+
+#[test]
+fn a_record_that_does_not_fit_the_empty_budget_says_how_much_it_needs() {
+    let accumulator = accumulator(|config| config.buffer_memory = 65_536);
+    let topic = accumulator.topics.intern("t").expect("legal");
+    publish(&accumulator, &topic, 1);
+    let needs = send(&accumulator, &topic, &value(&[0; 65_536]), &sending(None)).expect_err("too large");
+    assert!(needs.0 > 65_536);
+    assert_eq!(accumulator.memory.used(), 0);
+}
+
+#[test]
+fn a_parked_record_with_an_earlier_deadline_than_the_one_before_is_told_of() {
+    let accumulator = accumulator(|config| config.delivery_timeout_ms = 10);
+    let topic = accumulator.topics.intern("t").expect("legal");
+    for own in [Some(Micros::FOREVER), None, None, Some(Micros::FOREVER), None] {
+        send(&accumulator, &topic, &value(b"v"), &sending(own)).expect("room");
+    }
+    let told: Vec<Time> = events(&accumulator)
+        .iter()
+        .filter_map(|event| match event {
+            Event::Parked { deadline, .. } => Some(*deadline),
+            _ => None,
+        })
+        .collect();
+    assert!(told.contains(&Time(10_005)), "{told:?}");
+    assert!(told.len() < 5, "not every record is told of: {told:?}");
+}
+
+#[test]
+fn a_records_own_timeout_stands_instead_of_the_default_also_when_it_is_longer() {
+    let accumulator = accumulator(|config| config.delivery_timeout_ms = 10);
+    let topic = accumulator.topics.intern("t").expect("legal");
+    publish(&accumulator, &topic, 1);
+    let partition = topic.partition(0).expect("published");
+    send(&accumulator, &topic, &value(b"v"), &sending(Some(Micros::from_ms(50)))).expect("room");
+    assert_eq!(partition.earliest_deadline(), Some(Time(50_005)));
+    assert!(matches!(events(&accumulator)[..], [Event::Opened { deadline: Time(50_005), .. }]));
+    // The shortest time of a batch wins, and the default is one of them.
+    send(&accumulator, &topic, &value(b"v"), &sending(None)).expect("room");
+    assert_eq!(partition.earliest_deadline(), Some(Time(10_005)));
+    assert!(matches!(events(&accumulator)[..], [Event::Deadline { deadline: Time(10_005), .. }]));
+    send(&accumulator, &topic, &value(b"v"), &sending(None)).expect("room");
+    assert_eq!(events(&accumulator), []);
+}
+
+#[test]
+fn parked_records_leave_neither_charge_nor_room_behind() {
+    let accumulator = accumulator(|_| ());
+    let topic = accumulator.topics.intern("t").expect("legal");
+    for _ in 0..10_000 {
+        send(&accumulator, &topic, &value(b"v"), &sending(None)).expect("room");
+    }
+    publish(&accumulator, &topic, 1);
+    assert!(topic.parked.lock().capacity() < 100);
+    for mut batch in topic.partition(0).expect("published").take_expired(&accumulator.memory, Time::NEVER) {
+        assert_eq!(batch.take_slots().len() as u32, batch.count);
+    }
+    assert_eq!(accumulator.memory.used(), 0);
+}
+
+#[test]
+fn a_split_batch_keeps_each_records_own_time_and_returns_its_charge() {
+    let accumulator = accumulator(|config| config.batch_size = 1 << 20);
+    let topic = accumulator.topics.intern("t").expect("legal");
+    publish(&accumulator, &topic, 1);
+    let far = i64::from(i32::MAX);
+    let times = [far + 10, 11, 2 * far + 9, 11, far, 2 * far];
+    let long = [b'x'; 200];
+    for (i, timestamp_ms) in times.into_iter().enumerate() {
+        // The first fills a part alone, so that the next one's time is the base of the second part.
+        let record = Record { timestamp_ms, ..value(if i == 0 { &long } else { b"short" }) };
+        send(&accumulator, &topic, &record, &sending(None)).expect("room");
+    }
+    let partition = topic.partition(0).expect("published");
+    let batch = partition.take(&accumulator.memory, |_, _| true).expect("one batch");
+    assert_eq!(batch.count, 6);
+    let mut reported = Vec::new();
+    let mut written = Vec::new();
+    for mut part in batch.split(310) {
+        let bytes: Vec<u8> = part.bytes.chunks().flatten().copied().collect();
+        let mut rest = &bytes[HEADER_LEN..];
+        while !rest.is_empty() {
+            let (record, used) = read_record(rest).expect("our encoding");
+            written.push(part.base_timestamp_ms + record.timestamp_delta);
+            rest = &rest[used..];
+        }
+        let base = part.base_timestamp_ms;
+        reported.extend(part.take_slots().iter().map(|slot| base + i64::from(slot.timestamp_delta_ms)));
+    }
+    assert_eq!(written, times);
+    assert_eq!(reported, times);
+    assert_eq!(accumulator.memory.used(), 0);
+}
+
+/// Eight threads send in their own order, to a topic that becomes known in the middle, while another thread takes.
+#[test]
+fn each_threads_records_keep_their_order_and_the_budget_comes_back_to_zero() {
+    const THREADS: usize = 8;
+    const EACH: u32 = 4_000;
+    let accumulator = accumulator(|config| {
+        config.buffer_memory = 300_000;
+        config.batch_size = 2_000;
+    });
+    let topic = accumulator.topics.intern("t").expect("legal");
+    let (sent, done) = (AtomicU32::new(0), AtomicBool::new(false));
+    let mut seen: HashMap<(u32, usize), Vec<u32>> = HashMap::new();
+    let mut slots: Vec<Slot> = Vec::new();
+    std::thread::scope(|scope| {
+        let senders: Vec<_> = (0..THREADS)
+            .map(|thread| {
+                let (accumulator, topic, sent) = (&accumulator, &topic, &sent);
+                scope.spawn(move || {
+                    let key = [thread as u8];
+                    for i in 0..EACH {
+                        let number = i.to_be_bytes();
+                        let record = Record { key: Some(&key), value: Some(&number), ..Record::default() };
+                        let tag = (i % 3 != 0).then_some(Tag { callback: 1, opaque: i as usize });
+                        let own_timeout = (i % 5 == 0).then_some(Micros(u64::from(i)));
+                        let how = Sending { partition: None, tag, own_timeout };
+                        let mut held = None;
+                        while let Err(needs) = accumulator.append(topic, &record, &how, &mut held, || Time(5)) {
+                            drop(held.take());
+                            held = Some(accumulator.wait_for_memory(needs.0, None).expect("open"));
+                        }
+                        sent.fetch_add(1, Ordering::Relaxed);
+                    }
+                })
+            })
+            .collect();
+        let taker = scope.spawn(|| {
+            let waiting = accumulator.memory.clone();
+            let (mut seen, mut slots) = (HashMap::<(u32, usize), Vec<u32>>::new(), Vec::new());
+            while sent.load(Ordering::Relaxed) < 300 {
+                std::thread::yield_now();
+            }
+            publish(&accumulator, &topic, 3);
+            loop {
+                let last = done.load(Ordering::Acquire);
+                let mut letters = Letters::default();
+                accumulator.inbox.take(&mut letters);
+                accumulator.memory.clear_pressure();
+                for index in 0..3 {
+                    let partition = topic.partition(index).expect("published");
+                    while let Some(mut batch) = partition.take(&waiting, |_, _| last || waiting.has_waiters()) {
+                        batch.stamp(-1, -1, -1);
+                        let bytes: Vec<u8> = batch.bytes.chunks().flatten().copied().collect();
+                        assert_eq!(bytes.len(), batch.len());
+                        let mut rest = &bytes[HEADER_LEN..];
+                        let mut count = 0;
+                        while !rest.is_empty() {
+                            let (record, used) = read_record(rest).expect("our encoding");
+                            let thread = usize::from(record.key.expect("a key")[0]);
+                            let number = record.value.and_then(|v| v.try_into().ok()).map(u32::from_be_bytes);
+                            seen.entry((index, thread)).or_default().push(number.expect("a number"));
+                            rest = &rest[used..];
+                            count += 1;
+                        }
+                        assert_eq!(count, batch.count);
+                        slots.extend(batch.take_slots());
+                    }
+                }
+                if last {
+                    return (seen, slots);
+                }
+            }
+        });
+        for sender in senders {
+            sender.join().expect("no panic");
+        }
+        done.store(true, Ordering::Release);
+        (seen, slots) = taker.join().expect("no panic");
+    });
+    assert_eq!(seen.len(), THREADS, "each key has one partition");
+    for (place, numbers) in &seen {
+        assert!(numbers.iter().copied().eq(0..EACH), "{place:?}: lost, twice or out of order");
+    }
+    assert_eq!(slots.len(), THREADS * (0..EACH).filter(|i| i % 3 != 0).count());
+    assert_eq!(accumulator.memory.used(), 0);
+    assert!(!accumulator.memory.has_waiters());
+    accumulator.reports.poll(Some(Instant::now()), |item| assert!(matches!(item, Item::Log(_))));
+}
+
+/// The sender that has acted on a shortage must hear of those who begin to wait afterwards.
+#[test]
+fn pressure_is_told_after_the_waiter_stands_in_line() {
+    let accumulator = accumulator(|config| config.buffer_memory = 65_536);
+    assert!(accumulator.memory.try_charge(65_536));
+    let accumulator = Arc::new(accumulator);
+    let seen = Arc::new(AtomicBool::new(false));
+    let (theirs, told) = (accumulator.clone(), seen.clone());
+    accumulator.inbox.set_wake(move || told.store(theirs.memory.has_waiters(), Ordering::SeqCst));
+    assert!(!accumulator.inbox.before_sleep(Time::NEVER));
+    assert!(accumulator.wait_for_memory(1, Some(Instant::now())).is_err());
+    assert!(seen.load(Ordering::SeqCst), "woken before anybody waited");
+    assert_eq!(events(&accumulator), [Event::Pressure]);
+}
