@@ -1,9 +1,9 @@
 //! The queue of finished batches and of log lines, and the one dispatcher at a time that serves it.
 
+use std::cell::Cell;
 use std::collections::VecDeque;
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::thread::ThreadId;
 use std::time::Instant;
 
 use crate::sync::{Condvar, Mutex};
@@ -61,6 +61,17 @@ pub enum Dispatch {
     Reentered,
 }
 
+/// Tells threads that live at the same time from each other. `std::thread::current` panics in a thread that is ending, and
+/// destructors of thread-specific data may well flush.
+type ThreadMark = usize;
+
+fn this_thread() -> ThreadMark {
+    thread_local! {
+        static MARK: Cell<u8> = const { Cell::new(0) };
+    }
+    MARK.with(|mark| std::ptr::from_ref(mark).addr())
+}
+
 #[derive(Default)]
 struct State {
     batches: VecDeque<FinishedBatch>,
@@ -69,8 +80,8 @@ struct State {
     /// Batches ever pushed, and ever dispatched with their callbacks returned.
     pushed: u64,
     dispatched: u64,
-    /// One dispatcher at a time keeps reports of a partition in order; its thread's id recognises a call from a callback.
-    dispatcher: Option<ThreadId>,
+    /// One dispatcher at a time keeps reports of a partition in order; its thread's mark recognises a call from a callback.
+    dispatcher: Option<ThreadMark>,
     spare_slots: Vec<Vec<Slot>>,
     /// The producer is closing: whoever waits for reports to come goes home.
     shut: bool,
@@ -148,7 +159,7 @@ impl Reports {
 
     /// Whether this thread is inside a dispatch of this producer, that is, in one of its callbacks.
     pub fn in_callback(&self) -> bool {
-        self.state.lock().dispatcher == Some(std::thread::current().id())
+        self.state.lock().dispatcher == Some(this_thread())
     }
 
     /// An empty vector for slots, with the room it had before.
@@ -160,7 +171,7 @@ impl Reports {
     /// ever), and serves log lines meanwhile.
     pub fn poll(&self, deadline: Option<Instant>, mut hand: impl FnMut(Item<'_>)) -> Dispatch {
         let mut state = self.state.lock();
-        if state.dispatcher == Some(std::thread::current().id()) {
+        if state.dispatcher == Some(this_thread()) {
             return Dispatch::Reentered;
         }
         loop {
@@ -189,7 +200,7 @@ impl Reports {
     ) -> Dispatch {
         let mut reported = 0;
         let mut state = self.state.lock();
-        if state.dispatcher == Some(std::thread::current().id()) {
+        if state.dispatcher == Some(this_thread()) {
             return Dispatch::Reentered;
         }
         loop {
@@ -256,7 +267,7 @@ impl Reports {
             if state.dispatcher.is_some() {
                 return 0;
             }
-            state.dispatcher = Some(std::thread::current().id());
+            state.dispatcher = Some(this_thread());
             let dropped = std::mem::take(&mut state.logs_dropped);
             (std::mem::take(&mut state.batches), std::mem::take(&mut state.logs), dropped)
         };

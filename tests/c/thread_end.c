@@ -28,11 +28,22 @@ static void *end_after_use(void *opaque) {
     return NULL;
 }
 
+static void *use_once(void *opaque) {
+    CHECK(producer_poll(p, 0) >= 0);
+    return opaque;
+}
+
 int main(void) {
     check_begin();
     producer_mock_cluster_t *mock = mock_of(1, "t", 1);
     p = producer_at(mock);
     outcomes = outcomes_new(20);
+    /* The library's own thread-specific data comes first, and so goes first. */
+    CHECK(producer_poll(p, 0) >= 0);
+    CHECK_OK(producer_flush(p, WAIT_MS));
+    pthread_t first;
+    REQUIRE(pthread_create(&first, NULL, use_once, NULL) == 0);
+    pthread_join(first, NULL);
     REQUIRE(pthread_key_create(&key, at_thread_end) == 0);
     for (int i = 0; i < 20; i++) {
         check_case(i % 2 ? "a thread that used the library" : "a thread that did not");
