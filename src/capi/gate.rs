@@ -6,7 +6,7 @@ use std::cell::Cell;
 use std::ptr;
 use std::sync::Once;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering, compiler_fence, fence};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::sync::{Condvar, Mutex, MutexGuard};
 
@@ -155,14 +155,8 @@ impl Gate {
 
     /// Waits until nobody is inside at all; false when that takes longer than `timeout`: a callback that does not return.
     pub fn wait_for_others(&self, timeout: Duration) -> bool {
-        let deadline = Instant::now() + timeout;
         let mut exit = self.exit.lock();
-        while self.others.load(Ordering::SeqCst) > 0 {
-            if self.left.wait_until(&mut exit, deadline).timed_out() {
-                return self.others.load(Ordering::SeqCst) == 0;
-            }
-        }
-        true
+        !self.left.wait_while_for(&mut exit, |()| self.others.load(Ordering::SeqCst) > 0, timeout).timed_out()
     }
 
     fn has_passes(&self) -> bool {

@@ -58,13 +58,13 @@ thread_local! {
 /// The topic that a record names.
 ///
 /// # Safety
-/// `handle` is NULL or from `producer_topic`; `name` is NULL or a NUL-ended string. `producer` is alive during `'a`.
+/// `handle` is NULL or from `producer_topic`; `name` is NULL or a NUL-ended string. `producer` is alive as long as the answer is used.
 #[inline]
-pub(super) unsafe fn topic_of<'a>(
-    producer: &'a Producer,
+pub(super) unsafe fn topic_of(
+    producer: &Producer,
     handle: *const producer_topic_t,
     name: *const c_char,
-) -> Result<&'a Topic> {
+) -> Result<&Topic> {
     // SAFETY: NULL, or a topic that lives as long as the producer it is from.
     if let Some(topic) = unsafe { handle.cast::<Topic>().as_ref() } {
         if topic.producer == producer.id() {
@@ -90,7 +90,7 @@ pub(super) unsafe fn topic_of<'a>(
 }
 
 #[cold]
-unsafe fn look_up<'a>(producer: &'a Producer, name: *const c_char, place: usize) -> Result<&'a Topic> {
+unsafe fn look_up(producer: &Producer, name: *const c_char, place: usize) -> Result<&Topic> {
     // SAFETY: as the caller promises.
     let found = producer.topic(unsafe { str_arg(name, "topic") }?)?;
     let topic = Arc::as_ptr(&found);
