@@ -61,6 +61,8 @@ fn name_shared_library() {
         }
         Ok("linux" | "android" | "freebsd" | "netbsd" | "openbsd" | "dragonfly") => {
             println!("cargo::rustc-cdylib-link-arg=-Wl,-soname,libkproducer.so.{abi}");
+            // A resolver thread or a destructor of thread-specific data may outlive dlclose(): the code stays.
+            println!("cargo::rustc-cdylib-link-arg=-Wl,-z,nodelete");
         }
         _ => {}
     }

@@ -40,6 +40,7 @@ programs! {
     lifecycle: "tests/c/lifecycle.c" [];
     logs: "tests/c/logs.c" [];
     reports: "tests/c/reports.c" [];
+    long_callback: "tests/c/long_callback.c" [];
     roundtrip: "tests/c/roundtrip.c" [];
     servers: "tests/c/servers.c" [];
     stress: "tests/c/stress.c" [];

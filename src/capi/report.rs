@@ -175,9 +175,9 @@ fn hand_batch(batch: &FinishedBatch) {
 /// KIP-467: the broker named the records that made it refuse the batch.
 #[cold]
 fn name_record(batch: &FinishedBatch, place: u32, report: &mut producer_report_t) {
-    let words: &CStr = match batch.record_causes.iter().find(|(named, _)| *named == place) {
-        Some((_, words)) => words,
-        None => c"another record of its batch was refused by the broker, and the batch with it",
+    let words: &CStr = match batch.record_causes.binary_search_by_key(&place, |(named, _)| *named) {
+        Ok(at) => &batch.record_causes[at].1,
+        Err(_) => c"another record of its batch was refused by the broker, and the batch with it",
     };
     report.status = Status::INVALID_RECORD.code();
     report.error_text = words.as_ptr();

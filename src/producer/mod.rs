@@ -27,6 +27,9 @@ use driver::Driver;
 /// Partitions of a topic that the embedded mock cluster makes by itself.
 const MOCK_PARTITIONS: i32 = 4;
 
+/// How long what was found about a full buffer is told again.
+const HOLDER_VALID: Duration = Duration::from_millis(100);
+
 /// One producer. Every method may be called from any thread.
 pub struct Producer {
     id: u64,
@@ -36,6 +39,8 @@ pub struct Producer {
     io: Mutex<IoThread>,
     max_request_size: usize,
     max_block_ms: u64,
+    /// Who held the memory when that was last looked for.
+    memory_holder: Mutex<Option<(Instant, String)>>,
     config: Arc<Config>,
     /// `test.mock.num.brokers`: lives as long as the producer that it belongs to.
     _mock: Option<MockCluster>,
@@ -68,6 +73,7 @@ impl Producer {
             io: Mutex::new(io),
             max_request_size: config.max_request_size,
             max_block_ms: config.max_block_ms,
+            memory_holder: Mutex::default(),
             config,
             _mock: mock,
         })
@@ -244,6 +250,22 @@ impl Producer {
     /// Names the partition, and its broker, that holds most of the memory.
     #[cold]
     fn queue_full(&self) -> Error {
+        let mut known = self.memory_holder.lock();
+        // Looking at every partition for every refused record would make a full buffer worse.
+        let now = Instant::now();
+        if known.as_ref().is_none_or(|(found_at, _)| now.duration_since(*found_at) >= HOLDER_VALID) {
+            *known = Some((now, self.find_memory_holder()));
+        }
+        let holder = known.as_ref().map_or("", |(_, holder)| holder.as_str());
+        let text = format!(
+            "buffer.memory={} stayed full for max.block.ms={} ms; {holder}",
+            self.accumulator.memory.limit(),
+            self.max_block_ms
+        );
+        Error::new(Status::QUEUE_FULL, text)
+    }
+
+    fn find_memory_holder(&self) -> String {
         let mut worst = None;
         let mut parked = None;
         for id in 0..self.accumulator.topics.len() as u32 {
@@ -260,7 +282,7 @@ impl Producer {
                 }
             }
         }
-        let holder = match worst {
+        match worst {
             Some((bytes, name, NO_LEADER)) if bytes > 0 => {
                 format!("partition {name}, which has no leader, holds most of what waits: {bytes} bytes")
             }
@@ -271,13 +293,7 @@ impl Producer {
                 Some((bytes, name)) => format!("{bytes} bytes wait for metadata of topic '{name}'"),
                 None => "it has just become free".into(),
             },
-        };
-        let text = format!(
-            "buffer.memory={} stayed full for max.block.ms={} ms; {holder}",
-            self.accumulator.memory.limit(),
-            self.max_block_ms
-        );
-        Error::new(Status::QUEUE_FULL, text)
+        }
     }
 }
 

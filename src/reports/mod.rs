@@ -71,6 +71,7 @@ pub struct FinishedBatch {
     /// The last cause in words, for failures.
     pub cause: Option<Arc<CStr>>,
     /// Records that the broker named (KIP-467): place in the batch and its own words. The others failed because of them.
+    /// In order of place.
     pub record_causes: Vec<(u32, Arc<CStr>)>,
     pub slots: Vec<Slot>,
 }

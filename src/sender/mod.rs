@@ -76,6 +76,8 @@ pub struct Sender {
     letters: Letters,
     /// Reports of batches that this input finished: handed over together, before anybody is told of a flush.
     outcomes: Vec<FinishedBatch>,
+    /// Batches were finished by this input, with or without reports.
+    some_finished: bool,
     finished: bool,
 }
 
@@ -102,6 +104,7 @@ impl Sender {
             pump_soon: Vec::new(),
             letters: Letters::default(),
             outcomes: Vec::new(),
+            some_finished: false,
             finished: false,
         };
         sender.add_bootstrap_servers();
@@ -274,9 +277,19 @@ impl Sender {
         self.tell_flushes();
     }
 
+    /// With everything sent, memory that a burst needed goes back to the system.
+    fn trim_memory(&self) {
+        if self.accumulator.memory.used() == 0 {
+            self.accumulator.memory.trim();
+        }
+    }
+
     /// Hands over what was finished, then tells the flushes that are complete by it.
     fn tell_flushes(&mut self) {
         self.reports.push_all(&mut self.outcomes);
+        if std::mem::take(&mut self.some_finished) {
+            self.trim_memory();
+        }
         if self.window.has_flushes() {
             for completion in self.window.take_complete() {
                 self.reports.complete(&completion);

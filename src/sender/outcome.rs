@@ -125,6 +125,7 @@ impl Sender {
 
     /// The end of a batch: its report goes out, its memory goes back as soon as no socket holds it.
     pub(super) fn finish(&mut self, now: Time, dense: u32, mut taken: Taken, ending: Ending) {
+        self.some_finished = true;
         self.window.finish(taken.batch.id);
         self.partitions[dense as usize].shared().note_finished(taken.batch.len());
         let slots = taken.batch.take_slots();
@@ -132,7 +133,7 @@ impl Sender {
             return;
         }
         let state = &self.partitions[dense as usize];
-        let record_causes = ending
+        let mut record_causes: Vec<_> = ending
             .answer
             .record_errors
             .into_iter()
@@ -141,6 +142,8 @@ impl Sender {
                 Some((u32::try_from(place).ok()?, words))
             })
             .collect();
+        // Looked up by place, once per record of the batch.
+        record_causes.sort_by_key(|(place, _)| *place);
         let failed = ending.status != Status::OK;
         self.outcomes.push(FinishedBatch {
             topic: state.topic.c_name().clone(),

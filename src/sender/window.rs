@@ -51,6 +51,8 @@ impl Window {
     }
 
     pub fn flush(&mut self, before: u64, parked: BTreeSet<u32>, completion: Arc<Completion>) {
+        // Flushes whose caller has given up are nobody's any more: a program that asks again and again leaves no pile.
+        self.flushes.retain(|flush| Arc::strong_count(&flush.completion) > 1);
         self.flushes.push(Flush { before, parked, completion });
     }
 
@@ -110,6 +112,16 @@ mod tests {
         window.finish(0);
         assert_eq!(complete(&mut window), 1);
         assert_eq!(window.base, 2);
+    }
+
+    #[test]
+    fn a_flush_that_nobody_waits_for_is_forgotten() {
+        let mut window = Window::default();
+        window.flush(1, BTreeSet::new(), Arc::default());
+        let kept = Arc::default();
+        window.flush(1, BTreeSet::new(), Arc::clone(&kept));
+        window.flush(1, BTreeSet::new(), Arc::default());
+        assert_eq!(window.flushes.len(), 2);
     }
 
     #[test]
