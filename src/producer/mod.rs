@@ -140,7 +140,11 @@ impl Producer {
     /// Dispatches finished batches and log lines on this thread; with none there, waits up to `timeout_ms` (-1: for ever)
     /// for the first. Answers how many records were reported.
     pub fn poll(&self, timeout_ms: i32, hand: impl FnMut(Item<'_>)) -> Result<usize> {
-        match self.reports.poll(self.call_deadline(timeout_ms), hand) {
+        let ended = match timeout_ms {
+            0 => self.reports.poll_now(hand),
+            _ => self.reports.poll(self.call_deadline(timeout_ms), hand),
+        };
+        match ended {
             Dispatch::Done(count) | Dispatch::TimedOut(count) => Ok(count),
             Dispatch::Ended(_) => Err(self.ended()),
             Dispatch::Reentered => Err(in_callback("producer_poll")),

@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Instant;
 
-use crate::sync::{Condvar, Mutex};
+use crate::sync::{Condvar, Mutex, MutexGuard};
 
 use super::{FinishedBatch, Slot};
 
@@ -169,7 +169,21 @@ impl Reports {
 
     /// Dispatches what is there now; with no report there, waits for the first to come until `deadline` (`None`: for
     /// ever), and serves log lines meanwhile.
-    pub fn poll(&self, deadline: Option<Instant>, mut hand: impl FnMut(Item<'_>)) -> Dispatch {
+    pub fn poll(&self, deadline: Option<Instant>, hand: impl FnMut(Item<'_>)) -> Dispatch {
+        self.poll_while(|state| self.wait(state, deadline), hand)
+    }
+
+    /// Dispatches what is there now. With nothing there it is one look under a lock: a wait, even one of no time, would be
+    /// a system call that gives the processor away.
+    pub fn poll_now(&self, hand: impl FnMut(Item<'_>)) -> Dispatch {
+        self.poll_while(|_| false, hand)
+    }
+
+    fn poll_while<'a>(
+        &'a self,
+        mut wait: impl FnMut(&mut MutexGuard<'a, State>) -> bool,
+        mut hand: impl FnMut(Item<'_>),
+    ) -> Dispatch {
         let mut state = self.state.lock();
         if state.dispatcher == Some(this_thread()) {
             return Dispatch::Reentered;
@@ -185,7 +199,7 @@ impl Reports {
                 state = self.state.lock();
             } else if state.shut {
                 return Dispatch::Ended(0);
-            } else if !self.wait(&mut state, deadline) {
+            } else if !wait(&mut state) {
                 return Dispatch::TimedOut(0);
             }
         }
@@ -296,7 +310,7 @@ impl Reports {
     }
 
     /// False when the deadline has passed.
-    fn wait(&self, state: &mut crate::sync::MutexGuard<'_, State>, deadline: Option<Instant>) -> bool {
+    fn wait(&self, state: &mut MutexGuard<'_, State>, deadline: Option<Instant>) -> bool {
         match deadline {
             None => {
                 self.changed.wait(state);
@@ -411,6 +425,14 @@ mod tests {
         });
         assert_eq!(inner, Some(Dispatch::Reentered));
         assert!(!reports.in_callback());
+    }
+
+    #[test]
+    fn a_poll_without_time_hands_out_what_is_there() {
+        let reports = Reports::new(100, 6);
+        assert_eq!(reports.poll_now(|_| ()), Dispatch::TimedOut(0));
+        reports.push(batch(2));
+        assert_eq!(reports.poll_now(|_| ()), Dispatch::Done(2));
     }
 
     #[test]
