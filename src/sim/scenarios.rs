@@ -631,3 +631,48 @@ fn a_batch_that_a_panic_drops_is_reported_all_the_same() {
     assert_eq!(sim.accumulator.memory.used(), 0);
     assert!(sim.accumulator.fatal().is_some());
 }
+
+#[test]
+fn a_silent_leader_that_lost_its_partition_is_left_long_before_the_request_times_out() {
+    let mut sim = scenario(|plan| {
+        plan.config.request_timeout_ms = 30_000;
+        plan.config.delivery_timeout_ms = 120_000;
+    });
+    sim.say(0, 0, b"opens the connection");
+    sim.run_for(500);
+    let old = sim.leader(0);
+    sim.faults.silent.push((old, api_key::PRODUCE));
+    let index = sim.say(0, 0, b"its answer never comes");
+    sim.run_for(100);
+    sim.move_leader(0);
+    sim.run_for(4_000);
+    assert!(sim.is_delivered(index));
+    assert_eq!(sim.report(index).attempts, 2);
+    sim.finish();
+}
+
+#[test]
+fn a_topic_that_was_made_again_has_leaders_with_epochs_of_its_own() {
+    let mut sim = scenario(|_| ());
+    for round in 0..4u8 {
+        sim.say(0, 0, &[round]);
+        sim.run_for(500);
+        sim.move_leader(0);
+    }
+    let index = sim.say(0, 0, b"of the first topic");
+    sim.run_for(1_000);
+    assert!(sim.is_delivered(index));
+    sim.faults.twist_metadata = Some(Box::new(|_, response| {
+        for topic in &mut response.topics {
+            topic.topic_id = "00000000-0000-0000-0000-000000000009".parse().expect("a topic id");
+            topic.partitions.iter_mut().for_each(|partition| partition.leader_epoch = 0);
+        }
+    }));
+    let old = sim.leader(0);
+    sim.cluster.broker_down(old);
+    sim.cut_off(old);
+    let index = sim.say(0, 0, b"of the second topic");
+    sim.run_for(3_000);
+    assert!(sim.is_delivered(index));
+    sim.finish();
+}
