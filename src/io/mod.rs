@@ -26,6 +26,7 @@ use std::time::Duration;
 
 use crate::sync::{Condvar, Mutex};
 
+use crate::config::AddressFamily;
 use crate::error::{Error, Result, Status};
 use crate::sender::{Action, ConnId};
 use crate::time::Time;
@@ -65,15 +66,6 @@ pub trait Core {
     /// The loop caught a panic or lost its event queue: the core fails every outstanding record; then the thread ends.
     /// Every frame was dropped before the call.
     fn handle_panic(&mut self, message: &str);
-}
-
-/// Which addresses of a name are used: `broker.address.family`.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub enum AddressFamily {
-    #[default]
-    Any,
-    V4,
-    V6,
 }
 
 /// How sockets are made.

@@ -14,9 +14,9 @@ use std::time::{Duration, Instant};
 use crate::sync::Mutex;
 
 use crate::accumulator::{Accumulator, Command, NO_LEADER, Refused, Sending, Topic};
-use crate::config::{self, Config};
+use crate::config::Config;
 use crate::error::{Error, Result, Status};
-use crate::io::{AddressFamily, Clock, IoOptions, IoThread};
+use crate::io::{Clock, IoOptions, IoThread};
 use crate::mock::{ClusterOptions, MockCluster};
 use crate::record::Record;
 use crate::reports::{Completion, Dispatch, Item, Reports};
@@ -337,10 +337,6 @@ fn io_options(config: &Config) -> IoOptions {
         receive_buffer_bytes: bytes(config.receive_buffer_bytes),
         keepalive: config.socket_keepalive_enable,
         tcp_user_timeout_ms: config.tcp_user_timeout_ms.unwrap_or(0),
-        address_family: match config.broker_address_family {
-            config::AddressFamily::Any => AddressFamily::Any,
-            config::AddressFamily::V4 => AddressFamily::V4,
-            config::AddressFamily::V6 => AddressFamily::V6,
-        },
+        address_family: config.broker_address_family,
     }
 }

@@ -8,7 +8,7 @@ use super::timers::Timer;
 use super::verdict::{BatchFacts, InLog, Outcome, Verdict, decide};
 use crate::accumulator::{ParkedRecord, Topic};
 use crate::error::Status;
-use crate::reports::{FinishedBatch, Persisted, Phase, Slot};
+use crate::reports::{FinishedBatch, Persisted, Phase};
 use crate::time::Time;
 
 /// What a broker's answer says beside its code.
@@ -166,16 +166,7 @@ impl Sender {
 
     /// A record that never got into a batch: certainly not in the log.
     pub(super) fn fail_parked(&mut self, now: Time, topic: &Topic, record: ParkedRecord, status: Status, cause: &str) {
-        let Some(tag) = record.tag else { return };
-        let len = |bytes: &Option<Box<[u8]>>| bytes.as_ref().map_or(-1, |bytes| bytes.len() as i32);
-        let slot = Slot {
-            callback: tag.callback,
-            opaque: tag.opaque,
-            key_len: len(&record.key),
-            value_len: len(&record.value),
-            timestamp_delta_ms: 0,
-            offset_delta: 0,
-        };
+        let Some(slot) = record.slot() else { return };
         self.outcomes.push(FinishedBatch {
             topic: topic.c_name().clone(),
             partition: record.partition.map_or(-1, |partition| partition as i32),
