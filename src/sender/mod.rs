@@ -67,6 +67,8 @@ pub struct Sender {
     window: Window,
     /// When open batches are due, in the order in which they were opened: linger is the same for all of them.
     linger: VecDeque<(Time, u32)>,
+    /// The same for batches that were opened behind another one of their partition.
+    linger_again: BTreeSet<(Time, u32)>,
     /// Partitions with something to send and no leader.
     leaderless: BTreeSet<u32>,
     /// Batches with a smaller number do not linger: a flush asked for them.
@@ -99,6 +101,7 @@ impl Sender {
             partitions: Vec::new(),
             window: Window::default(),
             linger: VecDeque::new(),
+            linger_again: BTreeSet::new(),
             leaderless: BTreeSet::new(),
             flush_before: 0,
             pump_soon: Vec::new(),
@@ -176,10 +179,15 @@ impl Sender {
             self.linger.pop_front();
             self.lingered(now, partition);
         }
+        while let Some(&(due, partition)) = self.linger_again.first()
+            && due <= now
+        {
+            self.linger_again.pop_first();
+            self.lingered(now, partition);
+        }
         while let Some(timer) = self.timers.pop_due(now) {
             match timer {
                 Timer::Partition(partition) => self.mark_ready(now, partition),
-                Timer::Linger(partition) => self.lingered(now, partition),
                 Timer::Deadline(partition) => self.expire_partition(now, partition),
                 Timer::Parked(topic) => self.expire_parked(now, topic),
                 Timer::Broker(broker) => self.broker_timeout(now, broker),
@@ -195,8 +203,9 @@ impl Sender {
 
     /// When `handle_timeout` is wanted at the latest.
     pub fn poll_timeout(&self) -> Time {
-        let linger = self.linger.front().map_or(Time::NEVER, |(due, _)| *due);
-        self.timers.next_timeout().min(linger)
+        let first = self.linger.front().map_or(Time::NEVER, |(due, _)| *due);
+        let again = self.linger_again.first().map_or(Time::NEVER, |(due, _)| *due);
+        self.timers.next_timeout().min(first).min(again)
     }
 
     /// Whether everything is reported and nothing will be done any more.
@@ -219,6 +228,9 @@ impl Sender {
         for (_, partition) in std::mem::take(&mut self.linger) {
             self.lingered(now, partition);
         }
+        for (_, partition) in std::mem::take(&mut self.linger_again) {
+            self.lingered(now, partition);
+        }
     }
 
     /// The batch that was open when this was arranged is due, or gone; a later one gets a timer of its own.
@@ -226,12 +238,12 @@ impl Sender {
         let linger = Micros(self.config.linger_us);
         let may_seal = self.may_seal(now);
         let state = &mut self.partitions[partition as usize];
-        state.lingering = false;
+        // The batch that is open now may stand behind one that is due: it waits for a time of its own.
+        let due = state.shared().opened_at().map(|opened_at| opened_at + linger).filter(|due| *due > now);
+        state.lingering = due.is_some();
+        self.linger_again.extend(due.map(|due| (due, partition)));
         if state.shared().has_batch(may_seal) {
             self.mark_ready(now, partition);
-        } else if let Some(opened_at) = state.shared().opened_at() {
-            state.lingering = true;
-            self.timers.arm(Timer::Linger(partition), opened_at + linger);
         }
     }
 

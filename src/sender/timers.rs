@@ -10,8 +10,6 @@ use crate::time::Time;
 pub enum Timer {
     /// A partition's back-off is over.
     Partition(u32),
-    /// A partition's open batch has lingered long enough.
-    Linger(u32),
     /// A partition's earliest delivery deadline.
     Deadline(u32),
     /// A topic's parked records: their deadline or the end of the unknown-topic grace.

@@ -676,3 +676,46 @@ fn a_topic_that_was_made_again_has_leaders_with_epochs_of_its_own() {
     assert!(sim.is_delivered(index));
     sim.finish();
 }
+
+#[test]
+fn a_batch_opened_behind_one_that_lingers_is_sent_in_its_own_time() {
+    let mut sim = scenario(|plan| {
+        plan.config.linger_us = 50_000;
+        plan.config.batch_size = 300;
+        plan.config.max_in_flight_requests_per_connection = 1;
+    });
+    sim.say(0, 0, b"known");
+    sim.run_for(500);
+    let leader = sim.leader(0);
+    sim.say(0, 0, &[1; 250]);
+    sim.run_for(20);
+    sim.cluster.broker_set_latency(leader, 65);
+    sim.run_for(31);
+    // In flight until 115 ms or so. The next batch is full when its linger ends, and the one behind it is not due yet.
+    sim.cluster.broker_set_latency(leader, 0);
+    sim.say(0, 0, &[2; 150]);
+    sim.run_for(20);
+    let last = sim.say(0, 0, &[3; 150]);
+    sim.run_for(150);
+    assert!(sim.is_delivered(last), "nothing else has to happen for it to go");
+    sim.finish();
+}
+
+#[test]
+fn a_flush_reaches_a_batch_opened_behind_one_that_lingered() {
+    let mut sim = scenario(|plan| {
+        plan.config.linger_us = 3_600_000_000;
+        plan.config.batch_size = 300;
+        plan.config.delivery_timeout_ms = 7_200_000;
+    });
+    sim.say(0, 0, &[1; 150]);
+    sim.run_for(100);
+    sim.flush();
+    let first = sim.say(0, 0, &[2; 150]);
+    let second = sim.say(0, 0, &[3; 150]);
+    sim.run_for(100);
+    sim.flush();
+    sim.run_for(100);
+    assert!(sim.is_delivered(first) && sim.is_delivered(second));
+    sim.finish();
+}

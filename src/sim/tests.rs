@@ -3,7 +3,7 @@
 use super::run;
 
 /// Seeds that `cargo test` runs when nothing else is asked for.
-const SEEDS: u64 = 3_000;
+const SEEDS: u64 = 10_000;
 
 fn from_env(name: &str) -> Option<u64> {
     std::env::var(name).ok().map(|text| text.parse().unwrap_or_else(|_| panic!("{name} is a number, not {text:?}")))
