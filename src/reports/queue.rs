@@ -10,7 +10,7 @@ use crate::sync::{Condvar, Mutex, MutexGuard};
 
 use super::{FinishedBatch, Slot};
 
-/// Log lines kept for a dispatcher; later ones are counted, not kept.
+/// Log lines kept for a dispatcher: the latest ones; older ones are counted, not kept.
 const LOG_LINES_MAX: usize = 1_000;
 /// Slot vectors kept for reuse: a few large batches' worth.
 const SPARE_SLOT_VECTORS: usize = 16;
@@ -139,11 +139,11 @@ impl Reports {
         }
         let line = LogLine { level, facility, text: text() };
         let mut state = self.state.lock();
-        if state.logs.len() < LOG_LINES_MAX {
-            state.logs.push_back(line);
-        } else {
+        if state.logs.len() == LOG_LINES_MAX {
+            state.logs.pop_front();
             state.logs_dropped += 1;
         }
+        state.logs.push_back(line);
         self.changed.notify_all();
     }
 
@@ -287,12 +287,12 @@ impl Reports {
         };
         // Gives the dispatcher's place back even when `hand` panics.
         let mut turn = Turn { reports: self, dispatched: 0, spare: Vec::new() };
-        for line in &logs {
-            hand(Item::Log(line));
-        }
         if dropped > 0 {
             let text = format!("{dropped} log lines were dropped because nobody polled");
             hand(Item::Log(&LogLine { level: 4, facility: "LOG", text }));
+        }
+        for line in &logs {
+            hand(Item::Log(line));
         }
         let mut reported = 0;
         for batch in &mut batches {
@@ -488,6 +488,6 @@ mod tests {
             }
         });
         assert_eq!(lines.len(), LOG_LINES_MAX + 1);
-        assert_eq!(lines.last().map(String::as_str), Some("5 log lines were dropped because nobody polled"));
+        assert_eq!(lines.first().map(String::as_str), Some("5 log lines were dropped because nobody polled"));
     }
 }
