@@ -87,6 +87,12 @@ static void on_delivery(const producer_report_t *report, void *opaque) {
     }
 }
 
+/* The library is silent unless it is given this: here a broker that cannot be reached is told at once. */
+static void on_log(int32_t level, const char *facility, const char *message, void *opaque) {
+    (void)facility, (void)opaque;
+    if (level <= 4) fprintf(stderr, "%s\n", message);
+}
+
 static int print_record(const producer_mock_record_t *record, void *opaque) {
     (void)opaque;
     printf("read back         partition %" PRId32 ", offset %" PRId64 ": key \"%.*s\", value \"%.*s…\" (%" PRId64 " bytes)\n",
@@ -130,6 +136,7 @@ int main(int argc, char **argv) {
     must(producer_config_new(&config), "producer_config_new");
     must(producer_config_set(config, "bootstrap.servers", brokers), "producer_config_set");
     must(producer_config_set(config, "client.id", "quickstart"), "producer_config_set");
+    must(producer_config_set_log_callback(config, on_log, NULL), "producer_config_set_log_callback");
     must(producer_new(config, &producer), "producer_new");
     producer_config_free(config);
     printf("sending %" PRIu64 " records of %d bytes to topic %s at %s\n", count, VALUE_LEN, topic, brokers);
