@@ -5,7 +5,6 @@ use std::collections::VecDeque;
 use super::ConnId;
 use super::partition::Taken;
 use crate::time::Time;
-use crate::wire::api::ApiRange;
 
 /// How far a connection has come.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -20,8 +19,6 @@ pub enum Phase {
 pub struct Connection {
     pub id: ConnId,
     pub phase: Phase,
-    /// What the broker told; empty before.
-    pub ranges: Vec<ApiRange>,
     pub produce_version: i16,
     pub metadata_version: i16,
     /// Requests in the order in which they were written: responses come in the same order.
@@ -77,7 +74,6 @@ impl Connection {
         Connection {
             id,
             phase: Phase::Connecting,
-            ranges: Vec::new(),
             produce_version: 0,
             metadata_version: 0,
             requests: VecDeque::new(),

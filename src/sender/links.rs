@@ -191,7 +191,6 @@ impl Sender {
         if let Some(connection) = &mut broker.connection {
             connection.produce_version = produce;
             connection.metadata_version = metadata;
-            connection.ranges = answer.ranges;
             connection.phase = Phase::Ready;
         }
         self.drive_metadata(now);
@@ -254,7 +253,7 @@ impl Sender {
                 } else {
                     Outcome::Disconnected { request_written }
                 };
-                self.settle_lost(now, id, part, outcome, &format!("{label}: {reason}"));
+                self.settle_lost(now, part, outcome, &format!("{label}: {reason}"));
             }
         }
         // A partition that waits here may have moved meanwhile, and others may know.

@@ -36,7 +36,7 @@ pub(super) struct Ending {
 
 impl Sender {
     /// A part whose answer did not come.
-    pub(super) fn settle_lost(&mut self, now: Time, _id: i32, part: Part, outcome: Outcome, cause: &str) {
+    pub(super) fn settle_lost(&mut self, now: Time, part: Part, outcome: Outcome, cause: &str) {
         self.settle(now, part, outcome, Answer::none(), cause);
     }
 

@@ -187,7 +187,7 @@ impl Sender {
         for request in done {
             let Kind::Produce { parts, .. } = request.kind else { continue };
             for part in parts {
-                self.settle_lost(now, id, part, Outcome::code(0), "");
+                self.settle_lost(now, part, Outcome::code(0), "");
             }
         }
         self.arm_idle(id);
@@ -253,7 +253,7 @@ impl Sender {
         }
         for part in waiting.into_iter().flatten() {
             let what = unreadable.as_deref().unwrap_or("its produce response has no entry for this partition");
-            self.settle_lost(now, id, part, Outcome::Unreadable, &format!("{label}: {what}"));
+            self.settle_lost(now, part, Outcome::Unreadable, &format!("{label}: {what}"));
         }
         self.arm_idle(id);
         unreadable.map_or(Ok(()), Err)
