@@ -16,7 +16,7 @@
 //! | [`sender`] | every decision, without I/O or clock | "kp-io" |
 //! | [`accumulator`] | open and sealed batches, `buffer.memory` | shared |
 //! | [`reports`] | finished batches, log lines | shared |
-//! | [`partitioner`], [`wire`], [`config`], [`record`], [`error`], [`sync`], [`time`] | plain data and pure functions | any |
+//! | [`partitioner`], [`wire`], [`config`], [`record`], [`offsets`], [`error`], [`sync`], [`time`] | plain data and pure functions | any |
 //! | [`mock`] | the mock cluster | "kp-mock" |
 //!
 //! Where is … a record encoded? [`wire::record_batch`], called by `accumulator/batch.rs`. A retry decided?
@@ -33,6 +33,7 @@ pub mod error;
 #[allow(clippy::disallowed_methods)]
 pub mod io;
 pub mod mock;
+pub mod offsets;
 pub mod partitioner;
 #[allow(clippy::disallowed_methods)]
 pub mod producer;

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::sync::Mutex;
 
+use super::calls::{CallReply, TransactionCall};
 use crate::reports::Completion;
 use crate::time::Time;
 
@@ -32,6 +33,8 @@ pub enum Command {
     Flush { started: Arc<Completion>, done: Arc<Completion> },
     /// Fails what is queued, in flight, or both.
     Purge { queued: bool, in_flight: bool, done: Arc<Completion> },
+    /// One of the five calls of transactions.
+    Transaction { call: TransactionCall, reply: Arc<CallReply> },
     /// Fails everything that is left and ends.
     Abort,
 }

@@ -3,6 +3,7 @@
 //! memory, then inbox; never two of a kind.
 
 mod batch;
+mod calls;
 mod inbox;
 mod memory;
 mod partition;
@@ -15,6 +16,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 pub use batch::{Batch, BatchBytes, Orphan};
+pub use calls::{CallReply, TransactionCall};
 pub use inbox::{Command, Event, Inbox, Letters};
 pub use memory::{Memory, Refused, Reservation};
 pub use partition::{NeedsMemory, Partition};

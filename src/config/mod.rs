@@ -52,6 +52,37 @@ pub enum ClientDnsLookup {
     UseAllDnsIps,
 }
 
+/// What a broker's OUT_OF_ORDER_SEQUENCE_NUMBER for the oldest undecided batch of a partition costs: the broker has lost
+/// what it acknowledged.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum OnSequenceGap {
+    /// The data-loss callback is told, the partition goes on under a new producer epoch.
+    #[default]
+    Bump,
+    /// The producer fails for good.
+    Fatal,
+}
+
+/// What becomes of a batch whose delivery time is over while it may be in the log.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum OnInDoubtTimeout {
+    /// It is reported as failed, with `persisted` MAYBE.
+    #[default]
+    Report,
+    /// It is sent again until a broker decides: its report may come later than its delivery timeout.
+    Hold,
+}
+
+/// What a failed batch means for the records behind it in its partition.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum OnFailure {
+    /// They go on: the failed records are missing from the partition's order.
+    #[default]
+    Gap,
+    /// Everything accepted for the partition so far fails with it.
+    StopPartition,
+}
+
 /// How connections are protected.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum SecurityProtocol {
@@ -92,8 +123,20 @@ pub struct Config {
     pub retry_backoff_max_ms: u64,
     /// Unanswered requests per broker connection.
     pub max_in_flight_requests_per_connection: usize,
-    /// Always false in this version.
+    /// Batches carry a producer id and sequence numbers, so that brokers recognise a repetition.
     pub enable_idempotence: bool,
+    /// The name under which transactions are made; `None`: no transactions.
+    pub transactional_id: Option<String>,
+    /// When the coordinator aborts an open transaction by itself.
+    pub transaction_timeout_ms: u64,
+    /// What a sequence gap that a broker sees at the head of a partition costs.
+    pub on_sequence_gap: OnSequenceGap,
+    /// What becomes of a batch whose delivery time is over while it may be in the log.
+    pub on_in_doubt_timeout: OnInDoubtTimeout,
+    /// What a failed batch means for the records behind it in its partition.
+    pub on_failure: OnFailure,
+    /// `test.first.sequence`: the sequence number that every partition begins with. Only for tests of the wrap-around.
+    pub test_first_sequence: u32,
     /// How connections are protected.
     pub security_protocol: SecurityProtocol,
     /// How a partition is chosen for a record that names none.
@@ -176,6 +219,12 @@ impl Default for Config {
             retry_backoff_max_ms: 1_000,
             max_in_flight_requests_per_connection: 5,
             enable_idempotence: false,
+            transactional_id: None,
+            transaction_timeout_ms: 60_000,
+            on_sequence_gap: OnSequenceGap::Bump,
+            on_in_doubt_timeout: OnInDoubtTimeout::Report,
+            on_failure: OnFailure::Gap,
+            test_first_sequence: 0,
             security_protocol: SecurityProtocol::Plaintext,
             partitioner: Partitioner::Murmur2,
             metadata_max_age_ms: 300_000,

@@ -16,6 +16,7 @@ use crate::config::Config;
 use crate::error::Status;
 use crate::time::{Micros, Time};
 use crate::wire::api::{BrokerInfo, MetadataAnswer, TopicInfo, decode_metadata, encode_metadata};
+use crate::wire::header::Api;
 
 /// A broker that takes longer than this to answer is not asked again now; another is.
 const ATTEMPT_TIMEOUT_MS: u64 = 5_000;
@@ -153,7 +154,8 @@ impl Sender {
 
     fn ask_metadata(&mut self, now: Time, id: i32) {
         let Some(connection) = self.brokers.get(&id).and_then(|broker| broker.connection.as_ref()) else { return };
-        let (conn, version) = (connection.id, connection.metadata_version);
+        let (conn, version) =
+            (connection.id, connection.versions.get(Api::Metadata).unwrap_or(Api::Metadata.versions().0));
         let until = now + Micros::from_ms(ATTEMPT_TIMEOUT_MS.min(self.config.request_timeout_ms));
         let deadline = now + Micros::from_ms(self.config.request_timeout_ms);
         let topics: Vec<Arc<Topic>> = self.cluster.topics.values().map(|state| state.topic.clone()).collect();

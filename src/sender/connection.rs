@@ -4,7 +4,10 @@ use std::collections::VecDeque;
 
 use super::ConnId;
 use super::partition::Taken;
+use super::transaction::CoordinatorRequest;
 use crate::time::Time;
+use crate::wire::api::{ApiRange, choose_version};
+use crate::wire::header::Api;
 
 /// How far a connection has come.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -19,8 +22,7 @@ pub enum Phase {
 pub struct Connection {
     pub id: ConnId,
     pub phase: Phase,
-    pub produce_version: i16,
-    pub metadata_version: i16,
+    pub versions: Versions,
     /// Requests in the order in which they were written: responses come in the same order.
     pub requests: VecDeque<Request>,
     /// Bytes handed to the driver, and those of them that the socket took.
@@ -50,10 +52,40 @@ pub struct Request {
     pub deadline: Time,
 }
 
+/// What the broker at the other end speaks.
+#[derive(Clone, Debug, Default)]
+pub struct Versions {
+    ranges: Vec<ApiRange>,
+}
+
+impl Versions {
+    pub fn new(ranges: Vec<ApiRange>) -> Versions {
+        Versions { ranges }
+    }
+
+    /// The highest version that both sides speak, or a sentence that names the API and both ranges.
+    pub fn choose(&self, api: Api) -> Result<i16, String> {
+        let (min, max) = api.versions();
+        choose_version(&self.ranges, api, min, max)
+    }
+
+    /// The same, without the sentence.
+    pub fn get(&self, api: Api) -> Option<i16> {
+        let (min, max) = api.versions();
+        let theirs = self.ranges.iter().find(|range| range.api_key == api.key())?;
+        let version = max.min(theirs.max);
+        (version >= min.max(theirs.min)).then_some(version)
+    }
+}
+
 #[derive(Debug)]
 pub enum Kind {
     ApiVersions,
     Metadata,
+    /// A producer id for an idempotent producer without transactions.
+    ProducerId,
+    /// A request to a transaction or group coordinator, or the search for one.
+    Coordinator(CoordinatorRequest),
     /// `answered`: false with acks=0, where the broker sends no response.
     Produce {
         parts: Vec<Part>,
@@ -74,8 +106,7 @@ impl Connection {
         Connection {
             id,
             phase: Phase::Connecting,
-            produce_version: 0,
-            metadata_version: 0,
+            versions: Versions::default(),
             requests: VecDeque::new(),
             queued_bytes: 0,
             written_bytes: 0,

@@ -1,14 +1,14 @@
 //! Connections: made when there is something to send, their deadlines, and what follows when they end.
 
 use super::broker::{Broker, bootstrap_id};
-use super::connection::{Connection, Kind, Phase};
+use super::connection::{Connection, Kind, Phase, Versions};
 use super::frame::Frame;
 use super::timers::Timer;
 use super::verdict::Outcome;
 use super::{Action, ConnId, Sender};
 use crate::accumulator::NO_LEADER;
 use crate::time::{Micros, Time};
-use crate::wire::api::{choose_version, decode_api_versions, encode_api_versions};
+use crate::wire::api::{decode_api_versions, encode_api_versions};
 use crate::wire::header::{Api, split_response};
 
 /// A broker that accepts a connection and then stays silent is no broker.
@@ -138,10 +138,12 @@ impl Sender {
             return Err("it sent a response that nobody asked for".into());
         };
         let request = &connection.requests[at];
-        let api = match request.kind {
+        let api = match &request.kind {
             Kind::ApiVersions => Api::ApiVersions,
             Kind::Metadata => Api::Metadata,
             Kind::Produce { .. } => Api::Produce,
+            Kind::ProducerId => Api::InitProducerId,
+            Kind::Coordinator(coordinator) => coordinator.api(),
         };
         let (correlation_id, body) = split_response(api, request.version, frame)
             .map_err(|error| format!("its {} response cannot be read: {error}", api.name()))?;
@@ -163,6 +165,10 @@ impl Sender {
             Kind::ApiVersions => self.handle_versions(now, id, request.version, body),
             Kind::Metadata => self.handle_metadata(now, id, request.version, body),
             Kind::Produce { parts, .. } => self.handle_produced(now, id, request.version, parts, body),
+            Kind::ProducerId => self.handle_producer_id(now, id, request.version, body),
+            Kind::Coordinator(coordinator) => {
+                self.handle_coordinator_answer(now, id, coordinator, request.version, body)
+            }
         }
     }
 
@@ -177,11 +183,11 @@ impl Sender {
         if answer.error_code != 0 {
             return Err(format!("it refused ApiVersions with error {}", answer.error_code));
         }
-        let choose = |api: Api| {
-            let (min, max) = api.versions();
-            choose_version(&answer.ranges, api, min, max).map_err(|why| format!("{why}; Kafka 2.1 or newer is needed"))
-        };
-        let (produce, metadata) = (choose(Api::Produce)?, choose(Api::Metadata)?);
+        let versions = Versions::new(answer.ranges);
+        for api in [Api::Produce, Api::Metadata] {
+            versions.choose(api).map_err(|why| format!("{why}; Kafka 2.1 or newer is needed"))?;
+        }
+        self.features.learn(answer.features_epoch, &answer.features);
         let Some(broker) = self.brokers.get_mut(&id) else { return Ok(()) };
         let label = broker.label();
         if let Some(unlogged) = broker.announce(now, true) {
@@ -189,11 +195,12 @@ impl Sender {
             self.reports.log(6, "BROKER", || format!("{label}: connected{more}"));
         }
         if let Some(connection) = &mut broker.connection {
-            connection.produce_version = produce;
-            connection.metadata_version = metadata;
+            connection.versions = versions;
             connection.phase = Phase::Ready;
         }
         self.drive_metadata(now);
+        self.drive_producer_id(now);
+        self.drive_transaction(now);
         self.pump_soon.push(id);
         Ok(())
     }
@@ -242,8 +249,19 @@ impl Sender {
         self.metadata_connection_lost(now, conn);
         let written = connection.written_bytes;
         for request in connection.requests {
-            let Kind::Produce { parts, answered } = request.kind else { continue };
             let request_written = request.end <= written;
+            let (parts, answered) = match request.kind {
+                Kind::Produce { parts, answered } => (parts, answered),
+                Kind::ProducerId => {
+                    self.producer_id_lost(now);
+                    continue;
+                }
+                Kind::Coordinator(coordinator) => {
+                    self.coordinator_request_lost(now, id, coordinator, request_written, &reason);
+                    continue;
+                }
+                Kind::ApiVersions | Kind::Metadata => continue,
+            };
             for part in parts {
                 let outcome = if !answered && request_written {
                     // acks=0: written is all that can be known.

@@ -7,13 +7,16 @@ mod broker;
 mod cluster;
 mod connection;
 mod expiry;
+mod features;
 mod frame;
+mod idempotence;
 mod links;
 mod outcome;
 mod partition;
 mod produce;
 mod random;
 mod timers;
+mod transaction;
 pub mod verdict;
 mod window;
 
@@ -28,9 +31,12 @@ use crate::reports::{FinishedBatch, Reports};
 use crate::time::{Micros, Time};
 use broker::Broker;
 use cluster::Cluster;
+use features::Features;
+use idempotence::Idempotence;
 use partition::PartitionState;
 use random::Random;
 use timers::{Timer, Timers};
+use transaction::Transaction;
 use window::Window;
 
 /// One connection attempt and the connection it became. Never reused, so a late event of an old connection is recognised.
@@ -64,6 +70,9 @@ pub struct Sender {
     /// By the dense partition id that the accumulator's partitions carry.
     partitions: Vec<PartitionState>,
     cluster: Cluster,
+    features: Features,
+    idempotence: Idempotence,
+    transaction: Transaction,
     window: Window,
     /// When open batches are due, in the order in which they were opened: linger is the same for all of them.
     linger: VecDeque<(Time, u32)>,
@@ -90,6 +99,9 @@ impl Sender {
         let mut sender = Sender {
             random: Random::new(seed),
             cluster: Cluster::new(now, &config),
+            features: Features::default(),
+            idempotence: Idempotence::new(&config),
+            transaction: Transaction::new(&config),
             config,
             accumulator,
             reports,
@@ -168,6 +180,7 @@ impl Sender {
                 self.reports.complete(&done);
             }
             Command::Abort => self.abort(now),
+            Command::Transaction { call, reply } => self.handle_transaction_call(now, call, reply),
         }
     }
 
@@ -192,6 +205,8 @@ impl Sender {
                 Timer::Parked(topic) => self.expire_parked(now, topic),
                 Timer::Broker(broker) => self.broker_timeout(now, broker),
                 Timer::Metadata => self.drive_metadata(now),
+                Timer::ProducerId => self.drive_producer_id(now),
+                Timer::Transaction => self.drive_transaction(now),
             }
         }
         self.serve(now);

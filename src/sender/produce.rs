@@ -11,6 +11,7 @@ use super::verdict::Outcome;
 use crate::accumulator::NO_LEADER;
 use crate::time::{Micros, Time};
 use crate::wire::api::BrokerInfo;
+use crate::wire::header::Api;
 use crate::wire::produce::{ProduceHead, ProduceTail, TopicPart, decode_produce_response, encode_produce};
 
 /// Batches of many partitions share a request up to here; brokers accept 100 MiB (`socket.request.max.bytes`).
@@ -87,6 +88,9 @@ impl Sender {
                 // Whatever holds it back puts it in line again: the outcome of what is in flight, or its timer.
                 continue;
             }
+            if !self.transaction_lets(now, dense) {
+                continue;
+            }
             let Some(taken) = self.take_unexpired(now, dense) else { continue };
             bytes += taken.batch.len();
             parts.push(Part { partition: dense, taken: Some(taken) });
@@ -157,7 +161,8 @@ impl Sender {
             }
         }
         let Some(connection) = self.brokers.get(&id).and_then(|broker| broker.connection.as_ref()) else { return };
-        let version = connection.produce_version;
+        let version = self
+            .transaction_produce_version(connection.versions.get(Api::Produce).unwrap_or(Api::Produce.versions().0));
         let acks = self.config.acks;
         let timeout_ms = i32::try_from(self.config.request_timeout_ms).unwrap_or(i32::MAX);
         let mut head = ProduceHead::default();

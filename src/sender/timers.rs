@@ -18,6 +18,10 @@ pub enum Timer {
     Broker(i32),
     /// Metadata: refresh by age, or back-off between attempts.
     Metadata,
+    /// The back-off before a producer id is asked for again.
+    ProducerId,
+    /// The back-off before a coordinator is asked again.
+    Transaction,
 }
 
 #[derive(Debug, Default)]

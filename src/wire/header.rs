@@ -8,14 +8,38 @@ pub enum Api {
     Produce,
     Metadata,
     ApiVersions,
+    FindCoordinator,
+    InitProducerId,
+    AddPartitionsToTxn,
+    AddOffsetsToTxn,
+    TxnOffsetCommit,
+    EndTxn,
 }
 
 impl Api {
+    pub const ALL: [Api; 9] = [
+        Api::Produce,
+        Api::Metadata,
+        Api::ApiVersions,
+        Api::FindCoordinator,
+        Api::InitProducerId,
+        Api::AddPartitionsToTxn,
+        Api::AddOffsetsToTxn,
+        Api::TxnOffsetCommit,
+        Api::EndTxn,
+    ];
+
     pub const fn key(self) -> i16 {
         match self {
             Api::Produce => 0,
             Api::Metadata => 3,
+            Api::FindCoordinator => 10,
             Api::ApiVersions => 18,
+            Api::InitProducerId => 22,
+            Api::AddPartitionsToTxn => 24,
+            Api::AddOffsetsToTxn => 25,
+            Api::EndTxn => 26,
+            Api::TxnOffsetCommit => 28,
         }
     }
 
@@ -25,6 +49,12 @@ impl Api {
             Api::Produce => "Produce",
             Api::Metadata => "Metadata",
             Api::ApiVersions => "ApiVersions",
+            Api::FindCoordinator => "FindCoordinator",
+            Api::InitProducerId => "InitProducerId",
+            Api::AddPartitionsToTxn => "AddPartitionsToTxn",
+            Api::AddOffsetsToTxn => "AddOffsetsToTxn",
+            Api::TxnOffsetCommit => "TxnOffsetCommit",
+            Api::EndTxn => "EndTxn",
         }
     }
 
@@ -34,13 +64,26 @@ impl Api {
             Api::Produce => (7, 12),
             Api::Metadata => (7, 12),
             Api::ApiVersions => (0, 3),
+            Api::FindCoordinator => (2, 5),
+            Api::InitProducerId => (1, 5),
+            // From v4 on this is a request between brokers.
+            Api::AddPartitionsToTxn => (1, 3),
+            Api::AddOffsetsToTxn => (1, 4),
+            Api::TxnOffsetCommit => (2, 5),
+            Api::EndTxn => (1, 5),
         }
     }
 
     const fn first_flexible(self) -> i16 {
         match self {
             Api::Produce | Api::Metadata => 9,
-            Api::ApiVersions => 3,
+            Api::InitProducerId => 2,
+            Api::ApiVersions
+            | Api::FindCoordinator
+            | Api::AddPartitionsToTxn
+            | Api::AddOffsetsToTxn
+            | Api::TxnOffsetCommit
+            | Api::EndTxn => 3,
         }
     }
 
