@@ -12,6 +12,14 @@ pub const DRIVER: &str = "KPRODUCER_KAFKA_TESTS_DRIVER";
 /// The directory for the brokers' data.
 pub const WORK_DIRECTORY: &str = "KPRODUCER_KAFKA_TESTS_WORK";
 
+/// A number that decides the schedule of faults.
+pub const SEED: &str = "KPRODUCER_KAFKA_TESTS_SEED";
+
+/// A compiled C program of this crate.
+pub fn program(name: &str) -> PathBuf {
+    build_directory().join(name)
+}
+
 /// The directory `tests/kafka/run` filled.
 pub fn build_directory() -> PathBuf {
     match std::env::var_os(BUILD_DIRECTORY) {
