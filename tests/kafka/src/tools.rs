@@ -12,10 +12,18 @@ use crate::record::hex;
 
 /// A Java command of a broker release, with a bounded heap and tuned for a quick start.
 pub fn java(release: Release, class: &str, heap_mib: u32) -> Command {
-    let mut command = Command::new("java");
-    command.arg(format!("-Xmx{heap_mib}m"));
     // The quick compiler and the plain collector start faster and leave the machine's few cores to the rest.
-    command.args(["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xshare:auto"]);
+    java_with(&["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"], release, class, heap_mib)
+}
+
+/// The same as the virtual machine tunes itself, for measurements.
+pub fn untuned_java(release: Release, class: &str, heap_mib: u32) -> Command {
+    java_with(&[], release, class, heap_mib)
+}
+
+fn java_with(options: &[&str], release: Release, class: &str, heap_mib: u32) -> Command {
+    let mut command = Command::new("java");
+    command.arg(format!("-Xmx{heap_mib}m")).args(options).arg("-Xshare:auto");
     command
         .args(["-Dorg.slf4j.simpleLogger.showDateTime=true", "-Dorg.slf4j.simpleLogger.dateTimeFormat=HH:mm:ss.SSS"]);
     command.args(["-cp", &env::class_path(release), class]).stdin(Stdio::null());
