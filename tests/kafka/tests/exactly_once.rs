@@ -1,10 +1,17 @@
 //! Idempotence and transactions on clusters of three that lose brokers, leaders and time: with a producer epoch per transaction
 //! (4.3) and without (3.9). Tests of one release stand together: they share a cluster.
 
+use std::collections::BTreeMap;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
 use kproducer_kafka_tests::bulk::{Bulk, Fate, Load};
-use kproducer_kafka_tests::chaos::{Chaos, seed};
+use kproducer_kafka_tests::chaos::{Chaos, Random, seed};
 use kproducer_kafka_tests::cluster::{KafkaCluster, Release, shared_of};
+use kproducer_kafka_tests::dialogue::Dialogue;
+use kproducer_kafka_tests::env;
 use kproducer_kafka_tests::log::{READ_COMMITTED, see_topic};
+use kproducer_kafka_tests::process::Signal;
 use kproducer_kafka_tests::shell::Shell;
 use kproducer_kafka_tests::transactions::{
     Target, TransactionLoad, Visible, assert_all_or_nothing, assert_none_hangs,
@@ -12,6 +19,8 @@ use kproducer_kafka_tests::transactions::{
 use rdkafka::Message;
 
 const NODES: usize = 3;
+/// How long the example may take for what is left when nobody kills it any more.
+const CATCH_UP: Duration = Duration::from_secs(90);
 
 fn replicated_topic(cluster: &KafkaCluster, name: &str, partitions: usize) {
     let partitions = i32::try_from(partitions).expect("a small number");
@@ -163,6 +172,82 @@ fn killed_in_mid_transaction_leaves_nothing_visible(release: Release) {
     assert_none_hangs(&cluster);
 }
 
+/// The example reads while it is killed again and again; an input record of an aborted transaction has no effect.
+fn consume_transform_produce_repeats_and_loses_nothing(release: Release) {
+    const PARTITIONS: usize = 4;
+    let cluster = shared_of(release, NODES);
+    let seed = seed();
+    let mut random = Random::new(seed);
+    let input = Target { topics: &["ctp-input"], partitions: PARTITIONS };
+    let output = Target { topics: &["ctp-output"], partitions: PARTITIONS };
+    [input, output].iter().for_each(|target| replicated_topic(&cluster, target.topics[0], PARTITIONS));
+    let mut load = TransactionLoad::start(&cluster, "ctp", seed, input, 100, &[("transactional.id", "ctp-load")]);
+    load.wait_for_ended(3);
+    // The second is a static member of the group: back in time, it has its partitions again without a rebalance.
+    let start = |number: usize| {
+        let mut command = Command::new(env::program("consume_transform_produce"));
+        command.args([&cluster.bootstrap(), input.topics[0], output.topics[0], "ctp-group", &format!("ctp-{number}")]);
+        if number == 1 {
+            command.arg("instance-1");
+        }
+        Dialogue::start(&format!("consume_transform_produce {number}"), command)
+    };
+    let mut programs = [start(0), start(1)];
+    for _ in 0..8 {
+        std::thread::sleep(Duration::from_millis(random.between(500, 4000)));
+        let victim = usize::try_from(random.between(0, 1)).expect("small");
+        assert!(programs[victim].is_running(), "program {victim} ended by itself");
+        let killed = std::mem::replace(&mut programs[victim], start(victim));
+        killed.kill();
+    }
+    let journal = load.finish();
+    let expected = committed_by_partition(&cluster, input.topics[0], |value| value.to_ascii_uppercase());
+    let count = |values: &BTreeMap<i32, Vec<Vec<u8>>>| values.values().map(Vec::len).sum::<usize>();
+    let deadline = Instant::now() + CATCH_UP;
+    let mut programs = programs.map(Some);
+    loop {
+        let log = committed_by_partition(&cluster, output.topics[0], |value| value);
+        if count(&log) >= count(&expected) {
+            break;
+        }
+        for program in programs.iter_mut().flatten() {
+            assert!(program.is_running(), "a program ended by itself");
+        }
+        let (done, all) = (count(&log), count(&expected));
+        assert!(Instant::now() < deadline, "{done} of {all} records came through in {CATCH_UP:?}");
+        std::thread::sleep(Duration::from_millis(500));
+    }
+    for program in programs.iter_mut().filter_map(Option::take) {
+        program.signal(Signal::Terminate);
+        let (status, lines) = program.finish(CATCH_UP);
+        assert!(status.success(), "asked to end, it ended with {status}");
+        println!("{lines:?}");
+    }
+    let log = committed_by_partition(&cluster, output.topics[0], |value| value);
+    println!("{} records in, {} out; {} transactions aborted", count(&expected), count(&log), journal.count(Visible::None));
+    for (partition, expected) in &expected {
+        let found = log.get(partition).map_or(&[][..], Vec::as_slice);
+        let differs = expected.iter().zip(found).position(|(expected, found)| expected != found);
+        assert_eq!(differs, None, "partition {partition}: the first record that differs");
+        assert_eq!(found.len(), expected.len(), "partition {partition}");
+    }
+    assert_none_hangs(&cluster);
+}
+
+/// The committed values of a topic by partition, in order, each changed by `change`.
+fn committed_by_partition(
+    cluster: &KafkaCluster,
+    topic: &str,
+    change: impl Fn(Vec<u8>) -> Vec<u8>,
+) -> BTreeMap<i32, Vec<Vec<u8>>> {
+    let mut values: BTreeMap<i32, Vec<Vec<u8>>> = BTreeMap::new();
+    see_topic(cluster, topic, READ_COMMITTED, |message| {
+        let value = message.payload().unwrap_or_default().to_vec();
+        values.entry(message.partition()).or_default().push(change(value));
+    });
+    values
+}
+
 mod kafka_3_9 {
     use super::*;
 
@@ -184,6 +269,11 @@ mod kafka_3_9 {
     #[test]
     fn killed_in_mid_transaction_leaves_nothing_visible() {
         super::killed_in_mid_transaction_leaves_nothing_visible(Release::Kafka3_9);
+    }
+
+    #[test]
+    fn consume_transform_produce_repeats_and_loses_nothing() {
+        super::consume_transform_produce_repeats_and_loses_nothing(Release::Kafka3_9);
     }
 }
 
@@ -208,5 +298,10 @@ mod kafka_4_3 {
     #[test]
     fn killed_in_mid_transaction_leaves_nothing_visible() {
         super::killed_in_mid_transaction_leaves_nothing_visible(Release::Kafka4_3);
+    }
+
+    #[test]
+    fn consume_transform_produce_repeats_and_loses_nothing() {
+        super::consume_transform_produce_repeats_and_loses_nothing(Release::Kafka4_3);
     }
 }
