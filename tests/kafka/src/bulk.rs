@@ -52,6 +52,8 @@ pub struct Bulk {
     sent: bool,
     acknowledged: usize,
     losses: Vec<String>,
+    /// What flush and close returned.
+    closed: Option<(String, String)>,
 }
 
 impl Bulk {
@@ -74,6 +76,7 @@ impl Bulk {
             sent: false,
             acknowledged: 0,
             losses: Vec::new(),
+            closed: None,
         }
     }
 
@@ -96,16 +99,13 @@ impl Bulk {
 
     /// Waits for the outcome of every record.
     pub fn finish(mut self) -> Outcome {
-        let mut closed = None;
         while let Some(line) = self.dialogue.hear(PATIENCE) {
             self.keep(&line);
-            if let Some(statuses) = line.strip_prefix("closed\t") {
-                closed = Some(statuses.to_owned());
-            }
         }
         let (status, _) = self.dialogue.finish(PATIENCE);
         assert!(status.success(), "bulk ended with {status}");
-        assert_eq!(closed.as_deref(), Some("0\t0"), "flush and close end in time");
+        let ok = || "0".to_owned();
+        assert_eq!(self.closed, Some((ok(), ok())), "flush and close end in time");
         let text = std::fs::read_to_string(&self.journal).expect("the journal is written");
         let fates = text.lines().map(|line| parse(line).unwrap_or_else(|| panic!("journal: {line}"))).collect();
         Outcome { topic: self.topic, partitions: self.partitions, fates, losses: self.losses }
@@ -117,7 +117,7 @@ impl Bulk {
             ["progress", _, _, acknowledged] => self.acknowledged = acknowledged.parse().expect("a number"),
             ["sent"] => self.sent = true,
             ["loss", ..] => self.losses.push(line.to_owned()),
-            ["closed", ..] => {}
+            ["closed", flush, close] => self.closed = Some((flush.to_owned(), close.to_owned())),
             _ => panic!("bulk printed {line:?}"),
         }
     }
