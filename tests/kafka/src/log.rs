@@ -73,6 +73,26 @@ pub fn see_topic(cluster: &KafkaCluster, topic: &str, isolation: &str, mut see: 
     });
 }
 
+/// Waits until a consumer group has committed this offset for a partition: the marker that a transaction's end leaves in the
+/// group's log may come a moment later.
+pub fn wait_for_committed_offset(cluster: &KafkaCluster, group: &str, topic: &str, partition: i32, offset: i64) {
+    let mut config = cluster.client_config();
+    config.set("group.id", group);
+    let consumer: BaseConsumer = config.create().expect("a consumer");
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let mut asked = TopicPartitionList::new();
+        asked.add_partition(topic, partition);
+        let answered = consumer.committed_offsets(asked, PATIENCE).expect("the group's coordinator answers");
+        let found = answered.elements()[0].offset();
+        if found == Offset::Offset(offset) {
+            return;
+        }
+        assert!(Instant::now() < deadline, "group {group} has committed {found:?}, not {offset}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
 /// The end of the log as a reader of an isolation sees it.
 fn end_offset(consumer: &BaseConsumer, topic: &str, partition: i32) -> i64 {
     let deadline = Instant::now() + PATIENCE;

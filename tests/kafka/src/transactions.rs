@@ -166,7 +166,8 @@ impl Journal {
                     transactions.get_mut(&of(transaction)).expect("begun").promise = Visible::AllOrNone;
                 }
                 ["place", transaction, index, topic, partition, offset] => {
-                    let place = (topic.to_owned(), partition.parse().expect("a partition"), offset.parse().expect("an offset"));
+                    let place =
+                        (topic.to_owned(), partition.parse().expect("a partition"), offset.parse().expect("an offset"));
                     let index = usize::try_from(number(index)).expect("fits");
                     transactions.get_mut(&of(transaction)).expect("begun").places.insert(index, place);
                 }
@@ -259,7 +260,9 @@ impl<'a> Judge<'a> {
         let seen = self.seen.entry((run, transaction)).or_insert_with(|| vec![0; facts.records]);
         seen[index] += 1;
         let reported = facts.places.get(&index);
-        if reported.is_some_and(|place| (place.0.as_str(), place.1, place.2) != (topic, partition, offset) && place.2 >= 0) {
+        if reported
+            .is_some_and(|place| (place.0.as_str(), place.1, place.2) != (topic, partition, offset) && place.2 >= 0)
+        {
             self.violations.push(format!("{at}: {run} {transaction} record {index} was reported at {reported:?}"));
         }
         let last = self.last.insert((run, topic.to_owned(), partition), (transaction, index));

@@ -10,7 +10,7 @@ use kproducer_kafka_tests::tools::{output, untuned_java};
 const ROUNDS: usize = 3;
 const TRANSACTIONS: &str = "2000";
 /// Enough for Java to have compiled what it runs.
-const WARM_UP: &str = "2000";
+const WARM_UP: &str = "1000";
 const TOPIC: &str = "latency";
 const JAVA_HEAP_MIB: u32 = 256;
 
