@@ -311,6 +311,12 @@ impl Sim {
 }
 
 impl App {
+    /// Whether the record of this timestamp has its report, or wanted none.
+    pub(super) fn knows_the_end_of(&self, timestamp_ms: i64) -> bool {
+        let sent = self.by_timestamp.get(&timestamp_ms).map(|index| &self.sent[*index]);
+        sent.is_none_or(|sent| !sent.is_tagged || sent.report.is_some())
+    }
+
     fn take(&mut self, batch: &FinishedBatch, wrong: &mut Vec<String>) {
         for slot in &batch.slots {
             let place = self.reports;

@@ -12,6 +12,7 @@ mod plan;
 mod random;
 mod scenarios;
 mod tests;
+mod watch;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -27,6 +28,7 @@ use faults::Faults;
 use network::{Network, Told};
 use plan::Plan;
 use random::Random;
+use watch::Watch;
 
 /// Lines kept of what happened before a violation.
 const TRACE_LINES: usize = 120;
@@ -44,6 +46,8 @@ enum Happening {
     Take(ConnId),
     Arrive(ConnId, Vec<u8>),
     Answer(ConnId, Vec<u8>, Option<Told>),
+    /// A request of a connection that is gone reaches its broker.
+    Zombie(i32, Vec<u8>),
     Wake,
     App,
     Fault,
@@ -70,6 +74,8 @@ struct Sim {
     reports: Arc<Reports>,
     cluster: Cluster,
     net: Network,
+    watch: Watch,
+    zombies: u64,
     app: App,
     faults: Faults,
     queue: BTreeMap<(Time, u64), Happening>,
@@ -147,6 +153,7 @@ impl Sim {
         if plan.old_brokers {
             cluster.pretend_kafka_2_1();
         }
+        let watch = Watch::new(plan.config.enable_idempotence, plan.config.test_first_sequence);
         let config = Arc::new(plan.config.clone());
         let reports = Arc::new(Reports::new(config.reports_max_count, config.log_level));
         let accumulator = Arc::new(Accumulator::new(&config, 1, random.next(), reports.clone()));
@@ -163,6 +170,8 @@ impl Sim {
             reports,
             cluster,
             net,
+            watch,
+            zombies: 0,
             app: App::default(),
             faults: Faults::default(),
             queue: BTreeMap::new(),
@@ -246,6 +255,7 @@ impl Sim {
             Happening::Take(conn) => self.socket_takes(conn),
             Happening::Arrive(conn, bytes) => self.arrive(conn, bytes),
             Happening::Answer(conn, bytes, told) => self.answer(conn, bytes, told),
+            Happening::Zombie(broker, frame) => self.zombie(broker, frame),
             Happening::Wake => {
                 let now = self.now;
                 self.io(|sim| sim.sender.handle_wakeup(now));

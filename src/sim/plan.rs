@@ -31,6 +31,8 @@ pub(super) struct Rates {
     pub metadata_lags: u32,
     /// The socket takes nothing for a while.
     pub write_stalls: u32,
+    /// A request that is unanswered when its connection ends reaches the broker later, once more if it was acted on before.
+    pub zombie: u32,
     /// At each fault step.
     pub broker_down: u32,
     pub broker_freezes: u32,
@@ -216,6 +218,7 @@ fn draw_rates(random: &mut Random) -> Rates {
         metadata_entries: rate(150),
         metadata_lags: rate(400),
         write_stalls: rate(50),
+        zombie: rate(800),
         broker_down: rate(60),
         broker_freezes: rate(60),
         broker_moves: rate(40),
