@@ -15,6 +15,7 @@ mod outcome;
 mod partition;
 mod produce;
 mod random;
+mod sequence;
 mod timers;
 mod transaction;
 pub mod verdict;
