@@ -180,6 +180,7 @@ impl Batch {
             producer_id,
             producer_epoch,
             base_sequence,
+            transactional: false,
         };
         let bytes = Arc::get_mut(&mut self.bytes).expect("a batch is stamped before a frame holds it");
         let len = bytes.len;
