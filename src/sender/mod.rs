@@ -140,6 +140,7 @@ impl Sender {
             self.handle_command(now, command, letters.next_batch);
         }
         self.letters = letters;
+        self.sweep_after_failure(now);
         self.serve(now);
     }
 

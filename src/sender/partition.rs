@@ -98,6 +98,8 @@ pub struct PartitionState {
     pub in_flight: usize,
     pub sent_to: i32,
     pub sequences: Sequences,
+    /// The last offset that was acknowledged; -1 when none is known.
+    pub acked_offset: i64,
     /// Who has acknowledged a batch under the current conditions. Until then one batch at a time goes out: a broker that
     /// knows nothing of the producer takes any first sequence, also that of the second batch (R6).
     pub ramp: Option<Ramp>,
@@ -122,6 +124,7 @@ impl PartitionState {
             in_flight: 0,
             sent_to: NO_LEADER,
             sequences: Sequences::default(),
+            acked_offset: -1,
             ramp: None,
             queued_on: None,
             lingering: false,
