@@ -2,7 +2,9 @@
 //! there, never against what they claim; nothing in here panics on what a broker sends.
 
 pub mod api;
+pub mod coordinator;
 pub mod header;
 pub mod primitives;
 pub mod produce;
 pub mod record_batch;
+pub mod transactions;

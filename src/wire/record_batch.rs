@@ -9,6 +9,8 @@ pub const HEADER_LEN: usize = 61;
 const CRC_START: usize = 21;
 /// `base_offset` and `batch_length` are not counted by `batch_length`.
 const LENGTH_EXCLUDES: usize = 12;
+/// In the attributes, where all else is 0: no compression, timestamps of the producer, no control batch.
+const TRANSACTIONAL_BIT: u32 = 4;
 
 /// What the header says beside the records themselves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,6 +22,8 @@ pub struct BatchHeader {
     pub producer_id: i64,
     pub producer_epoch: i16,
     pub base_sequence: i32,
+    /// The records belong to the producer's open transaction.
+    pub transactional: bool,
 }
 
 /// Bytes of a record after its length field.
@@ -88,7 +92,7 @@ pub fn write_header(dst: &mut [u8], total_len: usize, header: &BatchHeader) {
     dst[12..16].copy_from_slice(&(-1i32).to_be_bytes());
     dst[16] = 2;
     dst[17..21].fill(0);
-    dst[21..23].fill(0);
+    dst[21..23].copy_from_slice(&(u16::from(header.transactional) << TRANSACTIONAL_BIT).to_be_bytes());
     dst[23..27].copy_from_slice(&(header.record_count as i32 - 1).to_be_bytes());
     dst[27..35].copy_from_slice(&header.base_timestamp_ms.to_be_bytes());
     dst[35..43].copy_from_slice(&header.max_timestamp_ms.to_be_bytes());
@@ -112,6 +116,12 @@ pub fn batch_crc<'a>(chunks: impl Iterator<Item = &'a [u8]>) -> u32 {
 /// Puts the CRC into the header.
 pub fn seal_crc(first_chunk: &mut [u8], crc: u32) {
     first_chunk[17..21].copy_from_slice(&crc.to_be_bytes());
+}
+
+/// The CRC that the header holds; nothing when there is no whole header.
+pub fn stored_crc(first_chunk: &[u8]) -> Option<u32> {
+    let bytes = first_chunk.get(17..21)?;
+    Some(u32::from_be_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]))
 }
 
 /// A record read back from our own encoding: for splitting a batch that a broker found too large.
@@ -293,6 +303,7 @@ mod tests {
             producer_id: -1,
             producer_epoch: -1,
             base_sequence: -1,
+            transactional: false,
         };
         write_header(&mut batch, total, &header);
         let crc = batch_crc([&batch[..]].into_iter());
