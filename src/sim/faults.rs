@@ -53,6 +53,9 @@ impl Sim {
             return;
         }
         self.note_leaders();
+        if key == api_key::PRODUCE {
+            self.note_ends();
+        }
         let answer = self.cluster.handle_frame(self.now, self.wall_ms(), broker, request);
         self.note(21, conn.0, key as u64, || format!("broker {broker} acts on API {key} v{version} from {conn:?}"));
         if self.fault(|rates| rates.reset_after_processing) {
@@ -110,6 +113,9 @@ impl Sim {
         if key == api_key::METADATA {
             bytes = self.twist_metadata(broker, version, bytes);
         }
+        if key == api_key::INIT_PRODUCER_ID {
+            bytes = self.twist_producer_id(version, bytes);
+        }
         if self.fault(|rates| rates.response_lost) {
             self.note(23, conn.0, 0, || format!("  the response to {conn:?} is lost"));
             // Later ones are out of step, and the client does not believe them.
@@ -160,10 +166,13 @@ impl Sim {
 
     fn twist_produce(&mut self, version: i16, bytes: Vec<u8>) -> Vec<u8> {
         let by_chance = self.fault(|rates| rates.response_entries);
-        if !by_chance && self.faults.twist_produce.is_none() {
+        if !by_chance && self.faults.twist_produce.is_none() && self.plan.rates.hidden_append == 0 {
             return bytes;
         }
         let (correlation_id, mut response) = testing::response::<ProduceResponse>(&bytes, version);
+        if self.plan.config.enable_idempotence {
+            self.hide_appends(&mut response);
+        }
         if let Some(twist) = &mut self.faults.twist_produce {
             twist(&mut response);
         }
@@ -302,6 +311,9 @@ impl Sim {
             self.note(33, code as u64, count.into(), || format!("API {api} answers {code} {count} times"));
             self.cluster.push_error(api, code, count);
         }
+        if self.plan.config.enable_idempotence {
+            self.idempotence_fault_step();
+        }
         if self.fault(|rates| rates.message_max) {
             let bytes = self.random.pick(&[300, 1_000, 5_000, 1_048_588]);
             self.note(34, bytes as u64, 0, || format!("message.max.bytes={bytes}"));
@@ -374,7 +386,7 @@ fn produced(topics: &[kafka_protocol::messages::produce_response::TopicProduceRe
     words.join(", ")
 }
 
-fn encode<M: Encodable + HeaderVersion>(correlation_id: i32, version: i16, response: &M) -> Vec<u8> {
+pub(super) fn encode<M: Encodable + HeaderVersion>(correlation_id: i32, version: i16, response: &M) -> Vec<u8> {
     let mut bytes = BytesMut::from(&[0u8; 4][..]);
     let header = ResponseHeader::default().with_correlation_id(correlation_id);
     header.encode(&mut bytes, M::header_version(version)).expect("a header encodes");

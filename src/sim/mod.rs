@@ -7,6 +7,8 @@
 mod check;
 mod driver;
 mod faults;
+mod hands;
+mod losses;
 mod network;
 mod plan;
 mod random;
@@ -25,6 +27,7 @@ use crate::sender::{ConnId, Sender};
 use crate::time::{Micros, Time};
 use driver::App;
 use faults::Faults;
+use losses::Losses;
 use network::{Network, Told};
 use plan::Plan;
 use random::Random;
@@ -76,6 +79,8 @@ struct Sim {
     net: Network,
     watch: Watch,
     zombies: u64,
+    zombies_pending: u64,
+    losses: Losses,
     app: App,
     faults: Faults,
     queue: BTreeMap<(Time, u64), Happening>,
@@ -152,6 +157,8 @@ impl Sim {
         }
         if plan.old_brokers {
             cluster.pretend_kafka_2_1();
+        } else {
+            cluster.set_unknown_producer(plan.unknown_producer);
         }
         let watch = Watch::new(plan.config.enable_idempotence, plan.config.test_first_sequence);
         let config = Arc::new(plan.config.clone());
@@ -172,6 +179,8 @@ impl Sim {
             net,
             watch,
             zombies: 0,
+            zombies_pending: 0,
+            losses: Losses::default(),
             app: App::default(),
             faults: Faults::default(),
             queue: BTreeMap::new(),

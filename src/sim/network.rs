@@ -400,6 +400,7 @@ impl Sim {
             let most = self.random.pick(&[5_000, 200_000, 5_000_000, 150_000_000]);
             // In the order in which they were written.
             after = always.unwrap_or_else(|| after.max(self.random.micros(0, most)));
+            self.zombies_pending += 1;
             self.schedule(self.now + after, Happening::Zombie(broker, request));
         }
     }
@@ -408,7 +409,10 @@ impl Sim {
     pub(super) fn zombie(&mut self, broker: i32, frame: Vec<u8>) {
         if self.cluster.is_frozen(broker) {
             self.schedule(self.now + Micros::from_ms(20), Happening::Zombie(broker, frame));
-        } else if self.cluster.is_up(broker) {
+            return;
+        }
+        self.zombies_pending -= 1;
+        if self.cluster.is_up(broker) {
             self.zombies += 1;
             self.note(10, broker as u64, frame.len() as u64, || {
                 format!("zombie at broker {broker}: {}", describe(&frame))

@@ -2,7 +2,7 @@
 //! is read by decoders that are not the client's, and every answer that the client has read whole is noted beside it. The
 //! rules are those of docs/DESIGN.md ("Idempotence"); R1 to R8 are their numbers there.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use bytes::Bytes;
 use kafka_protocol::messages::{ProduceRequest, RequestHeader};
@@ -292,6 +292,11 @@ impl Watch {
             Fate::Answered { clean: false, .. } => {}
             _ => partition.proven = None,
         }
+    }
+
+    /// Every producer id that was ever on the wire.
+    pub fn producer_ids(&self) -> BTreeSet<i64> {
+        self.partitions.values().flat_map(|partition| partition.lines.keys().map(|(id, _)| *id)).collect()
     }
 
     /// Whether nothing of the partition is on its way or in doubt: nothing that was sent can still arrive.
