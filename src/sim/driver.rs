@@ -209,6 +209,11 @@ impl Sim {
 
     /// Sends; a refusal for want of memory is kept to be tried again.
     pub(super) fn send(&mut self, mut sent: Sent, tries: u32) -> bool {
+        if self.accumulator.fatal().is_some() {
+            // Every call says so from now on: the application gives up.
+            self.app.left = 0;
+            return false;
+        }
         let headers: Vec<Header<'_>> =
             sent.headers.iter().map(|(name, value)| Header { name, value: value.as_deref() }).collect();
         let record = Record {

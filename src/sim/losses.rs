@@ -7,7 +7,7 @@ use kafka_protocol::messages::{InitProducerIdResponse, ProduceResponse};
 
 use super::watch::Place;
 use super::plan::PRODUCER_ID_CODES;
-use super::{Sim, faults};
+use super::{Happening, Sim, faults};
 use crate::config::OnSequenceGap;
 use crate::mock::{api_key, testing};
 
@@ -65,9 +65,11 @@ impl Sim {
     /// At a fault step: the producer ids of a partition are forgotten. Brokers do that to ids that were idle for a day, so
     /// nothing that could still arrive is under way.
     pub(super) fn forget_producers(&mut self) {
-        let quiet = |sim: &Sim, place: &Place| sim.watch.is_quiet(place) && sim.zombies_pending == 0;
-        let Some(place) = self.some_partition().filter(|place| quiet(self, place)) else { return };
-        self.expire(&place.0, place.1);
+        let Some(place) = self.some_partition() else { return };
+        let under_way = self.queue.values().any(|happening| matches!(happening, Happening::Arrive(..)));
+        if self.watch.is_quiet(&place) && self.zombies_pending == 0 && !under_way {
+            self.expire(&place.0, place.1);
+        }
     }
 
     pub(super) fn expire(&mut self, topic: &str, partition: i32) {

@@ -91,8 +91,7 @@ impl Batch {
     }
 
     fn label(&self) -> String {
-        let BatchHeader { producer_id, producer_epoch, base_sequence, records_count, .. } = self.header;
-        format!("producer {producer_id} epoch {producer_epoch} sequence {base_sequence} of {records_count} records")
+        label(&self.header)
     }
 }
 
@@ -146,6 +145,21 @@ pub(super) struct Produced {
     pub transactional_id: Option<String>,
     pub version: i16,
     pub parts: Vec<(Place, Bytes)>,
+}
+
+impl Produced {
+    pub fn label(&self) -> String {
+        let part = |((topic, index), bytes): &(Place, Bytes)| {
+            let batch = BatchHeader::read(bytes).map_or_else(|| "?".into(), |header| label(&header));
+            format!("{topic} [{index}] {batch}")
+        };
+        self.parts.iter().map(part).collect::<Vec<_>>().join(", ")
+    }
+}
+
+fn label(header: &BatchHeader) -> String {
+    let BatchHeader { producer_id, producer_epoch, base_sequence, records_count, .. } = *header;
+    format!("producer {producer_id} epoch {producer_epoch} sequence {base_sequence} of {records_count} records")
 }
 
 /// Reads a frame without its length.
