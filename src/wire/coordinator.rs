@@ -98,3 +98,6 @@ fn read_error_message(reader: &mut Reader<'_>) -> Result<Option<String>> {
 
 /// Key, id, host, port, error, message and tagged fields, each at its shortest.
 const COORDINATOR_BYTES_MIN: usize = 1 + 4 + 1 + 4 + 2 + 1 + 1;
+
+#[cfg(test)]
+mod tests;

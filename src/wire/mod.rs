@@ -7,4 +7,6 @@ pub mod header;
 pub mod primitives;
 pub mod produce;
 pub mod record_batch;
+#[cfg(test)]
+mod theirs;
 pub mod transactions;

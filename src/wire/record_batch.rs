@@ -319,6 +319,35 @@ mod tests {
         }
     }
 
+    #[test]
+    fn the_transactional_bit_is_the_only_attribute() {
+        let record = Record { key: None, value: Some(b"v"), headers: &[], timestamp_ms: 1_000 };
+        let body = record_body_len(0, 0, &record);
+        for (transactional, attributes) in [(true, [0, 0x10]), (false, [0, 0])] {
+            // Used again: what an earlier header said is gone.
+            let mut batch = vec![0xff; HEADER_LEN + record_len(body)];
+            write_record(&mut batch[HEADER_LEN..], body, 0, 0, &record);
+            let total = batch.len();
+            let header = BatchHeader {
+                record_count: 1,
+                base_timestamp_ms: 1_000,
+                max_timestamp_ms: 1_000,
+                producer_id: 1 << 40,
+                producer_epoch: 3,
+                base_sequence: 70_000,
+                transactional,
+            };
+            write_header(&mut batch, total, &header);
+            assert_eq!(batch[21..23], attributes);
+            let crc = batch_crc([&batch[..]].into_iter());
+            seal_crc(&mut batch, crc);
+            let set = RecordBatchDecoder::decode(&mut Bytes::from(batch)).expect("decodes, CRC included");
+            let [read] = &set.records[..] else { panic!("one record was written") };
+            assert_eq!((read.transactional, read.control), (transactional, false));
+            assert_eq!((read.producer_id, read.producer_epoch, read.sequence), (1 << 40, 3, 70_000));
+        }
+    }
+
     proptest! {
         #[test]
         fn a_record_reads_back_as_written(

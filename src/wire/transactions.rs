@@ -281,3 +281,6 @@ const COPIES_PER_BYTE_MAX: usize = 64;
 const TOPIC_BYTES_MIN: usize = 3;
 /// Index and error; tagged fields only in the flexible form.
 const PARTITION_BYTES_MIN: usize = 6;
+
+#[cfg(test)]
+mod tests;
