@@ -316,10 +316,10 @@ impl Sim {
 }
 
 impl App {
-    /// Whether the record of this timestamp has its report, or wanted none.
-    pub(super) fn knows_the_end_of(&self, timestamp_ms: i64) -> bool {
-        let sent = self.by_timestamp.get(&timestamp_ms).map(|index| &self.sent[*index]);
-        sent.is_none_or(|sent| !sent.is_tagged || sent.report.is_some())
+    /// Whether the record of this timestamp has its report; `None` when it wants none.
+    pub(super) fn has_ended(&self, timestamp_ms: i64) -> Option<bool> {
+        let sent = self.by_timestamp.get(&timestamp_ms).map(|index| &self.sent[*index])?;
+        sent.is_tagged.then(|| sent.report.is_some())
     }
 
     fn take(&mut self, batch: &FinishedBatch, wrong: &mut Vec<String>) {

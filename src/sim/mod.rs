@@ -35,7 +35,7 @@ use random::Random;
 use watch::Watch;
 
 /// Lines kept of what happened before a violation.
-const TRACE_LINES: usize = 400;
+const TRACE_LINES: usize = 20_000;
 /// A run beyond this virtual time does not end.
 const RUN_MAX: Micros = Micros(1_000_000_000);
 /// Inputs that the I/O thread may handle at one moment, and actions in one second, before it is a busy loop.

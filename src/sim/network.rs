@@ -168,7 +168,7 @@ impl Sim {
         self.take_reports();
         self.note(12, conn.0, produced.parts.len() as u64, || format!("  carries {}", produced.label()));
         let app = &self.app;
-        let seen = self.watch.handed_over(conn, broker, produced, |timestamp_ms| app.knows_the_end_of(timestamp_ms));
+        let seen = self.watch.handed_over(conn, broker, produced, |timestamp_ms| app.has_ended(timestamp_ms));
         if let Err(text) = seen {
             self.fail(text);
         }

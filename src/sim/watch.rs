@@ -189,13 +189,14 @@ impl Watch {
         }
     }
 
-    /// A request is handed over. `has_ended` says of a record's timestamp that its report is out (or that nobody can know).
+    /// A request is handed over. `has_ended` says of a record's timestamp whether its report is out, if
+    /// it gets one.
     pub fn handed_over(
         &mut self,
         conn: ConnId,
         broker: i32,
         produced: Produced,
-        has_ended: impl Fn(i64) -> bool,
+        has_ended: impl Fn(i64) -> Option<bool>,
     ) -> Result<(), String> {
         let mut places: Vec<&Place> = produced.parts.iter().map(|(place, _)| place).collect();
         places.sort();
@@ -221,7 +222,7 @@ impl Watch {
         (conn, broker): (ConnId, i32),
         place: &Place,
         bytes: Bytes,
-        has_ended: &impl Fn(i64) -> bool,
+        has_ended: &impl Fn(i64) -> Option<bool>,
     ) -> Result<usize, String> {
         let header = check_batch(&bytes).map_err(|refusal| format!("a batch that no broker takes: {refusal}"))?;
         let (is_idempotent, first_sequence) = (self.is_idempotent, self.first_sequence);
@@ -339,8 +340,9 @@ impl Batch {
         self.attempts.iter().any(|attempt| attempt.fate == Fate::Outstanding && attempt.conn != conn)
     }
 
-    fn has_ended(&self, has_ended: &impl Fn(i64) -> bool) -> bool {
-        self.timestamps.iter().all(|timestamp| has_ended(*timestamp))
+    /// Whether its reports are out; `None` when none of its records gets one.
+    fn has_ended(&self, has_ended: &impl Fn(i64) -> Option<bool>) -> Option<bool> {
+        self.timestamps.iter().find_map(|timestamp| has_ended(*timestamp))
     }
 }
 
@@ -350,7 +352,7 @@ impl Partition {
         &mut self,
         index: usize,
         is_idempotent: bool,
-        has_ended: &impl Fn(i64) -> bool,
+        has_ended: &impl Fn(i64) -> Option<bool>,
     ) -> Result<(), String> {
         let batch = &self.batches[index];
         let label = batch.label();
@@ -373,7 +375,7 @@ impl Partition {
         let line = &self.lines[&batch.identity()];
         for (_, _, earlier) in line.batches.iter().take_while(|(_, _, other)| *other != index) {
             let earlier = &self.batches[*earlier];
-            if !earlier.is_acked() && !earlier.has_ended(has_ended) {
+            if !earlier.is_acked() && earlier.has_ended(has_ended) == Some(false) {
                 return Err(format!("{label} is sent again before {}, which is older", earlier.label()));
             }
         }
@@ -386,7 +388,7 @@ impl Partition {
         batch: Batch,
         is_idempotent: bool,
         first_sequence: i32,
-        has_ended: &impl Fn(i64) -> bool,
+        has_ended: &impl Fn(i64) -> Option<bool>,
     ) -> Result<usize, String> {
         let index = self.batches.len();
         if is_idempotent {
@@ -425,7 +427,7 @@ impl Partition {
         batch: &Batch,
         index: usize,
         first_sequence: i32,
-        has_ended: &impl Fn(i64) -> bool,
+        has_ended: &impl Fn(i64) -> Option<bool>,
     ) -> Result<(), String> {
         let (identity, label) = (batch.identity(), batch.label());
         if self.current != Some(identity) {
@@ -464,14 +466,19 @@ impl Partition {
             }
             let has_ended = earlier.has_ended(has_ended);
             let later_acked = line.batches[place + 1..at].iter().any(|(_, _, later)| self.batches[*later].is_acked());
-            if has_ended && later_acked && !earlier.is_refused() {
+            if has_ended != Some(false) && later_acked && !earlier.is_refused() {
                 continue;
             }
-            if has_ended {
-                return Err(format!("{label} follows {}, which has failed: a hole in the sequence", earlier.label()));
-            }
-            if !earlier.is_outstanding() {
-                return Err(format!("{label} overtakes {}, which has to be sent again", earlier.label()));
+            match has_ended {
+                Some(true) => {
+                    let earlier = earlier.label();
+                    return Err(format!("{label} follows {earlier}, which has failed: a hole in the sequence"));
+                }
+                Some(false) if !earlier.is_outstanding() => {
+                    return Err(format!("{label} overtakes {}, which has to be sent again", earlier.label()));
+                }
+                None if !earlier.is_outstanding() => continue,
+                _ => {}
             }
             undecided = undecided.or(Some(place));
         }
@@ -484,7 +491,7 @@ impl Partition {
     }
 
     /// A new producer id or epoch is taken on when nothing of the partition is undecided (R4), and never an older one.
-    fn check_adoption(&self, identity: Identity, label: &str, has_ended: &impl Fn(i64) -> bool) -> Result<(), String> {
+    fn check_adoption(&self, identity: Identity, label: &str, has_ended: &impl Fn(i64) -> Option<bool>) -> Result<(), String> {
         if self.lines.keys().any(|(id, epoch)| *id == identity.0 && *epoch >= identity.1) {
             return Err(format!("{label} goes back to an epoch that was left"));
         }
@@ -492,7 +499,8 @@ impl Partition {
             if batch.is_outstanding() {
                 return Err(format!("{label} is sent while {} is in flight", batch.label()));
             }
-            if !batch.is_acked() && !batch.is_refused() && !batch.has_ended(has_ended) {
+            let is_in_doubt = !batch.is_acked() && !batch.is_refused();
+            if is_in_doubt && batch.has_ended(has_ended) == Some(false) {
                 return Err(format!("{label} is sent while {} is in doubt", batch.label()));
             }
         }
