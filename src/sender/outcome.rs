@@ -95,19 +95,17 @@ impl Sender {
                 Verdict::Split => self.split(dense, taken),
                 Verdict::Fail => {
                     let status = outcome.status();
-                    let id = taken.batch.id;
                     self.finish(now, dense, taken, Ending { status, in_log: decision.in_log, phase, answer });
                     if decision.fatal {
                         let label = self.partitions[dense as usize].label();
                         self.fail_for_good(now, status, &format!("{label}: {cause}"));
                     } else if status == Status::TOPIC_AUTHORIZATION_FAILED {
                         self.fail_topic(now, dense, status, cause);
-                    } else {
-                        self.stop_partition(now, dense, id);
                     }
                 }
             }
         }
+        self.stop_partitions(now);
         self.after_outcome(now, dense);
     }
 
@@ -227,6 +225,7 @@ impl Sender {
         if !is_acked {
             let words = taken.cause.as_deref().map(CStr::to_string_lossy).unwrap_or_default();
             self.transaction_record_failed(now, ending.status, &words);
+            self.note_failure(dense, taken.batch.id, ending.status);
         }
         let slots = taken.batch.take_slots();
         if slots.is_empty() {
