@@ -11,7 +11,7 @@ use super::verdict::{BatchFacts, Guard, InLog, Outcome, Pause, Verdict, decide};
 use crate::accumulator::{ParkedRecord, Topic};
 use crate::config::{OnInDoubtTimeout, OnSequenceGap};
 use crate::error::Status;
-use crate::reports::{FinishedBatch, Persisted, Phase};
+use crate::reports::{DataLoss, FinishedBatch, Persisted, Phase};
 use crate::time::Time;
 
 /// An earlier transaction's end takes a broker milliseconds.
@@ -146,6 +146,10 @@ impl Sender {
              acknowledged records may be lost on the broker's side",
             taken.broker
         );
+        if let Some(words) = c_text(&text) {
+            let topic = state.topic.c_name().clone();
+            self.reports.data_loss(DataLoss { topic, partition: state.index as i32, acked_offset, text: words });
+        }
         self.reports.log(3, "DATALOSS", || text.clone());
         if self.config.on_sequence_gap == OnSequenceGap::Fatal {
             self.fail_for_good(now, Status::OUT_OF_ORDER_SEQUENCE_NUMBER, &text);
