@@ -72,20 +72,22 @@ pc:
 	@sed $(PC_VALUES) kproducer.pc.in > $(BUILD)/kproducer.pc
 	@grep -q '^Libs.private: .*-l' $(BUILD)/kproducer.pc || { echo "$(RUSTC) did not name the system libraries" >&2; exit 1; }
 
-demo: lib
 ifneq ($(TOPIC),)
 ifeq ($(BROKERS),)
-	$(error TOPIC needs BROKERS: make demo BROKERS=host:9092 TOPIC=$(TOPIC))
+NO_BROKERS = $(error TOPIC needs BROKERS: make $@ BROKERS=host:9092 TOPIC=$(TOPIC))
 endif
 endif
-	$(CC) -std=c11 -Wall -Wextra $(CFLAGS) -Iinclude examples-c/quickstart.c -o $(BUILD)/quickstart \
-		-L$(BUILD)/lib -lkproducer -Wl,-rpath,$(abspath $(BUILD)/lib)
+
+demo: lib
+	$(NO_BROKERS)$(call compile_example,quickstart)
 	@"$(abspath $(BUILD)/quickstart)" $(BROKERS) $(TOPIC)
 
 demo-transactions: lib
-	$(CC) -std=c11 -Wall -Wextra $(CFLAGS) -Iinclude examples-c/transactions.c -o $(BUILD)/transactions \
-		-L$(BUILD)/lib -lkproducer -Wl,-rpath,$(abspath $(BUILD)/lib)
+	$(NO_BROKERS)$(call compile_example,transactions)
 	@"$(abspath $(BUILD)/transactions)" $(BROKERS) $(TOPIC)
+
+compile_example = $(CC) -std=c11 -Wall -Wextra $(CFLAGS) -Iinclude examples-c/$(1).c -o $(BUILD)/$(1) \
+	-L$(BUILD)/lib -lkproducer -Wl,-rpath,$(abspath $(BUILD)/lib)
 
 # Needs Rust and a C compiler, nothing else.
 test:
