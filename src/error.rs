@@ -67,6 +67,11 @@ macro_rules! statuses {
 // The table, ascending by number: the lookup is a binary search.
 statuses! {
     // Ours.
+    -126 EARLIER_FAILED Abortable "An earlier record of the partition failed, and on.failure=stop-partition fails what is behind it.",
+    -125 TRANSACTION_ABORTED Abortable "The record's transaction was aborted before the record was sent.",
+    -124 FATAL Fatal "The producer met an error after which it cannot go on.",
+    -123 NOT_TRANSACTIONAL Plain "The producer has no transactional.id, and makes no transactions.",
+    -122 STATE Plain "The call does not fit the state of the transaction.",
     -121 NO_RESOURCES Retriable "The operating system refused a thread, a socket or memory.",
     -120 IO Plain "A file could not be read.",
     -119 NOT_FOUND Plain "The file or thing named does not exist.",
@@ -355,7 +360,7 @@ mod tests {
 
     #[test]
     fn unknown_numbers_are_named_so() {
-        for code in [134, 9999, -2, -99, -122, i32::MIN, i32::MAX] {
+        for code in [134, 9999, -2, -99, -127, i32::MIN, i32::MAX] {
             assert_eq!(Status(code).name(), "UNKNOWN_STATUS");
             assert!(!Status(code).text().is_empty());
             assert_eq!(Status(code).class(), Class::Plain);

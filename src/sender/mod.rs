@@ -15,6 +15,7 @@ mod outcome;
 mod partition;
 mod produce;
 mod random;
+mod sequence;
 mod timers;
 mod transaction;
 pub mod verdict;
@@ -139,6 +140,7 @@ impl Sender {
             self.handle_command(now, command, letters.next_batch);
         }
         self.letters = letters;
+        self.sweep_after_failure(now);
         self.serve(now);
     }
 

@@ -118,6 +118,12 @@ pub fn seal_crc(first_chunk: &mut [u8], crc: u32) {
     first_chunk[17..21].copy_from_slice(&crc.to_be_bytes());
 }
 
+/// The CRC that the header holds; nothing when there is no whole header.
+pub fn stored_crc(first_chunk: &[u8]) -> Option<u32> {
+    let bytes = first_chunk.get(17..21)?;
+    Some(u32::from_be_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]))
+}
+
 /// A record read back from our own encoding: for splitting a batch that a broker found too large.
 #[derive(Debug, PartialEq, Eq)]
 pub struct OwnRecord<'a> {
