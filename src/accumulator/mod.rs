@@ -16,7 +16,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 pub use batch::{Batch, BatchBytes, Orphan};
-pub use calls::{CallReply, TransactionCall};
+pub use calls::{CallReply, GivenUp, TransactionCall};
 pub use inbox::{Command, Event, Inbox, Letters};
 pub use memory::{Memory, Refused, Reservation};
 pub use partition::{NeedsMemory, Partition};

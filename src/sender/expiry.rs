@@ -200,7 +200,7 @@ impl Sender {
         let state = &mut self.partitions[dense as usize];
         let (behind, before) = std::mem::take(&mut state.retries).into_iter().partition(|t| t.batch.id > failed);
         state.retries = before;
-        let mut waiting: Vec<Taken> = behind;
+        let mut waiting: Vec<Taken> = behind.into();
         waiting.extend(state.shared().take_expired(&memory, Time::NEVER).into_iter().map(Taken::new));
         let in_flight = self.take_in_flight(dense, |taken| taken.batch.id > failed);
         for (mut taken, phase) in in_send_order(in_flight, waiting, Phase::InFlight, Phase::Queued) {

@@ -6,6 +6,7 @@
 mod broker;
 mod cluster;
 mod connection;
+mod coordinator_verdict;
 mod expiry;
 mod features;
 mod frame;

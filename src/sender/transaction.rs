@@ -1,5 +1,7 @@
 //! Transactions: what the rest of the sender asks of them.
 
+mod state;
+
 use std::sync::Arc;
 
 use super::Sender;
