@@ -36,6 +36,7 @@ programs! {
     cycles: "tests/c/cycles.c" [];
     fork: "tests/c/fork.c" [];
     fork_parked: "tests/c/fork_parked.c" [];
+    idempotence_config: "tests/c/idempotence_config.c" [];
     late_topic: "tests/c/late_topic.c" [];
     lifecycle: "tests/c/lifecycle.c" [];
     logs: "tests/c/logs.c" [];

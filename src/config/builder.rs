@@ -222,7 +222,9 @@ fn idempotence_contradictions(config: &Config, found: &mut Vec<String>) {
     if !config.enable_idempotence {
         for name in ["on.sequence.gap", "on.in.doubt.timeout", "test.first.sequence"] {
             if config.is_explicit(name) {
-                found.push(format!("{name} has a meaning only with enable.idempotence=true: set that, or remove {name}"));
+                found.push(format!(
+                    "{name} has a meaning only with enable.idempotence=true: set that, or remove {name}"
+                ));
             }
         }
         return;
@@ -255,7 +257,8 @@ fn transaction_contradictions(config: &Config, found: &mut Vec<String>) {
         return;
     }
     if !config.enable_idempotence {
-        let text = "transactional.id needs enable.idempotence=true, but that is set to false: remove one of the two settings";
+        let text =
+            "transactional.id needs enable.idempotence=true, but that is set to false: remove one of the two settings";
         found.push(text.to_string());
     }
     let transaction = format!("transaction.timeout.ms={}", config.transaction_timeout_ms);

@@ -151,7 +151,10 @@ fn values_arrive_in_their_fields() {
     }
     assert_eq!(good("broker.address.family", "V4").broker_address_family, AddressFamily::V4);
     assert_eq!(good("client.id", " me ").client_id, "me");
-    assert!(good("enable.idempotence", "true").enable_idempotence && !good("enable.idempotence", "false").enable_idempotence);
+    assert!(
+        good("enable.idempotence", "true").enable_idempotence
+            && !good("enable.idempotence", "false").enable_idempotence
+    );
     assert_eq!(good("transactional.id", " t 1 ").transactional_id.as_deref(), Some("t 1"));
     assert_eq!(good("transactional.id", " ").transactional_id, None);
     assert_eq!(good("transaction.timeout.ms", "900000").transaction_timeout_ms, 900_000);
@@ -489,9 +492,18 @@ fn time_limits_fit_into_the_transactions() {
     assert_eq!(times(&[("delivery.timeout.ms", "60000")]), (30_000, 60_000, 60_000));
     assert_eq!(times(&[("request.timeout.ms", "59995")]), (59_995, 60_000, 60_000));
     for (settings, says) in [
-        (&[("delivery.timeout.ms", "60001")][..], "delivery.timeout.ms=60001 is more than transaction.timeout.ms=60000: lower"),
-        (&[("request.timeout.ms", "60000")], "request.timeout.ms=60000 is not less than transaction.timeout.ms=60000: lower"),
-        (&[("request.timeout.ms", "59996")], "linger.ms + request.timeout.ms=60001 is more than transaction.timeout.ms=60000"),
+        (
+            &[("delivery.timeout.ms", "60001")][..],
+            "delivery.timeout.ms=60001 is more than transaction.timeout.ms=60000: lower",
+        ),
+        (
+            &[("request.timeout.ms", "60000")],
+            "request.timeout.ms=60000 is not less than transaction.timeout.ms=60000: lower",
+        ),
+        (
+            &[("request.timeout.ms", "59996")],
+            "linger.ms + request.timeout.ms=60001 is more than transaction.timeout.ms=60000",
+        ),
         (&[("linger.ms", "70000")], "linger.ms + request.timeout.ms=70001 is more than transaction.timeout.ms=60000"),
     ] {
         let error = with_broker(&[&[("transactional.id", "t")], settings].concat()).unwrap_err();

@@ -7,6 +7,7 @@ use crate::time::{Micros, Time};
 
 use super::faults::{Fault, Faults};
 use super::partition_log::{LogSnapshot, StoredRecord};
+use super::producer_state::UnknownProducer;
 use super::request::{self, Answer};
 use super::stats::Stats;
 use super::topic::{Partition, Topic, is_legal_topic_name};
@@ -15,6 +16,8 @@ use super::{api_key, code};
 /// A mock cluster beyond these is a mistake in the caller's number, not a test.
 const BROKERS_MAX: i32 = 1000;
 const PARTITIONS_MAX: i32 = 100_000;
+/// Not 0, so that an id is not taken for an epoch or a sequence in a test.
+const FIRST_PRODUCER_ID: i64 = 1000;
 
 /// What a mock cluster is made of. `ClusterOptions::default()` is three brokers with Kafka's own defaults.
 #[derive(Clone, Debug)]
@@ -68,6 +71,8 @@ pub struct Cluster {
     pub(super) stats: Stats,
     /// Numbers the Produce requests, to find a partition named twice in one.
     pub(super) produce_requests: u64,
+    pub(super) next_producer_id: i64,
+    pub(super) unknown_producer: UnknownProducer,
     server_changes: u64,
 }
 
@@ -94,6 +99,8 @@ impl Cluster {
             max_versions: BTreeMap::new(),
             stats: Stats::default(),
             produce_requests: 0,
+            next_producer_id: FIRST_PRODUCER_ID,
+            unknown_producer: UnknownProducer::default(),
             server_changes: 0,
         }
     }
@@ -281,6 +288,33 @@ impl Cluster {
         self.set_max_version(api_key::LIST_OFFSETS, 4);
         self.set_max_version(api_key::METADATA, 7);
         self.set_max_version(api_key::API_VERSIONS, 2);
+        self.set_max_version(api_key::INIT_PRODUCER_ID, 1);
+        self.unknown_producer = UnknownProducer::Refuse;
+    }
+
+    /// What brokers make of a producer id that a partition knows nothing of, when its first sequence is not 0.
+    pub fn set_unknown_producer(&mut self, unknown: UnknownProducer) {
+        self.unknown_producer = unknown;
+    }
+
+    /// The partition forgets the producer id, as Kafka does after `producer.id.expiration.ms`. False: it knew none, or there is a
+    /// transaction open, which Kafka spares.
+    pub fn expire_producer(&mut self, topic: &str, partition: i32, producer_id: i64) -> Result<bool> {
+        Ok(self.partition_mut(topic, partition)?.log.producers.expire(producer_id))
+    }
+
+    /// Every partition forgets every producer id that has no transaction open there.
+    pub fn expire_all_producers(&mut self) {
+        for partition in self.topics.values_mut().flat_map(|topic| &mut topic.partitions) {
+            partition.log.producers.expire_all();
+        }
+    }
+
+    /// The partition loses its records from `offset` on, though they were acknowledged: its state of producers becomes what the
+    /// rest of the log tells. Whole batches go, so the end may come a little lower.
+    pub fn truncate(&mut self, topic: &str, partition: i32, offset: i64) -> Result<()> {
+        self.partition_mut(topic, partition)?.log.truncate(offset);
+        Ok(())
     }
 
     /// `message.max.bytes` from now on.
@@ -302,7 +336,7 @@ impl Cluster {
         self.partition(topic, partition).ok()?.log.record_at(offset)
     }
 
-    /// The offset the next record will get, which is the number of records that ever came.
+    /// The offset the next record will get: the number of records and end markers of transactions that ever came.
     pub fn end_offset(&self, topic: &str, partition: i32) -> Option<i64> {
         Some(self.partition(topic, partition).ok()?.log.end_offset())
     }
@@ -333,6 +367,11 @@ impl Cluster {
     /// Counts the changes that a server has to act on: brokers going down, up, frozen, thawed.
     pub(super) fn server_changes(&self) -> u64 {
         self.server_changes
+    }
+
+    pub(super) fn new_producer_id(&mut self) -> i64 {
+        self.next_producer_id += 1;
+        self.next_producer_id - 1
     }
 
     fn partition(&self, topic: &str, partition: i32) -> Result<&Partition> {

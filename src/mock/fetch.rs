@@ -143,7 +143,7 @@ fn read_partition(
         return Err(code::OFFSET_OUT_OF_RANGE);
     }
     let max_bytes = usize::try_from(asked.max_bytes).unwrap_or(0).min(room_bytes);
-    let records = partition.log.read(asked.fetch_offset, max_bytes, at_least_one);
+    let records = partition.log.read(asked.fetch_offset, end_offset, max_bytes, at_least_one);
     Ok(Found { records, end_offset, start_offset })
 }
 

@@ -10,12 +10,15 @@
 mod api_versions;
 mod batch_decode;
 mod cluster;
+mod end_marker;
 mod faults;
 mod fetch;
+mod init_producer_id;
 mod list_offsets;
 mod metadata;
 mod partition_log;
 mod produce;
+mod producer_state;
 mod reader;
 mod request;
 // The server is the part of the mock that lives in real time.
@@ -31,6 +34,7 @@ mod topic;
 pub use batch_decode::{BatchHeader, BatchRefusal, RecordView, Records, check_batch};
 pub use cluster::{Cluster, ClusterOptions};
 pub use partition_log::{LogSnapshot, StoredRecord};
+pub use producer_state::UnknownProducer;
 pub use request::Answer;
 pub use server::MockCluster;
 pub use stats::{RequestSeen, Stats};
@@ -42,6 +46,7 @@ pub mod api_key {
     pub const LIST_OFFSETS: i16 = 2;
     pub const METADATA: i16 = 3;
     pub const API_VERSIONS: i16 = 18;
+    pub const INIT_PRODUCER_ID: i16 = 22;
 }
 
 /// Kafka's error codes, as far as the mock answers them itself.
@@ -63,6 +68,10 @@ pub(crate) mod code {
     pub const INVALID_PARTITIONS: i16 = 37;
     pub const INVALID_REPLICATION_FACTOR: i16 = 38;
     pub const INVALID_REQUEST: i16 = 42;
+    pub const OUT_OF_ORDER_SEQUENCE_NUMBER: i16 = 45;
+    pub const INVALID_PRODUCER_EPOCH: i16 = 47;
+    pub const INVALID_TXN_STATE: i16 = 48;
+    pub const UNKNOWN_PRODUCER_ID: i16 = 59;
     pub const FETCH_SESSION_ID_NOT_FOUND: i16 = 70;
     pub const FENCED_LEADER_EPOCH: i16 = 74;
     pub const UNKNOWN_LEADER_EPOCH: i16 = 75;

@@ -1,6 +1,6 @@
 //! Produce v3-12, the request read by this file alone. Differences from Kafka: a partition named twice in one request is refused with
-//! INVALID_REQUEST both times (Kafka keeps one of the two in silence); acks=all waits for no replica; a producer id is accepted
-//! and not looked at; a transactional id likewise.
+//! INVALID_REQUEST both times (Kafka keeps one of the two in silence); acks=all waits for no replica; a transactional id is
+//! accepted and not looked at.
 
 use kafka_protocol::messages::produce_response::{
     LeaderIdAndEpoch, NodeEndpoint, PartitionProduceResponse, TopicProduceResponse,
@@ -11,6 +11,7 @@ use kafka_protocol::protocol::StrBytes;
 use super::batch_decode::check_batch;
 use super::cluster::Cluster;
 use super::code;
+use super::producer_state::Verdict;
 use super::reader::{ReadResult, Reader};
 use super::request::{Outcome, Request, topic_name};
 use super::topic::Partition;
@@ -63,6 +64,17 @@ struct Appended {
 }
 
 impl Appended {
+    fn accepted(base_offset: i64, log_append_time_ms: i64, log_start_offset: i64) -> Appended {
+        Appended {
+            error_code: code::NONE,
+            reason: None,
+            base_offset,
+            log_append_time_ms,
+            log_start_offset,
+            current_leader: None,
+        }
+    }
+
     fn refused(error_code: i16) -> Appended {
         Appended {
             error_code,
@@ -168,15 +180,22 @@ fn append(cluster: &mut Cluster, request: &Request<'_>, topic: &str, data: &Part
             return Appended { reason: Some(refusal.reason), ..Appended::refused(refusal.error_code) };
         }
     };
-    let base_offset = partition.log.append(batch, &header, partition.leader_epoch, append_ms, retention_bytes);
-    let appended = Appended {
-        error_code: code::NONE,
-        reason: None,
-        base_offset,
-        log_append_time_ms: append_ms.unwrap_or(-1),
-        log_start_offset: partition.log.start_offset(),
-        current_leader: None,
+    let log_start_offset = partition.log.start_offset();
+    let appended = match partition.log.producers.check(&header, cluster.unknown_producer) {
+        // Kafka tells the log's start with the errors of sequences and epochs, and with no other.
+        Err(error_code) => return Appended { log_start_offset, ..Appended::refused(error_code) },
+        // As in Kafka, the time is that of the first append, even where records keep their own.
+        Ok(Verdict::Duplicate { base_offset, timestamp_ms }) => {
+            return Appended::accepted(base_offset, timestamp_ms, log_start_offset);
+        }
+        Ok(Verdict::Append) => {
+            let base_offset = partition.log.append(batch, &header, partition.leader_epoch, append_ms, retention_bytes);
+            Appended::accepted(base_offset, append_ms.unwrap_or(-1), partition.log.start_offset())
+        }
     };
+    if appended.log_start_offset != log_start_offset {
+        partition.log.producers.start_moved(appended.log_start_offset, cluster.unknown_producer);
+    }
     cluster.stats.batches_appended += 1;
     cluster.stats.records_appended += u64::from(header.records_count.unsigned_abs());
     cluster.stats.bytes_appended += batch.len() as u64;

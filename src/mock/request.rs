@@ -10,7 +10,7 @@ use super::cluster::Cluster;
 use super::faults::Fault;
 use super::reader::{Malformed, ReadResult, Reader};
 use super::stats::RequestSeen;
-use super::{api_key, api_versions, code, fetch, list_offsets, metadata, produce};
+use super::{api_key, api_versions, code, fetch, init_producer_id, list_offsets, metadata, produce};
 
 /// What becomes of one request.
 #[derive(Debug, PartialEq, Eq)]
@@ -55,12 +55,13 @@ pub(super) struct ApiRange {
 }
 
 /// Produce is announced from 0, as Kafka 4 does: older librdkafka takes a higher minimum for a broker it cannot talk to.
-pub(super) const API_RANGES: [ApiRange; 5] = [
+pub(super) const API_RANGES: [ApiRange; 6] = [
     ApiRange { api_key: api_key::PRODUCE, min_announced: 0, min: 3, max: 12, first_flexible: 9 },
     ApiRange { api_key: api_key::FETCH, min_announced: 4, min: 4, max: 12, first_flexible: 12 },
     ApiRange { api_key: api_key::LIST_OFFSETS, min_announced: 1, min: 1, max: 7, first_flexible: 6 },
     ApiRange { api_key: api_key::METADATA, min_announced: 0, min: 0, max: 12, first_flexible: 9 },
     ApiRange { api_key: api_key::API_VERSIONS, min_announced: 0, min: 0, max: 3, first_flexible: 3 },
+    ApiRange { api_key: api_key::INIT_PRODUCER_ID, min_announced: 0, min: 0, max: 5, first_flexible: 2 },
 ];
 
 impl ApiRange {
@@ -117,6 +118,7 @@ fn answer(cluster: &mut Cluster, now: Time, wall_ms: i64, broker: i32, frame: &[
                 api_key::FETCH => fetch::handle(cluster, request, injected)?,
                 api_key::LIST_OFFSETS => list_offsets::handle(cluster, request, injected)?,
                 api_key::METADATA => metadata::handle(cluster, request, injected)?,
+                api_key::INIT_PRODUCER_ID => init_producer_id::handle(cluster, request, injected)?,
                 _ => api_versions::handle(cluster, request, injected)?,
             }
         }

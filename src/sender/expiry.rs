@@ -65,6 +65,7 @@ impl Sender {
                 {
                     // Even a request that is still being written may be written whole after this.
                     taken.in_doubt = true;
+                    taken.reached_broker = true;
                     out.push(taken);
                 }
             }
@@ -200,6 +201,7 @@ impl Sender {
         let state = &mut self.partitions[dense as usize];
         let (behind, before) = std::mem::take(&mut state.retries).into_iter().partition(|t| t.batch.id > failed);
         state.retries = before;
+        let behind: std::collections::VecDeque<Taken> = behind;
         let mut waiting: Vec<Taken> = behind.into();
         waiting.extend(state.shared().take_expired(&memory, Time::NEVER).into_iter().map(Taken::new));
         let in_flight = self.take_in_flight(dense, |taken| taken.batch.id > failed);
@@ -211,17 +213,20 @@ impl Sender {
         self.leave_leaderless(dense);
     }
 
-    /// What the partition has not sent, or certainly not written, fails.
+    /// Everything that waits in the partition fails. While something is in flight nothing does: reports keep their order,
+    /// and what is asked for next hears the same.
     pub(super) fn fail_queued(&mut self, now: Time, dense: u32, status: Status, cause: &str) {
         let memory = self.accumulator.memory.clone();
         let state = &mut self.partitions[dense as usize];
-        let (in_doubt, mut waiting): (Vec<Taken>, Vec<Taken>) =
-            std::mem::take(&mut state.retries).into_iter().partition(|taken| taken.in_doubt);
-        state.retries = in_doubt.into();
+        if state.in_flight > 0 {
+            return;
+        }
+        let mut waiting: Vec<Taken> = state.retries.drain(..).collect();
         waiting.extend(state.shared().take_expired(&memory, Time::NEVER).into_iter().map(Taken::new));
         for mut taken in waiting {
             taken.cause = c_text(cause);
-            self.finish(now, dense, taken, Ending::without_answer(status, false, Phase::Queued));
+            let ending = Ending::without_answer(status, taken.in_doubt, Phase::Queued);
+            self.finish(now, dense, taken, ending);
         }
         self.leave_leaderless(dense);
     }

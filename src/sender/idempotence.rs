@@ -166,7 +166,10 @@ impl Sender {
         let ready = self.brokers.values().filter(|broker| broker.is_ready());
         let connections = ready.filter_map(|broker| Some((broker.id, broker.connection.as_ref()?)));
         let Some((id, connection)) = connections.min_by_key(|(_, connection)| connection.in_flight()) else {
-            // Nobody is connected. A broker that has something to be sent is being connected to.
+            // Nobody is connected: whoever waits for an id has its leader connected to, and asks there.
+            for dense in std::mem::take(&mut self.idempotence.waiting) {
+                self.mark_ready(now, dense);
+            }
             return;
         };
         let version = match connection.versions.choose(Api::InitProducerId) {

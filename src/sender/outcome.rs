@@ -72,10 +72,12 @@ impl Sender {
                 // Whatever went wrong may mean another leader, or one without our sequences: one at a time again (R6).
                 _ => state.ramp = None,
             }
-            if decision.refused {
-                self.sequence_refused(now, dense, &taken, outcome);
-            }
+            let may_go_on = !decision.refused || self.sequence_refused(now, dense, &taken, outcome);
             match decision.verdict {
+                Verdict::Renumber { .. } if !may_go_on => {
+                    let status = outcome.status();
+                    self.finish(now, dense, taken, Ending { status, in_log: decision.in_log, phase, answer });
+                }
                 Verdict::Done | Verdict::DoneDuplicate => {
                     let mut answer = answer;
                     if decision.verdict == Verdict::DoneDuplicate {
@@ -131,13 +133,13 @@ impl Sender {
     }
 
     /// The broker refuses the sequence of the oldest undecided batch. After a batch that was given up that is what it should
-    /// do; otherwise it has lost what it acknowledged.
-    fn sequence_refused(&mut self, now: Time, dense: u32, taken: &Taken, outcome: Outcome) {
+    /// do; otherwise it has lost what it acknowledged. False: the producer has failed for good by it.
+    fn sequence_refused(&mut self, now: Time, dense: u32, taken: &Taken, outcome: Outcome) -> bool {
         let state = &mut self.partitions[dense as usize];
         let expected = state.sequences.has_hole();
         state.sequences.refuse();
         if expected || outcome.status() != Status::OUT_OF_ORDER_SEQUENCE_NUMBER {
-            return;
+            return true;
         }
         let acked_offset = state.acked_offset;
         let label = state.label();
@@ -149,7 +151,9 @@ impl Sender {
         self.reports.log(3, "DATALOSS", || text.clone());
         if self.config.on_sequence_gap == OnSequenceGap::Fatal {
             self.fail_for_good(now, Status::OUT_OF_ORDER_SEQUENCE_NUMBER, &text);
+            return false;
         }
+        true
     }
 
     fn retry(&mut self, now: Time, dense: u32, taken: Taken, refresh: bool, pause: Pause) {

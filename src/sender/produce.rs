@@ -116,7 +116,9 @@ impl Sender {
             if taken.batch.deadline > now || self.is_held(&taken) {
                 return Some(taken);
             }
+            let id = taken.batch.id;
             self.fail_expired(now, dense, taken, true);
+            self.stop_partition(now, dense, id);
         }
     }
 

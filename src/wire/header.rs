@@ -140,11 +140,8 @@ pub fn split_response(api: Api, version: i16, frame: &[u8]) -> Result<(i32, &[u8
 mod tests {
     use bytes::{Buf, BytesMut};
     use kafka_protocol::messages::{
-        AddOffsetsToTxnRequest, AddOffsetsToTxnResponse, AddPartitionsToTxnRequest, AddPartitionsToTxnResponse,
-        ApiVersionsRequest, ApiVersionsResponse, EndTxnRequest, EndTxnResponse, FindCoordinatorRequest,
-        FindCoordinatorResponse, InitProducerIdRequest, InitProducerIdResponse, MetadataRequest, MetadataResponse,
-        ProduceRequest, ProduceResponse, RequestHeader, ResponseHeader, TxnOffsetCommitRequest,
-        TxnOffsetCommitResponse,
+        AddOffsetsToTxnRequest, AddPartitionsToTxnRequest, ApiVersionsRequest, EndTxnRequest, FindCoordinatorRequest,
+        InitProducerIdRequest, MetadataRequest, ProduceRequest, RequestHeader, ResponseHeader, TxnOffsetCommitRequest,
     };
     use kafka_protocol::protocol::{Decodable, Encodable, HeaderVersion, Request};
 
