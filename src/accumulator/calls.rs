@@ -11,7 +11,10 @@ use crate::reports::Completion;
 pub enum TransactionCall {
     Init,
     Begin,
-    SendOffsets { offsets: Vec<TopicOffset>, group: GroupMetadata },
+    SendOffsets {
+        offsets: Vec<TopicOffset>,
+        group: GroupMetadata,
+    },
     Commit,
     Abort,
     /// The producer is being closed: a commit or abort under way is brought to its end, an open transaction is aborted.

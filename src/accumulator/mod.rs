@@ -62,12 +62,18 @@ pub struct Sending {
 
 impl Accumulator {
     pub fn new(config: &Config, producer: u64, seed: u64, reports: Arc<Reports>) -> Accumulator {
+        let door = Door::default();
+        if config.transactional_id.is_some() {
+            let text = "the producer has a transactional.id: call producer_init_transactions and \
+                        producer_begin_transaction first";
+            door.shut(Error::new(Status::STATE, text));
+        }
         Accumulator {
             memory: Memory::new(config.buffer_memory),
             inbox: Inbox::default(),
             topics: TopicTable::new(producer, seed),
             reports,
-            door: Door::default(),
+            door,
             fatal: OnceLock::new(),
             batch_size: config.batch_size.max(crate::wire::record_batch::HEADER_LEN),
             linger: Micros(config.linger_us),

@@ -217,8 +217,8 @@ mod tests {
 
     /// Kafka's retriable codes, by number; what a request treats in its own way is in its row.
     const RETRIABLE: &[i16] = &[
-        2, 3, 5, 6, 7, 9, 13, 14, 15, 16, 19, 20, 41, 51, 56, 70, 71, 72, 74, 75, 78, 80, 83, 84, 88, 89, 100, 103, 106,
-        122, 123, 133,
+        2, 3, 5, 6, 7, 9, 13, 14, 15, 16, 19, 20, 41, 51, 56, 70, 71, 72, 74, 75, 78, 80, 83, 84, 88, 89, 100, 103,
+        106, 122, 123, 133,
     ];
 
     type Row = (Api, &'static [(i16, Action)], Action);
@@ -229,7 +229,16 @@ mod tests {
         (Api::FindCoordinator, &[(30, ABORT), (53, Fatal), (120, ABORT)], Fatal),
         (
             Api::InitProducerId,
-            &[(15, LookUp), (16, LookUp), (31, Fatal), (47, Fatal), (51, Wait), (53, Fatal), (90, Fatal), (120, FailCall)],
+            &[
+                (15, LookUp),
+                (16, LookUp),
+                (31, Fatal),
+                (47, Fatal),
+                (51, Wait),
+                (53, Fatal),
+                (90, Fatal),
+                (120, FailCall),
+            ],
             Fatal,
         ),
         (

@@ -276,7 +276,7 @@ impl Sender {
         self.finished = true;
     }
 
-    fn fail_where(&mut self, now: Time, queued: bool, in_flight: bool, status: Status, cause: &str) {
+    pub(super) fn fail_where(&mut self, now: Time, queued: bool, in_flight: bool, status: Status, cause: &str) {
         let memory = self.accumulator.memory.clone();
         for dense in 0..self.partitions.len() as u32 {
             let mut waiting = Vec::new();

@@ -163,6 +163,12 @@ impl Transaction {
         &mut self.marks[at]
     }
 
+    /// Something of the transaction is being sent.
+    pub(super) fn note_started(&mut self, now: Time) {
+        self.started_at.get_or_insert(now);
+        self.is_fresh = false;
+    }
+
     /// The coordinator has confirmed the partition.
     pub(super) fn confirm(&mut self, dense: u32) {
         let serial = self.serial;
@@ -220,8 +226,7 @@ impl Sender {
             return false;
         }
         let transaction = &mut self.transaction;
-        transaction.started_at.get_or_insert(now);
-        transaction.is_fresh = false;
+        transaction.note_started(now);
         transaction.touched.push(dense);
         let is_v2 = transaction.is_v2;
         *transaction.mark(dense) = Mark { serial, is_registered: is_v2 };
@@ -324,11 +329,8 @@ impl Sender {
 
     /// Whether every broker that is known well enough takes the requests of version 2. Asked between transactions only.
     pub(super) fn cluster_speaks_v2(&self) -> bool {
-        let needed = [
-            (Api::Produce, PRODUCE_V2),
-            (Api::EndTxn, END_TXN_V2),
-            (Api::TxnOffsetCommit, TXN_OFFSET_COMMIT_V2),
-        ];
+        let needed =
+            [(Api::Produce, PRODUCE_V2), (Api::EndTxn, END_TXN_V2), (Api::TxnOffsetCommit, TXN_OFFSET_COMMIT_V2)];
         self.features.transaction_version() >= 2
             && self.brokers.values().filter(|broker| broker.is_ready()).all(|broker| {
                 let versions = broker.connection.as_ref().map(|connection| &connection.versions);
@@ -376,6 +378,10 @@ impl Sender {
             }
             if self.transaction.is_giving_up() {
                 self.sweep_transaction(now);
+            }
+            if let (State::AbortableError, Some(error)) = (self.transaction.state, self.transaction.error.clone()) {
+                self.fail_offsets(&error);
+                self.finish_call(Err(error));
             }
             if !self.ask_next(now) && self.transaction.doom.is_none() {
                 return;

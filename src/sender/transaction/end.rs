@@ -14,10 +14,11 @@ impl Sender {
     /// finished. With `fail`, what was not sent fails instead.
     pub(super) fn drain_transaction(&mut self, now: Time, why: &str, fail: bool) {
         self.accumulator.door.shut(Error::new(Status::STATE, why));
-        self.transaction.unswept = fail;
-        self.find_parked(now);
         if fail {
+            self.transaction.unswept = true;
             self.sweep_transaction(now);
+        } else {
+            self.find_parked(now);
         }
         let next = self.accumulator.inbox.next_batch();
         self.flush_before = self.flush_before.max(next);
@@ -29,7 +30,7 @@ impl Sender {
         self.tell_flushes();
     }
 
-    pub(super) fn is_drained(&self) -> bool {
+    pub(in crate::sender) fn is_drained(&self) -> bool {
         self.transaction.drained.as_ref().is_some_and(|drained| drained.is_complete())
     }
 
