@@ -91,6 +91,8 @@ pub struct Sender {
     letters: Letters,
     /// Reports of batches that this input finished: handed over together, before anybody is told of a flush.
     outcomes: Vec<FinishedBatch>,
+    /// Partitions of which a batch failed, and its number: with `on.failure=stop-partition`.
+    stopped: Vec<(u32, u64)>,
     /// Batches were finished by this input, with or without reports.
     some_finished: bool,
     finished: bool,
@@ -123,6 +125,7 @@ impl Sender {
             pump_soon: Vec::new(),
             letters: Letters::default(),
             outcomes: Vec::new(),
+            stopped: Vec::new(),
             some_finished: false,
             finished: false,
         };
@@ -306,6 +309,7 @@ impl Sender {
     /// does what follows from it, which may be more work for brokers.
     fn serve(&mut self, now: Time) {
         loop {
+            self.stop_partitions(now);
             while let Some(broker) = self.pump_soon.pop() {
                 self.pump(now, broker);
             }

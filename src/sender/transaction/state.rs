@@ -21,6 +21,7 @@ pub enum State {
 }
 
 impl State {
+    #[cfg(test)]
     pub const ALL: [State; 8] = [
         State::Uninitialized,
         State::Initializing,
