@@ -1,6 +1,9 @@
 //! Transactions as an application thread makes them: the call goes to the I/O thread, and this thread waits for the answer,
 //! dispatching reports meanwhile. A call whose time is over goes on; the same call made again takes it up.
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 
 use super::{Producer, in_callback};

@@ -191,13 +191,8 @@ impl Sender {
 
     /// `on.failure=stop-partition`: a batch of the partition failed.
     pub(super) fn note_failure(&mut self, dense: u32, failed: u64, status: Status) {
-        let by_application = [
-            Status::PURGED,
-            Status::CLOSED,
-            Status::INTERNAL,
-            Status::EARLIER_FAILED,
-            Status::TRANSACTION_ABORTED,
-        ];
+        let by_application =
+            [Status::PURGED, Status::CLOSED, Status::INTERNAL, Status::EARLIER_FAILED, Status::TRANSACTION_ABORTED];
         if self.config.on_failure == OnFailure::StopPartition && !by_application.contains(&status) {
             self.stopped.push((dense, failed));
         }
