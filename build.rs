@@ -20,6 +20,7 @@ const HEADER_ORDER: &[&str] = &[
     "topic",
     "record",
     "report",
+    "data_loss",
     "send",
     "poll",
     "flush",

@@ -57,6 +57,7 @@ int main(int argc, char **argv) {
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
     set(conf, "bootstrap.servers", o.brokers);
     set(conf, "acks", o.acks);
+    set(conf, "enable.idempotence", o.idempotence);
     if (o.ping > 0) set(conf, "linger.ms", "0");
     for (int i = 0; i < o.properties; i++) set(conf, o.property[i], o.value[i]);
     if (o.callback) rd_kafka_conf_set_dr_msg_cb(conf, on_delivery);

@@ -44,6 +44,7 @@ static producer_t *start(const struct perf_options *o) {
     if (o->brokers != NULL) must(producer_config_set(config, "bootstrap.servers", o->brokers), "--brokers");
     else must(producer_config_set(config, "test.mock.num.brokers", "1"), "test.mock.num.brokers");
     must(producer_config_set(config, "acks", o->acks), "--acks");
+    must(producer_config_set(config, "enable.idempotence", o->idempotence), "--idempotence");
     if (o->ping > 0) must(producer_config_set(config, "linger.ms", "0"), "linger.ms");
     for (int i = 0; i < o->properties; i++) must(producer_config_set(config, o->property[i], o->value[i]), o->property[i]);
     must(producer_new(config, &producer), "producer_new");

@@ -21,7 +21,7 @@
 enum perf_keys { PERF_KEYS_NONE, PERF_KEYS_RANDOM8, PERF_KEYS_SEQUENCE };
 
 struct perf_options {
-    const char *brokers, *topic, *acks;
+    const char *brokers, *topic, *acks, *idempotence;
     size_t record_size;
     uint64_t count;
     int32_t partitions; /* above 0: explicit partitions in turn; 0: the partitioner chooses */
@@ -121,7 +121,9 @@ static inline void perf_usage_text(const char *program) {
             "usage: %s [--brokers HOST:PORT,...] [--topic T] [--record-size BYTES] [--count N]\n"
             "  [--partitions N]             explicit partitions 0..N-1 in turn; without it the partitioner chooses\n"
             "  [--keys none|random8|seq]    8-byte keys\n"
-            "  [--acks 0|1|all] [--property NAME=VALUE]...\n"
+            "  [--acks 0|1|all]\n"
+            "  [--idempotence true|false]   without it: as acks allows, true with all\n"
+            "  [--property NAME=VALUE]...\n"
             "  [--poll-every RECORDS] [--no-callback] [--csv]\n"
             "  [--ping N]                   N single round trips, linger.ms=0\n"
             "  [--idle SECONDS]             wake-ups of a connected producer that has nothing to do\n",
@@ -141,6 +143,7 @@ static inline void perf_parse(struct perf_options *o, int argc, char **argv) {
         if (strcmp(name, "--brokers") == 0) o->brokers = value;
         else if (strcmp(name, "--topic") == 0) o->topic = value;
         else if (strcmp(name, "--acks") == 0) o->acks = value;
+        else if (strcmp(name, "--idempotence") == 0) o->idempotence = value;
         else if (strcmp(name, "--record-size") == 0) o->record_size = strtoull(value, NULL, 10);
         else if (strcmp(name, "--count") == 0) o->count = strtoull(value, NULL, 10);
         else if (strcmp(name, "--partitions") == 0) o->partitions = (int32_t)strtol(value, NULL, 10);
@@ -158,6 +161,7 @@ static inline void perf_parse(struct perf_options *o, int argc, char **argv) {
         } else perf_usage_text(argv[0]);
     }
     if (o->poll_every == 0) o->poll_every = 1;
+    if (o->idempotence == NULL) o->idempotence = strcmp(o->acks, "all") == 0 || strcmp(o->acks, "-1") == 0 ? "true" : "false";
     if (o->count == 0 || o->partitions < 0) perf_usage_text(argv[0]);
 }
 

@@ -26,15 +26,23 @@
  *
  * Threads     A producer_t or a producer_config_t may be used by any number of threads at once. No call needs another
  *             thread's call to make progress, with one exception that you choose: reports are dispatched by
- *             producer_poll, producer_flush and producer_close, so somebody has to call them.
+ *             producer_poll, producer_flush, producer_close and those functions of transactions that take a timeout, so
+ *             somebody has to call one of them.
  *
- * Callbacks   Run on the thread that polls, flushes or closes, never on a thread of the library, unless you ask for
- *             that in the configuration. They must return in the ordinary way: no longjmp and no exception may leave
+ * Callbacks   Run on the thread that polls, flushes, closes or is in a function of transactions, never on a thread of
+ *             the library, unless you ask for that in the configuration. They must return in the ordinary way: no longjmp and no exception may leave
  *             them. From inside one you may send; a function that must not be called there says so in its comment
  *             and returns PRODUCER_ERR_IN_CALLBACK instead of a deadlock.
  *
  * Outcomes    Every record that producer_send accepted gets exactly one report, if you gave a callback, and no record
  *             that it refused gets one. The report says whether the record is in the log: no, maybe, or yes.
+ *
+ * Exactly     With enable.idempotence, which is the default, no retry of the library writes a record twice or out of
+ * once        order. With transactional.id records of several partitions, and a consumer's offsets, become visible together
+ *             or not at all. Every failure of a function of transactions is one of three, which producer_status_is_retriable(),
+ *             _is_abortable() and _is_fatal() tell apart: call the same function again; abort the transaction and go on;
+ *             close the producer and make a new one. When none of the three is true the call itself was wrong, and
+ *             nothing has changed. docs/TRANSACTIONS.md is the guide.
  *
  * Growth      A struct that you and the library share begins with its own size, struct_size: set it with the struct's
  *             _INIT macro. A library newer than your program then knows which fields you have; the fields you lack
@@ -150,6 +158,21 @@ typedef int32_t producer_status_t;
 
 /** The operating system refused a thread, a socket or memory. */
 #define PRODUCER_ERR_NO_RESOURCES (-121)
+
+/** The call does not fit the state of the transaction. */
+#define PRODUCER_ERR_STATE (-122)
+
+/** The producer has no transactional.id, and makes no transactions. */
+#define PRODUCER_ERR_NOT_TRANSACTIONAL (-123)
+
+/** The producer met an error after which it cannot go on. */
+#define PRODUCER_ERR_FATAL (-124)
+
+/** The record's transaction was aborted before the record was sent. */
+#define PRODUCER_ERR_TRANSACTION_ABORTED (-125)
+
+/** An earlier record of the partition failed, and on.failure=stop-partition fails what is behind it. */
+#define PRODUCER_ERR_EARLIER_FAILED (-126)
 
 /** The broker met an error that it has no code for. */
 #define PRODUCER_ERR_UNKNOWN_SERVER_ERROR (-1)
@@ -595,7 +618,7 @@ bool producer_status_is_abortable(producer_status_t status);
  * Tells whether the producer cannot go on: close it and make a new one.
  *
  * status: any number.
- * Returns true for such failures, among them PRODUCER_FENCED, FENCED, CLOSED, FORKED and INTERNAL.
+ * Returns true for such failures, among them PRODUCER_FENCED, FENCED, FATAL, CLOSED, FORKED and INTERNAL.
  * May be called from any thread and from callbacks; does not block.
  */
 bool producer_status_is_fatal(producer_status_t status);
@@ -638,8 +661,8 @@ typedef struct producer_config_t producer_config_t;
  * level: syslog's levels, 0 (emergency) to 7 (debug); lines above log_level are not sent.
  * facility: a word for the part of the library that speaks. message: one line without its end. Both are UTF-8 and
  * live until the callback returns. opaque: the pointer given along with the callback.
- * It is never called on the library's own I/O thread, but on the thread that calls poll, flush or close of the producer
- * concerned.
+ * It is never called on the library's own I/O thread, but on the thread that calls poll, flush, close or a function of
+ * transactions of the producer concerned.
  */
 typedef void (*producer_log_fn)(int32_t level,
                                 const char *facility,
@@ -744,7 +767,8 @@ void producer_config_free(producer_config_t *config);
  * config: the configuration. callback: the function, or NULL for none. opaque: a pointer passed to it, kept as it is;
  * both must stay usable until the last producer made from this configuration is closed.
  * The callback is never called on the library's I/O thread: lines wait in a bounded queue (the oldest are dropped, and
- * their number is logged) for the thread that calls poll, flush or close of the producer, and run there.
+ * their number is logged) for the thread that calls poll, flush, close or a function of transactions of the producer, and
+ * run there.
  * Returns PRODUCER_OK; PRODUCER_ERR_INVALID_ARGUMENT when config is NULL.
  * May be called from any thread and from callbacks; does not block.
  */
@@ -798,7 +822,8 @@ producer_status_t producer_new(const producer_config_t *config,
 
 /**
  * Ends a producer: refuses new records, sends what is buffered, waits, fails what is left, runs every callback that is
- * due, and frees everything.
+ * due, and frees everything. An open transaction is aborted; a commit or an abort that is pending is finished, if there is
+ * time.
  *
  * producer: takes; whatever is returned, except PRODUCER_ERR_INVALID_ARGUMENT and PRODUCER_ERR_IN_CALLBACK, the handle
  * is closed. timeout_ms: how long to wait for deliveries; 0 does not wait, -1 waits for ever (each record's delivery
@@ -979,11 +1004,58 @@ typedef struct producer_report_t {
  * Receives the report of one record, exactly once for each record that was accepted with this callback.
  *
  * report: valid until the callback returns. opaque: what was given to producer_send.
- * It runs on the thread that polls, flushes or closes; reports of one partition come in order, and never two at once for
- * one producer. It may send; producer_poll, producer_flush, producer_purge and producer_close of the same producer answer
- * PRODUCER_ERR_IN_CALLBACK.
+ * It runs on the thread that polls, flushes, closes, or is in a function of transactions that takes a timeout; reports of
+ * one partition come in order, and never two at once for one producer. It may send; producer_poll, producer_flush,
+ * producer_purge, producer_close and the functions of transactions of the same producer answer PRODUCER_ERR_IN_CALLBACK.
  */
 typedef void (*producer_delivery_fn)(const producer_report_t *report, void *opaque);
+
+/* data_loss --------------------------------------------------------------------------------------- */
+
+/**
+ * What is known of a loss. It lives until the callback that receives it returns, and so does text; topic lives as
+ * long as the producer.
+ */
+typedef struct producer_data_loss_t {
+    /** Bytes of this struct in the library: a later version has more fields at the end. */
+    size_t struct_size;
+    /** The topic's name. */
+    const char *topic;
+    /** The partition. */
+    int32_t partition;
+    /**
+     * The offset of the last record that the partition's brokers had acknowledged to this producer; -1 when unknown. Which
+     * records up to there are missing, only a reader of the partition can tell.
+     */
+    int64_t acked_offset;
+    /** What the broker answered, in words. */
+    const char *text;
+} producer_data_loss_t;
+
+/**
+ * Receives the news that a broker has lost records which it had acknowledged: it finds a gap in the sequence numbers of
+ * a partition before a record of which everything earlier had been acknowledged.
+ *
+ * loss: valid until the callback returns. opaque: the pointer given along with the callback.
+ * Reports of the lost records, which said PRODUCER_OK, were made long ago: nothing takes them back. It runs on the thread
+ * that polls, flushes, closes or is in a function of transactions, under the rules of delivery callbacks. Several losses of one
+ * partition that nobody has polled for become one; none is dropped.
+ */
+typedef void (*producer_data_loss_fn)(const producer_data_loss_t *loss, void *opaque);
+
+/**
+ * Sets the function that is told when a broker has lost records which it had acknowledged; without one the log says it.
+ *
+ * config: the configuration. callback: the function, or NULL for none. opaque: a pointer passed to it, kept as it is;
+ * both must stay usable until the last producer made from this configuration is closed.
+ * With on.sequence.gap=bump, the default, the producer then goes on; a transaction that is open has to be aborted. With
+ * fatal it fails for good. Losses are noticed by enable.idempotence only, and only when records follow the lost ones.
+ * Returns PRODUCER_OK; PRODUCER_ERR_INVALID_ARGUMENT when config is NULL.
+ * May be called from any thread and from callbacks; does not block.
+ */
+producer_status_t producer_config_set_data_loss_callback(producer_config_t *config,
+                                                         producer_data_loss_fn callback,
+                                                         void *opaque);
 
 /* send -------------------------------------------------------------------------------------------- */
 
@@ -991,16 +1063,18 @@ typedef void (*producer_delivery_fn)(const producer_report_t *report, void *opaq
  * Sends a record: copies it into a batch of its partition and returns; the batch goes out by itself.
  *
  * producer: the producer. record: what to send; borrows until return. callback: receives the record's report on the
- * thread that polls, flushes or closes; NULL for none, and then nothing is kept for the record. opaque: given to the
+ * thread that polls, flushes, closes or ends a transaction; NULL for none, and then nothing is kept for the record. opaque: given to the
  * callback as it is.
  * Returns PRODUCER_OK: the record is accepted and gets exactly one report, if there is a callback. Otherwise it is not
  * accepted, and gets none: PRODUCER_ERR_INVALID_ARGUMENT for a wrong record, named in producer_last_error;
  * PRODUCER_ERR_INVALID_TOPIC_EXCEPTION for a topic name that Kafka does not allow; PRODUCER_ERR_RECORD_TOO_LARGE for a
  * record over max.request.size; PRODUCER_ERR_QUEUE_FULL when buffer.memory stayed full for max.block.ms;
  * PRODUCER_ERR_REPORTS_NOT_TAKEN when too many reports wait for producer_poll; PRODUCER_ERR_NO_RESOURCES for too many
- * topics; PRODUCER_ERR_CLOSED; PRODUCER_ERR_FORKED; PRODUCER_ERR_INTERNAL after a bug of the library.
+ * topics; PRODUCER_ERR_CLOSED; PRODUCER_ERR_FORKED; PRODUCER_ERR_INTERNAL after a bug of the library. With
+ * transactional.id also PRODUCER_ERR_STATE outside a transaction and while it is being committed or aborted, and the
+ * abortable error that has made the transaction fail: abort it. A fatal status says what ended the producer.
  * Blocks only while buffer.memory is full, max.block.ms at most; never for metadata: records of a topic that is not
- * known yet wait in order. May be called from any thread and from delivery callbacks.
+ * known yet wait in order. With transactional.id the record belongs to the open transaction. May be called from any thread and from delivery callbacks.
  */
 producer_status_t producer_send(producer_t *producer,
                                 const producer_record_t *record,
@@ -1042,6 +1116,7 @@ int32_t producer_poll(producer_t *producer,
  * PRODUCER_ERR_INTERNAL after a bug of the library.
  * Overrides linger.ms; runs callbacks on this thread; does not hold up sends of other threads and does not wait for
  * them. Several flushes may run at once.
+ * Inside a transaction it commits nothing, and is not needed before a commit.
  */
 producer_status_t producer_flush(producer_t *producer,
                                  int32_t timeout_ms);
@@ -1050,13 +1125,181 @@ producer_status_t producer_flush(producer_t *producer,
  * Fails records that have no outcome yet, with PRODUCER_ERR_PURGED. Their reports come through producer_poll as always.
  *
  * producer: the producer. flags: PRODUCER_PURGE_QUEUED, PRODUCER_PURGE_IN_FLIGHT or both. Records in flight may be
- * written all the same: their reports say PRODUCER_PERSISTED_MAYBE.
+ * written all the same: their reports say PRODUCER_PERSISTED_MAYBE. A transaction with a purged record has to be aborted.
  * Returns PRODUCER_OK; PRODUCER_ERR_INVALID_ARGUMENT for other flags; PRODUCER_ERR_IN_CALLBACK from one of this
  * producer's own callbacks; PRODUCER_ERR_CLOSED; PRODUCER_ERR_FORKED; PRODUCER_ERR_INTERNAL after a bug of the library.
  * Waits for no broker. Records that other threads send meanwhile may be among the purged ones.
  */
 producer_status_t producer_purge(producer_t *producer,
                                  uint32_t flags);
+
+/* transaction ------------------------------------------------------------------------------------- */
+
+/**
+ * How far a consumer group has come in one partition. Begin with PRODUCER_OFFSET_INIT; the library copies everything
+ * before the call that is given it returns.
+ */
+typedef struct producer_offset_t {
+    /** sizeof(producer_offset_t), as PRODUCER_OFFSET_INIT sets it; the same in every element of an array. */
+    size_t struct_size;
+    /** The name of the topic that was read; not NULL, not empty. */
+    const char *topic;
+    /** The partition that was read, 0 or more. */
+    int32_t partition;
+    /** The offset of the next record to read, 0 or more: one more than that of the last record processed. */
+    int64_t offset;
+    /** The leader epoch of the last record processed, 0 or more; -1 when unknown. */
+    int32_t leader_epoch;
+    /** A text kept with the offset, at most 32767 bytes of UTF-8 (brokers allow 4096 by default), or NULL for none. */
+    const char *metadata;
+} producer_offset_t;
+
+/**
+ * Whose offsets they are: a consumer's place in its group, as the consumer tells it. Begin with PRODUCER_GROUP_INIT; the
+ * library copies everything before the call that is given it returns.
+ */
+typedef struct producer_group_t {
+    /** sizeof(producer_group_t), as PRODUCER_GROUP_INIT sets it. */
+    size_t struct_size;
+    /** The consumer's group.id; not NULL, not empty. */
+    const char *group_id;
+    /** The group's generation (the member epoch of Kafka 4's consumer protocol), 0 or more; -1 without a member. */
+    int32_t generation_id;
+    /** The consumer's id in the group; NULL or empty without a member. */
+    const char *member_id;
+    /** The consumer's group.instance.id, or NULL for none. */
+    const char *group_instance_id;
+} producer_group_t;
+
+/**
+ * Makes the producer ready for transactions: gets its producer id, shuts out an older producer of the same
+ * transactional.id, and ends what that one left open: an open transaction is aborted, one whose commit had begun is
+ * committed. Call it once, before the first producer_begin_transaction.
+ *
+ * producer: the producer; transactional.id is set. timeout_ms: how long to wait; 0 only starts it, -1 waits for ever.
+ * Returns PRODUCER_OK when transactions may begin.
+ * Call again: PRODUCER_ERR_TIMED_OUT when the time passed first: it goes on, and the same call resumes it.
+ * Make a new producer: PRODUCER_ERR_PRODUCER_FENCED or PRODUCER_ERR_FENCED when a newer producer of this transactional.id
+ * was faster; PRODUCER_ERR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED or PRODUCER_ERR_CLUSTER_AUTHORIZATION_FAILED when this
+ * client lacks the right: after it was granted the same call may be made again, too;
+ * PRODUCER_ERR_INVALID_TRANSACTION_TIMEOUT when transaction.timeout.ms is above the broker's limit;
+ * PRODUCER_ERR_UNSUPPORTED_VERSION when the broker is too old; PRODUCER_ERR_FATAL for another answer that ends it.
+ * The call was wrong, and nothing changed: PRODUCER_ERR_STATE when it has succeeded before;
+ * PRODUCER_ERR_NOT_TRANSACTIONAL without transactional.id; PRODUCER_ERR_INVALID_ARGUMENT; PRODUCER_ERR_IN_CALLBACK from one
+ * of this producer's own callbacks; PRODUCER_ERR_CLOSED; PRODUCER_ERR_FORKED; PRODUCER_ERR_INTERNAL after a bug of the
+ * library.
+ * Blocks for timeout_ms at most and runs callbacks on this thread meanwhile. Until it has returned PRODUCER_OK every
+ * other function of transactions, and producer_send, answers PRODUCER_ERR_STATE.
+ */
+producer_status_t producer_init_transactions(producer_t *producer,
+                                             int32_t timeout_ms);
+
+/**
+ * Begins a transaction: records sent from now on, by any thread, belong to it.
+ *
+ * producer: the producer.
+ * Returns PRODUCER_OK.
+ * Make a new producer: the status of the error that ended it, such as PRODUCER_ERR_PRODUCER_FENCED or PRODUCER_ERR_FATAL.
+ * The call was wrong, and nothing changed: PRODUCER_ERR_STATE when producer_init_transactions has not succeeded, when a
+ * transaction is open, or when a commit or an abort has not been finished; PRODUCER_ERR_NOT_TRANSACTIONAL without
+ * transactional.id; PRODUCER_ERR_INVALID_ARGUMENT; PRODUCER_ERR_IN_CALLBACK from one of this producer's own callbacks;
+ * PRODUCER_ERR_CLOSED; PRODUCER_ERR_FORKED; PRODUCER_ERR_INTERNAL after a bug of the library.
+ * Waits for no broker. The broker's transaction.timeout.ms begins with the first record or offset that it hears of.
+ */
+producer_status_t producer_begin_transaction(producer_t *producer);
+
+/**
+ * Makes a consumer group's offsets part of the open transaction: they count when it is committed, and only then. With it a
+ * program that reads, processes and sends does each step exactly once.
+ *
+ * producer: the producer. offsets: an array of count elements, each naming another partition, all with the
+ * struct_size of the first, which is also their distance; borrows until return. count: 0 to 1048576; 0 does nothing.
+ * group: whose offsets they are; borrows until return. With a generation, member or instance in it the group's coordinator
+ * refuses offsets of a consumer that has lost its partitions to another (KIP-447): give what the consumer tells.
+ * timeout_ms: how long to wait; 0 only starts it, -1 waits for ever.
+ * Returns PRODUCER_OK when the coordinator holds the offsets.
+ * Call again, with the same arguments: PRODUCER_ERR_TIMED_OUT when the time passed first. Until that has returned
+ * PRODUCER_OK the transaction cannot be committed, but it can be aborted.
+ * Abort and go on: PRODUCER_ERR_ILLEGAL_GENERATION, PRODUCER_ERR_UNKNOWN_MEMBER_ID or PRODUCER_ERR_FENCED_INSTANCE_ID when
+ * the consumer has lost its place in the group: after the abort, let it join again and go back to what is committed;
+ * PRODUCER_ERR_GROUP_AUTHORIZATION_FAILED when this client may not use the group; PRODUCER_ERR_TRANSACTION_ABORTABLE when
+ * the coordinator says so; and whatever abortable error the transaction had met before.
+ * Make a new producer: PRODUCER_ERR_PRODUCER_FENCED or PRODUCER_ERR_FENCED when a newer producer of this transactional.id
+ * has taken over; PRODUCER_ERR_FATAL and others for which producer_status_is_fatal is true.
+ * The call was wrong, and nothing changed: PRODUCER_ERR_STATE when no transaction is open or another call is pending;
+ * PRODUCER_ERR_NOT_TRANSACTIONAL without transactional.id; PRODUCER_ERR_INVALID_ARGUMENT for a NULL, an empty group or
+ * topic, a number out of range, a wrong struct_size, or a partition named twice; PRODUCER_ERR_UNSUPPORTED_BROKER when
+ * group names a member and the broker is too old to check it (before Kafka 2.5);
+ * PRODUCER_ERR_IN_CALLBACK from one of this producer's own callbacks; PRODUCER_ERR_CLOSED; PRODUCER_ERR_FORKED;
+ * PRODUCER_ERR_INTERNAL after a bug of the library.
+ * Blocks for timeout_ms at most and runs callbacks on this thread meanwhile. The consumer itself must not commit
+ * (enable.auto.commit=false).
+ */
+producer_status_t producer_send_offsets_to_transaction(producer_t *producer,
+                                                       const producer_offset_t *offsets,
+                                                       size_t count,
+                                                       const producer_group_t *group,
+                                                       int32_t timeout_ms);
+
+/**
+ * Commits the open transaction: sends everything that is buffered at once, waits until all of its records have their
+ * outcome, and then lets them and the offsets become visible together.
+ *
+ * producer: the producer. timeout_ms: how long to wait; 0 only starts it, -1 waits for ever (each record's delivery
+ * time still ends).
+ * Returns PRODUCER_OK when it is committed; every callback of its records has run then, each with a success.
+ * Call again: PRODUCER_ERR_TIMED_OUT when the time passed first: it goes on, whether it will be committed is not known yet,
+ * and the same call resumes it.
+ * Abort and go on: whatever made the transaction fail: the status of its first record that failed, such as
+ * PRODUCER_ERR_DELIVERY_TIMED_OUT; PRODUCER_ERR_INVALID_PRODUCER_EPOCH when it was open for longer than
+ * transaction.timeout.ms; PRODUCER_ERR_TRANSACTION_ABORTABLE when the coordinator says so. It is certain then that nothing
+ * of it becomes visible.
+ * Make a new producer: PRODUCER_ERR_PRODUCER_FENCED or PRODUCER_ERR_FENCED when a newer producer of this transactional.id
+ * has taken over, or when the broker had aborted the transaction after transaction.timeout.ms; PRODUCER_ERR_FATAL and others
+ * for which producer_status_is_fatal is true. Whether the transaction is committed is not known then, unless
+ * producer_last_error says so: read from the topics, or from the offsets, how far it came.
+ * The call was wrong, and nothing changed: PRODUCER_ERR_STATE when no transaction is open, when an abort is pending, or
+ * when producer_send_offsets_to_transaction has timed out and was not called again; PRODUCER_ERR_NOT_TRANSACTIONAL without
+ * transactional.id; PRODUCER_ERR_INVALID_ARGUMENT; PRODUCER_ERR_IN_CALLBACK from one of this producer's own callbacks;
+ * PRODUCER_ERR_CLOSED; PRODUCER_ERR_FORKED; PRODUCER_ERR_INTERNAL after a bug of the library.
+ * Blocks for timeout_ms at most and runs callbacks on this thread. While it is pending producer_send and every other
+ * function of transactions answer PRODUCER_ERR_STATE. A commit without a record and without offsets asks no broker.
+ */
+producer_status_t producer_commit_transaction(producer_t *producer,
+                                              int32_t timeout_ms);
+
+/**
+ * Aborts the open transaction: none of its records and offsets ever becomes visible to consumers that read with
+ * isolation.level=read_committed. It is also the way out of every abortable error.
+ *
+ * producer: the producer. timeout_ms: how long to wait; 0 only starts it, -1 waits for ever.
+ * Returns PRODUCER_OK when the next transaction may begin; every callback of its records has run then. Records that no
+ * broker had been sent report PRODUCER_ERR_TRANSACTION_ABORTED; what a report said before stands, and means nothing more.
+ * Call again: PRODUCER_ERR_TIMED_OUT when the time passed first, for example because the coordinator is down: it goes on,
+ * and the same call resumes it.
+ * Make a new producer: PRODUCER_ERR_PRODUCER_FENCED or PRODUCER_ERR_FENCED when a newer producer of this transactional.id
+ * has taken over; PRODUCER_ERR_FATAL and others for which producer_status_is_fatal is true. The transaction is not
+ * committed in any case: the next producer of this transactional.id, or the broker after transaction.timeout.ms, aborts it.
+ * The call was wrong, and nothing changed: PRODUCER_ERR_STATE when no transaction is open or a commit is pending;
+ * PRODUCER_ERR_NOT_TRANSACTIONAL without transactional.id; PRODUCER_ERR_INVALID_ARGUMENT; PRODUCER_ERR_IN_CALLBACK from one
+ * of this producer's own callbacks; PRODUCER_ERR_CLOSED; PRODUCER_ERR_FORKED; PRODUCER_ERR_INTERNAL after a bug of the
+ * library.
+ * Blocks for timeout_ms at most and runs callbacks on this thread. While it is pending producer_send and every other
+ * function of transactions answer PRODUCER_ERR_STATE.
+ */
+producer_status_t producer_abort_transaction(producer_t *producer,
+                                             int32_t timeout_ms);
+
+/** The value a producer_offset_t begins with: its size set, no topic, partition or offset, an unknown leader epoch. */
+#define PRODUCER_OFFSET_INIT                                                                                         \
+    {                                                                                                                \
+        sizeof(producer_offset_t), NULL, -1, -1, -1, NULL                                                            \
+    }
+/** The value a producer_group_t begins with: its size set, no group, no member. */
+#define PRODUCER_GROUP_INIT                                                                                          \
+    {                                                                                                                \
+        sizeof(producer_group_t), NULL, -1, NULL, NULL                                                               \
+    }
 
 /* mock -------------------------------------------------------------------------------------------- */
 

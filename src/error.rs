@@ -67,6 +67,11 @@ macro_rules! statuses {
 // The table, ascending by number: the lookup is a binary search.
 statuses! {
     // Ours.
+    -126 EARLIER_FAILED Abortable "An earlier record of the partition failed, and on.failure=stop-partition fails what is behind it.",
+    -125 TRANSACTION_ABORTED Abortable "The record's transaction was aborted before the record was sent.",
+    -124 FATAL Fatal "The producer met an error after which it cannot go on.",
+    -123 NOT_TRANSACTIONAL Plain "The producer has no transactional.id, and makes no transactions.",
+    -122 STATE Plain "The call does not fit the state of the transaction.",
     -121 NO_RESOURCES Retriable "The operating system refused a thread, a socket or memory.",
     -120 IO Plain "A file could not be read.",
     -119 NOT_FOUND Plain "The file or thing named does not exist.",
@@ -141,12 +146,12 @@ statuses! {
     47 INVALID_PRODUCER_EPOCH Abortable "The producer's epoch is older than one the broker has seen.",
     48 INVALID_TXN_STATE Abortable "The request does not fit the state of the transaction.",
     49 INVALID_PRODUCER_ID_MAPPING Fatal "The producer id does not belong to this transactional.id.",
-    50 INVALID_TRANSACTION_TIMEOUT Plain "The transaction timeout is larger than the broker's transaction.max.timeout.ms.",
+    50 INVALID_TRANSACTION_TIMEOUT Fatal "The transaction timeout is larger than the broker's transaction.max.timeout.ms.",
     51 CONCURRENT_TRANSACTIONS Retriable "An earlier transaction of this transactional.id is still being completed.",
     52 TRANSACTION_COORDINATOR_FENCED Plain "The transaction coordinator was replaced by a newer one.",
     53 TRANSACTIONAL_ID_AUTHORIZATION_FAILED Fatal "This client may not use the transactional.id; grant it WRITE and DESCRIBE.",
     54 SECURITY_DISABLED Plain "Security features are turned off on the broker.",
-    55 OPERATION_NOT_ATTEMPTED Plain "The broker did not try this, because another part of the request failed.",
+    55 OPERATION_NOT_ATTEMPTED Abortable "The broker did not try this, because another part of the request failed.",
     56 KAFKA_STORAGE_ERROR Retriable "The broker could not use its disk.",
     57 LOG_DIR_NOT_FOUND Plain "The broker has no such log directory.",
     58 SASL_AUTHENTICATION_FAILED Plain "The broker refused the credentials.",
@@ -355,7 +360,7 @@ mod tests {
 
     #[test]
     fn unknown_numbers_are_named_so() {
-        for code in [134, 9999, -2, -99, -122, i32::MIN, i32::MAX] {
+        for code in [134, 9999, -2, -99, -127, i32::MIN, i32::MAX] {
             assert_eq!(Status(code).name(), "UNKNOWN_STATUS");
             assert!(!Status(code).text().is_empty());
             assert_eq!(Status(code).class(), Class::Plain);

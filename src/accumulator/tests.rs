@@ -213,7 +213,7 @@ fn each_threads_records_keep_their_order_and_the_budget_comes_back_to_zero() {
                 for index in 0..3 {
                     let partition = topic.partition(index).expect("published");
                     while let Some(mut batch) = partition.take(&waiting, |_, _| last || waiting.has_waiters()) {
-                        batch.stamp(-1, -1, -1);
+                        batch.stamp(-1, -1, -1, false);
                         let bytes: Vec<u8> = batch.bytes.chunks().flatten().copied().collect();
                         assert_eq!(bytes.len(), batch.len());
                         let mut rest = &bytes[HEADER_LEN..];

@@ -4,6 +4,7 @@
 #![allow(clippy::missing_safety_doc)]
 
 use crate::capi::boundary::{call, str_arg};
+use crate::capi::data_loss::DataLossCallback;
 use crate::capi::status::producer_status_t;
 use crate::config::ConfigBuilder;
 use crate::config::table::{Property, lookup, properties};
@@ -23,9 +24,16 @@ pub struct producer_config_t {
 #[derive(Default)]
 struct Inner {
     builder: ConfigBuilder,
-    log: Option<LogCallback>,
+    callbacks: Callbacks,
     /// What `producer_config_get` answered last; it lives until the next call.
     answer: CString,
+}
+
+/// The functions that producers made from a configuration call.
+#[derive(Clone, Copy, Default)]
+pub struct Callbacks {
+    pub log: Option<LogCallback>,
+    pub data_loss: Option<DataLossCallback>,
 }
 
 /// Receives one line of the library's log.
@@ -33,8 +41,8 @@ struct Inner {
 /// `level`: syslog's levels, 0 (emergency) to 7 (debug); lines above `log_level` are not sent.
 /// `facility`: a word for the part of the library that speaks. `message`: one line without its end. Both are UTF-8 and
 /// live until the callback returns. `opaque`: the pointer given along with the callback.
-/// It is never called on the library's own I/O thread, but on the thread that calls poll, flush or close of the producer
-/// concerned.
+/// It is never called on the library's own I/O thread, but on the thread that calls poll, flush, close or a function of
+/// transactions of the producer concerned.
 #[allow(non_camel_case_types)]
 pub type producer_log_fn =
     Option<unsafe extern "C" fn(level: i32, facility: *const c_char, message: *const c_char, opaque: *mut c_void)>;
@@ -61,10 +69,14 @@ impl LogCallback {
 }
 
 impl producer_config_t {
-    /// What a new producer takes along: a copy of the settings, and the log callback.
-    pub fn parts(&self) -> (ConfigBuilder, Option<LogCallback>) {
+    /// What a new producer takes along: a copy of the settings, and the callbacks.
+    pub fn parts(&self) -> (ConfigBuilder, Callbacks) {
         let inner = self.inner.lock();
-        (inner.builder.clone(), inner.log)
+        (inner.builder.clone(), inner.callbacks)
+    }
+
+    pub(super) fn set_data_loss(&self, callback: Option<DataLossCallback>) {
+        self.inner.lock().callbacks.data_loss = callback;
     }
 }
 
@@ -191,8 +203,8 @@ pub unsafe extern "C" fn producer_config_clone(
 ) -> producer_status_t {
     call(|| {
         // SAFETY: the caller's promise is that of this function.
-        let (builder, log) = unsafe { config_arg(config)? }.parts();
-        hand_out(out, Inner { builder, log, answer: CString::default() })
+        let (builder, callbacks) = unsafe { config_arg(config)? }.parts();
+        hand_out(out, Inner { builder, callbacks, answer: CString::default() })
     })
 }
 
@@ -217,7 +229,8 @@ pub unsafe extern "C" fn producer_config_free(config: *mut producer_config_t) {
 /// `config`: the configuration. `callback`: the function, or NULL for none. `opaque`: a pointer passed to it, kept as it is;
 /// both must stay usable until the last producer made from this configuration is closed.
 /// The callback is never called on the library's I/O thread: lines wait in a bounded queue (the oldest are dropped, and
-/// their number is logged) for the thread that calls poll, flush or close of the producer, and run there.
+/// their number is logged) for the thread that calls poll, flush, close or a function of transactions of the producer, and
+/// run there.
 /// Returns `PRODUCER_OK`; `PRODUCER_ERR_INVALID_ARGUMENT` when `config` is NULL.
 /// May be called from any thread and from callbacks; does not block.
 #[unsafe(no_mangle)]
@@ -229,7 +242,7 @@ pub unsafe extern "C" fn producer_config_set_log_callback(
     call(|| {
         // SAFETY: the caller's promise is that of this function.
         let config = unsafe { config_arg(config)? };
-        config.inner.lock().log = callback.map(|function| LogCallback { function, opaque });
+        config.inner.lock().callbacks.log = callback.map(|function| LogCallback { function, opaque });
         Ok(())
     })
 }
@@ -506,12 +519,12 @@ mod tests {
         // SAFETY: a live handle, and a callback that fits its pointer.
         assert_eq!(unsafe { producer_config_set_log_callback(config.0, Some(note), opaque) }, PRODUCER_OK);
         // SAFETY: a live handle.
-        let (_, log) = unsafe { config_arg(config.0) }.unwrap().parts();
-        log.unwrap().line(4, c"broker", c"gone");
+        let (_, callbacks) = unsafe { config_arg(config.0) }.unwrap().parts();
+        callbacks.log.unwrap().line(4, c"broker", c"gone");
         assert_eq!(level.load(Ordering::Relaxed), 4);
         // SAFETY: as above.
         assert_eq!(unsafe { producer_config_set_log_callback(config.0, None, ptr::null_mut()) }, PRODUCER_OK);
         // SAFETY: as above.
-        assert!(unsafe { config_arg(config.0) }.unwrap().parts().1.is_none());
+        assert!(unsafe { config_arg(config.0) }.unwrap().parts().1.log.is_none());
     }
 }

@@ -21,6 +21,7 @@ pub const PRODUCER_PURGE_IN_FLIGHT: u32 = 2;
 /// PRODUCER_ERR_INTERNAL after a bug of the library.
 /// Overrides `linger.ms`; runs callbacks on this thread; does not hold up sends of other threads and does not wait for
 /// them. Several flushes may run at once.
+/// Inside a transaction it commits nothing, and is not needed before a commit.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn producer_flush(producer: *mut producer_t, timeout_ms: i32) -> producer_status_t {
     call(|| {
@@ -34,7 +35,7 @@ pub unsafe extern "C" fn producer_flush(producer: *mut producer_t, timeout_ms: i
 /// Fails records that have no outcome yet, with PRODUCER_ERR_PURGED. Their reports come through producer_poll as always.
 ///
 /// `producer`: the producer. `flags`: PRODUCER_PURGE_QUEUED, PRODUCER_PURGE_IN_FLIGHT or both. Records in flight may be
-/// written all the same: their reports say PRODUCER_PERSISTED_MAYBE.
+/// written all the same: their reports say PRODUCER_PERSISTED_MAYBE. A transaction with a purged record has to be aborted.
 /// Returns PRODUCER_OK; PRODUCER_ERR_INVALID_ARGUMENT for other flags; PRODUCER_ERR_IN_CALLBACK from one of this
 /// producer's own callbacks; PRODUCER_ERR_CLOSED; PRODUCER_ERR_FORKED; PRODUCER_ERR_INTERNAL after a bug of the library.
 /// Waits for no broker. Records that other threads send meanwhile may be among the purged ones.

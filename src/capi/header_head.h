@@ -26,15 +26,23 @@
  *
  * Threads     A producer_t or a producer_config_t may be used by any number of threads at once. No call needs another
  *             thread's call to make progress, with one exception that you choose: reports are dispatched by
- *             producer_poll, producer_flush and producer_close, so somebody has to call them.
+ *             producer_poll, producer_flush, producer_close and those functions of transactions that take a timeout, so
+ *             somebody has to call one of them.
  *
- * Callbacks   Run on the thread that polls, flushes or closes, never on a thread of the library, unless you ask for
- *             that in the configuration. They must return in the ordinary way: no longjmp and no exception may leave
+ * Callbacks   Run on the thread that polls, flushes, closes or is in a function of transactions, never on a thread of
+ *             the library, unless you ask for that in the configuration. They must return in the ordinary way: no longjmp and no exception may leave
  *             them. From inside one you may send; a function that must not be called there says so in its comment
  *             and returns PRODUCER_ERR_IN_CALLBACK instead of a deadlock.
  *
  * Outcomes    Every record that producer_send accepted gets exactly one report, if you gave a callback, and no record
  *             that it refused gets one. The report says whether the record is in the log: no, maybe, or yes.
+ *
+ * Exactly     With enable.idempotence, which is the default, no retry of the library writes a record twice or out of
+ * once        order. With transactional.id records of several partitions, and a consumer's offsets, become visible together
+ *             or not at all. Every failure of a function of transactions is one of three, which producer_status_is_retriable(),
+ *             _is_abortable() and _is_fatal() tell apart: call the same function again; abort the transaction and go on;
+ *             close the producer and make a new one. When none of the three is true the call itself was wrong, and
+ *             nothing has changed. docs/TRANSACTIONS.md is the guide.
  *
  * Growth      A struct that you and the library share begins with its own size, struct_size: set it with the struct's
  *             _INIT macro. A library newer than your program then knows which fields you have; the fields you lack

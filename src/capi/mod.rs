@@ -4,6 +4,7 @@
 
 pub mod boundary;
 pub mod config;
+pub mod data_loss;
 pub mod flush;
 mod fork;
 mod gate;
@@ -15,4 +16,5 @@ pub mod report;
 pub mod send;
 pub mod status;
 pub mod topic;
+pub mod transaction;
 pub mod version;

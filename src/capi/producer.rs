@@ -10,7 +10,7 @@ use std::time::Duration;
 use crate::sync::{Mutex, MutexGuard};
 
 use crate::capi::boundary::{call, invalid, keep_panics_quiet, out_arg, timeout_arg};
-use crate::capi::config::{LogCallback, config_arg, producer_config_t};
+use crate::capi::config::{Callbacks, config_arg, producer_config_t};
 use crate::capi::fork;
 use crate::capi::gate::{Gate, Pass};
 use crate::capi::report;
@@ -27,14 +27,14 @@ pub struct producer_t {
     /// The process that made it, counted in forks.
     generation: u32,
     gate: Gate,
-    log: Option<LogCallback>,
+    callbacks: Callbacks,
     /// Taken out by the call that closes, when the gate has let everybody out.
     producer: UnsafeCell<Option<Box<Producer>>>,
 }
 
 // SAFETY: `producer` is only read by threads that the gate let in, and only taken when it has let all of them out.
 unsafe impl Sync for producer_t {}
-// SAFETY: nothing in it belongs to one thread; LogCallback says the same of its pointer.
+// SAFETY: nothing in it belongs to one thread; the callbacks say the same of their pointers.
 unsafe impl Send for producer_t {}
 
 const MAGIC: u64 = 0x6b70_726f_6475_6365;
@@ -78,9 +78,9 @@ pub unsafe extern "C" fn producer_new(
         // SAFETY: the caller's promise: NULL or a configuration of ours.
         let config = unsafe { config_arg(config) }?;
         let out = out_arg(producer, "producer")?;
-        let (builder, log) = config.parts();
+        let (builder, callbacks) = config.parts();
         let mut config = builder.build()?;
-        if log.is_none() {
+        if callbacks.log.is_none() {
             // Nobody listens: no line is made.
             config.log_level = -1;
         }
@@ -89,7 +89,7 @@ pub unsafe extern "C" fn producer_new(
             magic: MAGIC,
             generation: fork::generation(),
             gate: Gate::new(made.id()),
-            log,
+            callbacks,
             producer: UnsafeCell::new(Some(Box::new(made))),
         });
         // SAFETY: not NULL, and the caller's to be written.
@@ -99,7 +99,8 @@ pub unsafe extern "C" fn producer_new(
 }
 
 /// Ends a producer: refuses new records, sends what is buffered, waits, fails what is left, runs every callback that is
-/// due, and frees everything.
+/// due, and frees everything. An open transaction is aborted; a commit or an abort that is pending is finished, if there is
+/// time.
 ///
 /// `producer`: takes; whatever is returned, except PRODUCER_ERR_INVALID_ARGUMENT and PRODUCER_ERR_IN_CALLBACK, the handle
 /// is closed. `timeout_ms`: how long to wait for deliveries; 0 does not wait, -1 waits for ever (each record's delivery
@@ -133,7 +134,7 @@ pub unsafe extern "C" fn producer_close(producer: *mut producer_t, timeout_ms: i
         let inner = unsafe { &*shell.producer.get() }.as_ref().ok_or_else(closed)?;
         inner.refuse_sends();
         shell.gate.wait_for_passes();
-        let ended = inner.close(timeout_ms, |item| report::hand(shell.gate.id(), &item, shell.log.as_ref()));
+        let ended = inner.close(timeout_ms, |item| report::hand(shell.gate.id(), &item, &shell.callbacks));
         if shell.gate.wait_for_others(OTHERS_WAIT) {
             // SAFETY: the gate is shut and everybody is out.
             drop(unsafe { &mut *shell.producer.get() }.take());
@@ -169,7 +170,7 @@ pub(super) struct Inside<'a> {
 impl Inside<'_> {
     /// Hands reports and log lines to the application.
     pub fn dispatcher(&self) -> impl FnMut(Item<'_>) {
-        |item| report::hand(self.shell.gate.id(), &item, self.shell.log.as_ref())
+        |item| report::hand(self.shell.gate.id(), &item, &self.shell.callbacks)
     }
 }
 

@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::ffi::{CStr, CString, c_char, c_void};
 use std::ptr;
 
-use crate::capi::config::LogCallback;
+use crate::capi::config::{Callbacks, LogCallback};
 use crate::capi::status::producer_status_t;
 use crate::error::Status;
 use crate::reports::{FinishedBatch, Item, LogLine, Persisted, Phase};
@@ -76,9 +76,9 @@ pub struct producer_report_t {
 /// Receives the report of one record, exactly once for each record that was accepted with this callback.
 ///
 /// `report`: valid until the callback returns. `opaque`: what was given to producer_send.
-/// It runs on the thread that polls, flushes or closes; reports of one partition come in order, and never two at once for
-/// one producer. It may send; producer_poll, producer_flush, producer_purge and producer_close of the same producer answer
-/// PRODUCER_ERR_IN_CALLBACK.
+/// It runs on the thread that polls, flushes, closes, or is in a function of transactions that takes a timeout; reports of
+/// one partition come in order, and never two at once for one producer. It may send; producer_poll, producer_flush,
+/// producer_purge, producer_close and the functions of transactions of the same producer answer PRODUCER_ERR_IN_CALLBACK.
 #[allow(non_camel_case_types)]
 pub type producer_delivery_fn = Option<unsafe extern "C" fn(report: *const producer_report_t, opaque: *mut c_void)>;
 
@@ -102,13 +102,18 @@ pub(super) fn is_dispatching(producer: u64) -> bool {
 }
 
 /// Hands an item of the producer with this id to the application.
-pub(super) fn hand(producer: u64, item: &Item<'_>, log: Option<&LogCallback>) {
+pub(super) fn hand(producer: u64, item: &Item<'_>, callbacks: &Callbacks) {
     let outer = DISPATCHING.replace(producer);
     match item {
         Item::Batch(batch) => hand_batch(batch),
         Item::Log(line) => {
-            if let Some(log) = log {
+            if let Some(log) = &callbacks.log {
                 hand_line(line, log);
+            }
+        }
+        Item::DataLoss(loss) => {
+            if let Some(data_loss) = &callbacks.data_loss {
+                data_loss.tell(loss);
             }
         }
     }

@@ -56,6 +56,16 @@ pub const PRODUCER_ERR_NOT_FOUND: producer_status_t = -119;
 pub const PRODUCER_ERR_IO: producer_status_t = -120;
 /// The operating system refused a thread, a socket or memory.
 pub const PRODUCER_ERR_NO_RESOURCES: producer_status_t = -121;
+/// The call does not fit the state of the transaction.
+pub const PRODUCER_ERR_STATE: producer_status_t = -122;
+/// The producer has no transactional.id, and makes no transactions.
+pub const PRODUCER_ERR_NOT_TRANSACTIONAL: producer_status_t = -123;
+/// The producer met an error after which it cannot go on.
+pub const PRODUCER_ERR_FATAL: producer_status_t = -124;
+/// The record's transaction was aborted before the record was sent.
+pub const PRODUCER_ERR_TRANSACTION_ABORTED: producer_status_t = -125;
+/// An earlier record of the partition failed, and on.failure=stop-partition fails what is behind it.
+pub const PRODUCER_ERR_EARLIER_FAILED: producer_status_t = -126;
 /// The broker met an error that it has no code for.
 pub const PRODUCER_ERR_UNKNOWN_SERVER_ERROR: producer_status_t = -1;
 /// The offset lies outside the partition's log.
@@ -370,7 +380,7 @@ pub extern "C" fn producer_status_is_abortable(status: producer_status_t) -> boo
 /// Tells whether the producer cannot go on: close it and make a new one.
 ///
 /// `status`: any number.
-/// Returns true for such failures, among them `PRODUCER_FENCED`, `FENCED`, `CLOSED`, `FORKED` and `INTERNAL`.
+/// Returns true for such failures, among them `PRODUCER_FENCED`, `FENCED`, `FATAL`, `CLOSED`, `FORKED` and `INTERNAL`.
 /// May be called from any thread and from callbacks; does not block.
 #[unsafe(no_mangle)]
 pub extern "C" fn producer_status_is_fatal(status: producer_status_t) -> bool {

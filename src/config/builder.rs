@@ -148,7 +148,16 @@ impl ConfigBuilder {
         if !is_set("max.request.size") {
             config.max_request_size = config.max_request_size.min(config.buffer_memory);
         }
+        if config.transactional_id.is_some() && !is_set("request.timeout.ms") {
+            // Half, as the defaults are to each other: a request that gets lost can be sent again before the broker aborts.
+            let half_ms = config.transaction_timeout_ms / 2;
+            let beside_linger_ms = config.transaction_timeout_ms.saturating_sub(linger_ms(config)).max(1);
+            config.request_timeout_ms = config.request_timeout_ms.min(half_ms).min(beside_linger_ms);
+        }
         if !is_set("delivery.timeout.ms") {
+            if config.transactional_id.is_some() {
+                config.delivery_timeout_ms = config.delivery_timeout_ms.min(config.transaction_timeout_ms);
+            }
             config.delivery_timeout_ms = config.delivery_timeout_ms.max(delivery_timeout_least_ms(config));
         }
         if self.effective("tcp.user.timeout.ms").is_none_or(|setting| setting.value.int() < 0) {
@@ -157,8 +166,12 @@ impl ConfigBuilder {
     }
 }
 
+fn linger_ms(config: &Config) -> u64 {
+    config.linger_us.div_ceil(1000)
+}
+
 fn delivery_timeout_least_ms(config: &Config) -> u64 {
-    config.linger_us.div_ceil(1000).saturating_add(config.request_timeout_ms)
+    linger_ms(config).saturating_add(config.request_timeout_ms)
 }
 
 /// Every pair of values that cannot both hold, as a sentence with the remedy.
@@ -196,4 +209,69 @@ fn contradictions(config: &Config, found: &mut Vec<String>) {
     );
     ordered("batch.size", config.batch_size as u64, "buffer.memory", config.buffer_memory as u64);
     ordered("max.request.size", config.max_request_size as u64, "buffer.memory", config.buffer_memory as u64);
+    idempotence_contradictions(config, found);
+    transaction_contradictions(config, found);
+}
+
+/// The most unanswered requests for which brokers remember enough batches of a producer id to recognise a repetition.
+const IDEMPOTENT_IN_FLIGHT_MAX: usize = 5;
+
+/// What contradicts `enable.idempotence`, and what has no meaning without it. That it is the default is no reason to drop
+/// it in silence: who loses it is to know.
+fn idempotence_contradictions(config: &Config, found: &mut Vec<String>) {
+    if !config.enable_idempotence {
+        for name in ["on.sequence.gap", "on.in.doubt.timeout", "test.first.sequence"] {
+            if config.is_explicit(name) {
+                found.push(format!(
+                    "{name} has a meaning only with enable.idempotence=true: set that, or remove {name}"
+                ));
+            }
+        }
+        return;
+    }
+    let idempotence = match config.is_explicit("enable.idempotence") {
+        true => "enable.idempotence=true",
+        false => "enable.idempotence=true, which is the default,",
+    };
+    let otherwise = match config.transactional_id {
+        Some(_) => "or remove transactional.id and set enable.idempotence=false",
+        None => "or set enable.idempotence=false",
+    };
+    if config.acks != -1 {
+        found.push(format!("{idempotence} needs acks=all, but acks={}: set acks=all, {otherwise}", config.acks));
+    }
+    if config.retries == 0 {
+        found.push(format!("{idempotence} needs retries above 0, but retries=0: remove retries, {otherwise}"));
+    }
+    let in_flight = config.max_in_flight_requests_per_connection;
+    if in_flight > IDEMPOTENT_IN_FLIGHT_MAX {
+        let name = "max.in.flight.requests.per.connection";
+        found.push(format!(
+            "{idempotence} needs {name} of at most {IDEMPOTENT_IN_FLIGHT_MAX}, but {name}={in_flight}: lower it, {otherwise}"
+        ));
+    }
+}
+
+fn transaction_contradictions(config: &Config, found: &mut Vec<String>) {
+    if config.transactional_id.is_none() {
+        return;
+    }
+    if !config.enable_idempotence {
+        let text =
+            "transactional.id needs enable.idempotence=true, but that is set to false: remove one of the two settings";
+        found.push(text.to_string());
+    }
+    let transaction = format!("transaction.timeout.ms={}", config.transaction_timeout_ms);
+    let remedy = "lower the first or raise the second";
+    if config.request_timeout_ms >= config.transaction_timeout_ms {
+        let request_ms = config.request_timeout_ms;
+        found.push(format!("request.timeout.ms={request_ms} is not less than {transaction}: {remedy}"));
+    } else if config.delivery_timeout_ms > config.transaction_timeout_ms {
+        // A delivery time that was not set is more only when its least is.
+        let what = match config.is_explicit("delivery.timeout.ms") {
+            true => "delivery.timeout.ms",
+            false => "linger.ms + request.timeout.ms",
+        };
+        found.push(format!("{what}={} is more than {transaction}: {remedy}", config.delivery_timeout_ms));
+    }
 }

@@ -11,7 +11,7 @@ Names are those of Kafka's Java producer; librdkafka's are accepted as aliases w
 An unknown name is refused with the nearest known one. A property or a value that this version does not implement is refused, never
 ignored; only values that ask for nothing are accepted. Values are trimmed; numbers are plain decimals. Where a default contradicts
 something that was set, the default gives way; two set values that contradict each other are an error of `producer_new`, which lists
-all of them. A setting applies to every topic. Durations above 100 years count as 100 years.
+all of them. Two defaults never give way: enable.idempotence and transaction.timeout.ms. A setting applies to every topic. Durations above 100 years count as 100 years.
 ";
 
 /// The whole file.

@@ -218,7 +218,7 @@ impl Default for Config {
             retry_backoff_ms: 100,
             retry_backoff_max_ms: 1_000,
             max_in_flight_requests_per_connection: 5,
-            enable_idempotence: false,
+            enable_idempotence: true,
             transactional_id: None,
             transaction_timeout_ms: 60_000,
             on_sequence_gap: OnSequenceGap::Bump,

@@ -5,7 +5,7 @@ use crate::config::table::Convert::{JavaPartitioner, Replace, Same, Times};
 use crate::config::table::Kind::{Acks, Bool, Choice, FloatMs, Int, Servers, Text};
 use crate::config::table::State::{Absent, Built, Harmless, Partly};
 use crate::config::table::{Alias, Kind, Property};
-use crate::config::{AddressFamily, MS_FOREVER};
+use crate::config::{AddressFamily, MS_FOREVER, OnFailure, OnInDoubtTimeout, OnSequenceGap};
 
 macro_rules! rows {
     ($($name:literal [$($alias:literal $convert:expr),*] $kind:expr, $default:literal, $state:expr, $doc:literal;)*) => {
@@ -87,7 +87,7 @@ pub(super) static DELIVERY: &[Property] = rows! {
         "How many times a failed batch is sent again, within delivery.timeout.ms.";
     "delivery.timeout.ms" ["message.timeout.ms" Replace("0", "2147483647")] Int(1, INT, "ms"), "120000",
         Built(|c, v| c.delivery_timeout_ms = v.ms()),
-        "From send to the record's outcome. At least linger.ms + request.timeout.ms: less is an error if it was set, and raised if not. Use 2147483647 for no limit.";
+        "From send to the record's outcome. At least linger.ms + request.timeout.ms: less is an error if it was set, and raised if not. With transactional.id at most transaction.timeout.ms, to which it is lowered if not set. Use 2147483647 for no limit.";
     "request.timeout.ms" ["socket.timeout.ms" Same] Int(1, INT, "ms"), "30000",
         Built(|c, v| c.request_timeout_ms = v.ms()),
         "How long an answer to any request is awaited before the connection is given up; also the time limit that a produce request gives the broker (Java's meaning, where librdkafka has only the second).";
@@ -97,13 +97,14 @@ pub(super) static DELIVERY: &[Property] = rows! {
         "Cap of the retry delay. If only one of the pair is set, the other gives way.";
     "max.in.flight.requests.per.connection" ["max.in.flight" Same] Int(1, 1_000_000, ""), "5",
         Built(|c, v| c.max_in_flight_requests_per_connection = v.size()),
-        "Unanswered requests per broker. Without idempotence, only 1 keeps the order of records when a batch is retried.";
+        "Unanswered requests per broker, at most 5 with enable.idempotence. Without it only 1 keeps the order of records when a batch is retried.";
     "delivery.report.only.error" [] Bool, "false",
         Harmless(&["false"], "send records without a callback where success does not matter"),
         "librdkafka: reports for failures only.";
     "produce.offset.report" [] Bool, "true",
         Absent("reports always carry the offset; remove it"), "librdkafka: offsets in reports.";
-    "enable.gapless.guarantee" [] Bool, "false", Harmless(&["false"], LATER),
+    "enable.gapless.guarantee" [] Bool, "false",
+        Harmless(&["false"], "use on.failure=stop-partition: what was sent to a partition behind a failed record fails with it, and the producer goes on"),
         "librdkafka: a batch that fails for good is fatal.";
 };
 
@@ -140,11 +141,34 @@ pub(super) static COMPRESSION: &[Property] = rows! {
 };
 
 pub(super) static TRANSACTIONS: &[Property] = rows! {
-    "enable.idempotence" [] Bool, "false", Partly(&["false"], |c, v| c.enable_idempotence = v.flag()),
-        "No duplicates and order kept over retries. Java's default is true; this version does not have it yet.";
-    "transactional.id" [] Text(ANY), "", Harmless(&[""], LATER), "Name under which transactions are made.";
-    "transaction.timeout.ms" [] Int(1, INT, "ms"), "60000", Harmless(&["60000"], LATER),
-        "When the coordinator aborts an open transaction.";
+    "enable.idempotence" [] Bool, "true", Built(|c, v| c.enable_idempotence = v.flag()),
+        "Batches carry a producer id and sequence numbers: over retries nothing is written twice, and a partition's order is kept. Needs acks=all, retries above 0 and max.in.flight.requests.per.connection of at most 5; where one of these was set otherwise, set this to false.";
+    "transactional.id" [] Text(ANY), "",
+        Built(|c, v| c.transactional_id = Some(v.text().to_string()).filter(|id| !id.is_empty())),
+        "Name under which transactions are made; empty: none. The same name after a restart: the broker then aborts what was left open and refuses the older producer of the name. Needs enable.idempotence.";
+    "transaction.timeout.ms" [] Int(1000, INT, "ms"), "60000", Built(|c, v| c.transaction_timeout_ms = v.ms()),
+        "When the broker aborts an open transaction by itself; it refuses more than its transaction.max.timeout.ms (15 minutes). With transactional.id, delivery.timeout.ms must not be more and request.timeout.ms must be less: those not set are lowered, this one never changes by itself.";
+    "on.sequence.gap" [] Choice(&["bump", "fatal"]), "bump",
+        Built(|c, v| c.on_sequence_gap = match v.text() {
+            "fatal" => OnSequenceGap::Fatal,
+            _ => OnSequenceGap::Bump,
+        }),
+        "What it costs when a broker says that it has lost records which it had acknowledged. bump: the data-loss callback is told, and the partition goes on. fatal: the producer fails for good. Needs enable.idempotence.";
+    "on.in.doubt.timeout" [] Choice(&["report", "hold"]), "report",
+        Built(|c, v| c.on_in_doubt_timeout = match v.text() {
+            "hold" => OnInDoubtTimeout::Hold,
+            _ => OnInDoubtTimeout::Report,
+        }),
+        "What becomes of a record whose delivery time ends while it may be in the log. report: it fails, as PRODUCER_PERSISTED_MAYBE. hold: it is sent again until a broker decides, however long that takes. Needs enable.idempotence.";
+    "on.failure" [] Choice(&["gap", "stop-partition"]), "gap",
+        Built(|c, v| c.on_failure = match v.text() {
+            "stop-partition" => OnFailure::StopPartition,
+            _ => OnFailure::Gap,
+        }),
+        "What a failed record means for those sent to its partition after it. gap: they are delivered without it. stop-partition: those accepted so far fail too, with EARLIER_FAILED.";
+    "test.first.sequence" [] Int(0, INT, ""), "0",
+        Built(|c, v| c.test_first_sequence = u32::try_from(v.int()).unwrap_or(0)),
+        "Only for tests of the wrap-around: the sequence number that each partition begins with. Brokers that hold state of the producer id accept only 0.";
     "transaction.two.phase.commit.enable" [] Bool, "false", Harmless(&["false"], LATER),
         "Transactions prepared here and decided elsewhere (KIP-939).";
 };

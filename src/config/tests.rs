@@ -98,8 +98,15 @@ fn config_default_is_the_tables_defaults() {
         ("receive.message.max.bytes", "1000"),
         ("delivery.reports.max.count", "1"),
         ("log_level", "0"),
+        ("enable.idempotence", "false"),
+        ("transaction.timeout.ms", "1000"),
+        ("on.failure", "stop-partition"),
     ])
     .unwrap();
+    config.transactional_id = Some("x".to_string());
+    config.on_sequence_gap = OnSequenceGap::Fatal;
+    config.on_in_doubt_timeout = OnInDoubtTimeout::Hold;
+    config.test_first_sequence = 1;
     config.test_mock_num_brokers = 1;
     config.test_mock_broker_rtt_ms = 1;
     let before = format!("{config:?}");
@@ -126,8 +133,8 @@ fn values_arrive_in_their_fields() {
     assert_eq!(good("message.timeout.ms", "0").delivery_timeout_ms, 2_147_483_647);
     assert_eq!(good("message.timeout.ms", "300000").delivery_timeout_ms, 300_000);
     assert_eq!(good("socket.timeout.ms", "60000").request_timeout_ms, 60_000);
-    assert_eq!(good("max.in.flight", "7").max_in_flight_requests_per_connection, 7);
-    assert_eq!(good("message.send.max.retries", "0").retries, 0);
+    assert_eq!(good("max.in.flight", "4").max_in_flight_requests_per_connection, 4);
+    assert_eq!(good("message.send.max.retries", "7").retries, 7);
     assert_eq!(good("topic.metadata.refresh.interval.ms", "-1").metadata_max_age_ms, MS_FOREVER);
     assert_eq!(good("max.block.ms", "9223372036854775807").max_block_ms, MS_FOREVER);
     assert_eq!(good("socket.send.buffer.bytes", "0").send_buffer_bytes, None);
@@ -139,10 +146,22 @@ fn values_arrive_in_their_fields() {
     assert_eq!(good("test.mock.num.brokers", "3").test_mock_num_brokers, 3);
     assert!(!good("allow.auto.create.topics", "FALSE").allow_auto_create_topics);
     for (text, acks) in [("all", -1), ("-1", -1), ("0", 0), ("1", 1), ("ALL", -1)] {
-        assert_eq!(good("request.required.acks", text).acks, acks);
+        let settings = [("bootstrap.servers", "a"), ("request.required.acks", text), ("enable.idempotence", "false")];
+        assert_eq!(build(&settings).unwrap().acks, acks);
     }
     assert_eq!(good("broker.address.family", "V4").broker_address_family, AddressFamily::V4);
     assert_eq!(good("client.id", " me ").client_id, "me");
+    assert!(
+        good("enable.idempotence", "true").enable_idempotence
+            && !good("enable.idempotence", "false").enable_idempotence
+    );
+    assert_eq!(good("transactional.id", " t 1 ").transactional_id.as_deref(), Some("t 1"));
+    assert_eq!(good("transactional.id", " ").transactional_id, None);
+    assert_eq!(good("transaction.timeout.ms", "900000").transaction_timeout_ms, 900_000);
+    assert_eq!(good("on.sequence.gap", "FATAL").on_sequence_gap, OnSequenceGap::Fatal);
+    assert_eq!(good("on.in.doubt.timeout", "hold").on_in_doubt_timeout, OnInDoubtTimeout::Hold);
+    assert_eq!(good("on.failure", "stop-partition").on_failure, OnFailure::StopPartition);
+    assert_eq!(good("test.first.sequence", "2147483647").test_first_sequence, 2_147_483_647);
     for (text, kept) in [("0", None), ("-1", Some(30_000)), ("77", Some(77))] {
         assert_eq!(good("tcp.user.timeout.ms", text).tcp_user_timeout_ms, kept);
     }
@@ -181,6 +200,12 @@ fn bad_values_are_refused_with_what_is_allowed() {
         ("acks", "2", "all (the same as -1), 0, 1"),
         ("acks", "", "all (the same as -1), 0, 1"),
         ("delivery.timeout.ms", "0", "1 to 2147483647 ms"),
+        ("transaction.timeout.ms", "999", "1000 to 2147483647 ms"),
+        ("enable.idempotence", "yes", "true, false"),
+        ("on.sequence.gap", "ignore", "bump, fatal"),
+        ("on.in.doubt.timeout", "drop", "report, hold"),
+        ("on.failure", "stop_partition", "gap, stop-partition"),
+        ("test.first.sequence", "2147483648", "0 to 2147483647"),
         ("allow.auto.create.topics", "yes", "true, false"),
         ("allow.auto.create.topics", "1", "true, false"),
         ("compression.type", "brotli", "none, gzip, snappy, lz4, zstd"),
@@ -251,8 +276,8 @@ fn unknown_names_propose_the_nearest() {
 #[test]
 fn what_is_not_built_is_refused_and_what_asks_for_nothing_accepted() {
     for (name, value, says) in [
-        ("enable.idempotence", "true", "accepts only 'false'"),
-        ("transactional.id", "t", "later version"),
+        ("transaction.two.phase.commit.enable", "true", "later version"),
+        ("enable.gapless.guarantee", "true", "use on.failure=stop-partition"),
         ("compression.type", "gzip", "value 'gzip' of property 'compression.type' is not supported"),
         ("compression.codec", "zstd", "'compression.codec'"),
         ("compression.level", "5", "compression.zstd.level"),
@@ -283,8 +308,8 @@ fn what_is_not_built_is_refused_and_what_asks_for_nothing_accepted() {
         assert!(error.message.contains(says) && error.message.contains(name), "{name}={value}: {error}");
     }
     for (name, value) in [
-        ("enable.idempotence", "false"),
-        ("transactional.id", ""),
+        ("transaction.two.phase.commit.enable", "false"),
+        ("enable.gapless.guarantee", "false"),
         ("compression.type", "none"),
         ("compression.codec", "None"),
         ("security.protocol", "plaintext"),
@@ -409,4 +434,82 @@ fn ranges_keep_microseconds_from_overflowing() {
     assert_eq!(config.linger_us, MS_FOREVER * 1000);
     assert!(config.delivery_timeout_ms > MS_FOREVER && config.delivery_timeout_ms.checked_mul(1000).is_some());
     assert_eq!(Value::Int(i64::MAX).ms(), MS_FOREVER);
+}
+
+/// `build` with a broker.
+fn with_broker(settings: &[(&str, &str)]) -> Result<Config> {
+    build(&[&[("bootstrap.servers", "a")], settings].concat())
+}
+
+#[test]
+fn what_contradicts_idempotence_is_an_error_and_never_drops_it() {
+    for (name, value, says) in [
+        ("acks", "1", "needs acks=all, but acks=1: set acks=all, or set enable.idempotence=false"),
+        ("acks", "0", "needs acks=all, but acks=0"),
+        ("retries", "0", "needs retries above 0, but retries=0: remove retries, or set enable.idempotence=false"),
+        ("max.in.flight", "6", "max.in.flight.requests.per.connection=6: lower it, or set enable.idempotence=false"),
+    ] {
+        for (explicit, begins) in [
+            (&[][..], "enable.idempotence=true, which is the default, needs "),
+            (&[("enable.idempotence", "true")][..], "enable.idempotence=true needs "),
+        ] {
+            let error = with_broker(&[&[(name, value)], explicit].concat()).unwrap_err();
+            assert_eq!(error.status, Status::CONFIG_CONFLICT);
+            assert!(error.message.starts_with(begins) && error.message.contains(says), "{error}");
+        }
+        let without = with_broker(&[(name, value), ("enable.idempotence", "false")]).unwrap();
+        assert!(!without.enable_idempotence);
+        let error = with_broker(&[(name, value), ("transactional.id", "t")]).unwrap_err();
+        assert!(error.message.contains("or remove transactional.id and set enable.idempotence=false"), "{error}");
+    }
+    let error = with_broker(&[("acks", "1"), ("retries", "0"), ("max.in.flight", "9")]).unwrap_err();
+    assert!(error.message.starts_with("3 contradictions: "), "{error}");
+    assert!(with_broker(&[("acks", "-1"), ("retries", "1"), ("max.in.flight", "5")]).unwrap().enable_idempotence);
+}
+
+#[test]
+fn what_has_a_meaning_only_with_idempotence_is_not_ignored_without() {
+    for (name, value) in [("on.sequence.gap", "bump"), ("on.in.doubt.timeout", "hold"), ("test.first.sequence", "5")] {
+        let error = with_broker(&[(name, value), ("enable.idempotence", "false")]).unwrap_err();
+        let says = format!("{name} has a meaning only with enable.idempotence=true: set that, or remove {name}");
+        assert_eq!((error.status, error.message), (Status::CONFIG_CONFLICT, says));
+    }
+    assert!(with_broker(&[("on.failure", "stop-partition"), ("enable.idempotence", "false")]).is_ok());
+    let error = with_broker(&[("transactional.id", "t"), ("enable.idempotence", "false")]).unwrap_err();
+    assert!(error.message.contains("transactional.id needs enable.idempotence=true"), "{error}");
+}
+
+#[test]
+fn time_limits_fit_into_the_transactions() {
+    let times = |settings: &[(&str, &str)]| {
+        let config = with_broker(&[&[("transactional.id", "t")], settings].concat()).unwrap();
+        (config.request_timeout_ms, config.delivery_timeout_ms, config.transaction_timeout_ms)
+    };
+    assert_eq!(times(&[]), (30_000, 60_000, 60_000), "defaults give way");
+    assert_eq!(times(&[("transaction.timeout.ms", "900000")]), (30_000, 120_000, 900_000));
+    assert_eq!(times(&[("transaction.timeout.ms", "1000")]), (500, 1000, 1000));
+    assert_eq!(times(&[("transaction.timeout.ms", "1000"), ("linger.ms", "900.5")]), (99, 1000, 1000));
+    assert_eq!(times(&[("delivery.timeout.ms", "60000")]), (30_000, 60_000, 60_000));
+    assert_eq!(times(&[("request.timeout.ms", "59995")]), (59_995, 60_000, 60_000));
+    for (settings, says) in [
+        (
+            &[("delivery.timeout.ms", "60001")][..],
+            "delivery.timeout.ms=60001 is more than transaction.timeout.ms=60000: lower",
+        ),
+        (
+            &[("request.timeout.ms", "60000")],
+            "request.timeout.ms=60000 is not less than transaction.timeout.ms=60000: lower",
+        ),
+        (
+            &[("request.timeout.ms", "59996")],
+            "linger.ms + request.timeout.ms=60001 is more than transaction.timeout.ms=60000",
+        ),
+        (&[("linger.ms", "70000")], "linger.ms + request.timeout.ms=70001 is more than transaction.timeout.ms=60000"),
+    ] {
+        let error = with_broker(&[&[("transactional.id", "t")], settings].concat()).unwrap_err();
+        assert_eq!(error.status, Status::CONFIG_CONFLICT);
+        assert!(error.message.starts_with(says), "{error}");
+        // Without transactions nothing of this matters.
+        assert!(with_broker(settings).is_ok(), "{settings:?}");
+    }
 }

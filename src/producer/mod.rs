@@ -5,6 +5,7 @@ mod close;
 mod driver;
 #[cfg(test)]
 mod tests;
+mod transaction;
 
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;

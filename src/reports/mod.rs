@@ -50,6 +50,18 @@ pub enum Phase {
     Answered,
 }
 
+/// A broker has lost what it had acknowledged: told besides the reports, which were right when they were made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DataLoss {
+    /// Interned: lives as long as the producer.
+    pub topic: Arc<CStr>,
+    pub partition: i32,
+    /// The last one acknowledged before; -1 when unknown.
+    pub acked_offset: i64,
+    /// What the broker answered, in words.
+    pub text: Arc<CStr>,
+}
+
 /// One batch with its outcome.
 #[derive(Debug, Clone)]
 pub struct FinishedBatch {

@@ -1,14 +1,15 @@
-//! The queue of finished batches and of log lines, and the one dispatcher at a time that serves it.
+//! The queue of finished batches, of log lines and of data losses, and the one dispatcher at a time that serves it.
 
 use std::cell::Cell;
-use std::collections::VecDeque;
-
+use std::collections::{BTreeMap, VecDeque};
+use std::ffi::CStr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Instant;
 
 use crate::sync::{Condvar, Mutex, MutexGuard};
 
-use super::{FinishedBatch, Slot};
+use super::{DataLoss, FinishedBatch, Slot};
 
 /// Log lines kept for a dispatcher: the latest ones; older ones are counted, not kept.
 const LOG_LINES_MAX: usize = 1_000;
@@ -46,6 +47,7 @@ pub struct LogLine {
 pub enum Item<'a> {
     Batch(&'a FinishedBatch),
     Log(&'a LogLine),
+    DataLoss(&'a DataLoss),
 }
 
 /// How a dispatch ended.
@@ -77,6 +79,8 @@ struct State {
     batches: VecDeque<FinishedBatch>,
     logs: VecDeque<LogLine>,
     logs_dropped: u64,
+    /// One per partition, which bounds them: none may get lost.
+    losses: BTreeMap<(Arc<CStr>, i32), DataLoss>,
     /// Batches ever pushed, and ever dispatched with their callbacks returned.
     pushed: u64,
     dispatched: u64,
@@ -85,6 +89,13 @@ struct State {
     spare_slots: Vec<Vec<Slot>>,
     /// The producer is closing: whoever waits for reports to come goes home.
     shut: bool,
+}
+
+impl State {
+    /// Whether there is nothing to hand out.
+    fn is_empty(&self) -> bool {
+        self.batches.is_empty() && self.logs.is_empty() && self.losses.is_empty()
+    }
 }
 
 pub struct Reports {
@@ -147,6 +158,17 @@ impl Reports {
         self.changed.notify_all();
     }
 
+    /// Tells of a loss. Losses of one partition that nobody has taken yet become one: the latest words, and the highest
+    /// offset, up to which nothing is sure.
+    pub fn data_loss(&self, loss: DataLoss) {
+        let mut state = self.state.lock();
+        let acked_offset = loss.acked_offset;
+        let kept = state.losses.entry((loss.topic.clone(), loss.partition)).or_insert_with(|| loss.clone());
+        kept.acked_offset = kept.acked_offset.max(acked_offset);
+        kept.text = loss.text;
+        self.changed.notify_all();
+    }
+
     /// Whether so many reports wait that sending must stop until some are taken.
     #[inline]
     pub fn is_full(&self) -> bool {
@@ -189,13 +211,13 @@ impl Reports {
             return Dispatch::Reentered;
         }
         loop {
-            if state.dispatcher.is_none() && !(state.batches.is_empty() && state.logs.is_empty()) {
+            if state.dispatcher.is_none() && !state.is_empty() {
                 drop(state);
                 let reported = self.drain(&mut hand);
                 if reported > 0 {
                     return Dispatch::Done(reported);
                 }
-                // Log lines only, or another thread was faster.
+                // Log lines and losses only, or another thread was faster.
                 state = self.state.lock();
             } else if state.shut {
                 return Dispatch::Ended(0);
@@ -221,7 +243,7 @@ impl Reports {
             if completion.place().is_some_and(|place| state.dispatched >= place) {
                 return Dispatch::Done(reported);
             }
-            if state.dispatcher.is_none() && !(state.batches.is_empty() && state.logs.is_empty()) {
+            if state.dispatcher.is_none() && !state.is_empty() {
                 drop(state);
                 reported += self.drain(&mut hand);
                 state = self.state.lock();
@@ -261,7 +283,7 @@ impl Reports {
         let mut state = self.state.lock();
         loop {
             if state.dispatcher.is_none() {
-                if state.batches.is_empty() && state.logs.is_empty() {
+                if state.is_empty() {
                     return true;
                 }
                 drop(state);
@@ -273,17 +295,18 @@ impl Reports {
         }
     }
 
-    /// Serves log lines first, then every batch that is there now: later ones are for the next call, so that a fast
+    /// Serves log lines and losses first, then every batch that is there now: later ones are for the next call, so that a fast
     /// sender does not keep this one for ever.
     fn drain(&self, hand: &mut impl FnMut(Item<'_>)) -> usize {
-        let (mut batches, logs, dropped) = {
+        let (mut batches, logs, dropped, losses) = {
             let mut state = self.state.lock();
             if state.dispatcher.is_some() {
                 return 0;
             }
             state.dispatcher = Some(this_thread());
             let dropped = std::mem::take(&mut state.logs_dropped);
-            (std::mem::take(&mut state.batches), std::mem::take(&mut state.logs), dropped)
+            let losses = std::mem::take(&mut state.losses);
+            (std::mem::take(&mut state.batches), std::mem::take(&mut state.logs), dropped, losses)
         };
         // Gives the dispatcher's place back even when `hand` panics.
         let mut turn = Turn { reports: self, dispatched: 0, spare: Vec::new() };
@@ -293,6 +316,9 @@ impl Reports {
         }
         for line in &logs {
             hand(Item::Log(line));
+        }
+        for loss in losses.values() {
+            hand(Item::DataLoss(loss));
         }
         let mut reported = 0;
         for batch in &mut batches {
@@ -346,7 +372,6 @@ mod tests {
     use crate::error::Status;
     use crate::reports::{Persisted, Phase};
     use crate::time::Time;
-    use std::sync::Arc;
     use std::time::Duration;
 
     fn batch(records: u32) -> FinishedBatch {
@@ -489,5 +514,29 @@ mod tests {
         });
         assert_eq!(lines.len(), LOG_LINES_MAX + 1);
         assert_eq!(lines.first().map(String::as_str), Some("5 log lines were dropped because nobody polled"));
+    }
+
+    #[test]
+    fn losses_of_a_partition_become_one_and_none_is_dropped() {
+        let reports = Reports::new(100, -1);
+        let loss = |partition, acked_offset, text: &CStr| DataLoss {
+            topic: Arc::from(c"t"),
+            partition,
+            acked_offset,
+            text: Arc::from(text),
+        };
+        for partition in 0..5_000 {
+            reports.data_loss(loss(partition, 7, c"first"));
+        }
+        reports.data_loss(loss(3, 5, c"second"));
+        let mut told = Vec::new();
+        let ended = reports.poll(now(), |item| {
+            if let Item::DataLoss(loss) = item {
+                told.push(loss.clone());
+            }
+        });
+        assert_eq!(ended, Dispatch::TimedOut(0), "a loss is no report");
+        assert_eq!(told.len(), 5_000);
+        assert_eq!(told[3], loss(3, 7, c"second"));
     }
 }

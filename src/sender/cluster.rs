@@ -294,10 +294,16 @@ impl Sender {
             // Nothing of a batch is in flight there, so the connection goes with the broker: ending it in the usual way would
             // connect again.
             let removed = self.brokers.remove(&id);
-            if let Some(conn) = removed.and_then(|broker| broker.connection).map(|connection| connection.id) {
+            if let Some(connection) = removed.and_then(|broker| broker.connection) {
+                let conn = connection.id;
                 self.connections.remove(&conn);
                 self.actions.push_back(Action::Close { conn });
                 self.metadata_connection_lost(now, conn);
+                let written = connection.written_bytes;
+                for request in connection.requests {
+                    let is_written = request.end <= written;
+                    self.request_lost(now, id, request.kind, is_written, "the broker has left the cluster");
+                }
             }
         }
         let Some(from) = self.brokers.get(&answering).filter(|broker| broker.is_bootstrap()) else { return };

@@ -209,6 +209,11 @@ impl Sim {
 
     /// Sends; a refusal for want of memory is kept to be tried again.
     pub(super) fn send(&mut self, mut sent: Sent, tries: u32) -> bool {
+        if self.accumulator.fatal().is_some() {
+            // Every call says so from now on: the application gives up.
+            self.app.left = 0;
+            return false;
+        }
         let headers: Vec<Header<'_>> =
             sent.headers.iter().map(|(name, value)| Header { name, value: value.as_deref() }).collect();
         let record = Record {
@@ -311,6 +316,12 @@ impl Sim {
 }
 
 impl App {
+    /// Whether the record of this timestamp has its report; `None` when it wants none.
+    pub(super) fn has_ended(&self, timestamp_ms: i64) -> Option<bool> {
+        let sent = self.by_timestamp.get(&timestamp_ms).map(|index| &self.sent[*index])?;
+        sent.is_tagged.then(|| sent.report.is_some())
+    }
+
     fn take(&mut self, batch: &FinishedBatch, wrong: &mut Vec<String>) {
         for slot in &batch.slots {
             let place = self.reports;

@@ -267,8 +267,8 @@ static void leader_moves_without_acks(void) {
     check_case("acks=0: a moved leader is found, and the log stays quiet");
     producer_mock_cluster_t *mock = mock_of(2, "t", 1);
     REQUIRE_OK(producer_mock_cluster_partition_set_leader(mock, "t", 0, 1));
-    producer_t *p = producer_of(producer_mock_cluster_bootstrap_servers(mock), "linger.ms", "0", "acks", "0", "reconnect.backoff.ms",
-                                "20", "retry.backoff.ms", "20", NULL);
+    producer_t *p = producer_of(producer_mock_cluster_bootstrap_servers(mock), "linger.ms", "0", "acks", "0", "enable.idempotence",
+                                "false", "reconnect.backoff.ms", "20", "retry.backoff.ms", "20", NULL);
     struct outcome *o = outcomes_new(MANY);
     CHECK_OK(send_text(p, "t", 0, "before", o));
     CHECK(wait_for_reports(p, o, 1, WAIT_MS));

@@ -77,7 +77,8 @@ static void none_kept(producer_mock_cluster_t *mock) {
 
 static void acks(producer_mock_cluster_t *mock) {
     check_case("acks=1: offset known; acks=0: sent, offset unknown, perhaps in the log");
-    producer_t *p = producer_of(producer_mock_cluster_bootstrap_servers(mock), "linger.ms", "0", "acks", "1", NULL);
+    producer_t *p = producer_of(producer_mock_cluster_bootstrap_servers(mock), "linger.ms", "0", "acks", "1",
+                                "enable.idempotence", "false", NULL);
     struct outcome *o = outcomes_new(100);
     send_numbered(p, "t", 2, "one", o, 100);
     CHECK_OK(producer_flush(p, WAIT_MS));
@@ -87,7 +88,7 @@ static void acks(producer_mock_cluster_t *mock) {
     free(o);
 
     int64_t before = log_end(mock, "t", 2);
-    p = producer_of(producer_mock_cluster_bootstrap_servers(mock), "linger.ms", "0", "acks", "0", NULL);
+    p = producer_of(producer_mock_cluster_bootstrap_servers(mock), "linger.ms", "0", "acks", "0", "enable.idempotence", "false", NULL);
     o = outcomes_new(100);
     send_numbered(p, "t", 2, "none", o, 100);
     CHECK_OK(producer_flush(p, WAIT_MS));
