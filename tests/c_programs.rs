@@ -37,6 +37,7 @@ programs! {
     fork: "tests/c/fork.c" [];
     fork_parked: "tests/c/fork_parked.c" [];
     idempotence_config: "tests/c/idempotence_config.c" [];
+    guarantees: "tests/c/guarantees.c" [];
     late_topic: "tests/c/late_topic.c" [];
     lifecycle: "tests/c/lifecycle.c" [];
     logs: "tests/c/logs.c" [];
