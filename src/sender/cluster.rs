@@ -176,7 +176,7 @@ impl Sender {
     }
 
     /// Whom to ask: a connected broker with the least to do; else one to connect to; else when to try again.
-    fn metadata_source(&mut self, now: Time) -> Source {
+    pub(super) fn metadata_source(&mut self, now: Time) -> Source {
         let distrust = self.cluster.rebootstrapping;
         let usable = |broker: &&Broker| !distrust || broker.is_bootstrap();
         // One that owes an answer is not asked again, however long it takes: another one is.
@@ -532,7 +532,7 @@ impl Sender {
 /// No cluster has a topic with more; a count beyond it is a damaged answer.
 const PARTITIONS_MAX: u32 = 1_000_000;
 
-enum Source {
+pub(super) enum Source {
     Ask(i32),
     Connect(i32),
     Wait(Time),

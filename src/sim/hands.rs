@@ -86,4 +86,3 @@ impl Sim {
         self.net.links.values().filter(|link| link.client_open && link.is_connected).collect()
     }
 }
-
