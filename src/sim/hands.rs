@@ -45,6 +45,10 @@ impl Sim {
         report.unwrap_or_else(|| panic!("record {index} has no report\n{}", trace.join("\n")))
     }
 
+    pub(super) fn report_of(&self, index: usize) -> Option<&Report> {
+        self.app.sent[index].report.as_ref()
+    }
+
     pub(super) fn is_delivered(&self, index: usize) -> bool {
         self.app.sent[index].report.as_ref().is_some_and(|report| report.status == Status::OK)
     }

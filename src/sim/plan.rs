@@ -165,6 +165,11 @@ impl Plan {
         if plan.config.enable_idempotence {
             use UnknownProducer::{Accept, MustStartAtZero, Refuse};
             plan.unknown_producer = random.pick(&[Accept, Accept, MustStartAtZero, Refuse]);
+            if plan.config.test_first_sequence != 0 {
+                // The property asks for brokers that do not mind.
+                plan.unknown_producer = Accept;
+                plan.old_brokers = false;
+            }
             plan.first_epoch = random.pick(&[0, 0, 0, 0, 32_765, 32_766]);
         }
         if plan.record_bytes_most < 1000 || plan.config.batch_size > 1000 {

@@ -302,7 +302,7 @@ impl Watch {
         let Some(attempt) = outstanding else { return };
         attempt.fate = fate;
         match fate {
-            Fate::Answered { code: 0, .. } => partition.proven = Some((attempt.broker, identity)),
+            Fate::Answered { code, .. } if is_success(code) => partition.proven = Some((attempt.broker, identity)),
             // An answer that was damaged is believed or not.
             Fate::Answered { clean: false, .. } => {}
             _ => partition.proven = None,
