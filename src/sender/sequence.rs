@@ -164,8 +164,7 @@ mod tests {
     #[test]
     fn sequences_follow_each_other_and_wrap_to_zero_after_the_greatest() {
         let mut sequences = numbered(i32::MAX as u32 - 2);
-        let bases: Vec<i32> =
-            (0..4).filter_map(|_| sequences.assign(2)).map(|stamp| stamp.base_sequence).collect();
+        let bases: Vec<i32> = (0..4).filter_map(|_| sequences.assign(2)).map(|stamp| stamp.base_sequence).collect();
         assert_eq!(bases, [i32::MAX - 2, i32::MAX, 1, 3], "the second batch straddles the wrap");
         let mut sequences = numbered(i32::MAX as u32);
         assert_eq!(sequences.assign(1).map(|stamp| stamp.base_sequence), Some(i32::MAX));

@@ -6,6 +6,7 @@ use super::network::Link;
 use super::plan::Plan;
 use super::random::Random;
 use crate::error::Status;
+use crate::mock::api_key;
 use crate::time::{Micros, Time};
 
 pub(super) fn scenario(edit: impl FnOnce(&mut Plan)) -> Sim {
@@ -66,6 +67,12 @@ impl Sim {
         assert_eq!(self.violation, None, "\n{}", trace.join("\n"));
     }
 
+    /// The next `count` produce requests are refused with this code.
+    pub(super) fn refuse(&mut self, code: i16, count: u32) {
+        self.plan.codes.push(code);
+        self.cluster.push_error(api_key::PRODUCE, code, count);
+    }
+
     pub(super) fn requests(&self, key: i16) -> u64 {
         self.cluster.stats().requests(key)
     }
@@ -90,4 +97,3 @@ impl Sim {
         self.net.links.values().filter(|link| link.client_open && link.is_connected).collect()
     }
 }
-

@@ -189,13 +189,16 @@ impl Plan {
             if plan.config.enable_idempotence && random.percent(40) {
                 plan.codes.extend(SEQUENCE_CODES);
             }
+            if plan.rates.error_code == 0 {
+                plan.codes.clear();
+            }
         }
         plan
     }
 
     /// Whether a broker may have been made to answer this code.
     pub fn may_answer(&self, code: i32) -> bool {
-        self.rates.error_code > 0 && self.codes.iter().any(|known| i32::from(*known) == code)
+        self.codes.iter().any(|known| i32::from(*known) == code)
     }
 
     /// How long after the faults stop everything is as if there had been none.

@@ -491,7 +491,12 @@ impl Partition {
     }
 
     /// A new producer id or epoch is taken on when nothing of the partition is undecided (R4), and never an older one.
-    fn check_adoption(&self, identity: Identity, label: &str, has_ended: &impl Fn(i64) -> Option<bool>) -> Result<(), String> {
+    fn check_adoption(
+        &self,
+        identity: Identity,
+        label: &str,
+        has_ended: &impl Fn(i64) -> Option<bool>,
+    ) -> Result<(), String> {
         if self.lines.keys().any(|(id, epoch)| *id == identity.0 && *epoch >= identity.1) {
             return Err(format!("{label} goes back to an epoch that was left"));
         }
