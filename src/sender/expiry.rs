@@ -39,13 +39,10 @@ impl Sender {
         waiting.extend(state.shared().take_expired(&memory, now).into_iter().map(Taken::new));
         let in_flight = self.take_in_flight(dense, |taken| taken.batch.deadline <= now && !hold);
         let expired = in_send_order(in_flight, waiting, false, true);
-        let first = expired.first().map(|(taken, _)| taken.batch.id);
         for (taken, queued) in expired {
             self.fail_expired(now, dense, taken, queued);
         }
-        if let Some(first) = first {
-            self.stop_partition(now, dense, first);
-        }
+        self.stop_partitions(now);
         self.leave_leaderless(dense);
         self.rearm_deadline(dense);
         self.after_outcome(now, dense);
@@ -192,11 +189,23 @@ impl Sender {
         }
     }
 
-    /// `on.failure=stop-partition`: everything accepted for the partition behind the failed batch fails with it.
-    pub(super) fn stop_partition(&mut self, now: Time, dense: u32, failed: u64) {
-        if self.config.on_failure != OnFailure::StopPartition {
-            return;
+    /// `on.failure=stop-partition`: a batch of the partition failed.
+    pub(super) fn note_failure(&mut self, dense: u32, failed: u64, status: Status) {
+        let by_application = [Status::PURGED, Status::CLOSED, Status::INTERNAL, Status::EARLIER_FAILED];
+        if self.config.on_failure == OnFailure::StopPartition && !by_application.contains(&status) {
+            self.stopped.push((dense, failed));
         }
+    }
+
+    /// Carries out what failures have brought about, before anything else is sent.
+    pub(super) fn stop_partitions(&mut self, now: Time) {
+        while let Some((dense, failed)) = self.stopped.pop() {
+            self.stop_partition(now, dense, failed);
+        }
+    }
+
+    /// Everything accepted for the partition behind the failed batch fails with it.
+    fn stop_partition(&mut self, now: Time, dense: u32, failed: u64) {
         let memory = self.accumulator.memory.clone();
         let state = &mut self.partitions[dense as usize];
         let (behind, before) = std::mem::take(&mut state.retries).into_iter().partition(|t| t.batch.id > failed);

@@ -88,6 +88,8 @@ pub struct Sender {
     letters: Letters,
     /// Reports of batches that this input finished: handed over together, before anybody is told of a flush.
     outcomes: Vec<FinishedBatch>,
+    /// Partitions of which a batch failed, and its number: with `on.failure=stop-partition`.
+    stopped: Vec<(u32, u64)>,
     /// Batches were finished by this input, with or without reports.
     some_finished: bool,
     finished: bool,
@@ -120,6 +122,7 @@ impl Sender {
             pump_soon: Vec::new(),
             letters: Letters::default(),
             outcomes: Vec::new(),
+            stopped: Vec::new(),
             some_finished: false,
             finished: false,
         };
@@ -300,6 +303,7 @@ impl Sender {
 
     /// The end of every input: brokers with new work are served, and flushes that became complete are told.
     fn serve(&mut self, now: Time) {
+        self.stop_partitions(now);
         while let Some(broker) = self.pump_soon.pop() {
             self.pump(now, broker);
         }

@@ -11,7 +11,7 @@ use super::verdict::{BatchFacts, Guard, InLog, Outcome, Pause, Verdict, decide};
 use crate::accumulator::{ParkedRecord, Topic};
 use crate::config::{OnInDoubtTimeout, OnSequenceGap};
 use crate::error::Status;
-use crate::reports::{FinishedBatch, Persisted, Phase};
+use crate::reports::{DataLoss, FinishedBatch, Persisted, Phase};
 use crate::time::Time;
 
 /// An earlier transaction's end takes a broker milliseconds.
@@ -95,19 +95,17 @@ impl Sender {
                 Verdict::Split => self.split(dense, taken),
                 Verdict::Fail => {
                     let status = outcome.status();
-                    let id = taken.batch.id;
                     self.finish(now, dense, taken, Ending { status, in_log: decision.in_log, phase, answer });
                     if decision.fatal {
                         let label = self.partitions[dense as usize].label();
                         self.fail_for_good(now, status, &format!("{label}: {cause}"));
                     } else if status == Status::TOPIC_AUTHORIZATION_FAILED {
                         self.fail_topic(now, dense, status, cause);
-                    } else {
-                        self.stop_partition(now, dense, id);
                     }
                 }
             }
         }
+        self.stop_partitions(now);
         self.after_outcome(now, dense);
     }
 
@@ -148,6 +146,10 @@ impl Sender {
              acknowledged records may be lost on the broker's side",
             taken.broker
         );
+        if let Some(words) = c_text(&text) {
+            let topic = state.topic.c_name().clone();
+            self.reports.data_loss(DataLoss { topic, partition: state.index as i32, acked_offset, text: words });
+        }
         self.reports.log(3, "DATALOSS", || text.clone());
         if self.config.on_sequence_gap == OnSequenceGap::Fatal {
             self.fail_for_good(now, Status::OUT_OF_ORDER_SEQUENCE_NUMBER, &text);
@@ -227,6 +229,7 @@ impl Sender {
         if !is_acked {
             let words = taken.cause.as_deref().map(CStr::to_string_lossy).unwrap_or_default();
             self.transaction_record_failed(now, ending.status, &words);
+            self.note_failure(dense, taken.batch.id, ending.status);
         }
         let slots = taken.batch.take_slots();
         if slots.is_empty() {

@@ -98,6 +98,8 @@ pub struct PartitionState {
     /// Batches that were written and have no outcome yet, and the broker they went to.
     pub in_flight: usize,
     pub sent_to: i32,
+    /// What is in flight is a batch that is sent again: it goes alone (R8).
+    pub retry_in_flight: bool,
     pub sequences: Sequences,
     /// The last offset that was acknowledged; -1 when none is known.
     pub acked_offset: i64,
@@ -124,6 +126,7 @@ impl PartitionState {
             retries: VecDeque::new(),
             in_flight: 0,
             sent_to: NO_LEADER,
+            retry_in_flight: false,
             sequences: Sequences::default(),
             acked_offset: -1,
             ramp: None,
@@ -165,7 +168,7 @@ impl PartitionState {
     fn may_pipeline(&self) -> bool {
         let identity = self.sequences.identity();
         let here = Ramp { leader: self.leader, leader_epoch: self.leader_epoch, identity };
-        self.ramp == Some(here) && self.sequences.has_room() && !self.sequences.has_hole()
+        self.ramp == Some(here) && !self.retry_in_flight && self.sequences.has_room() && !self.sequences.has_hole()
     }
 
     /// An attempt of a batch ended well: its leader knows our sequences.

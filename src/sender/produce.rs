@@ -116,9 +116,8 @@ impl Sender {
             if taken.batch.deadline > now || self.is_held(&taken) {
                 return Some(taken);
             }
-            let id = taken.batch.id;
             self.fail_expired(now, dense, taken, true);
-            self.stop_partition(now, dense, id);
+            self.stop_partitions(now);
         }
     }
 
@@ -158,6 +157,7 @@ impl Sender {
                 }
                 taken.stamped = true;
             }
+            state.retry_in_flight = taken.attempts > 0;
             taken.attempts += 1;
             taken.broker = id;
             taken.leader_epoch = state.leader_epoch;
