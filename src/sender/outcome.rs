@@ -134,7 +134,8 @@ impl Sender {
     /// do; otherwise it has lost what it acknowledged. False: the producer has failed for good by it.
     fn sequence_refused(&mut self, now: Time, dense: u32, taken: &Taken, outcome: Outcome) -> bool {
         let state = &mut self.partitions[dense as usize];
-        let expected = state.sequences.has_hole();
+        // Without anything acknowledged there is nothing to lose: the broker wants a beginning that it knows.
+        let expected = state.sequences.has_hole() || !state.sequences.has_acked();
         state.sequences.refuse();
         if expected || outcome.status() != Status::OUT_OF_ORDER_SEQUENCE_NUMBER {
             return true;
