@@ -1,7 +1,7 @@
 # libkproducer: an Apache Kafka producer with a C interface. `make help` lists the targets.
 #
 # PREFIX=/usr/local  DESTDIR=   where `make install` puts things
-# BROKERS=  TOPIC=              a real cluster for `make demo` (default: a mock cluster inside the process)
+# BROKERS=  TOPIC=              a real cluster for `make demo` and `make demo-transactions` (default: a mock cluster inside the process)
 # PROFILE=release               cargo's profile; `dev` builds in seconds and runs slowly
 # BUILT=                        a folder with libkproducer.so and .a: install these and build nothing
 # BUILD=build                   where this Makefile puts what it makes
@@ -48,7 +48,7 @@ PC_VALUES = -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' -e 's|@DESCR
 	-e 's|@LIBDIR@|$(patsubst $(PREFIX)/%,$${prefix}/%,$(LIBDIR))|' \
 	-e 's|@INCLUDEDIR@|$(patsubst $(PREFIX)/%,$${prefix}/%,$(INCLUDEDIR))|' -e 's|@LIBS_PRIVATE@|$(LIBS_PRIVATE)|'
 
-.PHONY: all lib pc demo test test-kafka bench bless install uninstall clean help
+.PHONY: all lib pc demo demo-transactions test test-kafka bench bless install uninstall clean help
 .DEFAULT_GOAL := all
 
 all: lib pc
@@ -72,15 +72,22 @@ pc:
 	@sed $(PC_VALUES) kproducer.pc.in > $(BUILD)/kproducer.pc
 	@grep -q '^Libs.private: .*-l' $(BUILD)/kproducer.pc || { echo "$(RUSTC) did not name the system libraries" >&2; exit 1; }
 
-demo: lib
 ifneq ($(TOPIC),)
 ifeq ($(BROKERS),)
-	$(error TOPIC needs BROKERS: make demo BROKERS=host:9092 TOPIC=$(TOPIC))
+NO_BROKERS = $(error TOPIC needs BROKERS: make $@ BROKERS=host:9092 TOPIC=$(TOPIC))
 endif
 endif
-	$(CC) -std=c11 -Wall -Wextra $(CFLAGS) -Iinclude examples-c/quickstart.c -o $(BUILD)/quickstart \
-		-L$(BUILD)/lib -lkproducer -Wl,-rpath,$(abspath $(BUILD)/lib)
+
+demo: lib
+	$(NO_BROKERS)$(call compile_example,quickstart)
 	@"$(abspath $(BUILD)/quickstart)" $(BROKERS) $(TOPIC)
+
+demo-transactions: lib
+	$(NO_BROKERS)$(call compile_example,transactions)
+	@"$(abspath $(BUILD)/transactions)" $(BROKERS) $(TOPIC)
+
+compile_example = $(CC) -std=c11 -Wall -Wextra $(CFLAGS) -Iinclude examples-c/$(1).c -o $(BUILD)/$(1) \
+	-L$(BUILD)/lib -lkproducer -Wl,-rpath,$(abspath $(BUILD)/lib)
 
 # Needs Rust and a C compiler, nothing else.
 test:
@@ -117,6 +124,7 @@ clean:
 help:
 	@echo "make             build the libraries (release: takes minutes) and $(BUILD)/kproducer.pc"
 	@echo "make demo        compile examples-c/quickstart.c and run it; BROKERS=host:port TOPIC=t for a real cluster"
+	@echo "make demo-transactions  the same for examples-c/transactions.c: commits, aborts, and is killed again and again"
 	@echo "make test        all tests that need only Rust and a C compiler"
 	@echo "make test-kafka  the tests against Apache Kafka"
 	@echo "make bench       measure speed and memory"

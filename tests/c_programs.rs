@@ -37,6 +37,7 @@ programs! {
     fork: "tests/c/fork.c" [];
     fork_parked: "tests/c/fork_parked.c" [];
     idempotence_config: "tests/c/idempotence_config.c" [];
+    guarantees: "tests/c/guarantees.c" [];
     late_topic: "tests/c/late_topic.c" [];
     lifecycle: "tests/c/lifecycle.c" [];
     logs: "tests/c/logs.c" [];
@@ -47,18 +48,22 @@ programs! {
     stress: "tests/c/stress.c" [];
     thread_end: "tests/c/thread_end.c" [];
     threads: "tests/c/threads.c" [];
+    transactions_bad_input: "tests/c/transactions_bad_input.c" [];
     unload: "tests/c/unload.c" [];
     quickstart: "examples-c/quickstart.c" ["", "", "20000"];
     perf_flood: "examples-c/perf.c" ["--count", "20000", "--keys", "random8", "--csv"];
     perf_ping: "examples-c/perf.c" ["--ping", "50", "--csv"];
 }
 
+/// Written against the header ahead of the engine of transactions: into the list with these when that is there.
+const AWAITING_TRANSACTIONS: &[&str] = &["tests/c/transactions.c", "examples-c/transactions.c"];
 /// Needs librdkafka and a broker with consumer groups: tests/kafka compiles and runs it.
 const WITH_LIBRDKAFKA: &str = "examples-c/consume_transform_produce.c";
 
 #[test]
 fn every_c_program_has_a_test() {
-    let listed: BTreeSet<String> = SOURCES.iter().chain([&WITH_LIBRDKAFKA]).map(|source| source.to_string()).collect();
+    let unlisted = AWAITING_TRANSACTIONS.iter().chain([&WITH_LIBRDKAFKA]);
+    let listed: BTreeSet<String> = SOURCES.iter().chain(unlisted).map(|source| source.to_string()).collect();
     for directory in ["tests/c", "examples-c"] {
         for entry in fs::read_dir(root().join(directory)).expect(directory) {
             let name = entry.expect(directory).file_name().into_string().expect("a file name in UTF-8");
@@ -68,17 +73,19 @@ fn every_c_program_has_a_test() {
     }
 }
 
-/// What the README tells a newcomer to type has to compile.
+/// What the README and the guide tell a newcomer to type has to compile: the first program of each.
 #[test]
-fn the_readmes_program_compiles() {
-    let readme = fs::read_to_string(root().join("README.md")).expect("README.md");
-    let (_, rest) = readme.split_once("```c\n").expect("a C program in README.md");
-    let (program, _) = rest.split_once("```").expect("the program's end");
-    let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("c_programs").join("readme");
-    recreate(&directory);
-    let source = directory.join("hello.c");
-    fs::write(&source, program).expect("written");
-    compile(source.to_str().expect("UTF-8"), &directory.join("hello"));
+fn the_documents_programs_compile() {
+    for document in ["README.md", "docs/TRANSACTIONS.md"] {
+        let text = fs::read_to_string(root().join(document)).expect(document);
+        let (_, rest) = text.split_once("```c\n").expect(document);
+        let (program, _) = rest.split_once("```").expect("the program's end");
+        let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("c_programs").join("documents");
+        recreate(&directory);
+        let source = directory.join("program.c");
+        fs::write(&source, program).expect("written");
+        compile(source.to_str().expect("UTF-8"), &directory.join("program"));
+    }
 }
 
 fn root() -> &'static Path {

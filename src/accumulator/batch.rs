@@ -23,6 +23,18 @@ impl BatchBytes {
         self.full.iter().chain(std::iter::once(&self.last)).map(Chunk::filled)
     }
 
+    /// The same bytes in memory of their own.
+    fn copy(&self) -> BatchBytes {
+        let copy = |chunk: &Chunk| {
+            let mut own = self.memory.forced_chunk(chunk.filled().len(), 0);
+            own.room()[..chunk.filled().len()].copy_from_slice(chunk.filled());
+            own.advance(chunk.filled().len());
+            own
+        };
+        let full = self.full.iter().map(copy).collect();
+        BatchBytes { full, last: copy(&self.last), len: self.len, memory: self.memory.clone() }
+    }
+
     /// The chunk that begins with the header.
     fn first_mut(&mut self) -> &mut [u8] {
         self.full.first_mut().unwrap_or(&mut self.last).filled_mut()
@@ -171,8 +183,9 @@ impl Batch {
         self.count == 0
     }
 
-    /// Writes header and CRC: once, before any byte went to a socket. Afterwards the batch is re-sent verbatim.
-    pub fn stamp(&mut self, producer_id: i64, producer_epoch: i16, base_sequence: i32) {
+    /// Writes header and CRC: before any byte went to a socket; afterwards the batch is re-sent verbatim, until a broker has
+    /// definitely refused it and it is numbered anew.
+    pub fn stamp(&mut self, producer_id: i64, producer_epoch: i16, base_sequence: i32, transactional: bool) {
         let header = BatchHeader {
             record_count: self.count,
             base_timestamp_ms: self.base_timestamp_ms,
@@ -180,8 +193,13 @@ impl Batch {
             producer_id,
             producer_epoch,
             base_sequence,
+            transactional,
         };
-        let bytes = Arc::get_mut(&mut self.bytes).expect("a batch is stamped before a frame holds it");
+        if Arc::get_mut(&mut self.bytes).is_none() {
+            // A socket that is being closed holds the refused bytes still: they stay as they were.
+            self.bytes = Arc::new(self.bytes.copy());
+        }
+        let bytes = Arc::get_mut(&mut self.bytes).expect("just made sure that nobody else holds it");
         let len = bytes.len;
         record_batch::write_header(bytes.first_mut(), len, &header);
         let crc = record_batch::batch_crc(bytes.chunks());
@@ -248,6 +266,12 @@ impl Batch {
             memory.force_charge(part.slot_bytes);
         }
         parts
+    }
+
+    /// Whether the bytes still fit the checksum that was written over them.
+    pub fn is_intact(&self) -> bool {
+        let header = self.bytes.chunks().next().unwrap_or_default();
+        record_batch::stored_crc(header) == Some(record_batch::batch_crc(self.bytes.chunks()))
     }
 
     /// Takes the slots for the report and gives their part of the budget back.

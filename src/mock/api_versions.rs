@@ -1,8 +1,9 @@
-//! ApiVersions v0-3. The finalized features are empty. A version above ours is answered in version 0 with error 35 and the range of
+//! ApiVersions v0-3, with the finalized feature `transaction.version` unless its level is 0. A version above ours is answered in version 0 with error 35 and the range of
 //! ApiVersions alone, as Kafka does.
 
 use kafka_protocol::messages::ApiVersionsResponse;
-use kafka_protocol::messages::api_versions_response::ApiVersion;
+use kafka_protocol::messages::api_versions_response::{ApiVersion, FinalizedFeatureKey};
+use kafka_protocol::protocol::StrBytes;
 
 use super::cluster::Cluster;
 use super::reader::ReadResult;
@@ -29,10 +30,23 @@ pub(super) fn handle(cluster: &mut Cluster, mut request: Request<'_>, injected: 
     if error_code == code::NONE {
         response.api_keys = API_RANGES.iter().filter_map(|range| announced(cluster, range)).collect();
     }
+    if request.api_version >= 3 && error_code == code::NONE {
+        response.finalized_features_epoch = cluster.transactions.features_epoch;
+        response.finalized_features = finalized_features(cluster.transactions.version);
+    }
     if request.api_version >= 1 {
         response.throttle_time_ms = request.throttle_ms(cluster);
     }
     request.encode(&response).map(Outcome::Respond)
+}
+
+/// A feature of level 0 is not finalized. (Among the supported features Kafka hides it from v3, since its lowest level is 0.)
+fn finalized_features(transaction_version: i16) -> Vec<FinalizedFeatureKey> {
+    let feature = FinalizedFeatureKey::default()
+        .with_name(StrBytes::from_static_str("transaction.version"))
+        .with_min_version_level(transaction_version)
+        .with_max_version_level(transaction_version);
+    if transaction_version > 0 { vec![feature] } else { Vec::new() }
 }
 
 /// The answer to a version that this broker does not speak.

@@ -1,7 +1,7 @@
 //! Record batches v2, read and checked from the format itself: one pass, no allocation.
 //!
-//! Stricter than Kafka in three things, because this decoder judges encoders: `max_timestamp` must be the records' maximum,
-//! the record attributes must be zero, and varints must fit their type.
+//! Stricter than Kafka in four things, because this decoder judges encoders: `max_timestamp` must be the records' maximum,
+//! the record attributes must be zero, varints must fit their type, and a transactional batch must name its producer.
 
 use std::fmt;
 
@@ -10,12 +10,13 @@ use super::code;
 /// Bytes before the first record.
 pub const BATCH_HEADER_LEN: usize = 61;
 /// Bytes of `base_offset` and `batch_length`, which `batch_length` does not count.
-const LOG_OVERHEAD_LEN: usize = 12;
+pub(super) const LOG_OVERHEAD_LEN: usize = 12;
 /// The CRC covers everything from the attributes on.
 pub(super) const CRC_START: usize = 21;
 const ATTRIBUTE_CODEC_MASK: i16 = 0x07;
 pub(super) const ATTRIBUTE_LOG_APPEND_TIME: i16 = 0x08;
-const ATTRIBUTE_CONTROL: i16 = 0x20;
+pub(super) const ATTRIBUTE_TRANSACTIONAL: i16 = 0x10;
+pub(super) const ATTRIBUTE_CONTROL: i16 = 0x20;
 
 /// The fixed fields of a record batch, in their order on the wire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,6 +90,15 @@ impl BatchHeader {
     pub(super) fn is_log_append_time(&self) -> bool {
         self.attributes & ATTRIBUTE_LOG_APPEND_TIME != 0
     }
+
+    pub(super) fn is_transactional(&self) -> bool {
+        self.attributes & ATTRIBUTE_TRANSACTIONAL != 0
+    }
+
+    /// Whether it is a broker's own, the end marker of a transaction.
+    pub(super) fn is_control(&self) -> bool {
+        self.attributes & ATTRIBUTE_CONTROL != 0
+    }
 }
 
 /// Checks what one partition of a Produce request carries: exactly one batch, every field and every record of it.
@@ -156,6 +166,9 @@ fn check_header(header: &BatchHeader) -> Result<(), BatchRefusal> {
     }
     if header.producer_id >= 0 && (header.producer_epoch < 0 || header.base_sequence < 0) {
         return Err(invalid("a producer id without an epoch or a sequence"));
+    }
+    if header.producer_id < 0 && header.is_transactional() {
+        return Err(invalid("a transactional batch without a producer id"));
     }
     match header.attributes & ATTRIBUTE_CODEC_MASK {
         0 => Ok(()),

@@ -5,11 +5,15 @@ use std::collections::BTreeMap;
 use crate::error::{Error, Result, Status};
 use crate::time::{Micros, Time};
 
+use super::coordinators::Coordinators;
 use super::faults::{Fault, Faults};
+use super::groups::Groups;
 use super::partition_log::{LogSnapshot, StoredRecord};
+use super::producer_state::UnknownProducer;
 use super::request::{self, Answer};
 use super::stats::Stats;
 use super::topic::{Partition, Topic, is_legal_topic_name};
+use super::transactions::{ProducerIds, Transactions};
 use super::{api_key, code};
 
 /// A mock cluster beyond these is a mistake in the caller's number, not a test.
@@ -68,6 +72,14 @@ pub struct Cluster {
     pub(super) stats: Stats,
     /// Numbers the Produce requests, to find a partition named twice in one.
     pub(super) produce_requests: u64,
+    pub(super) producer_ids: ProducerIds,
+    pub(super) unknown_producer: UnknownProducer,
+    pub(super) transactions: Transactions,
+    pub(super) groups: Groups,
+    pub(super) coordinators: Coordinators,
+    /// When the last request came, or the last look was taken: the hands of a test know no clock.
+    pub(super) now: Time,
+    pub(super) wall_ms: i64,
     server_changes: u64,
 }
 
@@ -94,6 +106,13 @@ impl Cluster {
             max_versions: BTreeMap::new(),
             stats: Stats::default(),
             produce_requests: 0,
+            producer_ids: ProducerIds::default(),
+            unknown_producer: UnknownProducer::default(),
+            transactions: Transactions::default(),
+            groups: Groups::default(),
+            coordinators: Coordinators::default(),
+            now: Time::ZERO,
+            wall_ms: 0,
             server_changes: 0,
         }
     }
@@ -205,8 +224,14 @@ impl Cluster {
         self.broker(broker).is_some_and(|broker| broker.is_up)
     }
 
+    /// By id less 1.
+    pub(super) fn brokers_up(&self) -> Vec<bool> {
+        self.brokers.iter().map(|broker| broker.is_up).collect()
+    }
+
     fn elect_leaders(&mut self) {
-        let up: Vec<bool> = self.brokers.iter().map(|broker| broker.is_up).collect();
+        let up = self.brokers_up();
+        self.coordinators.elect(&up, self.now);
         let is_up = |id: i32| usize::try_from(id - 1).ok().and_then(|index| up.get(index)) == Some(&true);
         for partition in self.topics.values_mut().flat_map(|topic| &mut topic.partitions) {
             if partition.held_leaderless || partition.leader.is_some_and(is_up) {
@@ -274,13 +299,49 @@ impl Cluster {
         self.max_versions.insert(api_key, max_version);
     }
 
-    /// The versions of Kafka 2.1, the oldest broker that Kafka 4's clients support.
+    /// The versions and ways of Kafka 2.1, the oldest broker that Kafka 4's clients support.
     pub fn pretend_kafka_2_1(&mut self) {
         self.set_max_version(api_key::PRODUCE, 7);
         self.set_max_version(api_key::FETCH, 10);
         self.set_max_version(api_key::LIST_OFFSETS, 4);
         self.set_max_version(api_key::METADATA, 7);
         self.set_max_version(api_key::API_VERSIONS, 2);
+        self.set_max_version(api_key::OFFSET_COMMIT, 6);
+        self.set_max_version(api_key::OFFSET_FETCH, 5);
+        self.set_max_version(api_key::FIND_COORDINATOR, 2);
+        self.set_max_version(api_key::INIT_PRODUCER_ID, 1);
+        self.set_max_version(api_key::ADD_PARTITIONS_TO_TXN, 1);
+        self.set_max_version(api_key::ADD_OFFSETS_TO_TXN, 1);
+        self.set_max_version(api_key::END_TXN, 1);
+        self.set_max_version(api_key::TXN_OFFSET_COMMIT, 2);
+        self.unknown_producer = UnknownProducer::Refuse;
+        self.transactions.version = 0;
+        self.transactions.verifies = false;
+    }
+
+    /// What brokers make of a producer id that a partition knows nothing of, when its first sequence is not 0.
+    pub fn set_unknown_producer(&mut self, unknown: UnknownProducer) {
+        self.unknown_producer = unknown;
+    }
+
+    /// The partition forgets the producer id, as Kafka does after `producer.id.expiration.ms`. False: it knew none, or there is a
+    /// transaction open, which Kafka spares.
+    pub fn expire_producer(&mut self, topic: &str, partition: i32, producer_id: i64) -> Result<bool> {
+        Ok(self.partition_mut(topic, partition)?.log.producers.expire(producer_id))
+    }
+
+    /// Every partition forgets every producer id that has no transaction open there.
+    pub fn expire_all_producers(&mut self) {
+        for partition in self.topics.values_mut().flat_map(|topic| &mut topic.partitions) {
+            partition.log.producers.expire_all();
+        }
+    }
+
+    /// The partition loses its records from `offset` on, though they were acknowledged: its state of producers becomes what the
+    /// rest of the log tells. Whole batches go, so the end may come a little lower.
+    pub fn truncate(&mut self, topic: &str, partition: i32, offset: i64) -> Result<()> {
+        self.partition_mut(topic, partition)?.log.truncate(offset);
+        Ok(())
     }
 
     /// `message.max.bytes` from now on.
@@ -302,7 +363,7 @@ impl Cluster {
         self.partition(topic, partition).ok()?.log.record_at(offset)
     }
 
-    /// The offset the next record will get, which is the number of records that ever came.
+    /// The offset the next record will get: the number of records and end markers of transactions that ever came.
     pub fn end_offset(&self, topic: &str, partition: i32) -> Option<i64> {
         Some(self.partition(topic, partition).ok()?.log.end_offset())
     }
@@ -335,7 +396,11 @@ impl Cluster {
         self.server_changes
     }
 
-    fn partition(&self, topic: &str, partition: i32) -> Result<&Partition> {
+    pub(super) fn has_partition(&self, topic: &str, partition: i32) -> bool {
+        self.topics.get(topic).is_some_and(|topic| topic.partition(partition).is_some())
+    }
+
+    pub(super) fn partition(&self, topic: &str, partition: i32) -> Result<&Partition> {
         let found = self.topics.get(topic).and_then(|topic| topic.partition(partition));
         found.ok_or_else(|| unknown_partition(topic, partition))
     }
@@ -348,11 +413,12 @@ impl Cluster {
     /// One request, without its 4-byte length, that `broker` got at `now`. `wall_ms` is the broker's wall clock, for topics
     /// that keep the time of the append.
     pub fn handle_frame(&mut self, now: Time, wall_ms: i64, broker: i32, frame: &[u8]) -> Answer {
+        self.advance(now, wall_ms);
         request::handle(self, now, wall_ms, broker, frame)
     }
 }
 
-fn kafka_error(code: i16, message: String) -> Error {
+pub(super) fn kafka_error(code: i16, message: String) -> Error {
     Error::new(Status(code.into()), message)
 }
 

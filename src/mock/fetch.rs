@@ -1,10 +1,10 @@
-//! Fetch v4-12, for consumers that read back. Differences from Kafka: no fetch sessions (every answer is full and opens none), no
-//! transactions (both isolation levels read to the end), and a fetch that finds nothing is answered after `max_wait_ms`
-//! or 50 ms, whichever is shorter, instead of waking when something comes.
+//! Fetch v4-12, for consumers that read back. Differences from Kafka: no fetch sessions (every answer is full and opens none), and
+//! a fetch that finds nothing is answered after `max_wait_ms` or 50 ms, whichever is shorter, instead of waking when
+//! something comes.
 
 use bytes::Bytes;
-use kafka_protocol::messages::fetch_response::{FetchableTopicResponse, PartitionData};
-use kafka_protocol::messages::{BrokerId, FetchResponse};
+use kafka_protocol::messages::fetch_response::{AbortedTransaction, FetchableTopicResponse, PartitionData};
+use kafka_protocol::messages::{BrokerId, FetchResponse, ProducerId};
 
 use crate::time::Micros;
 
@@ -22,6 +22,7 @@ struct FetchRequest<'a> {
     max_wait_ms: i32,
     min_bytes: i32,
     max_bytes: i32,
+    read_committed: bool,
     session_id: i32,
     topics: Vec<(&'a str, Vec<FetchPartition>)>,
 }
@@ -36,7 +37,7 @@ struct FetchPartition {
 fn read<'a>(body: &mut Reader<'a>, version: i16) -> ReadResult<FetchRequest<'a>> {
     body.i32()?; // replica id
     let (max_wait_ms, min_bytes, max_bytes) = (body.i32()?, body.i32()?, body.i32()?);
-    body.i8()?; // isolation level
+    let read_committed = body.i8()? == 1;
     let (session_id, _session_epoch) = if version >= 7 { (body.i32()?, body.i32()?) } else { (0, -1) };
     let mut topics = Vec::new();
     for _ in 0..body.array()? {
@@ -67,7 +68,7 @@ fn read<'a>(body: &mut Reader<'a>, version: i16) -> ReadResult<FetchRequest<'a>>
     }
     body.tagged_fields()?;
     body.end()?;
-    Ok(FetchRequest { max_wait_ms, min_bytes, max_bytes, session_id, topics })
+    Ok(FetchRequest { max_wait_ms, min_bytes, max_bytes, read_committed, session_id, topics })
 }
 
 fn read_forgotten_topics(body: &mut Reader<'_>) -> ReadResult<()> {
@@ -98,7 +99,11 @@ pub(super) fn handle(cluster: &mut Cluster, mut request: Request<'_>, injected: 
         for asked in partitions {
             let found = match injected {
                 Some(error_code) => Err(error_code),
-                None => read_partition(cluster, request.broker, name, asked, room_bytes, answered_bytes == 0),
+                None => {
+                    let limits =
+                        Limits { room_bytes, at_least_one: answered_bytes == 0, read_committed: fetch.read_committed };
+                    read_partition(cluster, request.broker, name, asked, limits)
+                }
             };
             any_error |= found.is_err();
             answered_bytes += found.as_ref().map_or(0, |found| found.records.len());
@@ -121,7 +126,18 @@ pub(super) fn handle(cluster: &mut Cluster, mut request: Request<'_>, injected: 
 struct Found {
     records: Bytes,
     end_offset: i64,
+    last_stable_offset: i64,
     start_offset: i64,
+    /// Told to `read_committed` consumers alone, who leave their records out.
+    aborted: Option<Vec<AbortedTransaction>>,
+}
+
+/// How much one partition may answer.
+#[derive(Clone, Copy)]
+struct Limits {
+    room_bytes: usize,
+    at_least_one: bool,
+    read_committed: bool,
 }
 
 fn read_partition(
@@ -129,8 +145,7 @@ fn read_partition(
     broker: i32,
     topic: &str,
     asked: &FetchPartition,
-    room_bytes: usize,
-    at_least_one: bool,
+    limits: Limits,
 ) -> Result<Found, i16> {
     let known = cluster.topics.get(topic).and_then(|topic| topic.partition(asked.index));
     let partition = known.ok_or(code::UNKNOWN_TOPIC_OR_PARTITION)?;
@@ -142,9 +157,19 @@ fn read_partition(
     if !(start_offset..=end_offset).contains(&asked.fetch_offset) {
         return Err(code::OFFSET_OUT_OF_RANGE);
     }
-    let max_bytes = usize::try_from(asked.max_bytes).unwrap_or(0).min(room_bytes);
-    let records = partition.log.read(asked.fetch_offset, max_bytes, at_least_one);
-    Ok(Found { records, end_offset, start_offset })
+    let last_stable_offset = partition.log.last_stable_offset();
+    let until = if limits.read_committed { last_stable_offset } else { end_offset };
+    let max_bytes = usize::try_from(asked.max_bytes).unwrap_or(0).min(limits.room_bytes);
+    let records = partition.log.read(asked.fetch_offset, until, max_bytes, limits.at_least_one);
+    let aborted = limits.read_committed.then(|| {
+        let aborted = partition.log.producers.aborted_between(asked.fetch_offset, until);
+        let told = aborted.map(|aborted| {
+            let transaction = AbortedTransaction::default().with_producer_id(ProducerId(aborted.producer_id));
+            transaction.with_first_offset(aborted.first_offset)
+        });
+        told.collect()
+    });
+    Ok(Found { records, end_offset, last_stable_offset, start_offset, aborted })
 }
 
 fn partition_data(found: Result<Found, i16>, index: i32, version: i16) -> PartitionData {
@@ -153,7 +178,8 @@ fn partition_data(found: Result<Found, i16>, index: i32, version: i16) -> Partit
         Ok(found) => {
             let mut data = data
                 .with_high_watermark(found.end_offset)
-                .with_last_stable_offset(found.end_offset)
+                .with_last_stable_offset(found.last_stable_offset)
+                .with_aborted_transactions(found.aborted)
                 .with_records(Some(found.records));
             if version >= 5 {
                 data.log_start_offset = found.start_offset;

@@ -1,10 +1,13 @@
-//! The log of one partition: batches as they came, with base offset and leader epoch rewritten as a broker does.
+//! The log of one partition: batches as they came, with base offset and leader epoch rewritten as a broker does, and the end
+//! markers of transactions between them.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use bytes::{Bytes, BytesMut};
 
 use super::batch_decode::{ATTRIBUTE_LOG_APPEND_TIME, BatchHeader, CRC_START, RecordView, Records};
+use super::end_marker::EndMarker;
+use super::producer_state::{Aborted, ProducerStates};
 
 /// What a stored batch costs beside its bytes, so that many small batches count against the retention too.
 const BATCH_OVERHEAD_BYTES: usize = 96;
@@ -16,8 +19,15 @@ struct StoredBatch {
     bytes: Bytes,
 }
 
+impl StoredBatch {
+    fn is_control(&self) -> bool {
+        BatchHeader::read(&self.bytes).is_some_and(|header| header.is_control())
+    }
+}
+
 #[derive(Default)]
 pub(super) struct PartitionLog {
+    pub(super) producers: ProducerStates,
     batches: VecDeque<StoredBatch>,
     start_offset: i64,
     end_offset: i64,
@@ -95,16 +105,52 @@ impl PartitionLog {
             let crc = crc32c::crc32c(&bytes[CRC_START..]);
             bytes[17..21].copy_from_slice(&crc.to_be_bytes());
         }
-        self.stored_bytes += bytes.len() + BATCH_OVERHEAD_BYTES;
-        self.batches.push_back(StoredBatch {
-            base_offset,
-            last_offset,
-            max_timestamp: append_ms.unwrap_or(header.max_timestamp),
-            bytes: bytes.freeze(),
-        });
-        self.end_offset = last_offset + 1;
+        let max_timestamp = append_ms.unwrap_or(header.max_timestamp);
+        self.producers.appended(header, base_offset, max_timestamp);
+        self.store(StoredBatch { base_offset, last_offset, max_timestamp, bytes: bytes.freeze() });
         self.apply_retention(retention_bytes);
         base_offset
+    }
+
+    fn store(&mut self, batch: StoredBatch) {
+        self.stored_bytes += batch.bytes.len() + BATCH_OVERHEAD_BYTES;
+        self.end_offset = batch.last_offset + 1;
+        self.batches.push_back(batch);
+    }
+
+    /// Appends the marker that ends a producer's transaction here. It takes an offset of its own.
+    pub(super) fn append_marker(&mut self, marker: &EndMarker, leader_epoch: i32, wall_ms: i64) {
+        let base_offset = self.end_offset;
+        let bytes = marker.encode(base_offset, leader_epoch, wall_ms);
+        self.store(StoredBatch { base_offset, last_offset: base_offset, max_timestamp: wall_ms, bytes });
+        self.producers.marked(marker.producer_id, marker.producer_epoch, base_offset, marker.is_commit);
+    }
+
+    /// Loses everything from `offset` on, as a broker may that was no faithful replica. Whole batches go, so a little more may.
+    pub(super) fn truncate(&mut self, offset: i64) {
+        let kept = self.batch_index(offset);
+        for lost in self.batches.drain(kept..).rev() {
+            self.stored_bytes -= lost.bytes.len() + BATCH_OVERHEAD_BYTES;
+            self.end_offset = lost.base_offset;
+        }
+        self.producers = ProducerStates::default();
+        for batch in &self.batches {
+            let Some(header) = BatchHeader::read(&batch.bytes) else { continue };
+            match EndMarker::of(&header, &batch.bytes) {
+                Some(marker) => self.producers.marked(
+                    marker.producer_id,
+                    marker.producer_epoch,
+                    batch.base_offset,
+                    marker.is_commit,
+                ),
+                None => self.producers.appended(&header, batch.base_offset, batch.max_timestamp),
+            }
+        }
+    }
+
+    /// The offset up to which a `read_committed` consumer reads: every transaction below is decided.
+    pub(super) fn last_stable_offset(&self) -> i64 {
+        self.producers.first_open_offset().map_or(self.end_offset, |offset| offset.max(self.start_offset))
     }
 
     /// Drops the oldest batches beyond the limit; the newest one always stays.
@@ -121,21 +167,45 @@ impl PartitionLog {
         self.batches.partition_point(|batch| batch.last_offset < offset)
     }
 
+    /// All data, whatever became of its transactions.
     pub(super) fn snapshot(&self, first_offset: i64) -> LogSnapshot {
-        let batches = self.batches.range(self.batch_index(first_offset)..).map(|batch| batch.bytes.clone()).collect();
-        LogSnapshot { batches, first_offset }
+        let batches = self.batches.range(self.batch_index(first_offset)..).filter(|batch| !batch.is_control());
+        LogSnapshot { batches: batches.map(|batch| batch.bytes.clone()).collect(), first_offset }
+    }
+
+    /// The data that a `read_committed` consumer gets.
+    pub(super) fn committed_snapshot(&self, first_offset: i64) -> LogSnapshot {
+        let until = self.last_stable_offset();
+        let mut aborted: BTreeMap<i64, Vec<Aborted>> = BTreeMap::new();
+        for transaction in self.producers.aborted_between(first_offset, until) {
+            aborted.entry(transaction.producer_id).or_default().push(transaction);
+        }
+        let is_aborted = |header: &BatchHeader| {
+            // The transactions of one producer follow each other, so the first that ends behind the batch is the only candidate.
+            let transactions = aborted.get(&header.producer_id).filter(|_| header.is_transactional());
+            transactions.is_some_and(|transactions| {
+                let index = transactions.partition_point(|aborted| aborted.last_offset < header.base_offset);
+                transactions.get(index).is_some_and(|aborted| aborted.first_offset <= header.base_offset)
+            })
+        };
+        let batches = self.batches.range(self.batch_index(first_offset)..);
+        let committed = batches.take_while(|batch| batch.base_offset < until).filter(|batch| {
+            BatchHeader::read(&batch.bytes).is_some_and(|header| !header.is_control() && !is_aborted(&header))
+        });
+        LogSnapshot { batches: committed.map(|batch| batch.bytes.clone()).collect(), first_offset }
     }
 
     pub(super) fn record_at(&self, offset: i64) -> Option<StoredRecord> {
-        let batch = self.batches.get(self.batch_index(offset))?;
+        let batch = self.batches.get(self.batch_index(offset)).filter(|batch| !batch.is_control())?;
         Records::new(&batch.bytes)?.find(|record| record.offset == offset).map(StoredRecord::from)
     }
 
-    /// Whole batches from the one that holds `offset`, up to `max_bytes`; the first comes whatever its size if `at_least_one`.
-    pub(super) fn read(&self, offset: i64, max_bytes: usize, at_least_one: bool) -> Bytes {
+    /// Whole batches from the one that holds `offset` to below `until`, up to `max_bytes`; the first comes whatever its size if
+    /// `at_least_one`.
+    pub(super) fn read(&self, offset: i64, until: i64, max_bytes: usize, at_least_one: bool) -> Bytes {
         let mut picked: Vec<&Bytes> = Vec::new();
         let mut total_len = 0usize;
-        for batch in self.batches.range(self.batch_index(offset)..) {
+        for batch in self.batches.range(self.batch_index(offset)..).take_while(|batch| batch.base_offset < until) {
             let is_owed = picked.is_empty() && at_least_one;
             if total_len.saturating_add(batch.bytes.len()) > max_bytes && !is_owed {
                 break;

@@ -1,6 +1,6 @@
 //! Produce v3-12, the request read by this file alone. Differences from Kafka: a partition named twice in one request is refused with
-//! INVALID_REQUEST both times (Kafka keeps one of the two in silence); acks=all waits for no replica; a producer id is accepted
-//! and not looked at; a transactional id likewise.
+//! INVALID_REQUEST both times (Kafka keeps one of the two in silence); acks=all waits for no replica; a v12 that
+//! finds the transaction before still ending is refused at once (Kafka tries again for 100 ms first).
 
 use kafka_protocol::messages::produce_response::{
     LeaderIdAndEpoch, NodeEndpoint, PartitionProduceResponse, TopicProduceResponse,
@@ -8,14 +8,18 @@ use kafka_protocol::messages::produce_response::{
 use kafka_protocol::messages::{BrokerId, ProduceResponse};
 use kafka_protocol::protocol::StrBytes;
 
-use super::batch_decode::check_batch;
+use super::admission::{Support, Target, for_produce};
+use super::batch_decode::{BatchHeader, check_batch};
 use super::cluster::Cluster;
 use super::code;
+use super::producer_state::Verdict;
 use super::reader::{ReadResult, Reader};
 use super::request::{Outcome, Request, topic_name};
 use super::topic::Partition;
+use super::transactions::Identity;
 
 struct ProduceRequest<'a> {
+    transactional_id: Option<&'a str>,
     acks: i16,
     topics: Vec<TopicData<'a>>,
 }
@@ -31,7 +35,7 @@ struct PartitionData<'a> {
 }
 
 fn read<'a>(body: &mut Reader<'a>) -> ReadResult<ProduceRequest<'a>> {
-    body.nullable_string()?; // transactional id
+    let transactional_id = body.nullable_string()?;
     let acks = body.i16()?;
     body.i32()?; // timeout_ms: nothing here waits for replicas
     let mut topics = Vec::new();
@@ -48,7 +52,7 @@ fn read<'a>(body: &mut Reader<'a>) -> ReadResult<ProduceRequest<'a>> {
     }
     body.tagged_fields()?;
     body.end()?;
-    Ok(ProduceRequest { acks, topics })
+    Ok(ProduceRequest { transactional_id, acks, topics })
 }
 
 /// The answer for one partition; an error leaves no offset.
@@ -63,6 +67,17 @@ struct Appended {
 }
 
 impl Appended {
+    fn accepted(base_offset: i64, log_append_time_ms: i64, log_start_offset: i64) -> Appended {
+        Appended {
+            error_code: code::NONE,
+            reason: None,
+            base_offset,
+            log_append_time_ms,
+            log_start_offset,
+            current_leader: None,
+        }
+    }
+
     fn refused(error_code: i16) -> Appended {
         Appended {
             error_code,
@@ -80,16 +95,18 @@ pub(super) fn handle(cluster: &mut Cluster, mut request: Request<'_>, injected: 
     cluster.stats.set_partition_count(produce.topics.iter().map(|topic| topic.partitions.len()).sum());
     mark_partitions_named_twice(cluster, &produce);
 
+    let refused_whole = transactional_refusal(&produce);
     let mut any_error = false;
     let mut leaders_told: Vec<i32> = Vec::new();
     let mut responses = Vec::with_capacity(produce.topics.len());
     for topic in &produce.topics {
         let mut partition_responses = Vec::with_capacity(topic.partitions.len());
         for data in &topic.partitions {
-            let appended = if matches!(produce.acks, -1..=1) {
-                append_unless_injected(cluster, &request, topic.name, data, injected)
-            } else {
-                Appended::refused(code::INVALID_REQUIRED_ACKS)
+            let place = Place { transactional_id: produce.transactional_id, topic: topic.name, data };
+            let appended = match refused_whole {
+                Some(error_code) if injected.is_none() => Appended::refused(error_code),
+                _ if !matches!(produce.acks, -1..=1) => Appended::refused(code::INVALID_REQUIRED_ACKS),
+                _ => append_unless_injected(cluster, &request, &place, injected),
             };
             any_error |= appended.error_code != code::NONE;
             leaders_told.extend(appended.current_leader.map(|(leader, _)| leader));
@@ -124,17 +141,36 @@ fn mark_partitions_named_twice(cluster: &mut Cluster, produce: &ProduceRequest<'
     }
 }
 
+/// Where one batch is to go.
+struct Place<'a> {
+    transactional_id: Option<&'a str>,
+    topic: &'a str,
+    data: &'a PartitionData<'a>,
+}
+
+/// What makes Kafka refuse a request with transactional batches as a whole.
+fn transactional_refusal(produce: &ProduceRequest<'_>) -> Option<i16> {
+    let batches = produce.topics.iter().flat_map(|topic| &topic.partitions).filter_map(|data| data.records);
+    let mut producers = batches.filter_map(BatchHeader::read).filter(BatchHeader::is_transactional);
+    let first = producers.next()?;
+    if produce.transactional_id.is_none() {
+        return Some(code::TRANSACTIONAL_ID_AUTHORIZATION_FAILED);
+    }
+    let is_other =
+        |other: BatchHeader| (other.producer_id, other.producer_epoch) != (first.producer_id, first.producer_epoch);
+    producers.any(is_other).then_some(code::INVALID_PRODUCER_ID_MAPPING)
+}
+
 fn append_unless_injected(
     cluster: &mut Cluster,
     request: &Request<'_>,
-    topic: &str,
-    data: &PartitionData<'_>,
+    place: &Place<'_>,
     injected: Option<i16>,
 ) -> Appended {
-    let Some(injected) = injected else { return append(cluster, request, topic, data) };
+    let Some(injected) = injected else { return append(cluster, request, place) };
     if matches!(injected, code::NOT_ENOUGH_REPLICAS_AFTER_APPEND | code::REQUEST_TIMED_OUT) {
         // A real broker answers these two after the append; an error of the append itself comes first.
-        let appended = append(cluster, request, topic, data);
+        let appended = append(cluster, request, place);
         if appended.error_code != code::NONE {
             return appended;
         }
@@ -142,14 +178,8 @@ fn append_unless_injected(
     Appended::refused(injected)
 }
 
-fn append(cluster: &mut Cluster, request: &Request<'_>, topic: &str, data: &PartitionData<'_>) -> Appended {
-    let (message_max_bytes, retention_bytes) =
-        (cluster.options.message_max_bytes, cluster.options.retention_bytes_per_partition);
-    let Some(known) = cluster.topics.get_mut(topic) else {
-        return Appended::refused(code::UNKNOWN_TOPIC_OR_PARTITION);
-    };
-    let append_ms = known.log_append_time.then_some(request.wall_ms);
-    let Some(partition) = known.partition_mut(data.index) else {
+fn append(cluster: &mut Cluster, request: &Request<'_>, place: &Place<'_>) -> Appended {
+    let Some(partition) = cluster.topics.get(place.topic).and_then(|topic| topic.partition(place.data.index)) else {
         return Appended::refused(code::UNKNOWN_TOPIC_OR_PARTITION);
     };
     if partition.named_twice {
@@ -158,8 +188,8 @@ fn append(cluster: &mut Cluster, request: &Request<'_>, topic: &str, data: &Part
     if partition.leader != Some(request.broker) {
         return not_leader(partition);
     }
-    let batch = data.records.unwrap_or(&[]);
-    if batch.len() > message_max_bytes {
+    let batch = place.data.records.unwrap_or(&[]);
+    if batch.len() > cluster.options.message_max_bytes {
         return Appended::refused(code::MESSAGE_TOO_LARGE);
     }
     let header = match check_batch(batch) {
@@ -168,15 +198,59 @@ fn append(cluster: &mut Cluster, request: &Request<'_>, topic: &str, data: &Part
             return Appended { reason: Some(refusal.reason), ..Appended::refused(refusal.error_code) };
         }
     };
-    let base_offset = partition.log.append(batch, &header, partition.leader_epoch, append_ms, retention_bytes);
-    let appended = Appended {
-        error_code: code::NONE,
-        reason: None,
-        base_offset,
-        log_append_time_ms: append_ms.unwrap_or(-1),
-        log_start_offset: partition.log.start_offset(),
-        current_leader: None,
+    if header.is_transactional() {
+        if let Err(error_code) = admit(cluster, request, place, &header) {
+            return Appended::refused(error_code);
+        }
+    }
+    append_checked(cluster, request, place, &header)
+}
+
+/// Makes sure that the partition belongs to the batch's transaction, unless it has records of it already.
+fn admit(cluster: &mut Cluster, request: &Request<'_>, place: &Place<'_>, header: &BatchHeader) -> Result<(), i16> {
+    let client = Identity { producer_id: header.producer_id, epoch: header.producer_epoch };
+    let support = Support::of_produce(request.api_version);
+    let (topic, index) = (place.topic, place.data.index);
+    let known = cluster.topics.get_mut(topic).and_then(|topic| topic.partition_mut(index));
+    let producers = &mut known.ok_or(code::UNKNOWN_TOPIC_OR_PARTITION)?.log.producers;
+    if producers.has_open_transaction(client.producer_id, client.epoch) {
+        return Ok(());
+    }
+    if producers.is_older_epoch(client.producer_id, client.epoch) {
+        return Err(code::INVALID_PRODUCER_EPOCH);
+    }
+    if support == Support::Add || cluster.transactions.verifies {
+        producers.verifying(header, support == Support::Add);
+    }
+    let transactional_id = place.transactional_id.unwrap_or_default();
+    let admitted = cluster.admit(transactional_id, client, Target::Partition(topic, index), support);
+    admitted.map_err(|error_code| for_produce(error_code, support))
+}
+
+fn append_checked(cluster: &mut Cluster, request: &Request<'_>, place: &Place<'_>, header: &BatchHeader) -> Appended {
+    let retention_bytes = cluster.options.retention_bytes_per_partition;
+    let known = cluster.topics.get_mut(place.topic);
+    let append_ms = known.as_ref().is_some_and(|topic| topic.log_append_time).then_some(request.wall_ms);
+    let Some(partition) = known.and_then(|topic| topic.partition_mut(place.data.index)) else {
+        return Appended::refused(code::UNKNOWN_TOPIC_OR_PARTITION);
     };
+    let batch = place.data.records.unwrap_or(&[]);
+    let log_start_offset = partition.log.start_offset();
+    let appended = match partition.log.producers.check(header, cluster.unknown_producer) {
+        // Kafka tells the log's start with the errors of sequences and epochs, and with no other.
+        Err(error_code) => return Appended { log_start_offset, ..Appended::refused(error_code) },
+        // As in Kafka, the time is that of the first append, even where records keep their own.
+        Ok(Verdict::Duplicate { base_offset, timestamp_ms }) => {
+            return Appended::accepted(base_offset, timestamp_ms, log_start_offset);
+        }
+        Ok(Verdict::Append) => {
+            let base_offset = partition.log.append(batch, header, partition.leader_epoch, append_ms, retention_bytes);
+            Appended::accepted(base_offset, append_ms.unwrap_or(-1), partition.log.start_offset())
+        }
+    };
+    if appended.log_start_offset != log_start_offset {
+        partition.log.producers.start_moved(appended.log_start_offset, cluster.unknown_producer);
+    }
     cluster.stats.batches_appended += 1;
     cluster.stats.records_appended += u64::from(header.records_count.unsigned_abs());
     cluster.stats.bytes_appended += batch.len() as u64;

@@ -10,7 +10,10 @@ use super::cluster::Cluster;
 use super::faults::Fault;
 use super::reader::{Malformed, ReadResult, Reader};
 use super::stats::RequestSeen;
-use super::{api_key, api_versions, code, fetch, list_offsets, metadata, produce};
+use super::{
+    add_to_txn, api_key, api_versions, code, end_txn, fetch, find_coordinator, group_offsets, init_producer_id,
+    list_offsets, metadata, produce, txn_offset_commit,
+};
 
 /// What becomes of one request.
 #[derive(Debug, PartialEq, Eq)]
@@ -55,12 +58,20 @@ pub(super) struct ApiRange {
 }
 
 /// Produce is announced from 0, as Kafka 4 does: older librdkafka takes a higher minimum for a broker it cannot talk to.
-pub(super) const API_RANGES: [ApiRange; 5] = [
+pub(super) const API_RANGES: [ApiRange; 13] = [
     ApiRange { api_key: api_key::PRODUCE, min_announced: 0, min: 3, max: 12, first_flexible: 9 },
     ApiRange { api_key: api_key::FETCH, min_announced: 4, min: 4, max: 12, first_flexible: 12 },
     ApiRange { api_key: api_key::LIST_OFFSETS, min_announced: 1, min: 1, max: 7, first_flexible: 6 },
     ApiRange { api_key: api_key::METADATA, min_announced: 0, min: 0, max: 12, first_flexible: 9 },
     ApiRange { api_key: api_key::API_VERSIONS, min_announced: 0, min: 0, max: 3, first_flexible: 3 },
+    ApiRange { api_key: api_key::INIT_PRODUCER_ID, min_announced: 0, min: 0, max: 5, first_flexible: 2 },
+    ApiRange { api_key: api_key::FIND_COORDINATOR, min_announced: 0, min: 0, max: 5, first_flexible: 3 },
+    ApiRange { api_key: api_key::ADD_PARTITIONS_TO_TXN, min_announced: 0, min: 0, max: 3, first_flexible: 3 },
+    ApiRange { api_key: api_key::ADD_OFFSETS_TO_TXN, min_announced: 0, min: 0, max: 4, first_flexible: 3 },
+    ApiRange { api_key: api_key::END_TXN, min_announced: 0, min: 0, max: 5, first_flexible: 3 },
+    ApiRange { api_key: api_key::TXN_OFFSET_COMMIT, min_announced: 0, min: 0, max: 5, first_flexible: 3 },
+    ApiRange { api_key: api_key::OFFSET_COMMIT, min_announced: 2, min: 2, max: 8, first_flexible: 8 },
+    ApiRange { api_key: api_key::OFFSET_FETCH, min_announced: 1, min: 1, max: 8, first_flexible: 6 },
 ];
 
 impl ApiRange {
@@ -117,6 +128,14 @@ fn answer(cluster: &mut Cluster, now: Time, wall_ms: i64, broker: i32, frame: &[
                 api_key::FETCH => fetch::handle(cluster, request, injected)?,
                 api_key::LIST_OFFSETS => list_offsets::handle(cluster, request, injected)?,
                 api_key::METADATA => metadata::handle(cluster, request, injected)?,
+                api_key::INIT_PRODUCER_ID => init_producer_id::handle(cluster, request, injected)?,
+                api_key::FIND_COORDINATOR => find_coordinator::handle(cluster, request, injected)?,
+                api_key::ADD_PARTITIONS_TO_TXN => add_to_txn::handle_partitions(cluster, request, injected)?,
+                api_key::ADD_OFFSETS_TO_TXN => add_to_txn::handle_offsets(cluster, request, injected)?,
+                api_key::END_TXN => end_txn::handle(cluster, request, injected)?,
+                api_key::TXN_OFFSET_COMMIT => txn_offset_commit::handle(cluster, request, injected)?,
+                api_key::OFFSET_COMMIT => group_offsets::handle_commit(cluster, request, injected)?,
+                api_key::OFFSET_FETCH => group_offsets::handle_fetch(cluster, request, injected)?,
                 _ => api_versions::handle(cluster, request, injected)?,
             }
         }

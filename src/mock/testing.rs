@@ -2,6 +2,7 @@
 
 use bytes::{Bytes, BytesMut};
 use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
+use kafka_protocol::messages::produce_response::PartitionProduceResponse;
 use kafka_protocol::messages::{ProduceRequest, ProduceResponse, RequestHeader, ResponseHeader, TopicName};
 use kafka_protocol::protocol::{Decodable, Encodable, HeaderVersion, StrBytes};
 use kafka_protocol::records::{
@@ -42,6 +43,28 @@ pub(crate) fn encode_batch(records: &[Record]) -> Vec<u8> {
     let options = RecordEncodeOptions { version: 2, compression: Compression::None };
     RecordBatchEncoder::encode(&mut bytes, records, &options).unwrap();
     bytes.to_vec()
+}
+
+/// A batch of `count` records of an idempotent producer.
+pub(crate) fn idempotent_batch(producer_id: i64, epoch: i16, sequence: i32, count: i32) -> Vec<u8> {
+    stamped_batch(producer_id, epoch, sequence, count, false)
+}
+
+pub(crate) fn transactional_batch(producer_id: i64, epoch: i16, sequence: i32, count: i32) -> Vec<u8> {
+    stamped_batch(producer_id, epoch, sequence, count, true)
+}
+
+fn stamped_batch(producer_id: i64, epoch: i16, sequence: i32, count: i32, transactional: bool) -> Vec<u8> {
+    let values: Vec<String> = (0..count).map(|index| format!("{producer_id}/{epoch}/{sequence}+{index}")).collect();
+    let mut bytes = batch(&values.iter().map(String::as_str).collect::<Vec<_>>());
+    // At fixed places, so that a sequence that wraps inside the batch needs no encoder that knows how.
+    bytes[43..51].copy_from_slice(&producer_id.to_be_bytes());
+    bytes[51..53].copy_from_slice(&epoch.to_be_bytes());
+    bytes[53..57].copy_from_slice(&sequence.to_be_bytes());
+    bytes[22] |= if transactional { 0x10 } else { 0 };
+    let crc = crc32c::crc32c(&bytes[21..]);
+    bytes[17..21].copy_from_slice(&crc.to_be_bytes());
+    bytes
 }
 
 /// A batch of one record per value, with keys k0, k1, …
@@ -136,8 +159,18 @@ where
 
 /// Error code and base offset of a Produce v9 of one batch to one partition with acks=all.
 pub(crate) fn produce(cluster: &mut Cluster, broker: i32, topic: &str, partition: i32, batch: &[u8]) -> (i16, i64) {
+    let answered = produce_response(cluster, broker, topic, partition, batch);
+    (answered.error_code, answered.base_offset)
+}
+
+pub(crate) fn produce_response(
+    cluster: &mut Cluster,
+    broker: i32,
+    topic: &str,
+    partition: i32,
+    batch: &[u8],
+) -> PartitionProduceResponse {
     let body = produce_request(-1, &[(topic, partition, batch)]);
-    let answered: ProduceResponse = ask(cluster, broker, api_key::PRODUCE, 9, &body);
-    let partition = &answered.responses[0].partition_responses[0];
-    (partition.error_code, partition.base_offset)
+    let mut answered: ProduceResponse = ask(cluster, broker, api_key::PRODUCE, 9, &body);
+    answered.responses.remove(0).partition_responses.remove(0)
 }

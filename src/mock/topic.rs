@@ -9,11 +9,11 @@ pub(super) struct Partition {
     /// The test has taken the leader away: no election gives it back.
     pub(super) held_leaderless: bool,
     pub(super) replicas: Vec<i32>,
+    /// With what the broker remembers of producers: like the log, it is there for every leader.
     pub(super) log: PartitionLog,
     /// The Produce request that named this partition last, and whether it did so twice.
     pub(super) named_by: u64,
     pub(super) named_twice: bool,
-    // What the broker remembers of producer ids, their epochs and last five batches belongs here, per partition.
 }
 
 impl Partition {

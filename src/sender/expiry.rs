@@ -7,6 +7,7 @@ use super::produce::c_text;
 use super::timers::Timer;
 use super::{Action, Sender};
 use crate::accumulator::{NO_LEADER, Orphan, Topic};
+use crate::config::{OnFailure, OnInDoubtTimeout};
 use crate::error::Status;
 use crate::reports::{FinishedBatch, Persisted, Phase};
 use crate::time::{Micros, Time};
@@ -24,21 +25,24 @@ impl Sender {
     pub(super) fn expire_partition(&mut self, now: Time, dense: u32) {
         self.partitions[dense as usize].deadline_armed = Time::NEVER;
         let memory = self.accumulator.memory.clone();
+        let hold = self.holds();
         let state = &mut self.partitions[dense as usize];
         let mut waiting = Vec::new();
         let mut kept = std::mem::take(&mut state.retries);
         while let Some(taken) = kept.pop_front() {
-            if taken.batch.deadline <= now {
+            if taken.batch.deadline <= now && !(hold && taken.in_doubt) {
                 waiting.push(taken);
             } else {
                 state.retries.push_back(taken);
             }
         }
         waiting.extend(state.shared().take_expired(&memory, now).into_iter().map(Taken::new));
-        let in_flight = self.take_in_flight(dense, |taken| taken.batch.deadline <= now);
-        for (taken, queued) in in_send_order(in_flight, waiting, false, true) {
+        let in_flight = self.take_in_flight(dense, |taken| taken.batch.deadline <= now && !hold);
+        let expired = in_send_order(in_flight, waiting, false, true);
+        for (taken, queued) in expired {
             self.fail_expired(now, dense, taken, queued);
         }
+        self.stop_partitions(now);
         self.leave_leaderless(dense);
         self.rearm_deadline(dense);
         self.after_outcome(now, dense);
@@ -58,6 +62,7 @@ impl Sender {
                 {
                     // Even a request that is still being written may be written whole after this.
                     taken.in_doubt = true;
+                    taken.reached_broker = true;
                     out.push(taken);
                 }
             }
@@ -65,11 +70,23 @@ impl Sender {
         out
     }
 
+    /// `on.in.doubt.timeout=hold`: what may be in the log does not expire; a broker decides, or closing does.
+    fn holds(&self) -> bool {
+        self.idempotence.is_on && self.config.on_in_doubt_timeout == OnInDoubtTimeout::Hold
+    }
+
+    pub(super) fn is_held(&self, taken: &Taken) -> bool {
+        taken.in_doubt && self.holds()
+    }
+
     fn rearm_deadline(&mut self, dense: u32) {
         let state = &self.partitions[dense as usize];
+        let hold = self.holds();
         let mut next = state.shared().earliest_deadline().unwrap_or(Time::NEVER);
-        next = state.retries.iter().map(|taken| taken.batch.deadline).fold(next, Time::min);
+        let counted = state.retries.iter().filter(|taken| !(hold && taken.in_doubt));
+        next = counted.map(|taken| taken.batch.deadline).fold(next, Time::min);
         if state.in_flight > 0
+            && !hold
             && let Some(connection) = self.brokers.get(&state.sent_to).and_then(|broker| broker.connection.as_ref())
         {
             for request in &connection.requests {
@@ -172,6 +189,86 @@ impl Sender {
         }
     }
 
+    /// `on.failure=stop-partition`: a batch of the partition failed.
+    pub(super) fn note_failure(&mut self, dense: u32, failed: u64, status: Status) {
+        let by_application =
+            [Status::PURGED, Status::CLOSED, Status::INTERNAL, Status::EARLIER_FAILED, Status::TRANSACTION_ABORTED];
+        if self.config.on_failure == OnFailure::StopPartition && !by_application.contains(&status) {
+            self.stopped.push((dense, failed));
+        }
+    }
+
+    /// Carries out what failures have brought about, before anything else is sent.
+    pub(super) fn stop_partitions(&mut self, now: Time) {
+        while let Some((dense, failed)) = self.stopped.pop() {
+            self.stop_partition(now, dense, failed);
+        }
+    }
+
+    /// Everything accepted for the partition behind the failed batch fails with it.
+    fn stop_partition(&mut self, now: Time, dense: u32, failed: u64) {
+        let memory = self.accumulator.memory.clone();
+        let state = &mut self.partitions[dense as usize];
+        let (behind, before) = std::mem::take(&mut state.retries).into_iter().partition(|t| t.batch.id > failed);
+        state.retries = before;
+        let behind: std::collections::VecDeque<Taken> = behind;
+        let mut waiting: Vec<Taken> = behind.into();
+        waiting.extend(state.shared().take_expired(&memory, Time::NEVER).into_iter().map(Taken::new));
+        let in_flight = self.take_in_flight(dense, |taken| taken.batch.id > failed);
+        for (mut taken, phase) in in_send_order(in_flight, waiting, Phase::InFlight, Phase::Queued) {
+            taken.cause = Some(c"an earlier record of the partition failed (on.failure=stop-partition)".into());
+            let ending = Ending::without_answer(Status::EARLIER_FAILED, taken.in_doubt, phase);
+            self.finish(now, dense, taken, ending);
+        }
+        self.leave_leaderless(dense);
+    }
+
+    /// Everything that waits in the partition fails. While something is in flight nothing does: reports keep their order,
+    /// and what is asked for next hears the same.
+    pub(super) fn fail_queued(&mut self, now: Time, dense: u32, status: Status, cause: &str) {
+        let memory = self.accumulator.memory.clone();
+        let state = &mut self.partitions[dense as usize];
+        if state.in_flight > 0 {
+            return;
+        }
+        let mut waiting: Vec<Taken> = state.retries.drain(..).collect();
+        waiting.extend(state.shared().take_expired(&memory, Time::NEVER).into_iter().map(Taken::new));
+        for mut taken in waiting {
+            taken.cause = c_text(cause);
+            let ending = Ending::without_answer(status, taken.in_doubt, Phase::Queued);
+            self.finish(now, dense, taken, ending);
+        }
+        self.leave_leaderless(dense);
+    }
+
+    /// The whole topic is forbidden: what else is queued for it would only hear the same.
+    pub(super) fn fail_topic(&mut self, now: Time, dense: u32, status: Status, cause: &str) {
+        let topic = self.partitions[dense as usize].topic.id;
+        let partitions = self.cluster.topics.get(&topic).map_or_else(Vec::new, |state| state.partitions.clone());
+        for other in partitions {
+            self.fail_queued(now, other, status, cause);
+        }
+    }
+
+    /// The producer cannot go on: nothing is accepted any more, and every record gets its report.
+    pub(super) fn fail_for_good(&mut self, now: Time, status: Status, text: &str) {
+        if self.accumulator.fatal().is_some() {
+            return;
+        }
+        let status = if status.is_fatal() { status } else { Status::FATAL };
+        self.reports.log(2, "PRODUCER", || format!("{text}; the producer cannot go on: close it and make a new one"));
+        self.accumulator.fail(status, text);
+        self.fail_where(now, true, true, status, text);
+    }
+
+    /// A record that was being accepted while the producer failed for good.
+    pub(super) fn sweep_after_failure(&mut self, now: Time) {
+        if let Some(fatal) = self.accumulator.fatal() {
+            let (status, text) = (fatal.status, fatal.message.clone());
+            self.fail_where(now, true, true, status, &text);
+        }
+    }
+
     /// `producer_purge`.
     pub(super) fn purge(&mut self, now: Time, queued: bool, in_flight: bool) {
         self.fail_where(now, queued, in_flight, Status::PURGED, "purged by the application");
@@ -189,7 +286,7 @@ impl Sender {
         self.finished = true;
     }
 
-    fn fail_where(&mut self, now: Time, queued: bool, in_flight: bool, status: Status, cause: &str) {
+    pub(super) fn fail_where(&mut self, now: Time, queued: bool, in_flight: bool, status: Status, cause: &str) {
         let memory = self.accumulator.memory.clone();
         for dense in 0..self.partitions.len() as u32 {
             let mut waiting = Vec::new();

@@ -1,8 +1,21 @@
-//! The producer id and epoch that batches carry, and where they come from.
+//! The producer id and epoch that batches carry: where they come from, when a new epoch begins, and when a partition takes
+//! it on (transactions.md 3.1 to 3.3).
+
+use std::collections::BTreeSet;
 
 use super::Sender;
+use super::connection::Kind;
+use super::frame::Frame;
+use super::outcome::Ending;
+use super::partition::Taken;
+use super::produce::c_text;
+use super::timers::Timer;
 use crate::config::Config;
-use crate::time::Time;
+use crate::error::Status;
+use crate::reports::Phase;
+use crate::time::{Micros, Time};
+use crate::wire::header::Api;
+use crate::wire::transactions::{decode_init_producer_id, encode_init_producer_id};
 
 /// Who wrote a batch, to a broker.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -11,35 +24,267 @@ pub struct Identity {
     pub epoch: i16,
 }
 
-pub struct Idempotence {}
+/// The last epoch of a producer id. Brokers refuse the one after it as old; with it, a new id is asked for.
+pub const EPOCH_MAX: i16 = 32_766;
+
+const COORDINATOR_LOAD_IN_PROGRESS: i16 = 14;
+const TRANSACTIONAL_ID_AUTHORIZATION_FAILED: i16 = 53;
+const CLUSTER_AUTHORIZATION_FAILED: i16 = 31;
+const UNSUPPORTED_VERSION: i16 = 35;
+
+pub struct Idempotence {
+    /// `enable.idempotence`.
+    pub is_on: bool,
+    /// A transactional producer gets its id from its coordinator, and its epochs too.
+    is_transactional: bool,
+    current: Option<Identity>,
+    /// A request for an id is under way.
+    is_asked: bool,
+    /// Back-off between requests, and its exponent.
+    not_before: Time,
+    failures: u32,
+    /// Partitions that have something to send and wait for an id.
+    waiting: BTreeSet<u32>,
+}
 
 impl Idempotence {
-    pub fn new(_config: &Config) -> Idempotence {
-        Idempotence {}
+    pub fn new(config: &Config) -> Idempotence {
+        Idempotence {
+            is_on: config.enable_idempotence,
+            is_transactional: config.transactional_id.is_some(),
+            current: None,
+            is_asked: false,
+            not_before: Time::ZERO,
+            failures: 0,
+            waiting: BTreeSet::new(),
+        }
+    }
+
+    /// The identity after `used`, which a partition cannot go on with: the current one if that is another already, else
+    /// the next epoch. `None`: a new producer id is needed first.
+    fn next_after(&mut self, used: Option<Identity>) -> Option<Identity> {
+        let current = self.current?;
+        if used == Some(current) {
+            self.current = (current.epoch < EPOCH_MAX).then(|| Identity { epoch: current.epoch + 1, ..current });
+        }
+        self.current
     }
 }
 
 impl Sender {
     /// A new identity is current: each partition takes it on when nothing of it is undecided.
-    pub(super) fn adopt_identity(&mut self, _now: Time, _identity: Identity) {}
+    pub(super) fn adopt_identity(&mut self, now: Time, identity: Identity) {
+        self.idempotence.current = Some(identity);
+        self.idempotence.failures = 0;
+        for dense in std::mem::take(&mut self.idempotence.waiting) {
+            self.mark_ready(now, dense);
+        }
+    }
 
     /// The current identity.
     pub(super) fn identity(&self) -> Option<Identity> {
-        None
+        self.idempotence.current
+    }
+
+    /// Whether the partition's next batch can be numbered. Takes on the current identity where that is due, and begins a
+    /// new epoch where a batch that was given up has left a hole in the sequences.
+    pub(super) fn may_number(&mut self, now: Time, dense: u32) -> bool {
+        if !self.idempotence.is_on {
+            return true;
+        }
+        let state = &self.partitions[dense as usize];
+        let used = state.sequences.identity();
+        if state.sequences.is_refused() && state.in_flight == 0 && !self.idempotence.is_transactional {
+            self.report_in_doubt(now, dense);
+        }
+        // While a batch may be in the log its numbers stand: it is sent with them until the broker decides. The others
+        // are certainly not in the log, so that they may be numbered anew.
+        let state = &self.partitions[dense as usize];
+        let all_definite = state.in_flight == 0 && !state.retries.iter().any(|taken| taken.in_doubt);
+        let hole = state.sequences.has_hole();
+        if hole && !self.idempotence.is_transactional && all_definite {
+            let next = self.idempotence.next_after(used);
+            let label = state.label();
+            self.reports.log(5, "PARTITION", || match next {
+                Some(next) if Some(next) != used => {
+                    format!(
+                        "{label}: a batch is missing from the sequence; going on with producer epoch {}",
+                        next.epoch
+                    )
+                }
+                _ => format!("{label}: a batch is missing from the sequence; going on with a new producer id"),
+            });
+        }
+        let Some(current) = self.idempotence.current else {
+            self.idempotence.waiting.insert(dense);
+            self.drive_producer_id(now);
+            return false;
+        };
+        let state = &mut self.partitions[dense as usize];
+        if used != Some(current) && ((hole && all_definite) || state.sequences.is_settled()) {
+            // The first sequence of an epoch is 0; only where a broker knows nothing of the producer it may be another.
+            let first = if used.is_none() { self.config.test_first_sequence } else { 0 };
+            state.sequences.adopt(current, first);
+            for taken in &mut state.retries {
+                taken.forget_number();
+            }
+        }
+        // With a hole, what is in doubt is tried again under its old number; nothing new is.
+        state.sequences.identity().is_some() && (!state.sequences.has_hole() || !state.retries.is_empty())
+    }
+
+    /// The partition gets a new epoch though batches of it may be in the log. Under new numbers they could be written twice,
+    /// so they end here, in doubt (R3).
+    fn report_in_doubt(&mut self, now: Time, dense: u32) {
+        let state = &mut self.partitions[dense as usize];
+        let (in_doubt, definite) = std::mem::take(&mut state.retries).into_iter().partition(|taken| taken.in_doubt);
+        state.retries = definite;
+        let in_doubt: std::collections::VecDeque<Taken> = in_doubt;
+        for mut taken in in_doubt {
+            let text =
+                "the broker refuses the sequence, and an earlier attempt, whose answer was lost, may be in the log";
+            taken.cause = c_text(&match &taken.cause {
+                Some(last) => format!("{text}; last: {}", last.to_string_lossy()),
+                None => text.to_owned(),
+            });
+            let ending = Ending::without_answer(Status::OUT_OF_ORDER_SEQUENCE_NUMBER, true, Phase::Answered);
+            self.finish(now, dense, taken, ending);
+        }
     }
 
     /// Asks for a producer id when one is needed and nobody has been asked.
-    pub(super) fn drive_producer_id(&mut self, _now: Time) {}
+    pub(super) fn drive_producer_id(&mut self, now: Time) {
+        let idempotence = &self.idempotence;
+        let wanted = idempotence.is_on
+            && !idempotence.is_transactional
+            && idempotence.current.is_none()
+            && !idempotence.is_asked
+            && !self.finished;
+        if !wanted {
+            return;
+        }
+        if now < idempotence.not_before {
+            self.timers.arm(Timer::ProducerId, idempotence.not_before);
+            return;
+        }
+        let ready = self.brokers.values().filter(|broker| broker.is_ready());
+        let connections = ready.filter_map(|broker| Some((broker.id, broker.connection.as_ref()?)));
+        let Some((id, connection)) = connections.min_by_key(|(_, connection)| connection.in_flight()) else {
+            // Nobody is connected: whoever waits for an id has its leader connected to, and asks there.
+            for dense in std::mem::take(&mut self.idempotence.waiting) {
+                self.mark_ready(now, dense);
+            }
+            return;
+        };
+        let version = match connection.versions.choose(Api::InitProducerId) {
+            Ok(version) => version,
+            Err(why) => {
+                let label = self.brokers.get(&id).map_or_else(String::new, |broker| broker.label());
+                let text = format!("{label}: {why}; enable.idempotence=false does without it");
+                self.producer_id_refused(now, Status::UNSUPPORTED_BROKER, &text);
+                return;
+            }
+        };
+        self.idempotence.is_asked = true;
+        let client_id = self.config.client_id.clone();
+        let deadline = now + Micros::from_ms(self.config.request_timeout_ms);
+        self.write(now, id, version, Kind::ProducerId, deadline, |correlation_id| {
+            Frame::plain(encode_init_producer_id(version, correlation_id, &client_id, None, i32::MAX, -1, -1))
+        });
+    }
 
-    pub(super) fn handle_producer_id(
-        &mut self,
-        _now: Time,
-        _id: i32,
-        _version: i16,
-        _body: &[u8],
-    ) -> Result<(), String> {
+    pub(super) fn handle_producer_id(&mut self, now: Time, id: i32, version: i16, body: &[u8]) -> Result<(), String> {
+        self.idempotence.is_asked = false;
+        let answer = decode_init_producer_id(version, body)
+            .map_err(|error| format!("its InitProducerId response cannot be read: {error}"));
+        let answer = match answer {
+            Ok(answer) => answer,
+            Err(text) => {
+                self.producer_id_backoff(now);
+                return Err(text);
+            }
+        };
+        self.throttle(now, id, answer.throttle_time_ms);
+        let label = self.brokers.get(&id).map_or_else(String::new, |broker| broker.label());
+        let status = Status(i32::from(answer.error_code));
+        match answer.error_code {
+            0 if answer.producer_id >= 0 && answer.producer_epoch >= 0 => {
+                let identity = Identity { id: answer.producer_id, epoch: answer.producer_epoch };
+                self.reports.log(7, "IDEMPOTENCE", || format!("{label}: producer id {}", identity.id));
+                self.adopt_identity(now, identity);
+            }
+            CLUSTER_AUTHORIZATION_FAILED | TRANSACTIONAL_ID_AUTHORIZATION_FAILED | UNSUPPORTED_VERSION => {
+                let text = format!(
+                    "{label}: no producer id: {}: {} (the right needed is IDEMPOTENT_WRITE on the cluster, or WRITE on a \
+                     topic; enable.idempotence=false does without)",
+                    status.name(),
+                    status.text()
+                );
+                self.producer_id_refused(now, status, &text);
+            }
+            code => {
+                if code != COORDINATOR_LOAD_IN_PROGRESS {
+                    self.reports.log(5, "IDEMPOTENCE", || {
+                        format!("{label}: no producer id yet: {}: {}", status.name(), status.text())
+                    });
+                }
+                self.producer_id_backoff(now);
+            }
+        }
         Ok(())
     }
 
-    pub(super) fn producer_id_lost(&mut self, _now: Time) {}
+    /// The connection ended before the answer came.
+    pub(super) fn producer_id_lost(&mut self, now: Time) {
+        self.idempotence.is_asked = false;
+        self.producer_id_backoff(now);
+    }
+
+    fn producer_id_backoff(&mut self, now: Time) {
+        self.idempotence.failures += 1;
+        let (first, most) = (self.config.retry_backoff_ms, self.config.retry_backoff_max_ms);
+        self.idempotence.not_before = now + self.random.backoff(first, most, self.idempotence.failures);
+        self.timers.arm(Timer::ProducerId, self.idempotence.not_before);
+    }
+
+    /// No id will be given for the reason of `text`, which somebody has to put right: what waits for one fails, and what is
+    /// sent later asks again.
+    fn producer_id_refused(&mut self, now: Time, status: Status, text: &str) {
+        self.reports.log(3, "IDEMPOTENCE", || text.to_owned());
+        let waiting = std::mem::take(&mut self.idempotence.waiting);
+        self.producer_id_backoff(now);
+        for dense in waiting {
+            self.fail_queued(now, dense, status, text);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at_epoch(epoch: i16) -> Idempotence {
+        let mut idempotence = Idempotence::new(&Config { enable_idempotence: true, ..Config::default() });
+        idempotence.current = Some(Identity { id: 5, epoch });
+        idempotence
+    }
+
+    #[test]
+    fn a_bump_is_made_once_for_all_partitions_that_need_it() {
+        let mut idempotence = at_epoch(3);
+        let used = idempotence.current;
+        let next = Some(Identity { id: 5, epoch: 4 });
+        assert_eq!(idempotence.next_after(used), next);
+        assert_eq!(idempotence.next_after(used), next, "another partition joins the same epoch");
+        assert_eq!(idempotence.next_after(next), Some(Identity { id: 5, epoch: 5 }));
+    }
+
+    #[test]
+    fn after_the_last_epoch_comes_a_new_producer_id_and_never_epoch_zero_of_the_old_one() {
+        let mut idempotence = at_epoch(EPOCH_MAX - 1);
+        let last = idempotence.next_after(idempotence.current);
+        assert_eq!(last, Some(Identity { id: 5, epoch: EPOCH_MAX }));
+        assert_eq!(idempotence.next_after(last), None);
+        assert_eq!(idempotence.current, None);
+    }
 }

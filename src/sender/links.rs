@@ -252,15 +252,10 @@ impl Sender {
             let request_written = request.end <= written;
             let (parts, answered) = match request.kind {
                 Kind::Produce { parts, answered } => (parts, answered),
-                Kind::ProducerId => {
-                    self.producer_id_lost(now);
+                other => {
+                    self.request_lost(now, id, other, request_written, &reason);
                     continue;
                 }
-                Kind::Coordinator(coordinator) => {
-                    self.coordinator_request_lost(now, id, coordinator, request_written, &reason);
-                    continue;
-                }
-                Kind::ApiVersions | Kind::Metadata => continue,
             };
             for part in parts {
                 let outcome = if !answered && request_written {
@@ -283,6 +278,16 @@ impl Sender {
             self.ensure_connected(now, id);
         }
         self.drive_metadata(now);
+    }
+
+    /// A request other than produce whose answer will not come.
+    pub(super) fn request_lost(&mut self, now: Time, id: i32, kind: Kind, written: bool, reason: &str) {
+        match kind {
+            Kind::ProducerId => self.producer_id_lost(now),
+            Kind::Coordinator(request) => self.coordinator_request_lost(now, id, request, written, reason),
+            // Metadata is asked for elsewhere; a connection that greets again asks for versions again.
+            Kind::Produce { .. } | Kind::ApiVersions | Kind::Metadata => {}
+        }
     }
 
     /// A broker's timer: whatever is due of reconnecting, request deadlines, throttling and idleness.

@@ -1,28 +1,37 @@
 //! Carrying out verdicts: done, again, in smaller batches, or failed. Every batch passes `finish` exactly once.
 
+use std::ffi::CStr;
+
 use super::Sender;
 use super::connection::Part;
 use super::partition::Taken;
 use super::produce::c_text;
 use super::timers::Timer;
-use super::verdict::{BatchFacts, InLog, Outcome, Verdict, decide};
+use super::verdict::{BatchFacts, Guard, InLog, Outcome, Pause, Verdict, decide};
 use crate::accumulator::{ParkedRecord, Topic};
+use crate::config::{OnInDoubtTimeout, OnSequenceGap};
 use crate::error::Status;
-use crate::reports::{FinishedBatch, Persisted, Phase};
+use crate::reports::{DataLoss, FinishedBatch, Persisted, Phase};
 use crate::time::Time;
+
+/// An earlier transaction's end takes a broker milliseconds.
+const SHORT_PAUSE_MS: u64 = 5;
+const SHORT_PAUSE_MAX_MS: u64 = 20;
 
 /// What a broker's answer says beside its code.
 #[derive(Debug)]
 pub(super) struct Answer {
     pub base_offset: i64,
     pub log_append_time_ms: Option<i64>,
+    /// -1 when the broker did not say.
+    pub log_start_offset: i64,
     pub record_errors: Vec<(i32, Option<String>)>,
 }
 
 impl Answer {
     /// No broker answered.
     pub fn none() -> Answer {
-        Answer { base_offset: -1, log_append_time_ms: None, record_errors: Vec::new() }
+        Answer { base_offset: -1, log_append_time_ms: None, log_start_offset: -1, record_errors: Vec::new() }
     }
 }
 
@@ -46,26 +55,29 @@ impl Sender {
         self.partitions[dense as usize].in_flight -= 1;
         // `None`: its outcome was decided before the answer came.
         if let Some(mut taken) = part.taken {
-            let facts = BatchFacts {
-                limited_retries: taken.limited_retries,
-                record_count: taken.batch.count,
-                earlier_attempt_in_doubt: taken.in_doubt,
-                retries_left: taken.counted_retries < self.config.retries,
-                idempotent: false,
-            };
-            let decision = decide(outcome, &facts);
+            let decision = decide(outcome, &self.facts(dense, &taken, outcome, &answer));
             taken.in_doubt |= decision.attempt_in_log == InLog::Maybe;
+            taken.reached_broker |= phase_of(outcome) != Phase::Queued;
             taken.limited_retries += u32::from(decision.limited);
             if let Some(cause) = c_text(cause) {
                 taken.cause = Some(cause);
             }
-            let phase = match outcome {
-                Outcome::Answered { .. } => Phase::Answered,
-                Outcome::Disconnected { request_written: false }
-                | Outcome::RequestTimedOut { request_written: false } => Phase::Queued,
-                _ => Phase::InFlight,
-            };
+            let phase = phase_of(outcome);
+            if decision.attempt_in_log == InLog::Maybe {
+                self.transaction_attempt_in_doubt();
+            }
+            let state = &mut self.partitions[dense as usize];
             match decision.verdict {
+                Verdict::Done | Verdict::DoneDuplicate => state.note_success(&taken),
+                // Whatever went wrong may mean another leader, or one without our sequences: one at a time again (R6).
+                _ => state.ramp = None,
+            }
+            let may_go_on = !decision.refused || self.sequence_refused(now, dense, &taken, outcome);
+            match decision.verdict {
+                Verdict::Renumber { .. } if !may_go_on => {
+                    let status = outcome.status();
+                    self.finish(now, dense, taken, Ending { status, in_log: decision.in_log, phase, answer });
+                }
                 Verdict::Done | Verdict::DoneDuplicate => {
                     let mut answer = answer;
                     if decision.verdict == Verdict::DoneDuplicate {
@@ -75,29 +87,93 @@ impl Sender {
                     let in_log = if self.config.acks == 0 { InLog::Maybe } else { InLog::Yes };
                     self.finish(now, dense, taken, Ending { status: Status::OK, in_log, phase, answer });
                 }
-                Verdict::Retry { refresh_metadata, backoff, counts } => {
+                Verdict::Retry { refresh_metadata, pause, counts } => {
                     taken.counted_retries += u32::from(counts);
-                    self.retry(now, dense, taken, refresh_metadata, backoff);
+                    self.retry(now, dense, taken, refresh_metadata, pause);
                 }
+                Verdict::Renumber { pause } => self.retry(now, dense, taken, false, pause),
                 Verdict::Split => self.split(dense, taken),
                 Verdict::Fail => {
                     let status = outcome.status();
                     self.finish(now, dense, taken, Ending { status, in_log: decision.in_log, phase, answer });
+                    if decision.fatal {
+                        let label = self.partitions[dense as usize].label();
+                        self.fail_for_good(now, status, &format!("{label}: {cause}"));
+                    } else if status == Status::TOPIC_AUTHORIZATION_FAILED {
+                        self.fail_topic(now, dense, status, cause);
+                    }
                 }
             }
         }
         self.after_outcome(now, dense);
     }
 
-    fn retry(&mut self, now: Time, dense: u32, taken: Taken, refresh: bool, backoff: bool) {
-        if backoff {
-            let (first, most) = (self.config.retry_backoff_ms, self.config.retry_backoff_max_ms);
+    fn facts(&self, dense: u32, taken: &Taken, outcome: Outcome, answer: &Answer) -> BatchFacts {
+        let guard = match (taken.number, &self.config.transactional_id) {
+            (None, _) => Guard::None,
+            (Some(_), None) => Guard::Sequence,
+            (Some(_), Some(_)) => Guard::Transaction,
+        };
+        let sequences = &self.partitions[dense as usize].sequences;
+        BatchFacts {
+            limited_retries: taken.limited_retries,
+            record_count: taken.batch.count,
+            earlier_attempt_in_doubt: taken.in_doubt,
+            retries_left: taken.counted_retries < self.config.retries,
+            guard,
+            is_oldest: taken.number.is_none_or(|number| sequences.is_oldest(number)),
+            hold: self.config.on_in_doubt_timeout == OnInDoubtTimeout::Hold,
+            // Read again only when a broker finds it damaged.
+            is_intact: outcome.status() != Status::CORRUPT_MESSAGE || taken.batch.is_intact(),
+            log_start_known: answer.log_start_offset >= 0,
+        }
+    }
+
+    /// The broker refuses the sequence of the oldest undecided batch. After a batch that was given up that is what it should
+    /// do; otherwise it has lost what it acknowledged. False: the producer has failed for good by it.
+    fn sequence_refused(&mut self, now: Time, dense: u32, taken: &Taken, outcome: Outcome) -> bool {
+        let state = &mut self.partitions[dense as usize];
+        // Without anything acknowledged there is nothing to lose: the broker wants a beginning that it knows.
+        let expected = state.sequences.has_hole() || !state.sequences.has_acked();
+        state.sequences.refuse();
+        if expected || outcome.status() != Status::OUT_OF_ORDER_SEQUENCE_NUMBER {
+            return true;
+        }
+        let acked_offset = state.acked_offset;
+        let label = state.label();
+        let text = format!(
+            "{label}: broker {} refuses the sequence that follows what it acknowledged (up to offset {acked_offset}): \
+             acknowledged records may be lost on the broker's side",
+            taken.broker
+        );
+        if let Some(words) = c_text(&text) {
+            let topic = state.topic.c_name().clone();
+            self.reports.data_loss(DataLoss { topic, partition: state.index as i32, acked_offset, text: words });
+        }
+        self.reports.log(3, "DATALOSS", || text.clone());
+        if self.config.on_sequence_gap == OnSequenceGap::Fatal {
+            self.fail_for_good(now, Status::OUT_OF_ORDER_SEQUENCE_NUMBER, &text);
+            return false;
+        }
+        true
+    }
+
+    fn retry(&mut self, now: Time, dense: u32, taken: Taken, refresh: bool, pause: Pause) {
+        let (first, most) = match pause {
+            Pause::None => (0, 0),
+            Pause::Short => (SHORT_PAUSE_MS, SHORT_PAUSE_MAX_MS),
+            Pause::Usual => (self.config.retry_backoff_ms, self.config.retry_backoff_max_ms),
+        };
+        if pause != Pause::None {
             let until = now + self.random.backoff(first, most, taken.attempts);
             let state = &mut self.partitions[dense as usize];
             state.muted_until = state.muted_until.max(until);
             self.timers.arm(Timer::Partition(dense), until);
         }
+        let deadline = taken.batch.deadline;
         self.partitions[dense as usize].push_retry(taken);
+        // Held beyond its time while it was in doubt: now that is decided, its time counts again.
+        self.arm_deadline(dense, deadline);
         if refresh {
             self.refresh_metadata(now);
         }
@@ -112,7 +188,16 @@ impl Sender {
                 "{label}: a batch of {count} records and {len} bytes is too large for the broker; sending it in parts"
             )
         });
-        let parts = taken.split((len / 2).min(self.config.batch_size));
+        let number = taken.number;
+        let mut parts = taken.split((len / 2).min(self.config.batch_size));
+        if let Some(number) = number {
+            // Together they have the sequences that the whole had, so that what follows fits as it is.
+            let counts = parts.iter().map(|part| part.batch.count).collect::<Vec<_>>();
+            let numbers = self.partitions[dense as usize].sequences.split(number, counts.into_iter());
+            for (part, number) in parts.iter_mut().zip(numbers) {
+                part.number = Some(number);
+            }
+        }
         let shared = self.partitions[dense as usize].shared();
         shared.note_finished(len);
         shared.note_taken(parts.iter().map(|part| part.batch.len()).sum());
@@ -127,7 +212,25 @@ impl Sender {
     pub(super) fn finish(&mut self, now: Time, dense: u32, mut taken: Taken, ending: Ending) {
         self.some_finished = true;
         self.window.finish(taken.batch.id);
-        self.partitions[dense as usize].shared().note_finished(taken.batch.len());
+        let state = &mut self.partitions[dense as usize];
+        state.shared().note_finished(taken.batch.len());
+        let is_acked = ending.status == Status::OK;
+        if is_acked && ending.answer.base_offset >= 0 {
+            state.acked_offset = ending.answer.base_offset + i64::from(taken.batch.count) - 1;
+        }
+        if let Some(number) = taken.number {
+            if is_acked {
+                state.sequences.acknowledge(number, taken.batch.count);
+            } else {
+                state.sequences.give_up(number, taken.batch.count, !taken.reached_broker);
+                self.transaction_needs_bump();
+            }
+        }
+        if !is_acked {
+            let words = taken.cause.as_deref().map(CStr::to_string_lossy).unwrap_or_default();
+            self.transaction_record_failed(now, ending.status, &words);
+            self.note_failure(dense, taken.batch.id, ending.status);
+        }
         let slots = taken.batch.take_slots();
         if slots.is_empty() {
             return;
@@ -166,6 +269,7 @@ impl Sender {
 
     /// A record that never got into a batch: certainly not in the log.
     pub(super) fn fail_parked(&mut self, now: Time, topic: &Topic, record: ParkedRecord, status: Status, cause: &str) {
+        self.transaction_record_failed(now, status, cause);
         let Some(slot) = record.slot() else { return };
         self.outcomes.push(FinishedBatch {
             topic: topic.c_name().clone(),
@@ -184,6 +288,17 @@ impl Sender {
             record_causes: Vec::new(),
             slots: vec![slot],
         });
+    }
+}
+
+/// How far an attempt with this outcome had come.
+fn phase_of(outcome: Outcome) -> Phase {
+    match outcome {
+        Outcome::Answered { .. } => Phase::Answered,
+        Outcome::Disconnected { request_written: false } | Outcome::RequestTimedOut { request_written: false } => {
+            Phase::Queued
+        }
+        _ => Phase::InFlight,
     }
 }
 

@@ -4,6 +4,8 @@ use std::collections::VecDeque;
 use std::ffi::CStr;
 use std::sync::Arc;
 
+use super::idempotence::Identity;
+use super::sequence::{Sequences, Stamp};
 use crate::accumulator::{Batch, NO_LEADER, Partition, Topic};
 use crate::time::Time;
 
@@ -18,10 +20,15 @@ pub struct Taken {
     pub limited_retries: u32,
     /// An attempt ended without a definite answer: the records may be in the log.
     pub in_doubt: bool,
-    /// Header and CRC are written: nothing changes the bytes any more.
+    /// A broker may have seen it, or has answered for it: its sequence numbers are used up.
+    pub reached_broker: bool,
+    /// Its place in the partition's sequence, with idempotence.
+    pub number: Option<Stamp>,
+    /// Header and CRC are written: nothing changes the bytes any more until a broker has definitely refused them.
     pub stamped: bool,
-    /// The broker of the last attempt.
+    /// The broker of the last attempt, and the leader epoch under which it was asked.
     pub broker: i32,
+    pub leader_epoch: i32,
     /// Why the last attempt failed, in words.
     pub cause: Option<Arc<CStr>>,
 }
@@ -34,30 +41,53 @@ impl Taken {
             counted_retries: 0,
             limited_retries: 0,
             in_doubt: false,
+            reached_broker: false,
+            number: None,
             stamped: false,
             broker: NO_LEADER,
+            leader_epoch: -1,
             cause: None,
         }
     }
 
+    /// It is certainly in no log, and gets new numbers when it is sent again.
+    pub fn forget_number(&mut self) {
+        self.number = None;
+        self.stamped = false;
+        self.reached_broker = false;
+    }
+
     /// The batch in parts of at most `max_bytes`: they share its history, not its bytes.
     pub fn split(self, max_bytes: usize) -> Vec<Taken> {
-        let Taken { batch, attempts, counted_retries, in_doubt, broker, cause, .. } = self;
+        let Taken { batch, attempts, counted_retries, in_doubt, reached_broker, broker, leader_epoch, cause, .. } =
+            self;
         let part = |batch| Taken {
             batch,
             attempts,
             counted_retries,
             limited_retries: 0,
             in_doubt,
+            reached_broker,
+            number: None,
             stamped: false,
             broker,
+            leader_epoch,
             cause: cause.clone(),
         };
         batch.split(max_bytes).into_iter().map(part).collect()
     }
 }
 
-/// The sender's side of a partition. Idempotence adds producer epoch and sequence counters here.
+/// Where and as whom a partition has been served: a leader, its epoch, and our producer epoch.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Ramp {
+    pub leader: i32,
+    pub leader_epoch: i32,
+    pub identity: Option<Identity>,
+}
+
+/// The sender's side of a partition. It lives as long as the producer, whatever metadata says meanwhile: a topic that comes
+/// back goes on with its sequences (R9).
 pub struct PartitionState {
     pub topic: Arc<Topic>,
     pub index: u32,
@@ -68,6 +98,14 @@ pub struct PartitionState {
     /// Batches that were written and have no outcome yet, and the broker they went to.
     pub in_flight: usize,
     pub sent_to: i32,
+    /// What is in flight is a batch that is sent again: it goes alone (R8).
+    pub retry_in_flight: bool,
+    pub sequences: Sequences,
+    /// The last offset that was acknowledged; -1 when none is known.
+    pub acked_offset: i64,
+    /// Who has acknowledged a batch under the current conditions. Until then one batch at a time goes out: a broker that
+    /// knows nothing of the producer takes any first sequence, also that of the second batch (R6).
+    pub ramp: Option<Ramp>,
     /// The broker in whose ready list this partition stands.
     pub queued_on: Option<i32>,
     /// Whether an entry of the linger queue or a linger timer stands for this partition: one is enough.
@@ -88,6 +126,10 @@ impl PartitionState {
             retries: VecDeque::new(),
             in_flight: 0,
             sent_to: NO_LEADER,
+            retry_in_flight: false,
+            sequences: Sequences::default(),
+            acked_offset: -1,
+            ramp: None,
             queued_on: None,
             lingering: false,
             muted_until: Time::ZERO,
@@ -111,14 +153,30 @@ impl PartitionState {
 
     /// Whether a batch may go to the leader now. While batches are being retried they go one at a time, after everything
     /// in flight has its outcome; and nothing goes to a new leader before the old one has answered.
-    pub fn may_send(&self, now: Time) -> bool {
+    /// With idempotence the window and the ramp (R5 to R8) add to that.
+    pub fn may_send(&self, now: Time, idempotent: bool) -> bool {
         if self.leader == NO_LEADER || now < self.muted_until {
             return false;
         }
-        if !self.retries.is_empty() {
-            return self.in_flight == 0;
+        if self.in_flight == 0 {
+            return true;
         }
-        self.in_flight == 0 || self.sent_to == self.leader
+        self.retries.is_empty() && self.sent_to == self.leader && (!idempotent || self.may_pipeline())
+    }
+
+    /// Whether one more batch may follow those in flight.
+    fn may_pipeline(&self) -> bool {
+        let identity = self.sequences.identity();
+        let here = Ramp { leader: self.leader, leader_epoch: self.leader_epoch, identity };
+        self.ramp == Some(here) && !self.retry_in_flight && self.sequences.has_room() && !self.sequences.has_hole()
+    }
+
+    /// An attempt of a batch ended well: its leader knows our sequences.
+    pub fn note_success(&mut self, taken: &Taken) {
+        if self.sent_to == taken.broker {
+            let identity = taken.number.map(|number| number.identity);
+            self.ramp = Some(Ramp { leader: taken.broker, leader_epoch: taken.leader_epoch, identity });
+        }
     }
 
     /// Puts a batch back in front of everything that was opened after it, and of parts of itself that follow it.

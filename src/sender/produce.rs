@@ -6,6 +6,7 @@ use super::Sender;
 use super::connection::{Kind, Part, Phase};
 use super::frame::Frame;
 use super::partition::Taken;
+use super::sequence::Stamp;
 use super::timers::Timer;
 use super::verdict::Outcome;
 use crate::accumulator::NO_LEADER;
@@ -28,6 +29,7 @@ struct Answered {
     code: i16,
     base_offset: i64,
     log_append_time_ms: i64,
+    log_start_offset: i64,
     message: Option<String>,
     record_errors: Vec<(i32, Option<String>)>,
     leader: Option<(i32, i32)>,
@@ -84,11 +86,11 @@ impl Sender {
                 self.mark_ready(now, dense);
                 continue;
             }
-            if !state.may_send(now) {
+            if !state.may_send(now, self.idempotence.is_on) {
                 // Whatever holds it back puts it in line again: the outcome of what is in flight, or its timer.
                 continue;
             }
-            if !self.transaction_lets(now, dense) {
+            if !self.transaction_lets(now, dense) || !self.may_number(now, dense) {
                 continue;
             }
             let Some(taken) = self.take_unexpired(now, dense) else { continue };
@@ -111,10 +113,11 @@ impl Sender {
                 Some(taken) => taken,
                 None => Taken::new(state.shared().take(&self.accumulator.memory, may_seal)?),
             };
-            if taken.batch.deadline > now {
+            if taken.batch.deadline > now || self.is_held(&taken) {
                 return Some(taken);
             }
             self.fail_expired(now, dense, taken, true);
+            self.stop_partitions(now);
         }
     }
 
@@ -136,18 +139,28 @@ impl Sender {
         parts.sort_by_key(|part| self.partitions[part.partition as usize].topic.id);
         let mut batches = Vec::with_capacity(parts.len());
         let mut entries: Vec<(i32, usize)> = Vec::with_capacity(parts.len());
+        let (idempotent, transactional) = (self.idempotence.is_on, self.config.transactional_id.is_some());
         for part in &mut parts {
             let state = &mut self.partitions[part.partition as usize];
             state.in_flight += 1;
             state.sent_to = id;
             let Some(taken) = &mut part.taken else { continue };
             if !taken.stamped {
-                // Without idempotence: no producer id, no sequence.
-                taken.batch.stamp(-1, -1, -1);
+                if idempotent && taken.number.is_none() {
+                    taken.number = state.sequences.assign(taken.batch.count);
+                }
+                match taken.number {
+                    Some(Stamp { identity, base_sequence, .. }) => {
+                        taken.batch.stamp(identity.id, identity.epoch, base_sequence, transactional);
+                    }
+                    None => taken.batch.stamp(-1, -1, -1, false),
+                }
                 taken.stamped = true;
             }
+            state.retry_in_flight = taken.attempts > 0;
             taken.attempts += 1;
             taken.broker = id;
+            taken.leader_epoch = state.leader_epoch;
             entries.push((state.index as i32, taken.batch.len()));
             batches.push(taken.batch.bytes.clone());
         }
@@ -168,7 +181,16 @@ impl Sender {
         let mut head = ProduceHead::default();
         // The correlation id is the connection's next one: `write` below gives the same.
         let correlation_id = connection.peek_correlation_id();
-        encode_produce(version, correlation_id, &self.config.client_id, None, acks, timeout_ms, &topics, &mut head);
+        encode_produce(
+            version,
+            correlation_id,
+            &self.config.client_id,
+            self.config.transactional_id.as_deref(),
+            acks,
+            timeout_ms,
+            &topics,
+            &mut head,
+        );
         drop(topics);
         let deadline = now + Micros::from_ms(self.config.request_timeout_ms);
         let kind = Kind::Produce { parts, answered: acks != 0 };
@@ -231,6 +253,7 @@ impl Sender {
                 code: response.error_code,
                 base_offset: response.base_offset,
                 log_append_time_ms: response.log_append_time_ms,
+                log_start_offset: response.log_start_offset,
                 message: response.error_message.map(str::to_owned),
                 record_errors: response
                     .record_errors
@@ -282,6 +305,7 @@ impl Sender {
         let facts = super::outcome::Answer {
             base_offset: answer.base_offset,
             log_append_time_ms: (answer.log_append_time_ms >= 0).then_some(answer.log_append_time_ms),
+            log_start_offset: answer.log_start_offset,
             record_errors: answer.record_errors,
         };
         let status = outcome.status();
@@ -326,7 +350,7 @@ impl Sender {
         if state.muted_until > now {
             let at = state.muted_until;
             self.timers.arm(Timer::Partition(dense), at);
-        } else if state.leader == NO_LEADER || state.may_send(now) {
+        } else if state.leader == NO_LEADER || state.may_send(now, self.idempotence.is_on) {
             self.mark_ready(now, dense);
         }
     }

@@ -3,6 +3,17 @@
 
 use crate::error::Status;
 
+/// What protects a batch from being written twice.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Guard {
+    /// Nothing: no producer id, no sequence.
+    None,
+    /// Producer id, epoch and sequence.
+    Sequence,
+    /// The same, inside a transaction: what goes wrong costs the transaction, and epochs are its coordinator's to give.
+    Transaction,
+}
+
 /// What the decision depends on besides the outcome.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct BatchFacts {
@@ -13,8 +24,15 @@ pub struct BatchFacts {
     pub earlier_attempt_in_doubt: bool,
     /// `retries` allows one more.
     pub retries_left: bool,
-    /// The batch carries a producer id and sequence, so the broker recognises a repetition.
-    pub idempotent: bool,
+    pub guard: Guard,
+    /// No earlier batch of the partition is undecided: a refused sequence is this batch's own matter.
+    pub is_oldest: bool,
+    /// `on.in.doubt.timeout=hold`: what may be in the log is sent again until a broker decides.
+    pub hold: bool,
+    /// The bytes that we hold still fit their own checksum.
+    pub is_intact: bool,
+    /// The answer told where the log begins.
+    pub log_start_known: bool,
 }
 
 /// How an attempt ended.
@@ -69,15 +87,26 @@ pub enum Verdict {
     Retry {
         /// Ask for new metadata first: the leader may be another by now.
         refresh_metadata: bool,
-        /// Wait `retry.backoff.ms` first.
-        backoff: bool,
+        pause: Pause,
         /// It uses up one of `retries`.
         counts: bool,
     },
+    /// The broker refuses the sequence of a batch that is certainly in no log: it is sent again under a new epoch.
+    Renumber { pause: Pause },
     /// Send it again as smaller batches. This uses up no retry; the parts inherit `earlier_attempt_in_doubt`.
     Split,
     /// Report the failure with `Outcome::status`.
     Fail,
+}
+
+/// How long to wait before the next attempt.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Pause {
+    None,
+    /// What ends in milliseconds: an earlier transaction is being completed.
+    Short,
+    /// `retry.backoff.ms`, growing.
+    Usual,
 }
 
 /// The decision, with what to remember of the attempt.
@@ -90,6 +119,10 @@ pub struct Decision {
     pub in_log: InLog,
     /// This retry is one of few that its reason allows: count it in `limited_retries`.
     pub limited: bool,
+    /// The broker refuses the numbers of the oldest undecided batch: the partition needs a new epoch.
+    pub refused: bool,
+    /// The producer cannot go on.
+    pub fatal: bool,
 }
 
 /// Decides. Without idempotence a retry after an attempt in doubt can write records twice: at-least-once, as in Java with
@@ -100,24 +133,41 @@ pub fn decide(outcome: Outcome, facts: &BatchFacts) -> Decision {
         InLog::No if facts.earlier_attempt_in_doubt => InLog::Maybe,
         attempt => attempt,
     };
-    let retry = |refresh_metadata, backoff, counts| {
-        if counts && !facts.retries_left { Verdict::Fail } else { Verdict::Retry { refresh_metadata, backoff, counts } }
+    // A batch that may be in the log is not given up for want of retries when the application has asked for that.
+    let held = facts.hold && facts.guard != Guard::None && in_log == InLog::Maybe;
+    let retry = |refresh_metadata, pause, counts| {
+        let spent = counts && !facts.retries_left;
+        if spent && !held { Verdict::Fail } else { Verdict::Retry { refresh_metadata, pause, counts } }
     };
+    let may_split = facts.record_count > 1 && (facts.guard == Guard::None || !facts.earlier_attempt_in_doubt);
     let (verdict, limited) = match row.action {
         Action::Done => (Verdict::Done, false),
         Action::DoneDuplicate => (Verdict::DoneDuplicate, false),
-        Action::Retry => (retry(false, true, true), false),
-        Action::Refresh => (retry(true, true, true), false),
-        Action::RefreshFree => (retry(true, true, false), false),
-        Action::Move => (retry(false, false, true), false),
+        Action::Retry => (retry(false, Pause::Usual, true), false),
+        Action::RetrySoon => (retry(false, Pause::Short, true), false),
+        Action::Again => (retry(false, Pause::None, false), false),
+        Action::Refresh => (retry(true, Pause::Usual, true), false),
+        Action::RefreshFree => (retry(true, Pause::Usual, false), false),
+        Action::Move => (retry(false, Pause::None, true), false),
         Action::RetryAtMost(times) if facts.limited_retries < times => {
-            let verdict = retry(false, true, true);
+            let verdict = retry(false, Pause::Usual, true);
             (verdict, verdict != Verdict::Fail)
         }
-        Action::Split if facts.record_count > 1 => (Verdict::Split, false),
-        Action::RetryAtMost(_) | Action::Split | Action::Fail => (Verdict::Fail, false),
+        Action::RetryAtMost(_) if held && row.in_log == InLog::Maybe => (retry(false, Pause::Usual, false), false),
+        // Under another identity a copy of it that is still under way would not be recognised.
+        Action::Split if may_split => (Verdict::Split, false),
+        Action::Renumber(_) if facts.earlier_attempt_in_doubt => (Verdict::Fail, false),
+        Action::Renumber(pause) => (Verdict::Renumber { pause }, false),
+        Action::RetryAtMost(_) | Action::Split | Action::Fail | Action::FailForGood => (Verdict::Fail, false),
     };
-    Decision { verdict, attempt_in_log: row.in_log, in_log, limited }
+    Decision {
+        verdict,
+        attempt_in_log: row.in_log,
+        in_log,
+        limited,
+        refused: matches!(row.action, Action::Renumber(_)),
+        fatal: matches!(row.action, Action::FailForGood),
+    }
 }
 
 #[derive(Clone, Copy)]
@@ -126,6 +176,10 @@ enum Action {
     DoneDuplicate,
     /// Again to the same broker, after the backoff.
     Retry,
+    /// The same, after some milliseconds.
+    RetrySoon,
+    /// Again as soon as what is before it has landed, not counted.
+    Again,
     /// Again after new metadata and the backoff.
     Refresh,
     /// The same, not counted.
@@ -135,7 +189,11 @@ enum Action {
     /// Again, but no more often than this in the life of the batch.
     RetryAtMost(u32),
     Split,
+    /// Again under a new epoch; in doubt, it fails instead.
+    Renumber(Pause),
     Fail,
+    /// And the producer with it.
+    FailForGood,
 }
 
 struct Row {
@@ -159,10 +217,10 @@ fn row(outcome: Outcome, facts: &BatchFacts) -> Row {
     Row { action, in_log }
 }
 
-/// Codes that only an idempotent or transactional producer can cause (45 to 49, 59, 90, 120) are refusals here, except the
-/// duplicate of an attempt in doubt; sequences, bumps and fatal states join when batches carry a producer id.
+/// The rows of transactions.md section 4.
 fn code_row(code: i16, newer_leader: bool, facts: &BatchFacts) -> Row {
     use Action::*;
+    let guarded = facts.guard != Guard::None;
     let (action, in_log) = match code {
         NONE => (Done, InLog::Yes),
 
@@ -177,14 +235,17 @@ fn code_row(code: i16, newer_leader: bool, facts: &BatchFacts) -> Row {
         REQUEST_TIMED_OUT | NOT_ENOUGH_REPLICAS_AFTER_APPEND => (Retry, InLog::Maybe),
         // This one is also how brokers show trouble with their coordinators.
         NOT_ENOUGH_REPLICAS => (Retry, InLog::No),
-        COORDINATOR_LOAD_IN_PROGRESS | COORDINATOR_NOT_AVAILABLE | NOT_COORDINATOR | CONCURRENT_TRANSACTIONS => {
-            (Retry, InLog::No)
-        }
-        // Damage on the wire does not come three times.
-        CORRUPT_MESSAGE => (RetryAtMost(2), InLog::No),
+        COORDINATOR_LOAD_IN_PROGRESS | COORDINATOR_NOT_AVAILABLE | NOT_COORDINATOR => (Retry, InLog::No),
+        CONCURRENT_TRANSACTIONS => (RetrySoon, InLog::No),
+        // Damage on the wire does not come three times; damage in our own memory makes everything else doubtful too.
+        CORRUPT_MESSAGE if facts.is_intact => (RetryAtMost(2), InLog::No),
+        CORRUPT_MESSAGE => (FailForGood, InLog::No),
 
         MESSAGE_TOO_LARGE | RECORD_LIST_TOO_LARGE => (Split, InLog::No),
 
+        CLUSTER_AUTHORIZATION_FAILED | UNSUPPORTED_VERSION | TRANSACTIONAL_ID_AUTHORIZATION_FAILED if guarded => {
+            (FailForGood, InLog::No)
+        }
         INVALID_TOPIC_EXCEPTION
         | INVALID_REQUIRED_ACKS
         | TOPIC_AUTHORIZATION_FAILED
@@ -198,9 +259,23 @@ fn code_row(code: i16, newer_leader: bool, facts: &BatchFacts) -> Row {
         | UNSUPPORTED_COMPRESSION_TYPE
         | INVALID_RECORD => (Fail, InLog::No),
 
-        DUPLICATE_SEQUENCE_NUMBER if facts.idempotent && facts.earlier_attempt_in_doubt => (DoneDuplicate, InLog::Yes),
-        // Something of this sequence is in the log, but nothing says that it is this batch.
+        DUPLICATE_SEQUENCE_NUMBER if guarded && facts.earlier_attempt_in_doubt => (DoneDuplicate, InLog::Yes),
+        // Something of this sequence is in the log, but nothing says that it is this batch: the numbers are wrong.
+        DUPLICATE_SEQUENCE_NUMBER if guarded => (FailForGood, InLog::Maybe),
         DUPLICATE_SEQUENCE_NUMBER => (Fail, InLog::Maybe),
+
+        UNKNOWN_PRODUCER_ID if guarded && !facts.log_start_known => (Retry, InLog::No),
+        // What is before it has not landed yet; when it has, this one will fit.
+        OUT_OF_ORDER_SEQUENCE_NUMBER if guarded && !facts.is_oldest => (Again, InLog::No),
+        UNKNOWN_PRODUCER_ID | INVALID_PRODUCER_EPOCH if facts.guard == Guard::Sequence && !facts.is_oldest => {
+            (Again, InLog::No)
+        }
+        OUT_OF_ORDER_SEQUENCE_NUMBER | UNKNOWN_PRODUCER_ID if facts.guard == Guard::Sequence => {
+            (Renumber(Pause::None), InLog::No)
+        }
+        INVALID_PRODUCER_EPOCH if facts.guard == Guard::Sequence => (Renumber(Pause::Usual), InLog::No),
+
+        PRODUCER_FENCED | INVALID_PRODUCER_ID_MAPPING if facts.guard == Guard::Transaction => (FailForGood, InLog::No),
         OUT_OF_ORDER_SEQUENCE_NUMBER
         | INVALID_PRODUCER_EPOCH
         | INVALID_TXN_STATE
@@ -256,179 +331,4 @@ const INCONSISTENT_TOPIC_ID: i16 = 103;
 const TRANSACTION_ABORTABLE: i16 = 120;
 
 #[cfg(test)]
-mod tests {
-    use super::InLog::{Maybe, No, Yes};
-    use super::Verdict::{Done, DoneDuplicate, Fail, Split};
-    use super::*;
-
-    const FACTS: BatchFacts = BatchFacts {
-        limited_retries: 0,
-        record_count: 10,
-        earlier_attempt_in_doubt: false,
-        retries_left: true,
-        idempotent: false,
-    };
-    const RETRY: Verdict = Verdict::Retry { refresh_metadata: false, backoff: true, counts: true };
-    const REFRESH: Verdict = Verdict::Retry { refresh_metadata: true, backoff: true, counts: true };
-
-    /// Written by number, apart from the code above, so that a change of a decision is made twice, on purpose:
-    /// code, the verdict of a first attempt, whether that attempt is in the log, retries when their reason limits them.
-    const TABLE: &[(i16, Verdict, InLog, Option<u32>)] = &[
-        (0, Done, Yes, None),
-        (2, RETRY, No, Some(2)),
-        (3, REFRESH, No, None),
-        (5, REFRESH, No, None),
-        (6, REFRESH, No, None),
-        (7, RETRY, Maybe, None),
-        (9, REFRESH, No, None),
-        (10, Split, No, None),
-        (13, REFRESH, Maybe, None),
-        (14, RETRY, No, None),
-        (15, RETRY, No, None),
-        (16, RETRY, No, None),
-        (17, Fail, No, None),
-        (18, Split, No, None),
-        (19, RETRY, No, None),
-        (20, RETRY, Maybe, None),
-        (21, Fail, No, None),
-        (29, Fail, No, None),
-        (31, Fail, No, None),
-        (32, Fail, No, None),
-        (35, Fail, No, None),
-        (42, Fail, No, None),
-        (43, Fail, No, None),
-        (44, Fail, No, None),
-        (45, Fail, No, None),
-        (46, Fail, Maybe, None),
-        (47, Fail, No, None),
-        (48, Fail, No, None),
-        (49, Fail, No, None),
-        (51, RETRY, No, None),
-        (53, Fail, No, None),
-        (56, REFRESH, Maybe, None),
-        (59, Fail, No, None),
-        (76, Fail, No, None),
-        (87, Fail, No, None),
-        (90, Fail, No, None),
-        (100, REFRESH, No, None),
-        (103, REFRESH, No, None),
-        (120, Fail, No, None),
-    ];
-
-    fn written(code: i16) -> (Verdict, InLog, Option<u32>) {
-        TABLE
-            .iter()
-            .find(|row| row.0 == code)
-            .map_or((RETRY, Maybe, Some(1)), |&(_, verdict, in_log, limit)| (verdict, in_log, limit))
-    }
-
-    #[test]
-    fn every_code_is_decided_as_the_table_says() {
-        for code in -1..=140 {
-            let (verdict, in_log, limit) = written(code);
-            let decision = decide(Outcome::code(code), &FACTS);
-            assert_eq!(
-                decision,
-                Decision { verdict, attempt_in_log: in_log, in_log, limited: limit.is_some() },
-                "{code}"
-            );
-            assert_eq!(Outcome::code(code).status(), Status(i32::from(code)));
-        }
-    }
-
-    #[test]
-    fn a_limited_reason_ends_after_its_retries_and_no_other_does() {
-        for code in -1..=140 {
-            let (verdict, _, limit) = written(code);
-            for limited_retries in 0..5 {
-                let facts = BatchFacts { limited_retries, ..FACTS };
-                let expected = if limit.is_some_and(|limit| limited_retries >= limit) { Fail } else { verdict };
-                assert_eq!(decide(Outcome::code(code), &facts).verdict, expected, "{code}");
-            }
-        }
-    }
-
-    #[test]
-    fn without_retries_left_every_counted_retry_fails() {
-        let facts = BatchFacts { retries_left: false, ..FACTS };
-        for code in -1..=140 {
-            let (verdict, in_log, _) = written(code);
-            let expected = if matches!(verdict, Verdict::Retry { .. }) { Fail } else { verdict };
-            let decision = decide(Outcome::code(code), &facts);
-            assert_eq!(
-                decision,
-                Decision { verdict: expected, attempt_in_log: in_log, in_log, limited: false },
-                "{code}"
-            );
-        }
-        for outcome in [Outcome::Disconnected { request_written: true }, Outcome::Unreadable] {
-            let decision = decide(outcome, &facts);
-            assert_eq!((decision.verdict, decision.in_log), (Fail, Maybe));
-        }
-    }
-
-    #[test]
-    fn an_earlier_doubt_outlasts_a_definite_refusal_and_changes_nothing_else() {
-        let facts = BatchFacts { earlier_attempt_in_doubt: true, ..FACTS };
-        for code in -1..=140 {
-            let (verdict, in_log, _) = written(code);
-            let decision = decide(Outcome::code(code), &facts);
-            assert_eq!((decision.verdict, decision.attempt_in_log), (verdict, in_log), "{code}");
-            assert_eq!(decision.in_log, if in_log == Yes { Yes } else { Maybe }, "{code}");
-        }
-    }
-
-    #[test]
-    fn what_was_never_written_is_not_in_the_log_and_costs_no_retry() {
-        let free = Verdict::Retry { refresh_metadata: true, backoff: true, counts: false };
-        for retries_left in [true, false] {
-            let facts = BatchFacts { retries_left, ..FACTS };
-            for outcome in
-                [Outcome::Disconnected { request_written: false }, Outcome::RequestTimedOut { request_written: false }]
-            {
-                let decision = decide(outcome, &facts);
-                assert_eq!((decision.verdict, decision.in_log), (free, No));
-            }
-        }
-    }
-
-    #[test]
-    fn what_was_written_and_not_answered_is_in_doubt_and_retried() {
-        for (outcome, verdict, status) in [
-            (Outcome::Disconnected { request_written: true }, REFRESH, Status::DISCONNECTED),
-            (Outcome::RequestTimedOut { request_written: true }, REFRESH, Status(7)),
-            (Outcome::Unreadable, RETRY, Status(-1)),
-        ] {
-            let decision = decide(outcome, &FACTS);
-            assert_eq!((decision.verdict, decision.attempt_in_log, decision.in_log), (verdict, Maybe, Maybe));
-            assert_eq!(outcome.status(), status);
-        }
-    }
-
-    #[test]
-    fn a_named_newer_leader_is_asked_at_once() {
-        let now = Verdict::Retry { refresh_metadata: false, backoff: false, counts: true };
-        for code in -1..=140 {
-            let decision = decide(Outcome::Answered { code, newer_leader: true }, &FACTS);
-            assert_eq!(decision.verdict, if code == 6 { now } else { written(code).0 }, "{code}");
-        }
-    }
-
-    #[test]
-    fn a_single_record_too_large_fails() {
-        for code in [10, 18] {
-            let decision = decide(Outcome::code(code), &BatchFacts { record_count: 1, ..FACTS });
-            assert_eq!((decision.verdict, decision.in_log), (Fail, No));
-        }
-    }
-
-    #[test]
-    fn a_duplicate_is_success_only_for_an_idempotent_batch_in_doubt() {
-        for (idempotent, earlier_attempt_in_doubt) in [(true, true), (true, false), (false, true), (false, false)] {
-            let facts = BatchFacts { idempotent, earlier_attempt_in_doubt, ..FACTS };
-            let decision = decide(Outcome::code(46), &facts);
-            let expected = if idempotent && earlier_attempt_in_doubt { (DoneDuplicate, Yes) } else { (Fail, Maybe) };
-            assert_eq!((decision.verdict, decision.in_log), expected);
-        }
-    }
-}
+mod tests;

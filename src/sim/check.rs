@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::Sim;
 use super::driver::{Report, Sent};
+use super::watch::Place;
+use crate::config::OnInDoubtTimeout;
 use crate::error::Status;
 use crate::mock::StoredRecord;
 use crate::reports::Persisted;
@@ -12,10 +14,8 @@ use crate::time::{Micros, Time};
 /// Virtual time that the I/O thread may be late: a wake-up's way.
 const SLACK: Micros = Micros(1_000);
 /// Codes that only a mistake of ours brings about when no broker was told to answer them.
-const OUR_MISTAKES: [i32; 5] = [2, 21, 35, 42, 87];
+const OUR_MISTAKES: [i32; 8] = [2, 21, 35, 42, 46, 47, 48, 87];
 
-/// Topic and partition.
-type Place = (String, i32);
 /// Where a record is: partitions and offsets.
 type Copies<'a> = Vec<(&'a Place, i64)>;
 
@@ -65,6 +65,9 @@ impl Sim {
             found = self.check_order();
         }
         if found.is_none() {
+            found = self.check_failures();
+        }
+        if found.is_none() {
             found = self.check_leftovers();
         }
         if let Some(text) = found {
@@ -98,7 +101,8 @@ impl Sim {
             if sent.partition.is_some_and(|partition| partition as i32 != report.partition) {
                 return Some(format!("record {index} has a report of partition {}", report.partition));
             }
-            if report.finished_at > sent.deadline + SLACK {
+            let holds = self.plan.config.on_in_doubt_timeout == OnInDoubtTimeout::Hold && report.attempts > 0;
+            if report.finished_at > sent.deadline + SLACK && !holds {
                 let late = report.finished_at.since(sent.deadline).0;
                 return Some(format!("the report of record {index} came {late} us after its deadline"));
             }
@@ -113,7 +117,7 @@ impl Sim {
         let acks0 = self.plan.config.acks == 0;
         let ok = report.status == Status::OK;
         let right = match report.persisted {
-            Persisted::Yes => ok && report.offset >= 0 && !acks0,
+            Persisted::Yes => ok && (report.offset >= 0 || self.plan.rates.hidden_append > 0) && !acks0,
             Persisted::Maybe => !ok || acks0,
             Persisted::No => !ok,
         };
@@ -138,7 +142,8 @@ impl Sim {
             return Some(format!("record {index} was refused as only a mistake of ours is: {report:?}"));
         }
         // With few retries a leader that moved long ago is one too many.
-        let may_try = self.plan.config.delivery_timeout_ms >= 2_000 && self.plan.config.retries > 100;
+        let is_fatal = self.accumulator.fatal().is_some();
+        let may_try = self.plan.config.delivery_timeout_ms >= 2_000 && self.plan.config.retries > 100 && !is_fatal;
         if sent.is_tail && !ok && may_try {
             return Some(format!("record {index} was sent after everything had settled, and failed: {report:?}"));
         }
@@ -195,10 +200,11 @@ impl Sim {
                 return Some(format!("record {index} is in several partitions: {places:?}"));
             }
             if let Some(report) = &sent.report {
-                let there =
-                    places.iter().any(|(place, offset)| place.1 == report.partition && *offset == report.offset);
+                let there = places.iter().any(|(place, offset)| {
+                    place.1 == report.partition && (*offset == report.offset || report.offset < 0)
+                });
                 let truthful = match report.persisted {
-                    Persisted::Yes => there,
+                    Persisted::Yes => there || self.losses.records.contains(&sent.timestamp_ms),
                     Persisted::No => places.is_empty(),
                     Persisted::Maybe => true,
                 };
@@ -206,12 +212,15 @@ impl Sim {
                     return Some(format!("record {index} is at {places:?}, and its report says {report:?}"));
                 }
             }
+            if let Some(text) = self.check_exactly_once(index, sent, places) {
+                return Some(text);
+            }
             // An answer that was read ends a batch: nothing sends it again.
             let ended = places.iter().filter(|(place, offset)| {
                 let base = logs.get(*place).map_or(-1, |log| log.base_of(*offset));
                 self.answered.contains(&(place.0.clone(), place.1, base))
             });
-            if ended.count() > 1 {
+            if ended.count() > 1 && self.losses.partitions.is_empty() {
                 return Some(format!("record {index} was sent again after an answer for it: {places:?}"));
             }
         }
@@ -221,18 +230,21 @@ impl Sim {
     /// Order of what is acknowledged, and order of reports, where they are promised.
     fn check_order(&self) -> Option<String> {
         let one_in_flight = self.plan.config.max_in_flight_requests_per_connection == 1;
-        let promised = one_in_flight || self.plan.faults_span_us == 0;
+        let is_idempotent = self.plan.config.enable_idempotence;
+        let promised = is_idempotent || one_in_flight || self.plan.faults_span_us == 0;
         if !promised {
             return None;
         }
         let mut last: BTreeMap<(usize, i32), (usize, i64)> = BTreeMap::new();
         let mut last_place: BTreeMap<(usize, i32), (usize, usize)> = BTreeMap::new();
         // Own deadlines and purges end later batches before earlier ones.
-        let in_order = !self.plan.own_deadlines && !self.app.purged;
+        let in_order = !self.plan.own_deadlines && !self.app.purged && one_in_flight && !is_idempotent;
         for (index, sent) in self.app.sent.iter().enumerate() {
             let Some(report) = sent.report.as_ref().filter(|report| report.partition >= 0) else { continue };
             let partition = (sent.topic, report.partition);
             if report.persisted == Persisted::Yes
+                && report.offset >= 0
+                && !self.losses.records.contains(&sent.timestamp_ms)
                 && let Some((before, offset)) = last.insert(partition, (index, report.offset))
                 && offset >= report.offset
             {

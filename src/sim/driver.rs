@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::{Happening, Sim};
-use crate::accumulator::{Command, Event, NeedsMemory, Sending, Tag, Topic};
+use crate::accumulator::{Command, Event, NotAppended, Sending, Tag, Topic};
 use crate::error::Status;
 use crate::record::{Header, Record};
 use crate::reports::{Completion, Dispatch, FinishedBatch, Item, Persisted, Phase};
@@ -209,6 +209,11 @@ impl Sim {
 
     /// Sends; a refusal for want of memory is kept to be tried again.
     pub(super) fn send(&mut self, mut sent: Sent, tries: u32) -> bool {
+        if self.accumulator.fatal().is_some() {
+            // Every call says so from now on: the application gives up.
+            self.app.left = 0;
+            return false;
+        }
         let headers: Vec<Header<'_>> =
             sent.headers.iter().map(|(name, value)| Header { name, value: value.as_deref() }).collect();
         let record = Record {
@@ -235,7 +240,7 @@ impl Sim {
                 self.after_application();
                 true
             }
-            Err(NeedsMemory(bytes)) => {
+            Err(NotAppended::NeedsMemory(bytes)) => {
                 self.note(42, bytes as u64, 0, || format!("a record needs {bytes} bytes of memory"));
                 if self.accumulator.memory.raise_pressure() {
                     self.accumulator.inbox.tell(Event::Pressure, Time::ZERO);
@@ -246,6 +251,11 @@ impl Sim {
                     self.app.blocked = Some((sent, tries + 1));
                 }
                 self.after_application();
+                false
+            }
+            Err(NotAppended::Refused) => {
+                self.note(42, 0, 0, || "a record is refused".into());
+                self.app.given_up += 1;
                 false
             }
         }
@@ -311,6 +321,12 @@ impl Sim {
 }
 
 impl App {
+    /// Whether the record of this timestamp has its report; `None` when it wants none.
+    pub(super) fn has_ended(&self, timestamp_ms: i64) -> Option<bool> {
+        let sent = self.by_timestamp.get(&timestamp_ms).map(|index| &self.sent[*index])?;
+        sent.is_tagged.then(|| sent.report.is_some())
+    }
+
     fn take(&mut self, batch: &FinishedBatch, wrong: &mut Vec<String>) {
         for slot in &batch.slots {
             let place = self.reports;

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use bytes::BytesMut;
 use kafka_protocol::messages::produce_response::PartitionProduceResponse;
-use kafka_protocol::messages::{MetadataResponse, ProduceRequest, ProduceResponse, RequestHeader, ResponseHeader};
-use kafka_protocol::protocol::{Decodable, Encodable, HeaderVersion};
+use kafka_protocol::messages::{MetadataResponse, ProduceResponse, ResponseHeader};
+use kafka_protocol::protocol::{Encodable, HeaderVersion};
 
 use super::network::Told;
 use super::plan::Rates;
@@ -33,6 +33,11 @@ pub(super) struct Faults {
     pub twist_metadata: Option<MetadataTwist>,
     /// Named scenarios: requests of these APIs are read and never answered.
     pub silent: Vec<(i32, i16)>,
+    /// The same, and they are not acted on either: they stand in the broker's queue.
+    pub frozen_requests: Vec<(i32, i16)>,
+    /// Named scenarios: every request that is unanswered when its connection ends reaches its broker so much later, and not
+    /// before.
+    pub zombies_after: Option<Micros>,
 }
 
 impl Sim {
@@ -50,12 +55,14 @@ impl Sim {
             self.break_off(conn);
             return;
         }
-        if key == api_key::PRODUCE {
-            self.check_request(version, request);
+        if self.faults.frozen_requests.contains(&(broker, key)) {
+            return;
         }
         self.note_leaders();
-        let wall_ms = WALL_MS + (self.now.0 / 1000) as i64;
-        let answer = self.cluster.handle_frame(self.now, wall_ms, broker, request);
+        if key == api_key::PRODUCE {
+            self.note_ends();
+        }
+        let answer = self.cluster.handle_frame(self.now, self.wall_ms(), broker, request);
         self.note(21, conn.0, key as u64, || format!("broker {broker} acts on API {key} v{version} from {conn:?}"));
         if self.fault(|rates| rates.reset_after_processing) {
             self.break_off(conn);
@@ -77,6 +84,10 @@ impl Sim {
         }
     }
 
+    pub(super) fn wall_ms(&self) -> i64 {
+        WALL_MS + (self.now.0 / 1000) as i64
+    }
+
     fn break_off(&mut self, conn: ConnId) {
         self.end_broker_side(conn);
         let at = self.now + self.latency();
@@ -85,13 +96,21 @@ impl Sim {
 
     fn respond(&mut self, conn: ConnId, broker: i32, key: i16, version: i16, bytes: Vec<u8>, mut delay: Micros) {
         let mut bytes = bytes;
-        let mut told = Told { appended: Vec::new(), answers_produce: key == api_key::PRODUCE };
+        let mut told = Told {
+            answers_produce: key == api_key::PRODUCE,
+            correlation_id: bytes.get(4..8).map_or(-1, |id| i32::from_be_bytes([id[0], id[1], id[2], id[3]])),
+            ..Told::default()
+        };
         if key == api_key::PRODUCE {
             bytes = self.twist_produce(version, bytes);
             let (_, response) = testing::response::<ProduceResponse>(&bytes, version);
             for topic in &response.responses {
-                for partition in topic.partition_responses.iter().filter(|partition| partition.error_code == 0) {
-                    told.appended.push((topic.name.0.to_string(), partition.index, partition.base_offset));
+                for partition in &topic.partition_responses {
+                    let name = topic.name.0.to_string();
+                    if partition.error_code == 0 {
+                        told.appended.push((name.clone(), partition.index, partition.base_offset));
+                    }
+                    told.codes.push(((name, partition.index), partition.error_code));
                 }
             }
             let lines = &response.responses;
@@ -99,6 +118,9 @@ impl Sim {
         }
         if key == api_key::METADATA {
             bytes = self.twist_metadata(broker, version, bytes);
+        }
+        if key == api_key::INIT_PRODUCER_ID {
+            bytes = self.twist_producer_id(version, bytes);
         }
         if self.fault(|rates| rates.response_lost) {
             self.note(23, conn.0, 0, || format!("  the response to {conn:?} is lost"));
@@ -114,6 +136,7 @@ impl Sim {
         let repeated = self.fault(|rates| rates.response_repeated);
         let garbage = self.fault(|rates| rates.response_garbage);
         let truncated = !garbage && self.fault(|rates| rates.response_truncated);
+        told.is_clean = !garbage && !truncated && self.net.links.get(&conn).is_some_and(|link| !link.is_dirty);
         if garbage || truncated {
             self.note(24, conn.0, 0, || format!("  the response to {conn:?} is damaged"));
             told.appended.clear();
@@ -149,10 +172,13 @@ impl Sim {
 
     fn twist_produce(&mut self, version: i16, bytes: Vec<u8>) -> Vec<u8> {
         let by_chance = self.fault(|rates| rates.response_entries);
-        if !by_chance && self.faults.twist_produce.is_none() {
+        if !by_chance && self.faults.twist_produce.is_none() && self.plan.rates.hidden_append == 0 {
             return bytes;
         }
         let (correlation_id, mut response) = testing::response::<ProduceResponse>(&bytes, version);
+        if self.plan.config.enable_idempotence {
+            self.hide_appends(&mut response);
+        }
         if let Some(twist) = &mut self.faults.twist_produce {
             twist(&mut response);
         }
@@ -241,30 +267,6 @@ impl Sim {
         names.filter_map(|name| self.cluster.partition_count(&name).map(|count| (name, count))).collect()
     }
 
-    /// One partition once in a request, and nothing without records.
-    fn check_request(&mut self, version: i16, request: &[u8]) {
-        let mut rest = bytes::Bytes::copy_from_slice(request);
-        let header_version = ProduceRequest::header_version(version);
-        let read =
-            RequestHeader::decode(&mut rest, header_version).and_then(|_| ProduceRequest::decode(&mut rest, version));
-        let Ok(produce) = read else {
-            self.fail("a produce request cannot be read".into());
-            return;
-        };
-        let mut named = Vec::new();
-        for topic in &produce.topic_data {
-            for partition in &topic.partition_data {
-                named.push((topic.name.0.to_string(), partition.index));
-            }
-        }
-        let count = named.len();
-        named.sort();
-        named.dedup();
-        if count == 0 || named.len() != count {
-            self.fail(format!("a produce request names {count} partitions, {} different ones", named.len()));
-        }
-    }
-
     /// Something happens to the cluster, perhaps.
     pub(super) fn fault_step(&mut self) {
         if self.faults.are_over {
@@ -314,6 +316,9 @@ impl Sim {
             let api = self.random.pick(&[api_key::PRODUCE, api_key::PRODUCE, api_key::METADATA, api_key::API_VERSIONS]);
             self.note(33, code as u64, count.into(), || format!("API {api} answers {code} {count} times"));
             self.cluster.push_error(api, code, count);
+        }
+        if self.plan.config.enable_idempotence {
+            self.idempotence_fault_step();
         }
         if self.fault(|rates| rates.message_max) {
             let bytes = self.random.pick(&[300, 1_000, 5_000, 1_048_588]);
@@ -387,7 +392,7 @@ fn produced(topics: &[kafka_protocol::messages::produce_response::TopicProduceRe
     words.join(", ")
 }
 
-fn encode<M: Encodable + HeaderVersion>(correlation_id: i32, version: i16, response: &M) -> Vec<u8> {
+pub(super) fn encode<M: Encodable + HeaderVersion>(correlation_id: i32, version: i16, response: &M) -> Vec<u8> {
     let mut bytes = BytesMut::from(&[0u8; 4][..]);
     let header = ResponseHeader::default().with_correlation_id(correlation_id);
     header.encode(&mut bytes, M::header_version(version)).expect("a header encodes");

@@ -6,12 +6,17 @@
 
 mod check;
 mod driver;
+mod exactly_once;
 mod faults;
+mod hands;
+mod idempotence;
+mod losses;
 mod network;
 mod plan;
 mod random;
 mod scenarios;
 mod tests;
+mod watch;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -24,12 +29,14 @@ use crate::sender::{ConnId, Sender};
 use crate::time::{Micros, Time};
 use driver::App;
 use faults::Faults;
+use losses::Losses;
 use network::{Network, Told};
 use plan::Plan;
 use random::Random;
+use watch::Watch;
 
 /// Lines kept of what happened before a violation.
-const TRACE_LINES: usize = 120;
+const TRACE_LINES: usize = 20_000;
 /// A run beyond this virtual time does not end.
 const RUN_MAX: Micros = Micros(1_000_000_000);
 /// Inputs that the I/O thread may handle at one moment, and actions in one second, before it is a busy loop.
@@ -44,6 +51,8 @@ enum Happening {
     Take(ConnId),
     Arrive(ConnId, Vec<u8>),
     Answer(ConnId, Vec<u8>, Option<Told>),
+    /// A request of a connection that is gone reaches its broker.
+    Zombie(i32, Vec<u8>),
     Wake,
     App,
     Fault,
@@ -70,6 +79,10 @@ struct Sim {
     reports: Arc<Reports>,
     cluster: Cluster,
     net: Network,
+    watch: Watch,
+    zombies: u64,
+    zombies_pending: u64,
+    losses: Losses,
     app: App,
     faults: Faults,
     queue: BTreeMap<(Time, u64), Happening>,
@@ -146,7 +159,10 @@ impl Sim {
         }
         if plan.old_brokers {
             cluster.pretend_kafka_2_1();
+        } else {
+            cluster.set_unknown_producer(plan.unknown_producer);
         }
+        let watch = Watch::new(plan.config.enable_idempotence, plan.config.test_first_sequence);
         let config = Arc::new(plan.config.clone());
         let reports = Arc::new(Reports::new(config.reports_max_count, config.log_level));
         let accumulator = Arc::new(Accumulator::new(&config, 1, random.next(), reports.clone()));
@@ -163,6 +179,10 @@ impl Sim {
             reports,
             cluster,
             net,
+            watch,
+            zombies: 0,
+            zombies_pending: 0,
+            losses: Losses::default(),
             app: App::default(),
             faults: Faults::default(),
             queue: BTreeMap::new(),
@@ -246,6 +266,7 @@ impl Sim {
             Happening::Take(conn) => self.socket_takes(conn),
             Happening::Arrive(conn, bytes) => self.arrive(conn, bytes),
             Happening::Answer(conn, bytes, told) => self.answer(conn, bytes, told),
+            Happening::Zombie(broker, frame) => self.zombie(broker, frame),
             Happening::Wake => {
                 let now = self.now;
                 self.io(|sim| sim.sender.handle_wakeup(now));

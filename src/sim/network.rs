@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use super::watch::{Place, read_produce};
 use super::{Happening, Sim};
 use crate::sender::{Action, ConnId, Frame};
 use crate::time::{Micros, Time};
@@ -24,6 +25,8 @@ pub(super) struct Link {
     broker_input: Vec<u8>,
     /// Produce requests handed over and not answered (acks=0: not taken by the socket).
     pub outstanding: usize,
+    /// Requests that the socket has whole and that are not answered: they may reach the broker late.
+    unanswered: VecDeque<Vec<u8>>,
     /// Bytes were put into the stream that no broker sends: what the client makes of later ones is not known.
     pub is_dirty: bool,
 }
@@ -41,6 +44,11 @@ pub(super) struct Told {
     /// Topic, partition, base offset of batches that it says are appended.
     pub appended: Vec<(String, i32, i64)>,
     pub answers_produce: bool,
+    pub correlation_id: i32,
+    /// What a produce response says of each partition; the first entry counts.
+    pub codes: Vec<(Place, i16)>,
+    /// Neither this response nor what went before it was damaged.
+    pub is_clean: bool,
 }
 
 #[derive(Default)]
@@ -101,6 +109,7 @@ impl Sim {
                 last_answer: Time::ZERO,
                 broker_input: Vec::new(),
                 outstanding: 0,
+                unanswered: VecDeque::new(),
                 is_dirty: false,
             },
         );
@@ -131,18 +140,38 @@ impl Sim {
             self.fail(format!("a write to {conn:?}, which is not connected"));
             return;
         }
-        let is_produce = is_produce(&copy);
-        link.out.push_back(Outgoing { frame, copy, taken: 0 });
-        if is_produce {
+        if is_produce(&copy) {
             link.outstanding += 1;
-            self.net.produced.push((now, link.broker.unwrap_or(-1)));
-            if link.outstanding > most && !link.is_dirty {
-                let text = format!("{} produce requests in flight (acks={acks}), {most} allowed", link.outstanding);
-                self.fail(text);
+            let (outstanding, is_dirty, broker) = (link.outstanding, link.is_dirty, link.broker.unwrap_or(-1));
+            self.net.produced.push((now, broker));
+            if outstanding > most && !is_dirty {
+                self.fail(format!("{outstanding} produce requests in flight (acks={acks}), {most} allowed"));
                 return;
             }
+            self.watch_produce(conn, broker, &copy);
+        }
+        if let Some(link) = self.net.links.get_mut(&conn) {
+            link.out.push_back(Outgoing { frame, copy, taken: 0 });
         }
         self.start_taking(conn);
+    }
+
+    /// The rules that the wire shows.
+    fn watch_produce(&mut self, conn: ConnId, broker: i32, frame: &[u8]) {
+        if self.plan.config.acks == 0 {
+            return;
+        }
+        let Some(produced) = read_produce(&frame[4..]) else {
+            self.fail("a produce request cannot be read".into());
+            return;
+        };
+        self.take_reports();
+        self.note(12, conn.0, produced.parts.len() as u64, || format!("  carries {}", produced.label()));
+        let app = &self.app;
+        let seen = self.watch.handed_over(conn, broker, produced, |timestamp_ms| app.has_ended(timestamp_ms));
+        if let Err(text) = seen {
+            self.fail(text);
+        }
     }
 
     fn start_taking(&mut self, conn: ConnId) {
@@ -185,11 +214,14 @@ impl Sim {
             let count = bytes.len() - before;
             changed |= first.copy.get(first.taken..first.taken + count) != Some(&bytes[before..]);
             first.taken += count;
-            if first.taken == first.copy.len() {
-                if is_produce(&first.copy) && acks == 0 {
-                    link.outstanding -= 1;
+            if first.taken == first.copy.len()
+                && let Some(whole) = link.out.pop_front()
+            {
+                if is_produce(&whole.copy) {
+                    link.outstanding -= usize::from(acks == 0);
+                    self.watch.taken_whole(conn, correlation_id(&whole.copy));
                 }
-                link.out.pop_front();
+                link.unanswered.push_back(whole.copy);
             }
         }
         if changed {
@@ -304,13 +336,17 @@ impl Sim {
             }
         }
         let Some(link) = self.net.links.get_mut(&conn).filter(|link| link.client_open) else { return };
-        let clean = !link.is_dirty;
-        let answers = told.iter().filter(|told| told.answers_produce).count();
-        link.outstanding = link.outstanding.saturating_sub(answers);
-        self.note(5, conn.0, bytes.len() as u64, || format!("{conn:?} gets {} bytes", bytes.len()));
-        if clean {
-            self.answered.extend(told.into_iter().flat_map(|told| told.appended));
+        for told in told {
+            link.unanswered.retain(|request| correlation_id(request) != told.correlation_id);
+            if told.answers_produce {
+                link.outstanding = link.outstanding.saturating_sub(1);
+                self.watch.answered(conn, told.correlation_id, &told.codes, told.is_clean);
+            }
+            if told.is_clean {
+                self.answered.extend(told.appended);
+            }
         }
+        self.note(5, conn.0, bytes.len() as u64, || format!("{conn:?} gets {} bytes", bytes.len()));
         self.io(|sim| sim.sender.handle_bytes(now, conn, &bytes));
     }
 
@@ -339,13 +375,51 @@ impl Sim {
 
     fn close_client_side(&mut self, conn: ConnId) {
         // Requests under way may still be acted on, or the broker learns of the end first.
-        let lost = self.random.percent(30);
-        if let Some(link) = self.net.links.get_mut(&conn) {
-            link.client_open = false;
-            link.out.clear();
-            if lost {
-                link.broker_open = false;
+        let lost = self.random.percent(30) || self.faults.zombies_after.is_some();
+        self.watch.closed(conn);
+        let Some(link) = self.net.links.get_mut(&conn).filter(|link| link.client_open) else { return };
+        link.client_open = false;
+        link.out.clear();
+        if lost {
+            link.broker_open = false;
+        }
+        let (broker, unanswered) = (link.broker, std::mem::take(&mut link.unanswered));
+        if let Some(broker) = broker {
+            self.raise_zombies(broker, unanswered);
+        }
+    }
+
+    /// Requests whose connection is gone may reach their broker much later, whether or not they did so before: brokers act
+    /// on what stands in their queues after the connection has ended. The client knows of none of it.
+    fn raise_zombies(&mut self, broker: i32, unanswered: VecDeque<Vec<u8>>) {
+        let mut after = Micros::ZERO;
+        for request in unanswered {
+            let always = self.faults.zombies_after;
+            if always.is_none() && !self.fault(|rates| rates.zombie) {
+                continue;
             }
+            let most = self.random.pick(&[5_000, 200_000, 5_000_000, 150_000_000]);
+            // In the order in which they were written.
+            after = always.unwrap_or_else(|| after.max(self.random.micros(0, most)));
+            self.zombies_pending += 1;
+            self.schedule(self.now + after, Happening::Zombie(broker, request));
+        }
+    }
+
+    /// A request of a connection that is long gone reaches the broker.
+    pub(super) fn zombie(&mut self, broker: i32, frame: Vec<u8>) {
+        if self.cluster.is_frozen(broker) {
+            self.schedule(self.now + Micros::from_ms(20), Happening::Zombie(broker, frame));
+            return;
+        }
+        self.zombies_pending -= 1;
+        if self.cluster.is_up(broker) {
+            self.zombies += 1;
+            self.note(10, broker as u64, frame.len() as u64, || {
+                format!("zombie at broker {broker}: {}", describe(&frame))
+            });
+            // Nobody hears the answer.
+            self.cluster.handle_frame(self.now, self.wall_ms(), broker, &frame[4..]);
         }
     }
 
@@ -376,8 +450,12 @@ fn is_produce(request: &[u8]) -> bool {
     request.get(4..6) == Some(&[0, 0])
 }
 
+fn correlation_id(request: &[u8]) -> i32 {
+    request.get(8..12).map_or(-1, |id| i32::from_be_bytes([id[0], id[1], id[2], id[3]]))
+}
+
 fn describe(request: &[u8]) -> String {
     let key = request.get(4..6).map_or(-1, |key| i16::from_be_bytes([key[0], key[1]]));
-    let correlation_id = request.get(8..12).map_or(-1, |id| i32::from_be_bytes([id[0], id[1], id[2], id[3]]));
+    let correlation_id = correlation_id(request);
     format!("API {key} request {correlation_id} of {} bytes", request.len())
 }

@@ -2,7 +2,8 @@
 //! kinds of fault and not others (swarm testing), so that no kind hides another for ever.
 
 use super::random::Random;
-use crate::config::Config;
+use crate::config::{Config, OnFailure, OnInDoubtTimeout, OnSequenceGap};
+use crate::mock::UnknownProducer;
 
 /// Chances are per mille, per opportunity.
 #[derive(Clone, Debug, Default)]
@@ -31,6 +32,8 @@ pub(super) struct Rates {
     pub metadata_lags: u32,
     /// The socket takes nothing for a while.
     pub write_stalls: u32,
+    /// A request that is unanswered when its connection ends reaches the broker later, once more if it was acted on before.
+    pub zombie: u32,
     /// At each fault step.
     pub broker_down: u32,
     pub broker_freezes: u32,
@@ -41,6 +44,14 @@ pub(super) struct Rates {
     pub latency: u32,
     pub error_code: u32,
     pub message_max: u32,
+    /// A log loses its end, with what was acknowledged.
+    pub truncation: u32,
+    /// A partition forgets its producer ids.
+    pub producer_expiry: u32,
+    /// InitProducerId answers an error.
+    pub producer_id_error: u32,
+    /// At each success of a partition: the answer says something else, though the batch is in the log.
+    pub hidden_append: u32,
 }
 
 #[derive(Clone, Debug)]
@@ -54,6 +65,10 @@ pub(super) struct Plan {
     /// A topic that never exists gets records too.
     pub ghost_topic: bool,
     pub old_brokers: bool,
+    /// What brokers do with a producer id that they do not know.
+    pub unknown_producer: UnknownProducer,
+    /// The epoch of a fresh producer id.
+    pub first_epoch: i16,
     /// The bootstrap list names brokers by other names than metadata does.
     pub bootstrap_aliases: bool,
     pub records: usize,
@@ -79,7 +94,10 @@ pub(super) struct Plan {
 
 /// Codes that a real broker answers and that this producer retries.
 const RETRIABLE_CODES: [i16; 10] = [3, 5, 6, 7, 9, 13, 19, 20, 56, 14];
-const OTHER_CODES: [i16; 16] = [-1, 2, 10, 17, 18, 29, 31, 32, 35, 42, 44, 45, 46, 87, 100, 999];
+const OTHER_CODES: [i16; 15] = [-1, 2, 10, 17, 18, 29, 31, 32, 35, 42, 44, 45, 87, 100, 999];
+/// And those of sequences and epochs; DUPLICATE_SEQUENCE_NUMBER is not among them, because it would be a lie.
+const SEQUENCE_CODES: [i16; 3] = [45, 47, 59];
+pub(super) const PRODUCER_ID_CODES: [i16; 6] = [14, 15, 51, -1, 7, 41];
 
 impl Plan {
     /// No faults, one broker each of what is needed: named scenarios start from here.
@@ -94,6 +112,7 @@ impl Plan {
                 batch_size: 16 << 10,
                 metadata_max_age_ms: 300_000,
                 allow_auto_create_topics: false,
+                enable_idempotence: false,
                 ..Config::default()
             },
             brokers: 2,
@@ -101,6 +120,8 @@ impl Plan {
             late_topics: 0,
             ghost_topic: false,
             old_brokers: false,
+            unknown_producer: UnknownProducer::Accept,
+            first_epoch: 0,
             bootstrap_aliases: false,
             records: 0,
             record_bytes_most: 100,
@@ -141,6 +162,16 @@ impl Plan {
         plan.write_slice = random.pick(&[u64::MAX, u64::MAX, 1000, 64, 7]);
         plan.read_slice = random.pick(&[u64::MAX, u64::MAX, 100, 9]);
         plan.config = draw_config(random, plan.config);
+        if plan.config.enable_idempotence {
+            use UnknownProducer::{Accept, MustStartAtZero, Refuse};
+            plan.unknown_producer = random.pick(&[Accept, Accept, MustStartAtZero, Refuse]);
+            if plan.config.test_first_sequence != 0 {
+                // The property asks for brokers that do not mind.
+                plan.unknown_producer = Accept;
+                plan.old_brokers = false;
+            }
+            plan.first_epoch = random.pick(&[0, 0, 0, 0, 32_765, 32_766]);
+        }
         if plan.record_bytes_most < 1000 || plan.config.batch_size > 1000 {
             plan.config.buffer_memory = random.pick(&[12 << 10, 32 << 10, 8 << 20, 8 << 20]);
         }
@@ -155,13 +186,19 @@ impl Plan {
             if random.percent(40) {
                 plan.codes.extend(OTHER_CODES);
             }
+            if plan.config.enable_idempotence && random.percent(40) {
+                plan.codes.extend(SEQUENCE_CODES);
+            }
+            if plan.rates.error_code == 0 {
+                plan.codes.clear();
+            }
         }
         plan
     }
 
     /// Whether a broker may have been made to answer this code.
     pub fn may_answer(&self, code: i32) -> bool {
-        self.rates.error_code > 0 && self.codes.iter().any(|known| i32::from(*known) == code)
+        self.codes.iter().any(|known| i32::from(*known) == code)
     }
 
     /// How long after the faults stop everything is as if there had been none.
@@ -175,7 +212,7 @@ fn draw_config(random: &mut Random, base: Config) -> Config {
     let request_timeout_ms = random.pick(&[200, 1_000, 5_000]);
     let linger_us = random.pick(&[0, 0, 1_000, 5_000, 50_000, 3_600_000_000]);
     let delivery_timeout_ms = random.pick(&[300, 2_000, 30_000, 120_000, 120_000]);
-    Config {
+    let mut config = Config {
         acks: random.pick(&[-1, -1, -1, 1, 0]),
         max_in_flight_requests_per_connection: random.pick(&[1, 1, 5, 5, 2]),
         linger_us,
@@ -193,8 +230,20 @@ fn draw_config(random: &mut Random, base: Config) -> Config {
         connections_max_idle_ms: random.pick(&[Some(200), Some(5_000), Some(180_000), None]),
         metadata_recovery_rebootstrap: !random.percent(10),
         metadata_recovery_rebootstrap_trigger_ms: random.pick(&[2_000, 300_000]),
+        on_failure: random.pick(&[OnFailure::Gap, OnFailure::Gap, OnFailure::StopPartition]),
+        enable_idempotence: random.percent(70),
         ..base
+    };
+    if config.enable_idempotence {
+        config.acks = -1;
+        config.retries = config.retries.max(1);
+        config.on_sequence_gap = random.pick(&[OnSequenceGap::Bump, OnSequenceGap::Bump, OnSequenceGap::Fatal]);
+        config.on_in_doubt_timeout =
+            random.pick(&[OnInDoubtTimeout::Report, OnInDoubtTimeout::Report, OnInDoubtTimeout::Hold]);
+        let near_the_end = i32::MAX as u32 - random.below(12) as u32;
+        config.test_first_sequence = random.pick(&[0, 0, near_the_end]);
     }
+    config
 }
 
 fn draw_rates(random: &mut Random) -> Rates {
@@ -216,6 +265,7 @@ fn draw_rates(random: &mut Random) -> Rates {
         metadata_entries: rate(150),
         metadata_lags: rate(400),
         write_stalls: rate(50),
+        zombie: rate(800),
         broker_down: rate(60),
         broker_freezes: rate(60),
         broker_moves: rate(40),
@@ -225,5 +275,9 @@ fn draw_rates(random: &mut Random) -> Rates {
         latency: rate(60),
         error_code: rate(300),
         message_max: rate(60),
+        truncation: rate(20),
+        producer_expiry: rate(100),
+        producer_id_error: rate(300),
+        hidden_append: rate(60),
     }
 }

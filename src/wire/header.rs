@@ -140,23 +140,48 @@ pub fn split_response(api: Api, version: i16, frame: &[u8]) -> Result<(i32, &[u8
 mod tests {
     use bytes::{Buf, BytesMut};
     use kafka_protocol::messages::{
-        ApiVersionsRequest, ApiVersionsResponse, MetadataRequest, MetadataResponse, ProduceRequest, ProduceResponse,
-        RequestHeader, ResponseHeader,
+        AddOffsetsToTxnRequest, AddPartitionsToTxnRequest, ApiVersionsRequest, EndTxnRequest, FindCoordinatorRequest,
+        InitProducerIdRequest, MetadataRequest, ProduceRequest, RequestHeader, ResponseHeader, TxnOffsetCommitRequest,
     };
-    use kafka_protocol::protocol::{Decodable, Encodable, HeaderVersion};
+    use kafka_protocol::protocol::{Decodable, Encodable, HeaderVersion, Request};
 
     use super::*;
 
-    type HeaderVersions = (Api, fn(i16) -> i16, fn(i16) -> i16);
-    const THEIRS: [HeaderVersions; 3] = [
-        (Api::Produce, ProduceRequest::header_version, ProduceResponse::header_version),
-        (Api::Metadata, MetadataRequest::header_version, MetadataResponse::header_version),
-        (Api::ApiVersions, ApiVersionsRequest::header_version, ApiVersionsResponse::header_version),
-    ];
+    struct Theirs {
+        api: Api,
+        key: i16,
+        request_header: fn(i16) -> i16,
+        response_header: fn(i16) -> i16,
+    }
+
+    fn of<R: Request>(api: Api) -> Theirs {
+        Theirs {
+            api,
+            key: R::KEY,
+            request_header: R::header_version,
+            response_header: <R::Response as HeaderVersion>::header_version,
+        }
+    }
+
+    fn theirs() -> [Theirs; 9] {
+        [
+            of::<ProduceRequest>(Api::Produce),
+            of::<MetadataRequest>(Api::Metadata),
+            of::<ApiVersionsRequest>(Api::ApiVersions),
+            of::<FindCoordinatorRequest>(Api::FindCoordinator),
+            of::<InitProducerIdRequest>(Api::InitProducerId),
+            of::<AddPartitionsToTxnRequest>(Api::AddPartitionsToTxn),
+            of::<AddOffsetsToTxnRequest>(Api::AddOffsetsToTxn),
+            of::<TxnOffsetCommitRequest>(Api::TxnOffsetCommit),
+            of::<EndTxnRequest>(Api::EndTxn),
+        ]
+    }
 
     #[test]
     fn headers_are_those_of_the_generated_types_in_every_version() {
-        for (api, request_header, response_header) in THEIRS {
+        assert!(Api::ALL.iter().all(|api| theirs().iter().any(|theirs| theirs.api == *api)));
+        for Theirs { api, key, request_header, response_header } in theirs() {
+            assert_eq!(api.key(), key, "{}", api.name());
             let (min, max) = api.versions();
             for version in min..=max {
                 let mut out = b"left over".to_vec();
@@ -166,7 +191,7 @@ mod tests {
                 let mut bytes = &out[..];
                 assert_eq!(bytes.get_i32() as usize, out.len() - 4 + 1_000);
                 let header = RequestHeader::decode(&mut bytes, request_header(version)).unwrap();
-                assert_eq!(header.request_api_key, api.key());
+                assert_eq!(header.request_api_key, key);
                 assert_eq!(header.request_api_version, version);
                 assert_eq!(header.correlation_id, -5);
                 assert_eq!(header.client_id.as_deref(), Some("client"));

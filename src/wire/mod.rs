@@ -2,7 +2,11 @@
 //! there, never against what they claim; nothing in here panics on what a broker sends.
 
 pub mod api;
+pub mod coordinator;
 pub mod header;
 pub mod primitives;
 pub mod produce;
 pub mod record_batch;
+#[cfg(test)]
+mod theirs;
+pub mod transactions;

@@ -9,6 +9,8 @@ pub const HEADER_LEN: usize = 61;
 const CRC_START: usize = 21;
 /// `base_offset` and `batch_length` are not counted by `batch_length`.
 const LENGTH_EXCLUDES: usize = 12;
+/// In the attributes, where all else is 0: no compression, timestamps of the producer, no control batch.
+const TRANSACTIONAL_BIT: u32 = 4;
 
 /// What the header says beside the records themselves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,6 +22,8 @@ pub struct BatchHeader {
     pub producer_id: i64,
     pub producer_epoch: i16,
     pub base_sequence: i32,
+    /// The records belong to the producer's open transaction.
+    pub transactional: bool,
 }
 
 /// Bytes of a record after its length field.
@@ -88,7 +92,7 @@ pub fn write_header(dst: &mut [u8], total_len: usize, header: &BatchHeader) {
     dst[12..16].copy_from_slice(&(-1i32).to_be_bytes());
     dst[16] = 2;
     dst[17..21].fill(0);
-    dst[21..23].fill(0);
+    dst[21..23].copy_from_slice(&(u16::from(header.transactional) << TRANSACTIONAL_BIT).to_be_bytes());
     dst[23..27].copy_from_slice(&(header.record_count as i32 - 1).to_be_bytes());
     dst[27..35].copy_from_slice(&header.base_timestamp_ms.to_be_bytes());
     dst[35..43].copy_from_slice(&header.max_timestamp_ms.to_be_bytes());
@@ -112,6 +116,12 @@ pub fn batch_crc<'a>(chunks: impl Iterator<Item = &'a [u8]>) -> u32 {
 /// Puts the CRC into the header.
 pub fn seal_crc(first_chunk: &mut [u8], crc: u32) {
     first_chunk[17..21].copy_from_slice(&crc.to_be_bytes());
+}
+
+/// The CRC that the header holds; nothing when there is no whole header.
+pub fn stored_crc(first_chunk: &[u8]) -> Option<u32> {
+    let bytes = first_chunk.get(17..21)?;
+    Some(u32::from_be_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]))
 }
 
 /// A record read back from our own encoding: for splitting a batch that a broker found too large.
@@ -293,6 +303,7 @@ mod tests {
             producer_id: -1,
             producer_epoch: -1,
             base_sequence: -1,
+            transactional: false,
         };
         write_header(&mut batch, total, &header);
         let crc = batch_crc([&batch[..]].into_iter());
@@ -305,6 +316,35 @@ mod tests {
             assert_eq!(read.value.as_deref(), wrote.value);
             assert_eq!(read.timestamp, wrote.timestamp_ms);
             assert_eq!(read.headers.len(), wrote.headers.len());
+        }
+    }
+
+    #[test]
+    fn the_transactional_bit_is_the_only_attribute() {
+        let record = Record { key: None, value: Some(b"v"), headers: &[], timestamp_ms: 1_000 };
+        let body = record_body_len(0, 0, &record);
+        for (transactional, attributes) in [(true, [0, 0x10]), (false, [0, 0])] {
+            // Used again: what an earlier header said is gone.
+            let mut batch = vec![0xff; HEADER_LEN + record_len(body)];
+            write_record(&mut batch[HEADER_LEN..], body, 0, 0, &record);
+            let total = batch.len();
+            let header = BatchHeader {
+                record_count: 1,
+                base_timestamp_ms: 1_000,
+                max_timestamp_ms: 1_000,
+                producer_id: 1 << 40,
+                producer_epoch: 3,
+                base_sequence: 70_000,
+                transactional,
+            };
+            write_header(&mut batch, total, &header);
+            assert_eq!(batch[21..23], attributes);
+            let crc = batch_crc([&batch[..]].into_iter());
+            seal_crc(&mut batch, crc);
+            let set = RecordBatchDecoder::decode(&mut Bytes::from(batch)).expect("decodes, CRC included");
+            let [read] = &set.records[..] else { panic!("one record was written") };
+            assert_eq!((read.transactional, read.control), (transactional, false));
+            assert_eq!((read.producer_id, read.producer_epoch, read.sequence), (1 << 40, 3, 70_000));
         }
     }
 
