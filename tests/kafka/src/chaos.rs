@@ -106,7 +106,8 @@ impl Chaos {
         let fault = self.deck.swap_remove(place);
         self.dealt += 1;
         let nodes = cluster.node_ids();
-        let (victim, other) = (*self.random.pick(&nodes), *self.random.pick(&nodes));
+        let victim = *self.random.pick(&nodes);
+        let others: Vec<i32> = nodes.into_iter().filter(|node| *node != victim).collect();
         match fault {
             Fault::Kill => {
                 let down = self.pause(0, 6000);
@@ -124,25 +125,20 @@ impl Chaos {
             }
             Fault::Move => self.move_leaders(cluster),
             Fault::KillAndStop => {
-                let still = self.pause(1000, 4000);
+                let (other, still) = (*self.random.pick(&others), self.pause(1000, 4000));
                 self.tell(&format!("node {victim} is killed, node {other} stands still for {still:?}"));
                 cluster.kill(victim);
-                if other != victim {
-                    cluster.stop(other);
-                }
+                cluster.stop(other);
                 std::thread::sleep(still);
-                if other != victim {
-                    cluster.resume(other);
-                }
+                cluster.resume(other);
                 cluster.restart(victim);
             }
             Fault::StopTwo => {
                 let still = self.pause(1000, 3000);
                 self.tell(&format!("all nodes but {victim} stand still for {still:?}"));
-                let stopped: Vec<i32> = nodes.into_iter().filter(|node| *node != victim).collect();
-                stopped.iter().for_each(|node| cluster.stop(*node));
+                others.iter().for_each(|node| cluster.stop(*node));
                 std::thread::sleep(still);
-                stopped.iter().for_each(|node| cluster.resume(*node));
+                others.iter().for_each(|node| cluster.resume(*node));
             }
         }
         std::thread::sleep(self.pause(300, 2500));

@@ -81,7 +81,9 @@ impl TransactionLoad {
     /// Kills the process with SIGKILL, in the midst of what it does.
     pub fn kill(self) -> Journal {
         self.dialogue.kill();
-        Journal::read(&self.run, &self.journal)
+        let journal = Journal::read(&self.run, &self.journal);
+        println!("{} (killed)", journal.summary());
+        journal
     }
 
     /// Lets the process finish its transaction and close its producer.
