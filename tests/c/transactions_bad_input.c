@@ -288,6 +288,7 @@ static void close_while_down(void) {
 int main(void) {
     check_begin();
     mock = mock_of(1, "t", 1);
+    REQUIRE_OK(producer_mock_cluster_topic_create(mock, "in", 3, 1));
     not_transactional();
     wrong_state();
     null_handles();
