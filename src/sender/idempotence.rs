@@ -107,7 +107,10 @@ impl Sender {
             let label = state.label();
             self.reports.log(5, "PARTITION", || match next {
                 Some(next) if Some(next) != used => {
-                    format!("{label}: a batch is missing from the sequence; going on with producer epoch {}", next.epoch)
+                    format!(
+                        "{label}: a batch is missing from the sequence; going on with producer epoch {}",
+                        next.epoch
+                    )
                 }
                 _ => format!("{label}: a batch is missing from the sequence; going on with a new producer id"),
             });
@@ -138,7 +141,8 @@ impl Sender {
         state.retries = definite;
         let in_doubt: std::collections::VecDeque<Taken> = in_doubt;
         for mut taken in in_doubt {
-            let text = "the broker refuses the sequence, and an earlier attempt, whose answer was lost, may be in the log";
+            let text =
+                "the broker refuses the sequence, and an earlier attempt, whose answer was lost, may be in the log";
             taken.cause = c_text(&match &taken.cause {
                 Some(last) => format!("{text}; last: {}", last.to_string_lossy()),
                 None => text.to_owned(),

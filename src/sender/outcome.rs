@@ -105,7 +105,6 @@ impl Sender {
                 }
             }
         }
-        self.stop_partitions(now);
         self.after_outcome(now, dense);
     }
 
@@ -134,7 +133,8 @@ impl Sender {
     /// do; otherwise it has lost what it acknowledged. False: the producer has failed for good by it.
     fn sequence_refused(&mut self, now: Time, dense: u32, taken: &Taken, outcome: Outcome) -> bool {
         let state = &mut self.partitions[dense as usize];
-        let expected = state.sequences.has_hole();
+        // Without anything acknowledged there is nothing to lose: the broker wants a beginning that it knows.
+        let expected = state.sequences.has_hole() || !state.sequences.has_acked();
         state.sequences.refuse();
         if expected || outcome.status() != Status::OUT_OF_ORDER_SEQUENCE_NUMBER {
             return true;
@@ -269,6 +269,7 @@ impl Sender {
 
     /// A record that never got into a batch: certainly not in the log.
     pub(super) fn fail_parked(&mut self, now: Time, topic: &Topic, record: ParkedRecord, status: Status, cause: &str) {
+        self.transaction_record_failed(now, status, cause);
         let Some(slot) = record.slot() else { return };
         self.outcomes.push(FinishedBatch {
             topic: topic.c_name().clone(),

@@ -59,7 +59,8 @@ impl Taken {
 
     /// The batch in parts of at most `max_bytes`: they share its history, not its bytes.
     pub fn split(self, max_bytes: usize) -> Vec<Taken> {
-        let Taken { batch, attempts, counted_retries, in_doubt, reached_broker, broker, leader_epoch, cause, .. } = self;
+        let Taken { batch, attempts, counted_retries, in_doubt, reached_broker, broker, leader_epoch, cause, .. } =
+            self;
         let part = |batch| Taken {
             batch,
             attempts,

@@ -181,7 +181,16 @@ impl Sender {
         let mut head = ProduceHead::default();
         // The correlation id is the connection's next one: `write` below gives the same.
         let correlation_id = connection.peek_correlation_id();
-        encode_produce(version, correlation_id, &self.config.client_id, self.config.transactional_id.as_deref(), acks, timeout_ms, &topics, &mut head);
+        encode_produce(
+            version,
+            correlation_id,
+            &self.config.client_id,
+            self.config.transactional_id.as_deref(),
+            acks,
+            timeout_ms,
+            &topics,
+            &mut head,
+        );
         drop(topics);
         let deadline = now + Micros::from_ms(self.config.request_timeout_ms);
         let kind = Kind::Produce { parts, answered: acks != 0 };

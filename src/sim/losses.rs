@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use kafka_protocol::messages::{InitProducerIdResponse, ProduceResponse};
 
-use super::watch::Place;
 use super::plan::PRODUCER_ID_CODES;
+use super::watch::Place;
 use super::{Happening, Sim, faults};
 use crate::config::OnSequenceGap;
 use crate::mock::{api_key, testing};
@@ -74,7 +74,9 @@ impl Sim {
 
     pub(super) fn expire(&mut self, topic: &str, partition: i32) {
         let ids = self.watch.producer_ids();
-        self.note(51, partition as u64, ids.len() as u64, || format!("{topic} [{partition}] forgets producers {ids:?}"));
+        self.note(51, partition as u64, ids.len() as u64, || {
+            format!("{topic} [{partition}] forgets producers {ids:?}")
+        });
         for id in ids {
             self.cluster.expire_producer(topic, partition, id).expect("the partition exists");
         }
