@@ -202,8 +202,7 @@ impl Sender {
         shared.note_finished(len);
         shared.note_taken(parts.iter().map(|part| part.batch.len()).sum());
         self.window.split(id, parts.len());
-        // All carry one number, and what is put back goes in front of its equals: so the last one first.
-        for part in parts.into_iter().rev() {
+        for part in parts {
             self.partitions[dense as usize].push_retry(part);
         }
     }
@@ -229,7 +228,7 @@ impl Sender {
         if !is_acked {
             let words = taken.cause.as_deref().map(CStr::to_string_lossy).unwrap_or_default();
             self.transaction_record_failed(now, ending.status, &words);
-            self.note_failure(dense, taken.batch.id, ending.status);
+            self.note_failure(dense, taken.place(), ending.status);
         }
         let slots = taken.batch.take_slots();
         if slots.is_empty() {
