@@ -126,6 +126,8 @@ impl Sender {
             // Read again only when a broker finds it damaged.
             is_intact: outcome.status() != Status::CORRUPT_MESSAGE || taken.batch.is_intact(),
             log_start_known: answer.log_start_offset >= 0,
+            has_acked: sequences.has_acked(),
+            acks_all: self.config.acks == -1,
         }
     }
 

@@ -79,7 +79,7 @@ impl Taken {
             cause,
             ..
         } = self;
-        let mut part = |batch: Batch| {
+        let part = |batch: Batch| {
             let first_record = next_record;
             next_record += batch.count;
             Taken {
