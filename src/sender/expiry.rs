@@ -205,16 +205,17 @@ impl Sender {
         }
     }
 
-    /// Everything accepted for the partition behind the failed batch fails with it.
+    /// Everything accepted for the partition behind the failed batch fails with it. Parts of a batch that was cut share its
+    /// number, and those that are left are behind the one that failed.
     fn stop_partition(&mut self, now: Time, dense: u32, failed: u64) {
         let memory = self.accumulator.memory.clone();
         let state = &mut self.partitions[dense as usize];
-        let (behind, before) = std::mem::take(&mut state.retries).into_iter().partition(|t| t.batch.id > failed);
+        let (behind, before) = std::mem::take(&mut state.retries).into_iter().partition(|t| t.batch.id >= failed);
         state.retries = before;
         let behind: std::collections::VecDeque<Taken> = behind;
         let mut waiting: Vec<Taken> = behind.into();
         waiting.extend(state.shared().take_expired(&memory, Time::NEVER).into_iter().map(Taken::new));
-        let in_flight = self.take_in_flight(dense, |taken| taken.batch.id > failed);
+        let in_flight = self.take_in_flight(dense, |taken| taken.batch.id >= failed);
         for (mut taken, phase) in in_send_order(in_flight, waiting, Phase::InFlight, Phase::Queued) {
             taken.cause = Some(c"an earlier record of the partition failed (on.failure=stop-partition)".into());
             let ending = Ending::without_answer(Status::EARLIER_FAILED, taken.in_doubt, phase);

@@ -105,7 +105,6 @@ impl Sender {
                 }
             }
         }
-        self.stop_partitions(now);
         self.after_outcome(now, dense);
     }
 
