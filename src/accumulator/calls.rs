@@ -6,32 +6,68 @@ use crate::error::Result;
 use crate::offsets::{GroupMetadata, TopicOffset};
 use crate::reports::Completion;
 
-/// One of the five calls, in Kafka's words.
+/// One of the five calls, in Kafka's words, or what closing asks for.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum TransactionCall {
     Init,
     Begin,
-    SendOffsets { offsets: Vec<TopicOffset>, group: GroupMetadata },
+    SendOffsets {
+        offsets: Vec<TopicOffset>,
+        group: GroupMetadata,
+    },
     Commit,
     Abort,
+    /// The producer is being closed: a commit or abort under way is brought to its end, an open transaction is aborted.
+    Finish,
+}
+
+impl TransactionCall {
+    /// The C function, for sentences.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            TransactionCall::Init => "producer_init_transactions",
+            TransactionCall::Begin => "producer_begin_transaction",
+            TransactionCall::SendOffsets { .. } => "producer_send_offsets_to_transaction",
+            TransactionCall::Commit => "producer_commit_transaction",
+            TransactionCall::Abort => "producer_abort_transaction",
+            TransactionCall::Finish => "producer_close",
+        }
+    }
 }
 
 /// What a thread waits for that has made one of the calls. It may give up: the call goes on without it, and the same call
 /// made again takes it up (init, commit, abort).
 #[derive(Debug, Default)]
 pub struct CallReply {
-    /// Reached when `result` is there; what had to be reported before it has its place before it.
+    /// Reached when the I/O thread has looked at the call: whatever needs no broker is answered by then.
+    pub started: Completion,
+    /// Reached when the result is there; what had to be reported before it has its place before it.
     pub done: Completion,
     result: Mutex<ReplyState>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 enum ReplyState {
-    #[default]
-    Awaited,
+    /// With what the call waits for, in words.
+    Awaited(Option<String>),
     /// The caller's time was over first.
     GivenUp,
     Answered(Result<()>),
+}
+
+impl Default for ReplyState {
+    fn default() -> ReplyState {
+        ReplyState::Awaited(None)
+    }
+}
+
+/// What a caller has when its time is over.
+#[derive(Debug)]
+pub enum GivenUp {
+    /// The answer came at the last moment, and counts: `done` is reached in no time.
+    Answered(Result<()>),
+    /// With what the call still waits for, in words.
+    Waiting(Option<String>),
 }
 
 impl CallReply {
@@ -46,12 +82,44 @@ impl CallReply {
         true
     }
 
-    /// The caller stops waiting: the answer, if it came at the last moment.
-    pub fn give_up(&self) -> Option<Result<()>> {
+    /// The I/O thread says what the call waits for.
+    pub fn note(&self, words: &str) {
+        let mut state = self.result.lock();
+        if let ReplyState::Awaited(note) = &mut *state {
+            *note = Some(words.to_owned());
+        }
+    }
+
+    pub fn is_given_up(&self) -> bool {
+        matches!(*self.result.lock(), ReplyState::GivenUp)
+    }
+
+    /// The caller stops waiting.
+    pub fn give_up(&self) -> GivenUp {
         let mut state = self.result.lock();
         match std::mem::replace(&mut *state, ReplyState::GivenUp) {
-            ReplyState::Answered(result) => Some(result),
-            _ => None,
+            ReplyState::Answered(result) => GivenUp::Answered(result),
+            ReplyState::Awaited(note) => GivenUp::Waiting(note),
+            ReplyState::GivenUp => GivenUp::Waiting(None),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_that_comes_first_counts_and_one_that_comes_late_is_for_nobody() {
+        let reply = CallReply::default();
+        assert!(reply.answer(Ok(())));
+        assert!(matches!(reply.give_up(), GivenUp::Answered(Ok(()))));
+        let reply = CallReply::default();
+        reply.note("the coordinator");
+        assert!(!reply.is_given_up());
+        assert!(matches!(reply.give_up(), GivenUp::Waiting(Some(words)) if words == "the coordinator"));
+        assert!(reply.is_given_up() && !reply.answer(Ok(())));
+        reply.note("nobody reads this");
+        assert!(matches!(reply.give_up(), GivenUp::Waiting(None)));
     }
 }

@@ -4,6 +4,7 @@
 
 mod batch;
 mod calls;
+mod door;
 mod inbox;
 mod memory;
 mod partition;
@@ -16,10 +17,11 @@ use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 pub use batch::{Batch, BatchBytes, Orphan};
-pub use calls::{CallReply, TransactionCall};
+pub use calls::{CallReply, GivenUp, TransactionCall};
+pub use door::Door;
 pub use inbox::{Command, Event, Inbox, Letters};
 pub use memory::{Memory, Refused, Reservation};
-pub use partition::{NeedsMemory, Partition};
+pub use partition::{NotAppended, Partition};
 pub use topic::{NO_LEADER, ParkedRecord, TOPIC_NAME_MAX, Tag, Topic, TopicTable, check_topic_name};
 
 use crate::config::Config;
@@ -39,6 +41,8 @@ pub struct Accumulator {
     pub inbox: Inbox,
     pub topics: TopicTable,
     pub reports: Arc<Reports>,
+    /// Shut between transactions, and for good once something has gone wrong for good.
+    pub door: Door,
     /// Why nothing is accepted any more, once something has gone wrong for good.
     fatal: OnceLock<Error>,
     batch_size: usize,
@@ -58,11 +62,18 @@ pub struct Sending {
 
 impl Accumulator {
     pub fn new(config: &Config, producer: u64, seed: u64, reports: Arc<Reports>) -> Accumulator {
+        let door = Door::default();
+        if config.transactional_id.is_some() {
+            let text = "the producer has a transactional.id: call producer_init_transactions and \
+                        producer_begin_transaction first";
+            door.shut(Error::new(Status::STATE, text));
+        }
         Accumulator {
             memory: Memory::new(config.buffer_memory),
             inbox: Inbox::default(),
             topics: TopicTable::new(producer, seed),
             reports,
+            door,
             fatal: OnceLock::new(),
             batch_size: config.batch_size.max(crate::wire::record_batch::HEADER_LEN),
             linger: Micros(config.linger_us),
@@ -72,7 +83,8 @@ impl Accumulator {
 
     /// Refuses everything from now on; the first cause is kept.
     pub fn fail(&self, status: Status, message: &str) {
-        let _ = self.fatal.set(Error::new(status, message));
+        let fatal = self.fatal.get_or_init(|| Error::new(status, message));
+        self.door.shut(fatal.clone());
         self.memory.close();
     }
 
@@ -81,8 +93,9 @@ impl Accumulator {
         self.fatal.get()
     }
 
-    /// Appends one record to a batch of its topic, or parks it until the topic's metadata is there. Refuses when that
-    /// needs memory that is not free: wait for it with `wait_for_memory` and call again with what that gave.
+    /// Appends one record to a batch of its topic, or parks it until the topic's metadata is there. Refuses when the door is
+    /// shut, and when memory is needed that is not free: wait for it with `wait_for_memory` and call again with what that
+    /// gave.
     #[inline]
     pub fn append(
         &self,
@@ -91,7 +104,7 @@ impl Accumulator {
         how: &Sending,
         held: &mut Option<Reservation>,
         clock: impl Fn() -> Time,
-    ) -> Result<(), NeedsMemory> {
+    ) -> Result<(), NotAppended> {
         let count = topic.partition_count();
         if how.partition.unwrap_or(0) < count {
             return self.append_known(topic, count, record, how, held, false, clock);
@@ -110,7 +123,7 @@ impl Accumulator {
         held: &mut Option<Reservation>,
         forced: bool,
         clock: impl Fn() -> Time,
-    ) -> Result<(), NeedsMemory> {
+    ) -> Result<(), NotAppended> {
         let (index, sticky) = match (how.partition, record.key) {
             (Some(index), _) => (index, false),
             (None, Some(key)) => (partition_for_key(key, count), false),
@@ -122,6 +135,7 @@ impl Accumulator {
             memory: &self.memory,
             inbox: &self.inbox,
             reports: &self.reports,
+            door: &self.door,
             batch_size: self.batch_size,
             linger: self.linger,
             delivery_timeout: self.delivery_timeout,
@@ -145,12 +159,15 @@ impl Accumulator {
         how: &Sending,
         held: &mut Option<Reservation>,
         clock: impl Fn() -> Time,
-    ) -> Result<(), NeedsMemory> {
+    ) -> Result<(), NotAppended> {
         let mut parked = topic.parked.lock();
         let count = topic.partition_count();
         if how.partition.unwrap_or(0) < count {
             drop(parked);
             return self.append_known(topic, count, record, how, held, false, clock);
+        }
+        if self.door.is_shut() {
+            return Err(NotAppended::Refused);
         }
         let headers = record.headers.len() * PARKED_HEADER_OVERHEAD;
         let charged = PARKED_OVERHEAD + headers + crate::wire::record_batch::record_len_max(record);
@@ -159,7 +176,7 @@ impl Accumulator {
             other => {
                 *held = other;
                 if !self.memory.try_charge(charged) {
-                    return Err(NeedsMemory(charged));
+                    return Err(NotAppended::NeedsMemory(charged));
                 }
             }
         }
@@ -179,6 +196,21 @@ impl Accumulator {
             self.inbox.tell(Event::Parked { topic: topic.id, deadline }, Time::ZERO);
         }
         Ok(())
+    }
+
+    /// With the door shut: waits out every append that found it open. Gives the topics whose records wait for metadata, each
+    /// with its earliest deadline.
+    pub fn settle_appends(&self) -> Vec<(u32, Time)> {
+        let mut parked = Vec::new();
+        for id in 0..self.topics.len() as u32 {
+            let topic = self.topics.by_id(id);
+            // Its lock first: a record goes from there to a partition, never back.
+            parked.extend(self.parked_since(&topic).map(|(_, deadline)| (id, deadline)));
+            for partition in (0..topic.partition_count()).filter_map(|index| topic.partition(index)) {
+                partition.settle_append();
+            }
+        }
+        parked
     }
 
     /// Waits in line for memory until `deadline`; meanwhile whatever lingers is sent.

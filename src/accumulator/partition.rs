@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use crate::sync::Mutex;
 
 use super::batch::{Batch, OpenBatch};
+use super::door::Door;
 use super::inbox::{Event, Inbox};
 use super::memory::{Memory, Reservation};
 use super::topic::{LeaderCell, Tag};
@@ -48,19 +49,25 @@ pub(super) struct Append<'a> {
     pub memory: &'a Arc<Memory>,
     pub inbox: &'a Inbox,
     pub reports: &'a Reports,
+    pub door: &'a Door,
     pub batch_size: usize,
     pub linger: Micros,
     pub delivery_timeout: Micros,
     pub tag: Option<Tag>,
     /// The record's own deadline, when it has one.
     pub own_deadline: Option<Time>,
-    /// Takes memory whatever the budget says: for records that are inside it already.
+    /// Takes memory whatever the budget says, and passes the door: for records that are inside already.
     pub forced: bool,
 }
 
-/// The record was not appended: so many bytes of `buffer.memory` are needed first.
+/// The record was not appended.
 #[derive(Debug, PartialEq, Eq)]
-pub struct NeedsMemory(pub usize);
+pub enum NotAppended {
+    /// So many bytes of `buffer.memory` are needed first.
+    NeedsMemory(usize),
+    /// The door is shut, and says why.
+    Refused,
+}
 
 impl Partition {
     pub(super) fn new(id: u32, topic: u32, index: i32) -> Partition {
@@ -92,8 +99,11 @@ impl Partition {
         how: &Append<'_>,
         held: &mut Option<Reservation>,
         clock: impl Fn() -> Time,
-    ) -> Result<usize, NeedsMemory> {
+    ) -> Result<usize, NotAppended> {
         let mut queue = self.queue.lock();
+        if how.door.is_shut() && !how.forced {
+            return Err(NotAppended::Refused);
+        }
         let mut sealed = false;
         if let Some(open) = &mut queue.open {
             let delta = record.timestamp_ms.wrapping_sub(open.base_timestamp_ms);
@@ -138,7 +148,7 @@ impl Partition {
         how: &Append<'_>,
         held: &mut Option<Reservation>,
         clock: impl Fn() -> Time,
-    ) -> Result<usize, NeedsMemory> {
+    ) -> Result<usize, NotAppended> {
         if sealed {
             queue.seal_open(self.id, how.memory);
         }
@@ -158,7 +168,7 @@ impl Partition {
         how: &Append<'_>,
         held: &mut Option<Reservation>,
         clock: impl Fn() -> Time,
-    ) -> Result<usize, NeedsMemory> {
+    ) -> Result<usize, NotAppended> {
         let body_len = record_batch::record_body_len(0, 0, record);
         let len = record_batch::record_len(body_len);
         let wanted = queue.last_len.min(how.batch_size);
@@ -211,6 +221,11 @@ impl Partition {
     pub fn has_batch(&self, may_seal: impl FnOnce(u64, Time) -> bool) -> bool {
         let queue = self.queue.lock();
         !queue.sealed.is_empty() || queue.open.as_ref().is_some_and(|open| may_seal(open.id, open.opened_at))
+    }
+
+    /// Returns when no append is under way that began before.
+    pub(super) fn settle_append(&self) {
+        drop(self.queue.lock());
     }
 
     /// When the open batch was opened.
@@ -283,7 +298,7 @@ fn get_chunk(
     held: &mut Option<Reservation>,
     capacity: usize,
     more: usize,
-) -> Result<super::memory::Chunk, NeedsMemory> {
+) -> Result<super::memory::Chunk, NotAppended> {
     if how.forced {
         return Ok(how.memory.forced_chunk(capacity, more));
     }
@@ -291,12 +306,12 @@ fn get_chunk(
         Some(reservation) if reservation.covers(capacity + more) => Ok(how.memory.chunk(reservation, capacity, more)),
         other => {
             *held = other;
-            how.memory.try_chunk(capacity, more).ok_or(NeedsMemory(capacity + more))
+            how.memory.try_chunk(capacity, more).ok_or(NotAppended::NeedsMemory(capacity + more))
         }
     }
 }
 
-fn charge_slots(how: &Append<'_>, held: &mut Option<Reservation>, count: usize) -> Result<usize, NeedsMemory> {
+fn charge_slots(how: &Append<'_>, held: &mut Option<Reservation>, count: usize) -> Result<usize, NotAppended> {
     let bytes = count * size_of::<Slot>();
     if how.forced {
         how.memory.force_charge(bytes);
@@ -309,7 +324,7 @@ fn charge_slots(how: &Append<'_>, held: &mut Option<Reservation>, count: usize) 
         }
         other => {
             *held = other;
-            if how.memory.try_charge(bytes) { Ok(bytes) } else { Err(NeedsMemory(bytes)) }
+            if how.memory.try_charge(bytes) { Ok(bytes) } else { Err(NotAppended::NeedsMemory(bytes)) }
         }
     }
 }

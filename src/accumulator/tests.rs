@@ -39,19 +39,20 @@ fn events(accumulator: &Accumulator) -> Vec<Event> {
 }
 
 /// As `Producer::send` does it, with a bound on the rounds.
-fn send(accumulator: &Accumulator, topic: &Topic, record: &Record<'_>, how: &Sending) -> Result<(), NeedsMemory> {
+fn send(accumulator: &Accumulator, topic: &Topic, record: &Record<'_>, how: &Sending) -> Result<(), NotAppended> {
     let mut held = None;
     for _ in 0..20 {
         match accumulator.append(topic, record, how, &mut held, || Time(5)) {
             Ok(()) => return Ok(()),
-            Err(needs) => {
+            Err(NotAppended::NeedsMemory(bytes)) => {
                 drop(held.take());
                 let soon = Instant::now() + Duration::from_millis(50);
-                match accumulator.wait_for_memory(needs.0, Some(soon)) {
+                match accumulator.wait_for_memory(bytes, Some(soon)) {
                     Ok(reservation) => held = Some(reservation),
-                    Err(_) => return Err(needs),
+                    Err(_) => return Err(NotAppended::NeedsMemory(bytes)),
                 }
             }
+            Err(refused) => return Err(refused),
         }
     }
     panic!("sending goes round and round");
@@ -75,7 +76,7 @@ fn a_record_that_does_not_fit_the_empty_budget_says_how_much_it_needs() {
     let topic = accumulator.topics.intern("t").expect("legal");
     publish(&accumulator, &topic, 1);
     let needs = send(&accumulator, &topic, &value(&[0; 65_536]), &sending(None)).expect_err("too large");
-    assert!(needs.0 > 65_536);
+    assert!(matches!(needs, NotAppended::NeedsMemory(65_537..)), "{needs:?}");
     assert_eq!(accumulator.memory.used(), 0);
 }
 
@@ -189,9 +190,11 @@ fn each_threads_records_keep_their_order_and_the_budget_comes_back_to_zero() {
                         let own_timeout = (i % 5 == 0).then_some(Micros(u64::from(i)));
                         let how = Sending { partition: None, tag, own_timeout };
                         let mut held = None;
-                        while let Err(needs) = accumulator.append(topic, &record, &how, &mut held, || Time(5)) {
+                        while let Err(NotAppended::NeedsMemory(bytes)) =
+                            accumulator.append(topic, &record, &how, &mut held, || Time(5))
+                        {
                             drop(held.take());
-                            held = Some(accumulator.wait_for_memory(needs.0, None).expect("open"));
+                            held = Some(accumulator.wait_for_memory(bytes, None).expect("open"));
                         }
                         sent.fetch_add(1, Ordering::Relaxed);
                     }
@@ -264,4 +267,67 @@ fn pressure_is_told_after_the_waiter_stands_in_line() {
     assert!(accumulator.wait_for_memory(1, Some(Instant::now())).is_err());
     assert!(seen.load(Ordering::SeqCst), "woken before anybody waited");
     assert_eq!(events(&accumulator), [Event::Pressure]);
+}
+
+#[test]
+fn behind_a_shut_door_nothing_is_accepted_and_what_was_parked_still_gets_in() {
+    let accumulator = accumulator(|_| ());
+    let topic = accumulator.topics.intern("t").expect("legal");
+    send(&accumulator, &topic, &value(b"parked"), &sending(None)).expect("room");
+    accumulator.door.shut(Error::new(Status::STATE, "not now"));
+    assert_eq!(send(&accumulator, &topic, &value(b"v"), &sending(None)), Err(NotAppended::Refused));
+    assert_eq!(accumulator.settle_appends().iter().map(|(id, _)| *id).collect::<Vec<_>>(), [topic.id]);
+    publish(&accumulator, &topic, 1);
+    assert!(accumulator.settle_appends().is_empty());
+    assert_eq!(send(&accumulator, &topic, &value(b"v"), &sending(None)), Err(NotAppended::Refused));
+    assert_eq!(accumulator.door.why().map(|why| why.status), Some(Status::STATE));
+    let batch = topic.partition(0).and_then(|p| p.take(&accumulator.memory, |_, _| true)).expect("the parked one");
+    assert_eq!(batch.count, 1);
+    accumulator.door.open();
+    assert_eq!(send(&accumulator, &topic, &value(b"v"), &sending(None)), Ok(()));
+    assert_eq!(accumulator.door.why(), None);
+}
+
+#[test]
+fn whoever_shuts_the_door_and_settles_has_seen_the_last_record() {
+    let accumulator = accumulator(|_| ());
+    let topic = accumulator.topics.intern("t").expect("legal");
+    publish(&accumulator, &topic, 4);
+    let accepted = AtomicU32::new(0);
+    for round in 0..200 {
+        accepted.store(0, Ordering::SeqCst);
+        let before = accumulator.memory.used();
+        std::thread::scope(|scope| {
+            for thread in 0..3 {
+                let (accumulator, topic, accepted) = (&accumulator, &topic, &accepted);
+                scope.spawn(move || {
+                    let how = Sending { partition: Some(thread), ..sending(None) };
+                    while accumulator.append(topic, &value(b"v"), &how, &mut None, || Time(5)).is_ok() {
+                        accepted.fetch_add(1, Ordering::SeqCst);
+                    }
+                });
+            }
+            while accepted.load(Ordering::SeqCst) < round {
+                std::hint::spin_loop();
+            }
+            accumulator.door.shut(Error::new(Status::STATE, "not now"));
+            accumulator.settle_appends();
+            let mut taken = 0;
+            for partition in (0..4).filter_map(|index| topic.partition(index)) {
+                while let Some(mut batch) = partition.take(&accumulator.memory, |_, _| true) {
+                    taken += batch.count;
+                    batch.take_slots();
+                }
+            }
+            // Whoever had just appended counts it in a moment.
+            while accepted.load(Ordering::SeqCst) < taken {
+                std::hint::spin_loop();
+            }
+            for partition in (0..4).filter_map(|index| topic.partition(index)) {
+                assert!(!partition.has_batch(|_, _| true), "a record came after the last");
+            }
+        });
+        assert_eq!(accumulator.memory.used(), before, "all that was accepted was taken");
+        accumulator.door.open();
+    }
 }

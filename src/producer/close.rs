@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::Producer;
-use crate::accumulator::{Command, Topic};
+use crate::accumulator::{CallReply, Command, GivenUp, Topic, TransactionCall};
 use crate::error::{Error, Result, Status};
 use crate::reports::{Completion, Dispatch, FinishedBatch, Item, Persisted, Phase, Slot};
 use crate::time::Time;
@@ -23,22 +23,24 @@ impl Producer {
     pub fn close(&self, timeout_ms: i32, mut hand: impl FnMut(Item<'_>)) -> Result<()> {
         let (started, flushed) = (Arc::new(Completion::default()), Arc::new(Completion::default()));
         let mut in_time = false;
+        let deadline = self.call_deadline(timeout_ms);
+        let ends_open = timeout_ms == 0 || self.end_transaction(deadline, &mut hand);
         if self.accumulator.fatal().is_none() {
             self.accumulator.inbox.command(Command::Flush { started: started.clone(), done: flushed.clone() });
             if timeout_ms == 0 {
                 // Whether anything is left is the I/O thread's to say, at once.
                 self.reports.wait_complete(&started, Some(Instant::now() + LAST_TURN));
             }
-            let ended = self.reports.wait_for(&flushed, self.call_deadline(timeout_ms), &mut hand);
-            in_time = matches!(ended, Dispatch::Done(_));
+            let ended = self.reports.wait_for(&flushed, deadline, &mut hand);
+            in_time = ends_open && matches!(ended, Dispatch::Done(_));
         }
         self.accumulator.inbox.command(Command::Abort);
         let io_ended = self.io.lock().join(LAST_TURN);
         self.fail_leftovers();
         // Wakes threads that poll: nothing more will come.
         self.reports.shut();
-        let deadline = Instant::now() + LAST_TURN;
-        let all = self.reports.drain_all(Some(deadline), &mut hand);
+        let last = Instant::now() + LAST_TURN;
+        let all = self.reports.drain_all(Some(last), &mut hand);
         if !io_ended {
             let text = "the I/O thread did not end in time: records that it had taken are not reported";
             return Err(Error::new(Status::INTERNAL, text));
@@ -51,10 +53,38 @@ impl Producer {
             return Err(fatal.clone());
         }
         if !in_time {
-            let text = format!("not everything was delivered within {timeout_ms} ms; the rest was failed and reported");
+            let text = if ends_open {
+                format!("not everything was delivered within {timeout_ms} ms; the rest was failed and reported")
+            } else {
+                format!(
+                    "the open transaction was not ended within {timeout_ms} ms; its coordinator aborts it in time, and at once \
+                     when its transactional.id is initialized again"
+                )
+            };
             return Err(Error::new(Status::TIMED_OUT, text));
         }
         Ok(())
+    }
+
+    /// Brings a commit or abort that is under way to its end, and aborts a transaction that is open. False when the time was
+    /// over first: its coordinator aborts it when `transaction.timeout.ms` is over, or when its next producer comes.
+    fn end_transaction(&self, deadline: Option<Instant>, mut hand: impl FnMut(Item<'_>)) -> bool {
+        // A commit may turn into an error that then has to be aborted.
+        for _ in 0..2 {
+            if self.config.transactional_id.is_none() || self.accumulator.fatal().is_some() {
+                return true;
+            }
+            let reply = Arc::new(CallReply::default());
+            let call = TransactionCall::Finish;
+            self.accumulator.inbox.command(Command::Transaction { call, reply: reply.clone() });
+            if !matches!(self.reports.wait_for(&reply.done, deadline, &mut hand), Dispatch::Done(_)) {
+                return false;
+            }
+            if let GivenUp::Answered(Ok(())) = reply.give_up() {
+                return true;
+            }
+        }
+        true
     }
 
     /// Records that came while a panic ended the I/O thread: those in batches, and those that wait for metadata.

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use crate::sync::Mutex;
 
-use crate::accumulator::{Accumulator, Command, NO_LEADER, Refused, Sending, Topic};
+use crate::accumulator::{Accumulator, Command, NO_LEADER, NotAppended, Refused, Reservation, Sending, Topic};
 use crate::config::Config;
 use crate::error::{Error, Result, Status};
 use crate::io::{Clock, IoOptions, IoThread};
@@ -99,9 +99,6 @@ impl Producer {
     /// Copies the record into a batch. Waits up to `max.block.ms` when `buffer.memory` is full.
     #[inline]
     pub fn send(&self, topic: &Topic, record: &Record<'_>, how: &Sending) -> Result<()> {
-        if let Some(fatal) = self.accumulator.fatal() {
-            return Err(fatal.clone());
-        }
         if how.tag.is_some() && self.reports.is_full() {
             return Err(self.reports_not_taken());
         }
@@ -111,13 +108,34 @@ impl Producer {
         }
         match self.accumulator.append(topic, record, how, &mut None, || self.clock.now()) {
             Ok(()) => Ok(()),
-            Err(needs) => self.send_waiting(topic, record, how, needs.0),
+            Err(why) => self.send_again(topic, record, how, why),
         }
     }
 
-    /// The slow half of `send`: waits its turn for memory, as often as others take what it waited for.
+    /// The slow half of `send`: says why the door is shut, or waits its turn for memory, as often as others take what it
+    /// waited for.
     #[cold]
-    fn send_waiting(&self, topic: &Topic, record: &Record<'_>, how: &Sending, mut bytes: usize) -> Result<()> {
+    fn send_again(&self, topic: &Topic, record: &Record<'_>, how: &Sending, mut why: NotAppended) -> Result<()> {
+        let deadline = self.deadline(self.max_block_ms);
+        loop {
+            let mut held = match why {
+                NotAppended::NeedsMemory(bytes) => Some(self.reserve(bytes, deadline)?),
+                NotAppended::Refused => {
+                    if let Some(why) = self.accumulator.fatal().cloned().or_else(|| self.accumulator.door.why()) {
+                        return Err(why);
+                    }
+                    // It was opened meanwhile.
+                    None
+                }
+            };
+            match self.accumulator.append(topic, record, how, &mut held, || self.clock.now()) {
+                Ok(()) => return Ok(()),
+                Err(again) => why = again,
+            }
+        }
+    }
+
+    fn reserve(&self, bytes: usize, deadline: Option<Instant>) -> Result<Reservation> {
         if bytes > self.accumulator.memory.limit() {
             let text = format!(
                 "the record needs {bytes} bytes of buffer.memory, which is {} bytes in all",
@@ -125,17 +143,10 @@ impl Producer {
             );
             return Err(Error::new(Status::RECORD_TOO_LARGE, text));
         }
-        let deadline = self.deadline(self.max_block_ms);
-        loop {
-            let held = self.accumulator.wait_for_memory(bytes, deadline).map_err(|why| match why {
-                Refused::Closed => self.ended(),
-                Refused::Full => self.queue_full(),
-            })?;
-            match self.accumulator.append(topic, record, how, &mut Some(held), || self.clock.now()) {
-                Ok(()) => return Ok(()),
-                Err(needs) => bytes = needs.0,
-            }
-        }
+        self.accumulator.wait_for_memory(bytes, deadline).map_err(|why| match why {
+            Refused::Closed => self.ended(),
+            Refused::Full => self.queue_full(),
+        })
     }
 
     /// Dispatches finished batches and log lines on this thread; with none there, waits up to `timeout_ms` (-1: for ever)
@@ -244,6 +255,9 @@ impl Producer {
 
     #[cold]
     fn reports_not_taken(&self) -> Error {
+        if let Some(fatal) = self.accumulator.fatal() {
+            return fatal.clone();
+        }
         let text = format!(
             "{} finished reports wait to be taken (delivery.reports.max.count={}): call producer_poll",
             self.reports.pending(),

@@ -1,40 +1,131 @@
-//! Transactions: the five calls of an application thread.
+//! Transactions as an application thread makes them: the call goes to the I/O thread, and this thread waits for the answer,
+//! dispatching reports meanwhile. A call whose time is over goes on; the same call made again takes it up.
 
-use super::Producer;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use super::{Producer, in_callback};
+use crate::accumulator::{CallReply, Command, GivenUp, TransactionCall};
 use crate::error::{Error, Result, Status};
 use crate::offsets::{GroupMetadata, TopicOffset};
-use crate::reports::Item;
+use crate::reports::{Dispatch, Item};
+
+/// What the I/O thread, which never blocks, is given for what it is doing at this moment.
+const LAST_TURN_MS: u64 = 1_000;
 
 impl Producer {
-    pub fn init_transactions(&self, _timeout_ms: i32, _hand: impl FnMut(Item<'_>)) -> Result<()> {
-        self.refused("producer_init_transactions")
+    /// Gets the producer id of the transactional id, and ends what an earlier producer of that id has left open.
+    pub fn init_transactions(&self, timeout_ms: i32, hand: impl FnMut(Item<'_>)) -> Result<()> {
+        self.transact(TransactionCall::Init, timeout_ms, hand)
     }
 
+    /// Opens a transaction. Waits for brokers only when the last one has left doubts that a new epoch has to end, and then
+    /// for `max.block.ms` at most.
     pub fn begin_transaction(&self) -> Result<()> {
-        self.refused("producer_begin_transaction")
+        let call = TransactionCall::Begin;
+        self.check_call(&call)?;
+        let reply = self.command(call.clone());
+        // No report is dispatched here: this call has nothing to do with any.
+        let in_time = self.reports.wait_complete(&reply.done, self.deadline(self.max_block_ms));
+        match reply.give_up() {
+            GivenUp::Answered(result) => {
+                // The door is being opened at this moment.
+                self.reports.wait_complete(&reply.done, self.deadline(LAST_TURN_MS));
+                result
+            }
+            GivenUp::Waiting(_) if !in_time && self.reports.is_shut() => Err(self.ended()),
+            GivenUp::Waiting(note) => Err(timed_out(&call, note, self.max_block_ms)),
+        }
     }
 
+    /// Makes offsets of a consumer group part of the transaction.
     pub fn send_offsets_to_transaction(
         &self,
-        _offsets: Vec<TopicOffset>,
-        _group: GroupMetadata,
-        _timeout_ms: i32,
-        _hand: impl FnMut(Item<'_>),
+        offsets: Vec<TopicOffset>,
+        group: GroupMetadata,
+        timeout_ms: i32,
+        hand: impl FnMut(Item<'_>),
     ) -> Result<()> {
-        self.refused("producer_send_offsets_to_transaction")
+        let call = TransactionCall::SendOffsets { offsets, group };
+        self.check_call(&call)?;
+        if let TransactionCall::SendOffsets { offsets, group } = &call {
+            check_offsets(offsets, group)?;
+        }
+        self.transact(call, timeout_ms, hand)
     }
 
-    pub fn commit_transaction(&self, _timeout_ms: i32, _hand: impl FnMut(Item<'_>)) -> Result<()> {
-        self.refused("producer_commit_transaction")
+    /// Delivers every record of the transaction, reports it, and makes all of it visible.
+    pub fn commit_transaction(&self, timeout_ms: i32, hand: impl FnMut(Item<'_>)) -> Result<()> {
+        self.transact(TransactionCall::Commit, timeout_ms, hand)
     }
 
-    pub fn abort_transaction(&self, _timeout_ms: i32, _hand: impl FnMut(Item<'_>)) -> Result<()> {
-        self.refused("producer_abort_transaction")
+    /// Ends the transaction so that nothing of it is ever visible.
+    pub fn abort_transaction(&self, timeout_ms: i32, hand: impl FnMut(Item<'_>)) -> Result<()> {
+        self.transact(TransactionCall::Abort, timeout_ms, hand)
     }
 
-    // Holds the place until the transaction engine has its own in it.
-    fn refused(&self, call: &str) -> Result<()> {
-        let text = format!("{call} needs transactional.id; set it in the producer's configuration");
-        Err(Error::new(Status::NOT_TRANSACTIONAL, text))
+    fn transact(&self, call: TransactionCall, timeout_ms: i32, mut hand: impl FnMut(Item<'_>)) -> Result<()> {
+        self.check_call(&call)?;
+        let deadline = self.call_deadline(timeout_ms);
+        let reply = self.command(call.clone());
+        if timeout_ms == 0 {
+            // Whatever needs no broker is the I/O thread's to say, at once.
+            self.wait_for_io_thread(&reply.started)?;
+        }
+        let ended = self.reports.wait_for(&reply.done, deadline, &mut hand);
+        match reply.give_up() {
+            GivenUp::Answered(result) => {
+                if matches!(ended, Dispatch::TimedOut(_)) {
+                    // It came at the last moment: what was reported before it is handed out before it, all the same.
+                    self.reports.wait_for(&reply.done, self.deadline(LAST_TURN_MS), hand);
+                }
+                result
+            }
+            GivenUp::Waiting(_) if matches!(ended, Dispatch::Ended(_)) => Err(self.ended()),
+            GivenUp::Waiting(note) => Err(timed_out(&call, note, u64::try_from(timeout_ms).unwrap_or(u64::MAX))),
+        }
     }
+
+    /// What needs no I/O thread to be refused.
+    fn check_call(&self, call: &TransactionCall) -> Result<()> {
+        if self.reports.in_callback() {
+            return Err(in_callback(call.name()));
+        }
+        if self.config.transactional_id.is_none() {
+            let text = format!("{}: transactional.id is not set; set it before producer_new", call.name());
+            return Err(Error::new(Status::NOT_TRANSACTIONAL, text));
+        }
+        self.accumulator.fatal().map_or(Ok(()), |fatal| Err(fatal.clone()))
+    }
+
+    fn command(&self, call: TransactionCall) -> Arc<CallReply> {
+        let reply = Arc::new(CallReply::default());
+        self.accumulator.inbox.command(Command::Transaction { call, reply: reply.clone() });
+        reply
+    }
+}
+
+fn timed_out(call: &TransactionCall, note: Option<String>, timeout_ms: u64) -> Error {
+    let remedy = match call {
+        TransactionCall::Begin => "nothing was begun; call it again",
+        TransactionCall::SendOffsets { .. } => "call it again with the same offsets, or abort the transaction",
+        _ => "it goes on; call it again for its result",
+    };
+    let note = note.map_or_else(String::new, |note| format!("; it waits: {note}"));
+    Error::new(Status::TIMED_OUT, format!("{} did not end within {timeout_ms} ms: {remedy}{note}", call.name()))
+}
+
+fn check_offsets(offsets: &[TopicOffset], group: &GroupMetadata) -> Result<()> {
+    let wrong = |what: String| {
+        let text = format!("producer_send_offsets_to_transaction: {what}");
+        Err(Error::new(Status::INVALID_ARGUMENT, text))
+    };
+    if group.group_id.is_empty() {
+        return wrong("group_id is empty; name the consumer group".into());
+    }
+    let Some(offset) = offsets.iter().find(|offset| offset.partition < 0 || offset.offset < 0) else { return Ok(()) };
+    let (topic, partition, offset) = (&offset.topic, offset.partition, offset.offset);
+    wrong(format!("partition {partition} and offset {offset} of topic '{topic}': both are 0 or more"))
 }

@@ -86,6 +86,11 @@ impl Broker {
         self.connection.as_ref().is_some_and(|connection| connection.phase == Phase::Ready)
     }
 
+    /// Its label, and why its last connection failed or ended.
+    pub fn trouble(&self) -> String {
+        format!("{}: {}", self.label(), self.last_error.as_deref().unwrap_or("not connected"))
+    }
+
     /// "broker 3 (host:9092)", or "bootstrap server host:9092".
     pub fn label(&self) -> String {
         if self.is_bootstrap() {

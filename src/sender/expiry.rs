@@ -191,7 +191,8 @@ impl Sender {
 
     /// `on.failure=stop-partition`: a batch of the partition failed.
     pub(super) fn note_failure(&mut self, dense: u32, failed: (u64, u32), status: Status) {
-        let by_application = [Status::PURGED, Status::CLOSED, Status::INTERNAL, Status::EARLIER_FAILED];
+        let by_application =
+            [Status::PURGED, Status::CLOSED, Status::INTERNAL, Status::EARLIER_FAILED, Status::TRANSACTION_ABORTED];
         if self.config.on_failure == OnFailure::StopPartition && !by_application.contains(&status) {
             self.stopped.push((dense, failed));
         }
@@ -286,7 +287,7 @@ impl Sender {
         self.finished = true;
     }
 
-    fn fail_where(&mut self, now: Time, queued: bool, in_flight: bool, status: Status, cause: &str) {
+    pub(super) fn fail_where(&mut self, now: Time, queued: bool, in_flight: bool, status: Status, cause: &str) {
         let memory = self.accumulator.memory.clone();
         for dense in 0..self.partitions.len() as u32 {
             let mut waiting = Vec::new();

@@ -6,6 +6,9 @@
 mod broker;
 mod cluster;
 mod connection;
+mod coordinator;
+mod coordinator_answers;
+mod coordinator_verdict;
 mod expiry;
 mod features;
 mod frame;
@@ -151,6 +154,7 @@ impl Sender {
         match event {
             Event::Opened { partition, batch, opened_at, deadline } => {
                 self.arm_deadline(partition, deadline);
+                self.transaction_expects(now, partition);
                 let due = opened_at + Micros(self.config.linger_us);
                 // A flush may have come before the event: its parked records got their batches only now.
                 if due <= now || batch < self.flush_before || self.accumulator.memory.has_waiters() {
@@ -301,13 +305,20 @@ impl Sender {
         }
     }
 
-    /// The end of every input: brokers with new work are served, and flushes that became complete are told.
+    /// The end of every input: brokers with new work are served, flushes that became complete are told, and the transaction
+    /// does what follows from it, which may be more work for brokers.
     fn serve(&mut self, now: Time) {
-        self.stop_partitions(now);
-        while let Some(broker) = self.pump_soon.pop() {
-            self.pump(now, broker);
+        loop {
+            self.stop_partitions(now);
+            while let Some(broker) = self.pump_soon.pop() {
+                self.pump(now, broker);
+            }
+            self.tell_flushes();
+            self.drive_transaction(now);
+            if self.pump_soon.is_empty() {
+                return;
+            }
         }
-        self.tell_flushes();
     }
 
     /// With everything sent, memory that a burst needed goes back to the system.

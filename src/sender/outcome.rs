@@ -271,6 +271,7 @@ impl Sender {
 
     /// A record that never got into a batch: certainly not in the log.
     pub(super) fn fail_parked(&mut self, now: Time, topic: &Topic, record: ParkedRecord, status: Status, cause: &str) {
+        self.transaction_record_failed(now, status, cause);
         let Some(slot) = record.slot() else { return };
         self.outcomes.push(FinishedBatch {
             topic: topic.c_name().clone(),

@@ -61,7 +61,7 @@ impl Sequences {
 
     /// The broker refuses the numbers of the oldest undecided batch, so that none behind it can be taken either.
     pub fn refuse(&mut self) {
-        self.refused = true;
+        self.refused = self.identity.is_some();
     }
 
     /// Whether the broker has acknowledged something under this identity.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::{Happening, Sim};
-use crate::accumulator::{Command, Event, NeedsMemory, Sending, Tag, Topic};
+use crate::accumulator::{Command, Event, NotAppended, Sending, Tag, Topic};
 use crate::error::Status;
 use crate::record::{Header, Record};
 use crate::reports::{Completion, Dispatch, FinishedBatch, Item, Persisted, Phase};
@@ -242,7 +242,7 @@ impl Sim {
                 self.after_application();
                 true
             }
-            Err(NeedsMemory(bytes)) => {
+            Err(NotAppended::NeedsMemory(bytes)) => {
                 self.note(42, bytes as u64, 0, || format!("a record needs {bytes} bytes of memory"));
                 if self.accumulator.memory.raise_pressure() {
                     self.accumulator.inbox.tell(Event::Pressure, Time::ZERO);
@@ -253,6 +253,11 @@ impl Sim {
                     self.app.blocked = Some((sent, tries + 1));
                 }
                 self.after_application();
+                false
+            }
+            Err(NotAppended::Refused) => {
+                self.note(42, 0, 0, || "a record is refused".into());
+                self.app.given_up += 1;
                 false
             }
         }

@@ -1,0 +1,185 @@
+//! How a transaction ends: records are waited for, the coordinator is asked, and what comes after; and how it fails.
+
+use std::sync::Arc;
+
+use super::{Registered, State};
+use crate::accumulator::TransactionCall;
+use crate::error::{Error, Result, Status};
+use crate::sender::Sender;
+use crate::sender::idempotence::Identity;
+use crate::time::Time;
+
+impl Sender {
+    /// No record gets into the transaction any more, and what is in it goes at once; `drained` is reached when all of it is
+    /// finished. With `fail`, what was not sent fails instead.
+    pub(super) fn drain_transaction(&mut self, now: Time, why: &str, fail: bool) {
+        self.accumulator.door.shut(Error::new(Status::STATE, why));
+        if fail {
+            self.transaction.unswept = true;
+            self.sweep_transaction(now);
+        } else {
+            self.find_parked(now);
+        }
+        let next = self.accumulator.inbox.next_batch();
+        self.flush_before = self.flush_before.max(next);
+        let parked = self.cluster.topics_with_parked(&self.accumulator);
+        let drained = Arc::default();
+        self.window.flush(next, parked, Arc::clone(&drained));
+        self.transaction.drained = Some(drained);
+        self.end_linger(now);
+        self.tell_flushes();
+    }
+
+    pub(in crate::sender) fn is_drained(&self) -> bool {
+        self.transaction.drained.as_ref().is_some_and(|drained| drained.is_complete())
+    }
+
+    /// Behind the shut door: appends that were under way are waited out, and topics are made known that nobody has told of.
+    fn find_parked(&mut self, now: Time) {
+        for (topic, deadline) in self.accumulator.settle_appends() {
+            if !self.cluster.topics.contains_key(&topic) {
+                self.topic_wanted(now, topic, deadline);
+            }
+        }
+    }
+
+    /// Fails what was accepted and not sent, and what was to be sent again. What is in flight is decided first: an answer
+    /// may still say that it is in the log.
+    pub(super) fn sweep_transaction(&mut self, now: Time) {
+        let again = |dense: &u32| !self.partitions[*dense as usize].retries.is_empty();
+        let unswept = std::mem::take(&mut self.transaction.unswept);
+        if !unswept && !self.transaction.touched.iter().any(again) {
+            return;
+        }
+        if unswept {
+            self.find_parked(now);
+        }
+        let text = match &self.transaction.error {
+            Some(error) => format!("the transaction failed before the record was sent: {}", error.message),
+            None => "the transaction was aborted before the record was sent".to_owned(),
+        };
+        self.fail_where(now, true, false, Status::TRANSACTION_ABORTED, &text);
+        self.tell_flushes();
+    }
+
+    /// The transaction is over. `next`: who the coordinator says the producer is from now on.
+    pub(in crate::sender) fn transaction_ended(&mut self, now: Time, next: Option<Identity>) {
+        let is_empty = self.transaction.registered == Registered::No;
+        let transaction = &mut self.transaction;
+        if next.is_some() {
+            // Nothing of the old epoch counts in the new one.
+            transaction.bump = super::Bump::default();
+            transaction.is_fresh = true;
+        } else if transaction.is_v2 && !is_empty {
+            transaction.bump.wanted = true;
+        }
+        self.forget_transaction();
+        if let Some(next) = next {
+            self.adopt_identity(now, next);
+        }
+        self.enter(State::Ready);
+        let text = "no transaction is open: call producer_begin_transaction first";
+        self.accumulator.door.shut(Error::new(Status::STATE, text));
+        self.finish_call(Ok(()));
+        if self.transaction.bump.wanted || self.transaction.bump.required {
+            self.enter(State::Initializing);
+        }
+    }
+
+    fn forget_transaction(&mut self) {
+        let transaction = &mut self.transaction;
+        transaction.serial += 1;
+        transaction.started_at = None;
+        transaction.touched.clear();
+        transaction.new.clear();
+        transaction.registered = Registered::No;
+        transaction.groups.clear();
+        transaction.unsettled.clear();
+        transaction.error = None;
+        transaction.unswept = false;
+        transaction.drained = None;
+    }
+
+    /// The coordinator has given an id or a new epoch.
+    pub(in crate::sender) fn transaction_initialized(&mut self, now: Time, identity: Identity) {
+        self.transaction.bump = super::Bump::default();
+        self.transaction.is_fresh = true;
+        self.adopt_identity(now, identity);
+        self.bump_over(now);
+    }
+
+    /// The producer has what it was being initialized for, or goes on without.
+    pub(in crate::sender) fn bump_over(&mut self, now: Time) {
+        self.enter(State::Ready);
+        let text = "no transaction is open: call producer_begin_transaction first";
+        self.accumulator.door.shut(Error::new(Status::STATE, text));
+        match self.transaction.pending.as_ref().map(|pending| &pending.call) {
+            Some(TransactionCall::Begin) => self.begin(now),
+            Some(_) => self.finish_call(Ok(())),
+            None => {}
+        }
+    }
+
+    /// The coordinator does not give an id or a new epoch for a reason that can be put right: the call fails and can be
+    /// made again.
+    pub(in crate::sender) fn init_refused(&mut self, error: Error) {
+        let to = if self.identity().is_none() { State::Uninitialized } else { State::Ready };
+        self.enter(to);
+        self.finish_call(Err(error));
+    }
+
+    /// Opens a transaction for the call that waits for it, if it still does; a new epoch may be needed first.
+    pub(super) fn begin(&mut self, now: Time) {
+        let is_v2 = self.cluster_speaks_v2();
+        let transaction = &self.transaction;
+        let changes = is_v2 && !transaction.is_v2 && !transaction.is_fresh;
+        if transaction.bump.wanted || transaction.bump.required || changes {
+            self.enter(State::Initializing);
+            return;
+        }
+        let Some(pending) = self.transaction.pending.take() else { return };
+        self.transaction.is_v2 = is_v2;
+        for waiter in pending.waiters {
+            // Nobody may find a transaction open that he did not begin.
+            if waiter.answer(Ok(())) {
+                self.enter(State::InTransaction);
+                self.accumulator.door.open();
+            }
+            self.reports.complete(&waiter.done);
+        }
+        self.reports.log(7, "TRANSACTION", || format!("at {now:?}: begun, version {}", if is_v2 { 2 } else { 1 }));
+    }
+
+    /// Answers the call under way. A result that nobody waits for is kept for the same call made again.
+    pub(in crate::sender) fn finish_call(&mut self, result: Result<()>) {
+        let Some(pending) = self.transaction.pending.take() else { return };
+        self.reports.push_all(&mut self.outcomes);
+        let mut is_told = false;
+        for waiter in pending.waiters {
+            is_told |= waiter.answer(result.clone());
+            self.reports.complete(&waiter.done);
+        }
+        if !is_told && pending.call != TransactionCall::Begin {
+            self.transaction.kept = Some((pending.call, result));
+        }
+    }
+
+    /// Everything that waits for offsets to be in the transaction hears that they will not be.
+    pub(super) fn fail_offsets(&mut self, error: &Error) {
+        self.reports.push_all(&mut self.outcomes);
+        for call in std::mem::take(&mut self.transaction.offsets) {
+            call.reply.answer(Err(error.clone()));
+            self.reports.complete(&call.reply.done);
+        }
+    }
+
+    /// Nothing is left but to close.
+    pub(super) fn transaction_broken(&mut self, fatal: &Error) {
+        if self.transaction.state != State::FatalError {
+            self.enter(State::FatalError);
+        }
+        self.fail_offsets(fatal);
+        self.finish_call(Err(fatal.clone()));
+        self.transaction.kept = None;
+    }
+}
