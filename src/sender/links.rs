@@ -119,6 +119,7 @@ impl Sender {
                 self.serve(now);
                 return;
             }
+            self.stop_partitions(now);
         }
         if let Err(reason) = cut {
             self.drop_connection(now, conn, reason);
