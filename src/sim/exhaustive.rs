@@ -351,7 +351,11 @@ fn report(broken: &[String], first: Option<(Variant, Vec<(u64, Fault)>)>, runs: 
     }
     if let Some((variant, faults)) = first {
         let (_, violation) = run(variant, &faults, true);
-        panic!("{} of {runs} runs failed; the first: {variant:?} {faults:?}: {}", broken.len(), violation.unwrap_or_default());
+        panic!(
+            "{} of {runs} runs failed; the first: {variant:?} {faults:?}: {}",
+            broken.len(),
+            violation.unwrap_or_default()
+        );
     }
     println!("{runs} runs");
 }
