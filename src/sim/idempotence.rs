@@ -187,6 +187,27 @@ fn after_a_move_one_batch_goes_first_again() {
     sim.finish();
 }
 
+// R6: the batch whose answer never came had expired before its connection ended.
+#[test]
+fn after_a_lost_answer_that_nobody_waited_for_one_batch_goes_first_again() {
+    let mut sim = idempotent(|plan| {
+        one_record_batches(plan);
+        plan.config.request_timeout_ms = 1_000;
+    });
+    sim.say(0, 0, b"opens the connection");
+    sim.run_for(100);
+    let leader = sim.leader(0);
+    sim.faults.silent = vec![(leader, api_key::PRODUCE)];
+    let short = sim.say_within(0, 0, &[0; 150], Some(300));
+    sim.run_for(600);
+    assert!(sim.is_maybe(short));
+    let records = sim.say_batches(5);
+    sim.faults.silent.clear();
+    sim.run_for(3_000);
+    assert!(records.iter().all(|index| sim.is_delivered(*index)));
+    sim.finish();
+}
+
 // R7: the old leader has taken a batch and does not answer; the new one gets nothing before that connection is gone.
 #[test]
 fn nothing_goes_to_a_new_leader_before_the_old_one_has_answered() {

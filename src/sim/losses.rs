@@ -26,7 +26,8 @@ pub(super) struct Losses {
 }
 
 impl Sim {
-    /// Records at the end of a partition's log vanish, as after an unclean election.
+    /// Records at the end of a partition's log vanish, as in an unclean election: another broker leads, or the same one
+    /// after it was restarted.
     pub(super) fn truncate(&mut self, topic: &str, partition: i32, offset: i64) {
         let before = self.cluster.records(topic, partition).expect("the partition exists");
         self.cluster.truncate(topic, partition, offset).expect("the partition exists");
@@ -36,6 +37,14 @@ impl Sim {
             format!("{topic} [{partition}] loses {} records from offset {end} on", gone.len())
         });
         self.losses.records.extend(gone);
+        let (leader, _) = self.cluster.partition_leader(topic, partition).expect("the partition exists");
+        if let Some(leader) = leader {
+            let next = leader % self.plan.brokers + 1;
+            self.cluster.partition_set_leader(topic, partition, Some(next)).expect("both exist");
+            if next == leader {
+                self.cut_off(leader);
+            }
+        }
         self.losses.partitions.insert((topic.to_owned(), partition));
     }
 
