@@ -288,7 +288,7 @@ impl Sim {
                 // Only what is at rest is forgotten: nobody can tell a repetition after that.
                 let place = ("t0".to_owned(), 0);
                 if self.watch.is_quiet(&place) && self.zombies_pending == 0 {
-                    self.expire("t0", 0);
+                    self.restart_without_producers("t0", 0);
                 }
             }
             Truncated => {
