@@ -372,7 +372,7 @@ mod tests {
         assert_eq!(told(Api::AddPartitionsToTxn, -1), Status(120));
         assert_eq!(told(Api::TxnOffsetCommit, 22), Status(22));
         assert_eq!(told(Api::TxnOffsetCommit, 43), Status::FATAL);
-        assert_eq!(told(Api::InitProducerId, 50), Status::FATAL);
+        assert_eq!(told(Api::InitProducerId, 50), Status(50));
         assert_eq!(told(Api::InitProducerId, 35), Status(35));
     }
 
