@@ -823,7 +823,8 @@ producer_status_t producer_new(const producer_config_t *config,
 /**
  * Ends a producer: refuses new records, sends what is buffered, waits, fails what is left, runs every callback that is
  * due, and frees everything. An open transaction is aborted; a commit or an abort that is pending is finished, if there is
- * time.
+ * time; otherwise, and with a timeout_ms of 0, the transaction is left to its coordinator, which aborts one that is open
+ * after transaction.timeout.ms or when its transactional.id is initialized again.
  *
  * producer: takes; whatever is returned, except PRODUCER_ERR_INVALID_ARGUMENT and PRODUCER_ERR_IN_CALLBACK, the handle
  * is closed. timeout_ms: how long to wait for deliveries; 0 does not wait, -1 waits for ever (each record's delivery
@@ -1183,7 +1184,8 @@ typedef struct producer_group_t {
  * was faster; PRODUCER_ERR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED or PRODUCER_ERR_CLUSTER_AUTHORIZATION_FAILED when this
  * client lacks the right: after it was granted the same call may be made again, too;
  * PRODUCER_ERR_INVALID_TRANSACTION_TIMEOUT when transaction.timeout.ms is above the broker's limit;
- * PRODUCER_ERR_UNSUPPORTED_VERSION when the broker is too old; PRODUCER_ERR_FATAL for another answer that ends it.
+ * PRODUCER_ERR_UNSUPPORTED_VERSION or PRODUCER_ERR_FATAL when a broker is too old, and PRODUCER_ERR_FATAL for other answers
+ * that end it.
  * The call was wrong, and nothing changed: PRODUCER_ERR_STATE when it has succeeded before;
  * PRODUCER_ERR_NOT_TRANSACTIONAL without transactional.id; PRODUCER_ERR_INVALID_ARGUMENT; PRODUCER_ERR_IN_CALLBACK from one
  * of this producer's own callbacks; PRODUCER_ERR_CLOSED; PRODUCER_ERR_FORKED; PRODUCER_ERR_INTERNAL after a bug of the
@@ -1233,7 +1235,7 @@ producer_status_t producer_begin_transaction(producer_t *producer);
  * The call was wrong, and nothing changed: PRODUCER_ERR_STATE when no transaction is open or another call is pending;
  * PRODUCER_ERR_NOT_TRANSACTIONAL without transactional.id; PRODUCER_ERR_INVALID_ARGUMENT for a NULL, an empty group or
  * topic, a number out of range, a wrong struct_size, or a partition named twice; PRODUCER_ERR_UNSUPPORTED_BROKER when
- * group names a member and the broker is too old to check it (before Kafka 2.5);
+ * group names a member and the broker is too old to check it (before Kafka 2.5): give its group_id alone, or abort;
  * PRODUCER_ERR_IN_CALLBACK from one of this producer's own callbacks; PRODUCER_ERR_CLOSED; PRODUCER_ERR_FORKED;
  * PRODUCER_ERR_INTERNAL after a bug of the library.
  * Blocks for timeout_ms at most and runs callbacks on this thread meanwhile. The consumer itself must not commit
@@ -1410,7 +1412,8 @@ producer_status_t producer_mock_cluster_broker_set_throttle(producer_mock_cluste
 /**
  * Lets the next requests of one kind fail.
  *
- * api_key: Kafka's number of the request, 0 for Produce, 3 for Metadata, 18 for ApiVersions. status: the Kafka error that
+ * api_key: Kafka's number of the request, 0 for Produce, 3 for Metadata, 10 for FindCoordinator, 18 for ApiVersions, 22 for
+ * InitProducerId, 24 for AddPartitionsToTxn, 25 for AddOffsetsToTxn, 26 for EndTxn, 28 for TxnOffsetCommit. status: the Kafka error that
  * is answered; PRODUCER_OK lets requests through before the next order; PRODUCER_ERR_DISCONNECTED closes the connection
  * instead of answering. count: how many requests, from 0 up.
  * A failed Produce appends nothing, except with PRODUCER_ERR_NOT_ENOUGH_REPLICAS_AFTER_APPEND and
@@ -1427,8 +1430,8 @@ producer_status_t producer_mock_cluster_push_error(producer_mock_cluster_t *mock
 /**
  * Lets the next requests of one kind lose their connection instead of getting an answer.
  *
- * api_key: as in producer_mock_cluster_push_error. after_append: not 0 lets a Produce append its records first, so that
- * only the acknowledgement is lost. count: how many requests, from 0 up.
+ * api_key: as in producer_mock_cluster_push_error. after_append: not 0 lets the broker do what the request says first, so
+ * that only the acknowledgement is lost. count: how many requests, from 0 up.
  * Returns PRODUCER_OK; PRODUCER_ERR_INVALID_ARGUMENT if mock is NULL or count is negative. Does not block.
  */
 producer_status_t producer_mock_cluster_push_disconnect(producer_mock_cluster_t *mock,
@@ -1511,7 +1514,8 @@ producer_status_t producer_mock_cluster_set_message_max_bytes(producer_mock_clus
                                                               size_t bytes);
 
 /**
- * Tells the offset that a partition's next record will get, which is the number of records that ever came.
+ * Tells the offset that a partition's next record will get: the number of records that ever came, and of the marks that ends
+ * of transactions leave.
  *
  * topic, partition: an existing partition. out: receives the offset.
  * Returns PRODUCER_OK; PRODUCER_ERR_UNKNOWN_TOPIC_OR_PARTITION; PRODUCER_ERR_INVALID_ARGUMENT if a pointer is NULL or
@@ -1523,7 +1527,8 @@ producer_status_t producer_mock_cluster_end_offset(const producer_mock_cluster_t
                                                    int64_t *out);
 
 /**
- * Reads records back from a partition's log, in order, as they are at the moment of the call.
+ * Reads records back from a partition's log, in order, as they are at the moment of the call, whatever became of their
+ * transactions.
  *
  * topic, partition: an existing partition. first_offset: the first record wanted, from 0 up; beyond the end there is
  * none. callback: called on this thread for each record until it returns something other than 0. opaque: passed to it.
@@ -1537,6 +1542,123 @@ producer_status_t producer_mock_cluster_records(const producer_mock_cluster_t *m
                                                 int64_t first_offset,
                                                 producer_mock_record_fn callback,
                                                 void *opaque);
+
+/* mock_transaction -------------------------------------------------------------------------------- */
+
+/** The coordinator of a consumer group. */
+#define PRODUCER_MOCK_COORDINATOR_GROUP 0
+
+/** The coordinator of a transactional id. */
+#define PRODUCER_MOCK_COORDINATOR_TRANSACTION 1
+
+/**
+ * Reads back what a consumer with isolation.level=read_committed gets: no record of an open or aborted transaction, and none
+ * behind the first open one.
+ *
+ * topic, partition: an existing partition. first_offset: the first record wanted, from 0 up; beyond the end there is
+ * none. callback: called on this thread for each record until it returns something other than 0. opaque: passed to it.
+ * Returns PRODUCER_OK, also when the callback stopped; PRODUCER_ERR_UNKNOWN_TOPIC_OR_PARTITION;
+ * PRODUCER_ERR_INVALID_ARGUMENT if mock, topic or callback is NULL, topic is not UTF-8 or first_offset is negative.
+ * The records belong to the cluster and live until their callback returns. The brokers go on answering meanwhile.
+ */
+producer_status_t producer_mock_cluster_committed_records(const producer_mock_cluster_t *mock,
+                                                          const char *topic,
+                                                          int32_t partition,
+                                                          int64_t first_offset,
+                                                          producer_mock_record_fn callback,
+                                                          void *opaque);
+
+/**
+ * Tells the offset that a consumer group has committed for a partition; offsets of transactions count once these commit.
+ *
+ * group: the group's id. topic, partition: an existing partition. out: receives the offset, -1 if the group has none.
+ * Returns PRODUCER_OK; PRODUCER_ERR_UNKNOWN_TOPIC_OR_PARTITION; PRODUCER_ERR_INVALID_ARGUMENT if a pointer is NULL or
+ * a text is not UTF-8. Does not block.
+ */
+producer_status_t producer_mock_cluster_committed_offset(const producer_mock_cluster_t *mock,
+                                                         const char *group,
+                                                         const char *topic,
+                                                         int32_t partition,
+                                                         int64_t *out);
+
+/**
+ * Chooses the protocol of transactions, as the cluster's feature transaction.version does.
+ *
+ * version: 2, the first setting, for that of Kafka 4 (KIP-890), 1 or 0 for the one before. Producers that are there notice
+ * when they connect next.
+ * Returns PRODUCER_OK; PRODUCER_ERR_INVALID_ARGUMENT if mock is NULL or the version another. Does not block.
+ */
+producer_status_t producer_mock_cluster_set_transaction_version(producer_mock_cluster_t *mock,
+                                                                int32_t version);
+
+/**
+ * Sets how long the end of a transaction takes to reach its partitions and groups; until then the next transaction of the
+ * same producer has to wait (PRODUCER_ERR_CONCURRENT_TRANSACTIONS), and consumers see nothing of the one that ended.
+ *
+ * delay_ms: milliseconds from 0, the first setting, up.
+ * Returns PRODUCER_OK; PRODUCER_ERR_INVALID_ARGUMENT if mock is NULL or delay_ms is negative. Does not block.
+ */
+producer_status_t producer_mock_cluster_set_marker_delay(producer_mock_cluster_t *mock,
+                                                         int32_t delay_ms);
+
+/**
+ * Makes another broker the coordinator of a transactional id or a consumer group.
+ *
+ * kind: PRODUCER_MOCK_COORDINATOR_TRANSACTION or PRODUCER_MOCK_COORDINATOR_GROUP. key: the transactional id or the
+ * group's id. broker_id: from 1 to the number of brokers; -1 leaves the key without a coordinator until this function gives
+ * it one.
+ * Returns PRODUCER_OK; PRODUCER_ERR_NOT_FOUND if there is no such broker; PRODUCER_ERR_INVALID_ARGUMENT if a pointer is
+ * NULL, key is not UTF-8 or kind is another number. Does not block.
+ */
+producer_status_t producer_mock_cluster_coordinator_move(producer_mock_cluster_t *mock,
+                                                         int32_t kind,
+                                                         const char *key,
+                                                         int32_t broker_id);
+
+/**
+ * Fences a transactional producer as another instance of its program would: an open transaction is aborted, and whatever the
+ * producer does next in a transaction is refused.
+ *
+ * transactional_id: one that a producer has initialised.
+ * Returns PRODUCER_OK; PRODUCER_ERR_NOT_FOUND if no producer has initialised it; PRODUCER_ERR_CONCURRENT_TRANSACTIONS if
+ * the abort waits for a partition without a leader; PRODUCER_ERR_INVALID_ARGUMENT if a pointer is NULL or the id is not
+ * UTF-8. Does not block.
+ */
+producer_status_t producer_mock_cluster_fence(producer_mock_cluster_t *mock,
+                                              const char *transactional_id);
+
+/**
+ * Makes every partition forget the producers that have no transaction open there, as brokers do with idle ones after a day.
+ *
+ * Returns PRODUCER_OK; PRODUCER_ERR_INVALID_ARGUMENT if mock is NULL. Does not block.
+ */
+producer_status_t producer_mock_cluster_expire_producer_ids(producer_mock_cluster_t *mock);
+
+/**
+ * Loses the records of a partition from an offset on, though they were acknowledged, as an unclean leader election does.
+ *
+ * topic, partition: an existing partition. offset: from 0 up. Whole batches go, so the log may end a little lower.
+ * Returns PRODUCER_OK; PRODUCER_ERR_UNKNOWN_TOPIC_OR_PARTITION; PRODUCER_ERR_INVALID_ARGUMENT if a pointer is NULL,
+ * topic is not UTF-8 or offset is negative. Does not block.
+ */
+producer_status_t producer_mock_cluster_truncate(producer_mock_cluster_t *mock,
+                                                 const char *topic,
+                                                 int32_t partition,
+                                                 int64_t offset);
+
+/**
+ * Makes a consumer the one member of its group: from then on only it may commit offsets, in this generation.
+ *
+ * group: the group's id. generation_id: from 0 up. member_id: the consumer's id in the group; NULL leaves the group
+ * without members, and anybody may commit. group_instance_id: the consumer's group.instance.id, or NULL for none.
+ * Returns PRODUCER_OK; PRODUCER_ERR_INVALID_ARGUMENT if mock or group is NULL, a text is not UTF-8 or generation_id
+ * is negative. Copies the texts. Does not block.
+ */
+producer_status_t producer_mock_cluster_group_set_member(producer_mock_cluster_t *mock,
+                                                         const char *group,
+                                                         int32_t generation_id,
+                                                         const char *member_id,
+                                                         const char *group_instance_id);
 
 #ifdef __cplusplus
 } /* extern "C" */

@@ -7,12 +7,14 @@ use std::sync::Arc;
 use super::idempotence::Identity;
 use super::sequence::{Sequences, Stamp};
 use crate::accumulator::{Batch, NO_LEADER, Partition, Topic};
-use crate::time::Time;
+use crate::time::{Micros, Time};
 
 /// A batch that the sender took, with what happened to it so far.
 #[derive(Debug)]
 pub struct Taken {
     pub batch: Batch,
+    /// Of a part of a batch that was cut: the place of its first record in the whole.
+    pub first_record: u32,
     /// Times that it was handed to a connection.
     pub attempts: u32,
     /// Retries that count against `retries`, and those of reasons that allow few.
@@ -37,6 +39,7 @@ impl Taken {
     pub fn new(batch: Batch) -> Taken {
         Taken {
             batch,
+            first_record: 0,
             attempts: 0,
             counted_retries: 0,
             limited_retries: 0,
@@ -57,26 +60,50 @@ impl Taken {
         self.reached_broker = false;
     }
 
+    /// Its place among everything accepted for the partition.
+    pub fn place(&self) -> (u64, u32) {
+        (self.batch.id, self.first_record)
+    }
+
     /// The batch in parts of at most `max_bytes`: they share its history, not its bytes.
     pub fn split(self, max_bytes: usize) -> Vec<Taken> {
-        let Taken { batch, attempts, counted_retries, in_doubt, reached_broker, broker, leader_epoch, cause, .. } =
-            self;
-        let part = |batch| Taken {
+        let Taken {
             batch,
+            first_record: mut next_record,
             attempts,
             counted_retries,
-            limited_retries: 0,
             in_doubt,
             reached_broker,
-            number: None,
-            stamped: false,
             broker,
             leader_epoch,
-            cause: cause.clone(),
+            cause,
+            ..
+        } = self;
+        let part = |batch: Batch| {
+            let first_record = next_record;
+            next_record += batch.count;
+            Taken {
+                batch,
+                first_record,
+                attempts,
+                counted_retries,
+                limited_retries: 0,
+                in_doubt,
+                reached_broker,
+                number: None,
+                stamped: false,
+                broker,
+                leader_epoch,
+                cause: cause.clone(),
+            }
         };
         batch.split(max_bytes).into_iter().map(part).collect()
     }
 }
+
+/// A broker that acknowledged nothing for so long may have forgotten the producer: one batch goes first again. Brokers keep
+/// producers for a day unless they are configured otherwise.
+const RAMP_KEEPS: Micros = Micros::from_ms(300_000);
 
 /// Where and as whom a partition has been served: a leader, its epoch, and our producer epoch.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -106,6 +133,8 @@ pub struct PartitionState {
     /// Who has acknowledged a batch under the current conditions. Until then one batch at a time goes out: a broker that
     /// knows nothing of the producer takes any first sequence, also that of the second batch (R6).
     pub ramp: Option<Ramp>,
+    /// When that was: brokers forget producers that are idle (`producer.id.expiration.ms`).
+    pub ramp_at: Time,
     /// The broker in whose ready list this partition stands.
     pub queued_on: Option<i32>,
     /// Whether an entry of the linger queue or a linger timer stands for this partition: one is enough.
@@ -130,6 +159,7 @@ impl PartitionState {
             sequences: Sequences::default(),
             acked_offset: -1,
             ramp: None,
+            ramp_at: Time::ZERO,
             queued_on: None,
             lingering: false,
             muted_until: Time::ZERO,
@@ -161,27 +191,31 @@ impl PartitionState {
         if self.in_flight == 0 {
             return true;
         }
-        self.retries.is_empty() && self.sent_to == self.leader && (!idempotent || self.may_pipeline())
+        self.retries.is_empty() && self.sent_to == self.leader && (!idempotent || self.may_pipeline(now))
     }
 
     /// Whether one more batch may follow those in flight.
-    fn may_pipeline(&self) -> bool {
+    fn may_pipeline(&self, now: Time) -> bool {
+        if now.since(self.ramp_at) >= RAMP_KEEPS {
+            return false;
+        }
         let identity = self.sequences.identity();
         let here = Ramp { leader: self.leader, leader_epoch: self.leader_epoch, identity };
         self.ramp == Some(here) && !self.retry_in_flight && self.sequences.has_room() && !self.sequences.has_hole()
     }
 
     /// An attempt of a batch ended well: its leader knows our sequences.
-    pub fn note_success(&mut self, taken: &Taken) {
+    pub fn note_success(&mut self, now: Time, taken: &Taken) {
+        self.ramp_at = now;
         if self.sent_to == taken.broker {
             let identity = taken.number.map(|number| number.identity);
             self.ramp = Some(Ramp { leader: taken.broker, leader_epoch: taken.leader_epoch, identity });
         }
     }
 
-    /// Puts a batch back in front of everything that was opened after it, and of parts of itself that follow it.
+    /// Puts a batch, or a part of one, back in front of everything behind it.
     pub fn push_retry(&mut self, taken: Taken) {
-        let at = self.retries.partition_point(|other| other.batch.id < taken.batch.id);
+        let at = self.retries.partition_point(|other| other.place() < taken.place());
         self.retries.insert(at, taken);
     }
 }

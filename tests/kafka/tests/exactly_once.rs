@@ -173,6 +173,51 @@ fn killed_in_mid_transaction_leaves_nothing_visible(release: Release) {
     assert_none_hangs(&cluster);
 }
 
+/// The broker aborts what is open for longer than transaction.timeout.ms: the call that ends it may not call that a success.
+fn a_transaction_that_outlives_its_time_is_lost_as_a_whole(release: Release) {
+    let cluster = shared_of(release, NODES);
+    let topic = "outlived";
+    replicated_topic(&cluster, topic, 1);
+    let properties = [
+        ("transactional.id", "outlived-id"),
+        ("transaction.timeout.ms", "3000"),
+        ("delivery.timeout.ms", "2000"),
+        ("request.timeout.ms", "1500"),
+    ];
+    let mut shell = Shell::start(&cluster, &properties);
+    shell.must("init 60000");
+    for (round, late_record) in [false, true].into_iter().enumerate() {
+        shell.must("begin");
+        shell.must(&format!("send {topic} 0 lost-{round}"));
+        shell.must("flush 60000");
+        // The broker looks for such transactions once a second; its marker is written when this reader sees the end.
+        std::thread::sleep(Duration::from_secs(3));
+        assert_eq!(committed_values(&cluster, topic).len(), round);
+        if late_record {
+            shell.call(&format!("send {topic} 0 late-{round}"));
+        }
+        let mut answer = shell.call("commit 30000");
+        println!("commit: {answer:?}");
+        assert!(["abortable", "fatal"].contains(&answer.class.as_str()), "{answer:?}");
+        if answer.class == "abortable" {
+            answer = shell.call("abort 30000");
+            println!("abort: {answer:?}");
+            assert!(["ok", "fatal"].contains(&answer.class.as_str()), "{answer:?}");
+        }
+        if answer.class == "fatal" {
+            shell.kill();
+            shell = Shell::start(&cluster, &properties);
+            shell.must("init 60000");
+        }
+        shell.must("begin");
+        shell.must(&format!("send {topic} 0 next-{round}"));
+        shell.must("commit 60000");
+    }
+    shell.must("close 30000");
+    assert_eq!(committed_values(&cluster, topic), ["next-0", "next-1"]);
+    assert_none_hangs(&cluster);
+}
+
 /// The example reads while it is killed again and again; an input record of an aborted transaction has no effect.
 fn consume_transform_produce_repeats_and_loses_nothing(release: Release) {
     const PARTITIONS: usize = 4;
@@ -278,6 +323,11 @@ mod kafka_3_9 {
     }
 
     #[test]
+    fn a_transaction_that_outlives_its_time_is_lost_as_a_whole() {
+        super::a_transaction_that_outlives_its_time_is_lost_as_a_whole(Release::Kafka3_9);
+    }
+
+    #[test]
     fn consume_transform_produce_repeats_and_loses_nothing() {
         super::consume_transform_produce_repeats_and_loses_nothing(Release::Kafka3_9);
     }
@@ -304,6 +354,11 @@ mod kafka_4_3 {
     #[test]
     fn killed_in_mid_transaction_leaves_nothing_visible() {
         super::killed_in_mid_transaction_leaves_nothing_visible(Release::Kafka4_3);
+    }
+
+    #[test]
+    fn a_transaction_that_outlives_its_time_is_lost_as_a_whole() {
+        super::a_transaction_that_outlives_its_time_is_lost_as_a_whole(Release::Kafka4_3);
     }
 
     #[test]
