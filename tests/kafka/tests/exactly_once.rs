@@ -13,6 +13,7 @@ use kproducer_kafka_tests::env;
 use kproducer_kafka_tests::log::{READ_COMMITTED, see_topic};
 use kproducer_kafka_tests::process::Signal;
 use kproducer_kafka_tests::shell::Shell;
+use kproducer_kafka_tests::tools::change_feature;
 use kproducer_kafka_tests::transactions::{Target, TransactionLoad, Visible, assert_all_or_nothing, assert_none_hangs};
 use rdkafka::Message;
 
@@ -51,6 +52,7 @@ fn idempotent_records_arrive_exactly_once(release: Release) {
     // No fault here lasts as long as the default delivery timeout.
     let acknowledged = patient.count(|fate| matches!(fate, Fate::Acknowledged(_)));
     assert_eq!(acknowledged, load.count, "with the default delivery timeout every record is delivered");
+    assert!(env::is_peer() || patient.sent_again > 0, "the faults reached no record of the patient load");
     // No acknowledged record was lost, so nobody may have been told of one.
     assert_eq!((patient.losses, impatient.losses), (Vec::new(), Vec::new()));
 }
@@ -89,6 +91,41 @@ fn transactions_are_all_or_nothing(release: Release) {
     assert_all_or_nothing(&cluster, target, &journals);
     let committed: usize = journals.iter().map(|journal| journal.count(Visible::All)).sum();
     assert!(committed >= 50, "only {committed} transactions were committed in all this time");
+}
+
+/// The cluster's transactions lose and get back their producer epoch each, while transactions go on.
+fn transactions_go_on_while_their_protocol_changes() {
+    let mut cluster = shared_of(Release::Kafka4_3, NODES);
+    let seed = seed();
+    let target = Target { topics: &["protocol"], partitions: 3 };
+    replicated_topic(&cluster, target.topics[0], target.partitions);
+    let mut loads = [("protocol-large", 2000), ("protocol-small", 10)].map(|(run, records_max)| {
+        TransactionLoad::start(&cluster, run, seed, target, records_max, &[("transactional.id", run)])
+    });
+    for (direction, level, node) in [("downgrade", 1, 1), ("upgrade", 2, 2)] {
+        for load in &mut loads {
+            let ended = load.ended();
+            load.wait_for_ended(ended + 20);
+        }
+        change_feature(&cluster.bootstrap(), direction, "transaction.version", level);
+        println!("transaction.version is {level}");
+        for load in &mut loads {
+            let ended = load.ended();
+            load.wait_for_ended(ended + 20);
+        }
+        // A producer hears of features when it connects.
+        cluster.restart(node);
+    }
+    let mut journals = Vec::new();
+    for mut load in loads {
+        let ended = load.ended();
+        load.wait_for_ended(ended + 20);
+        journals.push(load.finish());
+    }
+    assert_all_or_nothing(&cluster, target, &journals);
+    for journal in &journals {
+        assert_eq!(journal.count(Visible::AllOrNone), 0, "a change of protocol leaves nothing unknown");
+    }
 }
 
 /// The committed values of a topic of one partition.
@@ -364,5 +401,9 @@ mod kafka_4_3 {
     #[test]
     fn consume_transform_produce_repeats_and_loses_nothing() {
         super::consume_transform_produce_repeats_and_loses_nothing(Release::Kafka4_3);
+    }
+    #[test]
+    fn transactions_go_on_while_their_protocol_changes() {
+        super::transactions_go_on_while_their_protocol_changes();
     }
 }
