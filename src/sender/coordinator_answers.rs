@@ -385,6 +385,8 @@ fn worse(known: Option<Outcome>, other: Outcome) -> Option<Outcome> {
         Action::Wait => 2,
         Action::LookUp => 3,
         Action::FailCall => 4,
+        // The partition whose error kept this one out says more.
+        Action::Abort { .. } if outcome.decision.status == Status::OPERATION_NOT_ATTEMPTED => 4,
         Action::Abort { bump: false } => 5,
         Action::Abort { bump: true } => 6,
         Action::Fatal => 7,

@@ -73,7 +73,7 @@ impl Sender {
             }
             let state = &mut self.partitions[dense as usize];
             if matches!(decision.verdict, Verdict::Done | Verdict::DoneDuplicate) {
-                state.note_success(&taken);
+                state.note_success(now, &taken);
             }
             let may_go_on = !decision.refused || self.sequence_refused(now, dense, &taken, outcome);
             match decision.verdict {

@@ -288,7 +288,7 @@ impl Sim {
                 // Only what is at rest is forgotten: nobody can tell a repetition after that.
                 let place = ("t0".to_owned(), 0);
                 if self.watch.is_quiet(&place) && self.zombies_pending == 0 {
-                    self.expire("t0", 0);
+                    self.restart_without_producers("t0", 0);
                 }
             }
             Truncated => {
@@ -351,7 +351,11 @@ fn report(broken: &[String], first: Option<(Variant, Vec<(u64, Fault)>)>, runs: 
     }
     if let Some((variant, faults)) = first {
         let (_, violation) = run(variant, &faults, true);
-        panic!("{} of {runs} runs failed; the first: {variant:?} {faults:?}: {}", broken.len(), violation.unwrap_or_default());
+        panic!(
+            "{} of {runs} runs failed; the first: {variant:?} {faults:?}: {}",
+            broken.len(),
+            violation.unwrap_or_default()
+        );
     }
     println!("{runs} runs");
 }

@@ -71,13 +71,20 @@ impl Sim {
         self.truncate(&topic, partition, offset);
     }
 
-    /// At a fault step: the producer ids of a partition are forgotten. Brokers do that to ids that were idle for a day, so
-    /// nothing that could still arrive is under way.
+    /// At a fault step: a leader is restarted and has no snapshot of its producers, as if they had been idle for a day.
+    /// Nothing that could still arrive is under way: no broker could tell a repetition any more.
     pub(super) fn forget_producers(&mut self) {
         let Some(place) = self.some_partition() else { return };
         let under_way = self.queue.values().any(|happening| matches!(happening, Happening::Arrive(..)));
         if self.watch.is_quiet(&place) && self.zombies_pending == 0 && !under_way {
-            self.expire(&place.0, place.1);
+            self.restart_without_producers(&place.0, place.1);
+        }
+    }
+
+    pub(super) fn restart_without_producers(&mut self, topic: &str, partition: i32) {
+        self.expire(topic, partition);
+        if let Ok((Some(leader), _)) = self.cluster.partition_leader(topic, partition) {
+            self.cut_off(leader);
         }
     }
 

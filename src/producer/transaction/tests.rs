@@ -1,5 +1,7 @@
 //! Transactions from an application's side, on the mock cluster, in both versions of the protocol.
 
+mod trouble;
+
 use super::*;
 use crate::accumulator::{Sending, Tag};
 use crate::config::Config;
@@ -127,6 +129,14 @@ impl House {
 
     fn requests(&self, api: i16) -> u64 {
         self.cluster.with(|c| c.stats().requests(api))
+    }
+
+    /// Every connection is made anew, so that the brokers tell their versions and features again.
+    fn greet_again(&self) {
+        for broker in 1..=3 {
+            self.cluster.broker_down(broker);
+            self.cluster.broker_up(broker).expect("its port");
+        }
     }
 
     fn transact(&mut self, value: &str) {
@@ -352,93 +362,6 @@ fn a_commit_that_ended_after_its_callers_time_keeps_its_result_for_the_next_call
 }
 
 #[test]
-fn an_end_whose_answer_is_lost_is_asked_for_again_and_version_one_takes_a_new_epoch() {
-    for version in 1..=2 {
-        for after_acting in [true, false] {
-            let mut house = House::ready(version);
-            house.producer.begin_transaction().expect("begun");
-            house.send("a").expect("open");
-            house.flush();
-            house.cluster.push_disconnect(END_TXN, after_acting, 1);
-            house.commit().expect("committed");
-            house.transact("b");
-            assert_eq!(house.committed(), ["a", "b"], "version {version}, {after_acting}");
-            let inits = if version == 1 { 2 } else { 1 };
-            assert_eq!(house.requests(INIT_PRODUCER_ID), inits, "version {version}, {after_acting}");
-        }
-    }
-}
-
-#[test]
-fn every_request_survives_a_lost_connection_a_moved_coordinator_and_a_busy_one() {
-    for version in 1..=2 {
-        for api in [FIND_COORDINATOR, INIT_PRODUCER_ID, ADD_PARTITIONS, ADD_OFFSETS, OFFSET_COMMIT, END_TXN] {
-            for trouble in ["before", "after", "14", "15", "16", "51"] {
-                let mut house = House::new(version);
-                match trouble.parse() {
-                    Ok(code) => house.cluster.push_error(api, code, 2),
-                    Err(_) => house.cluster.push_disconnect(api, trouble == "after", 1),
-                }
-                let name = format!("version {version}, api {api}, {trouble}");
-                house.init().expect(&name);
-                house.producer.begin_transaction().expect(&name);
-                house.send("a").expect(&name);
-                house.send_offsets(3).expect(&name);
-                house.commit().expect(&name);
-                house.transact("b");
-                assert_eq!(house.committed(), ["a", "b"], "{name}");
-                assert_eq!(house.cluster.with(|c| c.committed_offset("g", "t", 1)), Some(3), "{name}");
-                assert_eq!(house.reports, vec![(Status::OK, Persisted::Yes); 2], "{name}");
-            }
-        }
-    }
-}
-
-#[test]
-fn a_coordinator_that_moves_is_found_again() {
-    for version in 1..=2 {
-        let mut house = House::ready(version);
-        for broker in [1, 2, 3] {
-            let moved = |c: &mut crate::mock::Cluster| {
-                c.coordinator_move(CoordinatorKind::Transaction, "tx", Some(broker))?;
-                c.coordinator_move(CoordinatorKind::Group, "g", Some(broker))
-            };
-            house.producer.begin_transaction().expect("begun");
-            house.send("a").expect("open");
-            house.cluster.with(moved).expect("legal");
-            house.send_offsets(i64::from(broker)).expect("in the transaction");
-            house.commit().expect("committed");
-        }
-        assert_eq!(house.committed().len(), 3);
-        assert_eq!(house.cluster.with(|c| c.committed_offset("g", "t", 1)), Some(3));
-    }
-}
-
-#[test]
-fn a_fenced_producer_is_broken_for_good_and_closes() {
-    for version in 1..=2 {
-        let mut house = House::ready(version);
-        house.transact("a");
-        house.producer.begin_transaction().expect("begun");
-        house.send("zombie").expect("open");
-        house.cluster.with(|c| c.fence("tx")).expect("it is known");
-        let fenced = match house.commit() {
-            // Its partition's leader says first that the epoch is old.
-            Err(error) if error.status.is_abortable() => house.abort(),
-            other => other,
-        };
-        assert_eq!(status(fenced), Status::PRODUCER_FENCED, "version {version}");
-        for call in
-            [house.init(), house.producer.begin_transaction(), house.commit(), house.abort(), house.send("late")]
-        {
-            assert_eq!(status(call), Status::PRODUCER_FENCED);
-        }
-        assert_eq!(status(house.producer.close(WAIT_MS, |_| ())), Status::PRODUCER_FENCED);
-        assert_eq!(house.committed(), ["a"]);
-    }
-}
-
-#[test]
 fn a_new_incarnation_ends_what_the_old_one_left_open() {
     for version in 1..=2 {
         let mut old = House::ready(version);
@@ -480,91 +403,67 @@ fn closing_aborts_what_is_open_and_finishes_a_commit_under_way() {
     }
 }
 
+/// What a thread that sends without pause has to do with transactions: nothing is lost between two of them, and nothing is
+/// in one that was accepted in another.
 #[test]
-fn closing_keeps_its_time_whatever_the_coordinator_does() {
-    let mut house = House::ready(2);
-    house.producer.begin_transaction().expect("begun");
-    house.send("a").expect("open");
-    house.flush();
-    for broker in 1..=3 {
-        house.cluster.broker_freeze(broker);
-    }
-    let begun = Instant::now();
-    assert_eq!(status(house.producer.close(100, |_| ())), Status::TIMED_OUT);
-    assert!(begun.elapsed() < Duration::from_secs(3));
-}
-
-#[test]
-fn with_the_brokers_down_each_call_times_out_with_words_and_the_state_unchanged() {
-    let mut house = House::new(2);
-    let all = |house: &House, up: bool| {
-        for broker in 1..=3 {
-            if up { house.cluster.broker_up(broker).expect("a port") } else { house.cluster.broker_down(broker) }
-        }
-    };
-    all(&house, false);
-    let late = house.call(|p, hand| p.init_transactions(60, hand)).expect_err("nobody is there");
-    assert!(late.status.is_retriable() && late.message.contains("it waits: "), "{late:?}");
-    assert_eq!(status(house.producer.begin_transaction()), Status::STATE);
-    all(&house, true);
-    house.init().expect("initialized");
-    house.producer.begin_transaction().expect("begun");
-    house.send("a").expect("open");
-    house.flush();
-    all(&house, false);
-    let late = house.call(|p, h| p.send_offsets_to_transaction(vec![offset(4)], group(), 60, h)).expect_err("nobody");
-    assert!(late.status.is_retriable(), "{late:?}");
-    let refused = house.commit().expect_err("the offsets are not known to be in it");
-    assert!(refused.status == Status::STATE && refused.message.contains("'g'"), "{refused:?}");
-    all(&house, true);
-    house.send_offsets(4).expect("in the transaction");
-    all(&house, false);
-    assert_eq!(status(house.commit_within(60)), Status::TIMED_OUT);
-    all(&house, true);
-    house.commit().expect("committed");
-    assert_eq!(house.committed(), ["a"]);
-    assert_eq!(house.cluster.with(|c| c.committed_offset("g", "t", 1)), Some(4));
-    house.producer.begin_transaction().expect("begun");
-    house.send("b").expect("open");
-    house.flush();
-    all(&house, false);
-    let late = house.call(|p, hand| p.abort_transaction(60, hand)).expect_err("nobody is there");
-    assert!(late.status.is_retriable(), "{late:?}");
-    assert_eq!(status(house.commit()), Status::STATE);
-    all(&house, true);
-    house.abort().expect("aborted");
-    house.transact("c");
-    assert_eq!(house.committed(), ["a", "c"]);
-}
-
-#[test]
-fn the_version_changes_between_transactions_only() {
-    let mut house = House::ready(1);
-    house.transact("one");
-    house.producer.begin_transaction().expect("begun");
-    house.send("still one").expect("open");
-    house.flush();
-    house.cluster.with(|c| c.set_transaction_version(2)).expect("legal");
-    house.commit().expect("committed");
-    house.transact("b");
-    assert_eq!(house.committed(), ["one", "still one", "b"]);
-}
-
-#[test]
-fn epochs_end_and_a_new_producer_id_goes_on() {
+fn threads_that_send_all_the_time_put_each_record_into_the_transaction_that_accepted_it() {
     for version in 1..=2 {
-        let mut house = House::ready(version);
-        house.transact("a");
-        let before = house.cluster.with(|c| c.producer_of("tx")).expect("known");
-        house.cluster.with(|c| c.set_producer_epoch("tx", 32_765)).expect("between transactions");
-        let new = producer(&house.cluster, |_| ());
-        new.init_transactions(WAIT_MS, |_| ()).expect("initialized");
-        house.producer = new;
-        for value in ["b", "c", "d"] {
-            house.transact(value);
-        }
-        let after = house.cluster.with(|c| c.producer_of("tx")).expect("known");
-        assert_eq!(house.committed(), ["a", "b", "c", "d"], "version {version}: {before:?} {after:?}");
+        let house = House::ready(version);
+        let (producer, cluster) = (&house.producer, &house.cluster);
+        let accepted = std::sync::atomic::AtomicUsize::new(0);
+        let is_over = std::sync::atomic::AtomicBool::new(false);
+        let relaxed = std::sync::atomic::Ordering::Relaxed;
+        let (mut committed, mut aborted) = (Vec::new(), 0);
+        std::thread::scope(|scope| {
+            for thread in 0..2_usize {
+                let (accepted, is_over) = (&accepted, &is_over);
+                scope.spawn(move || {
+                    let topic = producer.topic("t").expect("legal");
+                    let mut number = thread;
+                    while !is_over.load(relaxed) {
+                        let tag = Some(Tag { callback: 1, opaque: number });
+                        let how = Sending { partition: Some(0), tag, own_timeout: None };
+                        match producer.send(&topic, &record(&number.to_string()), &how) {
+                            Ok(()) => {
+                                accepted.fetch_add(1, relaxed);
+                                number += 2;
+                            }
+                            Err(error) => assert_eq!(error.status, Status::STATE, "{error}"),
+                        }
+                    }
+                });
+            }
+            for round in 0..60 {
+                let mut heard: Vec<(Status, usize)> = Vec::new();
+                let mut hand = |item: Item<'_>| {
+                    if let Item::Batch(batch) = item {
+                        heard.extend(batch.slots.iter().map(|slot| (batch.status, slot.opaque)));
+                    }
+                };
+                let enough = accepted.load(relaxed) + round % 4 * 50;
+                producer.begin_transaction().expect("begun");
+                while accepted.load(relaxed) < enough {
+                    std::thread::yield_now();
+                }
+                if round % 3 == 2 {
+                    producer.abort_transaction(WAIT_MS, &mut hand).expect("aborted");
+                    aborted += heard.len();
+                } else {
+                    producer.commit_transaction(WAIT_MS, &mut hand).expect("committed");
+                    assert!(heard.iter().all(|(status, _)| *status == Status::OK));
+                    committed.extend(heard.iter().map(|(_, number)| number.to_string()));
+                }
+            }
+            is_over.store(true, relaxed);
+        });
+        assert_eq!(accepted.into_inner(), committed.len() + aborted, "one report for each, before its call returned");
+        let records = cluster.with(|c| c.committed_records("t", 0)).expect("it exists");
+        let mut visible: Vec<String> =
+            records.into_iter().map(|r| String::from_utf8(r.value.unwrap_or_default()).expect("text")).collect();
+        visible.sort();
+        committed.sort();
+        assert_eq!(visible, committed, "version {version}");
+        assert!(!committed.is_empty() && aborted > 0);
     }
 }
 
