@@ -33,6 +33,7 @@ const HEADER_ORDER: &[&str] = &[
     "metadata",
     "stats",
     "mock",
+    "mock_transaction",
 ];
 
 const CAPI_DIR: &str = "src/capi";

@@ -93,12 +93,18 @@ static enum way send_records(producer_t *producer, const char *topic, int64_t nu
     return WENT_WELL;
 }
 
+static enum way begin(producer_t *producer) {
+    producer_status_t status;
+    WITH_RETRIES(status, producer_begin_transaction(producer)); /* asks a broker only where the last one left a doubt */
+    return way_out(status, "producer_begin_transaction");
+}
+
 /* One transaction: the records, and with them the fact that they have been written. */
 static enum way transaction(producer_t *producer, const char *topic, int64_t number) {
     producer_status_t status;
     producer_offset_t progress = PRODUCER_OFFSET_INIT;
     producer_group_t group = PRODUCER_GROUP_INIT;
-    enum way way = way_out(producer_begin_transaction(producer), "producer_begin_transaction");
+    enum way way = begin(producer);
     if (way != WENT_WELL) return way;
     step("begun", number);
     if ((way = send_records(producer, topic, number, RECORDS, "transaction")) != WENT_WELL) return way;
@@ -124,7 +130,7 @@ static enum way abort_it(producer_t *producer) {
 
 /* A transaction that this program itself gives up. */
 static enum way given_up(producer_t *producer, const char *topic, int64_t number) {
-    enum way way = way_out(producer_begin_transaction(producer), "producer_begin_transaction");
+    enum way way = begin(producer);
     if (way == WENT_WELL) way = send_records(producer, topic, number, RECORDS / 2, "withdrawn");
     if (way == WENT_WELL && producer_flush(producer, CALL_MS) == PRODUCER_OK) step("withdrawing", number);
     return way == NEW_PRODUCER ? way : abort_it(producer);

@@ -1199,12 +1199,16 @@ producer_status_t producer_init_transactions(producer_t *producer,
  *
  * producer: the producer.
  * Returns PRODUCER_OK.
+ * Call again: PRODUCER_ERR_TIMED_OUT after max.block.ms, when the coordinator is down in the case told below: nothing was
+ * begun.
  * Make a new producer: the status of the error that ended it, such as PRODUCER_ERR_PRODUCER_FENCED or PRODUCER_ERR_FATAL.
  * The call was wrong, and nothing changed: PRODUCER_ERR_STATE when producer_init_transactions has not succeeded, when a
  * transaction is open, or when a commit or an abort has not been finished; PRODUCER_ERR_NOT_TRANSACTIONAL without
  * transactional.id; PRODUCER_ERR_INVALID_ARGUMENT; PRODUCER_ERR_IN_CALLBACK from one of this producer's own callbacks;
  * PRODUCER_ERR_CLOSED; PRODUCER_ERR_FORKED; PRODUCER_ERR_INTERNAL after a bug of the library.
- * Waits for no broker. The broker's transaction.timeout.ms begins with the first record or offset that it hears of.
+ * Waits for no broker, with one exception: when the transaction before left a request whose outcome is not known, or a gap
+ * in the sequence of its records, the coordinator is asked for a new epoch first. Runs no callbacks. The broker's
+ * transaction.timeout.ms begins with the first record or offset that it hears of.
  */
 producer_status_t producer_begin_transaction(producer_t *producer);
 
@@ -1406,7 +1410,8 @@ producer_status_t producer_mock_cluster_broker_set_throttle(producer_mock_cluste
 /**
  * Lets the next requests of one kind fail.
  *
- * api_key: Kafka's number of the request, 0 for Produce, 3 for Metadata, 18 for ApiVersions. status: the Kafka error that
+ * api_key: Kafka's number of the request, 0 for Produce, 3 for Metadata, 10 for FindCoordinator, 18 for ApiVersions, 22 for
+ * InitProducerId, 24 for AddPartitionsToTxn, 25 for AddOffsetsToTxn, 26 for EndTxn, 28 for TxnOffsetCommit. status: the Kafka error that
  * is answered; PRODUCER_OK lets requests through before the next order; PRODUCER_ERR_DISCONNECTED closes the connection
  * instead of answering. count: how many requests, from 0 up.
  * A failed Produce appends nothing, except with PRODUCER_ERR_NOT_ENOUGH_REPLICAS_AFTER_APPEND and
@@ -1423,8 +1428,8 @@ producer_status_t producer_mock_cluster_push_error(producer_mock_cluster_t *mock
 /**
  * Lets the next requests of one kind lose their connection instead of getting an answer.
  *
- * api_key: as in producer_mock_cluster_push_error. after_append: not 0 lets a Produce append its records first, so that
- * only the acknowledgement is lost. count: how many requests, from 0 up.
+ * api_key: as in producer_mock_cluster_push_error. after_append: not 0 lets the broker do what the request says first, so
+ * that only the acknowledgement is lost. count: how many requests, from 0 up.
  * Returns PRODUCER_OK; PRODUCER_ERR_INVALID_ARGUMENT if mock is NULL or count is negative. Does not block.
  */
 producer_status_t producer_mock_cluster_push_disconnect(producer_mock_cluster_t *mock,
@@ -1507,7 +1512,8 @@ producer_status_t producer_mock_cluster_set_message_max_bytes(producer_mock_clus
                                                               size_t bytes);
 
 /**
- * Tells the offset that a partition's next record will get, which is the number of records that ever came.
+ * Tells the offset that a partition's next record will get: the number of records that ever came, and of the marks that ends
+ * of transactions leave.
  *
  * topic, partition: an existing partition. out: receives the offset.
  * Returns PRODUCER_OK; PRODUCER_ERR_UNKNOWN_TOPIC_OR_PARTITION; PRODUCER_ERR_INVALID_ARGUMENT if a pointer is NULL or
@@ -1519,7 +1525,8 @@ producer_status_t producer_mock_cluster_end_offset(const producer_mock_cluster_t
                                                    int64_t *out);
 
 /**
- * Reads records back from a partition's log, in order, as they are at the moment of the call.
+ * Reads records back from a partition's log, in order, as they are at the moment of the call, whatever became of their
+ * transactions.
  *
  * topic, partition: an existing partition. first_offset: the first record wanted, from 0 up; beyond the end there is
  * none. callback: called on this thread for each record until it returns something other than 0. opaque: passed to it.
@@ -1533,6 +1540,123 @@ producer_status_t producer_mock_cluster_records(const producer_mock_cluster_t *m
                                                 int64_t first_offset,
                                                 producer_mock_record_fn callback,
                                                 void *opaque);
+
+/* mock_transaction -------------------------------------------------------------------------------- */
+
+/** The coordinator of a consumer group. */
+#define PRODUCER_MOCK_COORDINATOR_GROUP 0
+
+/** The coordinator of a transactional id. */
+#define PRODUCER_MOCK_COORDINATOR_TRANSACTION 1
+
+/**
+ * Reads back what a consumer with isolation.level=read_committed gets: no record of an open or aborted transaction, and none
+ * behind the first open one.
+ *
+ * topic, partition: an existing partition. first_offset: the first record wanted, from 0 up; beyond the end there is
+ * none. callback: called on this thread for each record until it returns something other than 0. opaque: passed to it.
+ * Returns PRODUCER_OK, also when the callback stopped; PRODUCER_ERR_UNKNOWN_TOPIC_OR_PARTITION;
+ * PRODUCER_ERR_INVALID_ARGUMENT if mock, topic or callback is NULL, topic is not UTF-8 or first_offset is negative.
+ * The records belong to the cluster and live until their callback returns. The brokers go on answering meanwhile.
+ */
+producer_status_t producer_mock_cluster_committed_records(const producer_mock_cluster_t *mock,
+                                                          const char *topic,
+                                                          int32_t partition,
+                                                          int64_t first_offset,
+                                                          producer_mock_record_fn callback,
+                                                          void *opaque);
+
+/**
+ * Tells the offset that a consumer group has committed for a partition; offsets of transactions count once these commit.
+ *
+ * group: the group's id. topic, partition: an existing partition. out: receives the offset, -1 if the group has none.
+ * Returns PRODUCER_OK; PRODUCER_ERR_UNKNOWN_TOPIC_OR_PARTITION; PRODUCER_ERR_INVALID_ARGUMENT if a pointer is NULL or
+ * a text is not UTF-8. Does not block.
+ */
+producer_status_t producer_mock_cluster_committed_offset(const producer_mock_cluster_t *mock,
+                                                         const char *group,
+                                                         const char *topic,
+                                                         int32_t partition,
+                                                         int64_t *out);
+
+/**
+ * Chooses the protocol of transactions, as the cluster's feature transaction.version does.
+ *
+ * version: 2, the first setting, for that of Kafka 4 (KIP-890), 1 or 0 for the one before. Producers that are there notice
+ * when they connect next.
+ * Returns PRODUCER_OK; PRODUCER_ERR_INVALID_ARGUMENT if mock is NULL or the version another. Does not block.
+ */
+producer_status_t producer_mock_cluster_set_transaction_version(producer_mock_cluster_t *mock,
+                                                                int32_t version);
+
+/**
+ * Sets how long the end of a transaction takes to reach its partitions and groups; until then the next transaction of the
+ * same producer has to wait (PRODUCER_ERR_CONCURRENT_TRANSACTIONS), and consumers see nothing of the one that ended.
+ *
+ * delay_ms: milliseconds from 0, the first setting, up.
+ * Returns PRODUCER_OK; PRODUCER_ERR_INVALID_ARGUMENT if mock is NULL or delay_ms is negative. Does not block.
+ */
+producer_status_t producer_mock_cluster_set_marker_delay(producer_mock_cluster_t *mock,
+                                                         int32_t delay_ms);
+
+/**
+ * Makes another broker the coordinator of a transactional id or a consumer group.
+ *
+ * kind: PRODUCER_MOCK_COORDINATOR_TRANSACTION or PRODUCER_MOCK_COORDINATOR_GROUP. key: the transactional id or the
+ * group's id. broker_id: from 1 to the number of brokers; -1 leaves the key without a coordinator until this function gives
+ * it one.
+ * Returns PRODUCER_OK; PRODUCER_ERR_NOT_FOUND if there is no such broker; PRODUCER_ERR_INVALID_ARGUMENT if a pointer is
+ * NULL, key is not UTF-8 or kind is another number. Does not block.
+ */
+producer_status_t producer_mock_cluster_coordinator_move(producer_mock_cluster_t *mock,
+                                                         int32_t kind,
+                                                         const char *key,
+                                                         int32_t broker_id);
+
+/**
+ * Fences a transactional producer as another instance of its program would: an open transaction is aborted, and whatever the
+ * producer does next in a transaction is refused.
+ *
+ * transactional_id: one that a producer has initialised.
+ * Returns PRODUCER_OK; PRODUCER_ERR_NOT_FOUND if no producer has initialised it; PRODUCER_ERR_CONCURRENT_TRANSACTIONS if
+ * the abort waits for a partition without a leader; PRODUCER_ERR_INVALID_ARGUMENT if a pointer is NULL or the id is not
+ * UTF-8. Does not block.
+ */
+producer_status_t producer_mock_cluster_fence(producer_mock_cluster_t *mock,
+                                              const char *transactional_id);
+
+/**
+ * Makes every partition forget the producers that have no transaction open there, as brokers do with idle ones after a day.
+ *
+ * Returns PRODUCER_OK; PRODUCER_ERR_INVALID_ARGUMENT if mock is NULL. Does not block.
+ */
+producer_status_t producer_mock_cluster_expire_producer_ids(producer_mock_cluster_t *mock);
+
+/**
+ * Loses the records of a partition from an offset on, though they were acknowledged, as an unclean leader election does.
+ *
+ * topic, partition: an existing partition. offset: from 0 up. Whole batches go, so the log may end a little lower.
+ * Returns PRODUCER_OK; PRODUCER_ERR_UNKNOWN_TOPIC_OR_PARTITION; PRODUCER_ERR_INVALID_ARGUMENT if a pointer is NULL,
+ * topic is not UTF-8 or offset is negative. Does not block.
+ */
+producer_status_t producer_mock_cluster_truncate(producer_mock_cluster_t *mock,
+                                                 const char *topic,
+                                                 int32_t partition,
+                                                 int64_t offset);
+
+/**
+ * Makes a consumer the one member of its group: from then on only it may commit offsets, in this generation.
+ *
+ * group: the group's id. generation_id: from 0 up. member_id: the consumer's id in the group; NULL leaves the group
+ * without members, and anybody may commit. group_instance_id: the consumer's group.instance.id, or NULL for none.
+ * Returns PRODUCER_OK; PRODUCER_ERR_INVALID_ARGUMENT if mock or group is NULL, a text is not UTF-8 or generation_id
+ * is negative. Copies the texts. Does not block.
+ */
+producer_status_t producer_mock_cluster_group_set_member(producer_mock_cluster_t *mock,
+                                                         const char *group,
+                                                         int32_t generation_id,
+                                                         const char *member_id,
+                                                         const char *group_instance_id);
 
 #ifdef __cplusplus
 } /* extern "C" */

@@ -11,7 +11,7 @@ use crate::capi::boundary::{call, str_arg};
 use crate::capi::record::producer_header_t;
 use crate::capi::status::producer_status_t;
 use crate::error::{Error, Result, Status};
-use crate::mock::{ClusterOptions, MockCluster, RecordView};
+use crate::mock::{ClusterOptions, LogSnapshot, MockCluster, RecordView};
 
 /// A running mock cluster: Kafka brokers on free ports of 127.0.0.1, in this process, with ids from 1 up. Opaque; made by
 /// `producer_mock_cluster_new`, freed by `producer_mock_cluster_free`. Any number of threads may use it at once, and each of
@@ -75,7 +75,7 @@ fn invalid(message: impl Into<String>) -> Error {
 ///
 /// # Safety
 /// `mock` is NULL or a handle from `producer_mock_cluster_new` that is not freed during `'a`.
-unsafe fn mock_arg<'a>(mock: *const producer_mock_cluster_t) -> Result<&'a MockCluster> {
+pub(super) unsafe fn mock_arg<'a>(mock: *const producer_mock_cluster_t) -> Result<&'a MockCluster> {
     // SAFETY: NULL becomes `None`; the rest is the caller's promise.
     let handle = unsafe { mock.as_ref() }.ok_or_else(|| invalid("mock is NULL"))?;
     if handle.process_id != std::process::id() {
@@ -216,7 +216,8 @@ pub unsafe extern "C" fn producer_mock_cluster_broker_set_throttle(
 
 /// Lets the next requests of one kind fail.
 ///
-/// `api_key`: Kafka's number of the request, 0 for Produce, 3 for Metadata, 18 for ApiVersions. `status`: the Kafka error that
+/// `api_key`: Kafka's number of the request, 0 for Produce, 3 for Metadata, 10 for FindCoordinator, 18 for ApiVersions, 22 for
+/// InitProducerId, 24 for AddPartitionsToTxn, 25 for AddOffsetsToTxn, 26 for EndTxn, 28 for TxnOffsetCommit. `status`: the Kafka error that
 /// is answered; `PRODUCER_OK` lets requests through before the next order; `PRODUCER_ERR_DISCONNECTED` closes the connection
 /// instead of answering. `count`: how many requests, from 0 up.
 /// A failed Produce appends nothing, except with `PRODUCER_ERR_NOT_ENOUGH_REPLICAS_AFTER_APPEND` and
@@ -249,8 +250,8 @@ pub unsafe extern "C" fn producer_mock_cluster_push_error(
 
 /// Lets the next requests of one kind lose their connection instead of getting an answer.
 ///
-/// `api_key`: as in `producer_mock_cluster_push_error`. `after_append`: not 0 lets a Produce append its records first, so that
-/// only the acknowledgement is lost. `count`: how many requests, from 0 up.
+/// `api_key`: as in `producer_mock_cluster_push_error`. `after_append`: not 0 lets the broker do what the request says first, so
+/// that only the acknowledgement is lost. `count`: how many requests, from 0 up.
 /// Returns `PRODUCER_OK`; `PRODUCER_ERR_INVALID_ARGUMENT` if `mock` is NULL or `count` is negative. Does not block.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn producer_mock_cluster_push_disconnect(
@@ -400,7 +401,8 @@ pub unsafe extern "C" fn producer_mock_cluster_set_message_max_bytes(
     })
 }
 
-/// Tells the offset that a partition's next record will get, which is the number of records that ever came.
+/// Tells the offset that a partition's next record will get: the number of records that ever came, and of the marks that ends
+/// of transactions leave.
 ///
 /// `topic`, `partition`: an existing partition. `out`: receives the offset.
 /// Returns `PRODUCER_OK`; `PRODUCER_ERR_UNKNOWN_TOPIC_OR_PARTITION`; `PRODUCER_ERR_INVALID_ARGUMENT` if a pointer is NULL or
@@ -425,7 +427,8 @@ pub unsafe extern "C" fn producer_mock_cluster_end_offset(
     })
 }
 
-/// Reads records back from a partition's log, in order, as they are at the moment of the call.
+/// Reads records back from a partition's log, in order, as they are at the moment of the call, whatever became of their
+/// transactions.
 ///
 /// `topic`, `partition`: an existing partition. `first_offset`: the first record wanted, from 0 up; beyond the end there is
 /// none. `callback`: called on this thread for each record until it returns something other than 0. `opaque`: passed to it.
@@ -444,21 +447,35 @@ pub unsafe extern "C" fn producer_mock_cluster_records(
     call(|| {
         // SAFETY: both pointers are NULL or valid for the call, by the header.
         let (mock, topic) = unsafe { (mock_arg(mock)?, str_arg(topic, "topic")?) };
-        let callback = callback.ok_or_else(|| invalid("callback is NULL"))?;
-        if first_offset < 0 {
-            return Err(invalid(format!("first_offset is {first_offset}, below 0")));
-        }
-        let snapshot = mock.snapshot(topic, partition, first_offset)?;
-        let mut headers = HeaderArray::default();
-        for record in snapshot.records() {
-            let record = c_record(&record, &mut headers);
-            // SAFETY: function and pointer are the caller's; the record and all it points to outlive the call.
-            if unsafe { callback(&record, opaque) } != 0 {
-                break;
-            }
-        }
-        Ok(())
+        // SAFETY: function and pointer are the caller's, by the header.
+        unsafe { visit_records(first_offset, callback, opaque, |offset| mock.snapshot(topic, partition, offset)) }
     })
+}
+
+/// Calls back for each record of a snapshot.
+///
+/// # Safety
+/// `callback` may be called with `opaque` on this thread.
+pub(super) unsafe fn visit_records(
+    first_offset: i64,
+    callback: producer_mock_record_fn,
+    opaque: *mut c_void,
+    snapshot: impl FnOnce(i64) -> Result<LogSnapshot>,
+) -> Result<()> {
+    let callback = callback.ok_or_else(|| invalid("callback is NULL"))?;
+    if first_offset < 0 {
+        return Err(invalid(format!("first_offset is {first_offset}, below 0")));
+    }
+    let snapshot = snapshot(first_offset)?;
+    let mut headers = HeaderArray::default();
+    for record in snapshot.records() {
+        let record = c_record(&record, &mut headers);
+        // SAFETY: the caller's promise; the record and all it points to outlive the call.
+        if unsafe { callback(&record, opaque) } != 0 {
+            break;
+        }
+    }
+    Ok(())
 }
 
 /// NULL for null, and never NULL for empty.

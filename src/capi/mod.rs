@@ -9,6 +9,7 @@ pub mod flush;
 mod fork;
 mod gate;
 pub mod mock;
+pub mod mock_transaction;
 pub mod poll;
 pub mod producer;
 pub mod record;

@@ -89,12 +89,16 @@ pub unsafe extern "C" fn producer_init_transactions(producer: *mut producer_t, t
 ///
 /// `producer`: the producer.
 /// Returns PRODUCER_OK.
+/// Call again: PRODUCER_ERR_TIMED_OUT after max.block.ms, when the coordinator is down in the case told below: nothing was
+/// begun.
 /// Make a new producer: the status of the error that ended it, such as PRODUCER_ERR_PRODUCER_FENCED or PRODUCER_ERR_FATAL.
 /// The call was wrong, and nothing changed: PRODUCER_ERR_STATE when producer_init_transactions has not succeeded, when a
 /// transaction is open, or when a commit or an abort has not been finished; PRODUCER_ERR_NOT_TRANSACTIONAL without
 /// transactional.id; PRODUCER_ERR_INVALID_ARGUMENT; PRODUCER_ERR_IN_CALLBACK from one of this producer's own callbacks;
 /// PRODUCER_ERR_CLOSED; PRODUCER_ERR_FORKED; PRODUCER_ERR_INTERNAL after a bug of the library.
-/// Waits for no broker. The broker's transaction.timeout.ms begins with the first record or offset that it hears of.
+/// Waits for no broker, with one exception: when the transaction before left a request whose outcome is not known, or a gap
+/// in the sequence of its records, the coordinator is asked for a new epoch first. Runs no callbacks. The broker's
+/// transaction.timeout.ms begins with the first record or offset that it hears of.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn producer_begin_transaction(producer: *mut producer_t) -> producer_status_t {
     call(|| {

@@ -188,8 +188,8 @@ impl Cluster {
         self.faults.push(api_key, Fault::Error(error_code), count);
     }
 
-    /// The next `count` requests of this API lose their connection instead of getting an answer; with `after_append` a Produce
-    /// has been appended all the same.
+    /// The next `count` requests of this API lose their connection instead of getting an answer; with `after_append` the
+    /// broker has done what the request says all the same.
     pub fn push_disconnect(&mut self, api_key: i16, after_append: bool, count: u32) {
         self.faults.push(api_key, Fault::Disconnect { after_append }, count);
     }

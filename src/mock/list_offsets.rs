@@ -99,6 +99,10 @@ fn look_up(
         timestamp if timestamp < 0 => return Err(code::INVALID_REQUEST),
         timestamp => partition.log.first_at_or_after(timestamp).unwrap_or((-1, -1)),
     };
+    // A record that the consumer may not see yet counts as none.
+    let is_search = !matches!(asked.timestamp, LATEST | EARLIEST);
+    let is_hidden = read_committed && is_search && offset >= partition.log.last_stable_offset();
+    let (offset, timestamp) = if is_hidden { (-1, -1) } else { (offset, timestamp) };
     let leader_epoch = if offset < 0 { -1 } else { partition.leader_epoch };
     Ok(Found { offset, timestamp, leader_epoch })
 }

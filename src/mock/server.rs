@@ -9,11 +9,13 @@ mod listener;
 
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use crate::sync::{Condvar, Mutex};
 use mio::Waker;
 
 use crate::error::{Error, Result, Status};
+use crate::time::Time;
 
 use super::cluster::{Cluster, ClusterOptions};
 use super::partition_log::{LogSnapshot, StoredRecord};
@@ -26,6 +28,20 @@ struct Shared {
     waker: Waker,
     progress: Mutex<Progress>,
     progressed: Condvar,
+    origin: Instant,
+}
+
+impl Shared {
+    /// The model's time.
+    fn now(&self) -> Time {
+        Time(u64::try_from(self.origin.elapsed().as_micros()).unwrap_or(u64::MAX))
+    }
+}
+
+/// Milliseconds since 1970.
+fn wall_ms() -> i64 {
+    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since_1970.as_millis()).unwrap_or(i64::MAX)
 }
 
 /// How far the thread has followed the cluster.
@@ -68,6 +84,7 @@ impl MockCluster {
             waker,
             progress: Mutex::new(Progress::default()),
             progressed: Condvar::new(),
+            origin: Instant::now(),
         });
         let event_loop = EventLoop::new(poll, listeners, Arc::clone(&shared));
         let thread = std::thread::Builder::new().name("kp-mock".to_owned()).spawn(move || event_loop.run());
@@ -85,6 +102,8 @@ impl MockCluster {
     pub fn with<R>(&self, work: impl FnOnce(&mut Cluster) -> R) -> R {
         let (result, changes, had_changes) = {
             let mut cluster = self.shared.cluster.lock();
+            // Transactions that are due are over before anybody looks.
+            cluster.advance(self.shared.now(), wall_ms());
             let before = cluster.server_changes();
             let result = work(&mut cluster);
             (result, cluster.server_changes(), cluster.server_changes() != before)

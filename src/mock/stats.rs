@@ -15,7 +15,8 @@ pub struct RequestSeen {
     pub api_key: i16,
     pub api_version: i16,
     pub correlation_id: i32,
-    /// Partitions named, in Produce, Fetch and ListOffsets; topics named, in Metadata; else 0.
+    /// Partitions named, in Produce, Fetch, ListOffsets, AddPartitionsToTxn and TxnOffsetCommit; topics named, in Metadata;
+    /// else 0.
     pub partition_count: u32,
 }
 

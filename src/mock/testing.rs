@@ -3,14 +3,17 @@
 use bytes::{Bytes, BytesMut};
 use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
 use kafka_protocol::messages::produce_response::PartitionProduceResponse;
-use kafka_protocol::messages::{ProduceRequest, ProduceResponse, RequestHeader, ResponseHeader, TopicName};
+use kafka_protocol::messages::{
+    InitProducerIdRequest, InitProducerIdResponse, ProduceRequest, ProduceResponse, RequestHeader, ResponseHeader,
+    TopicName, TransactionalId,
+};
 use kafka_protocol::protocol::{Decodable, Encodable, HeaderVersion, StrBytes};
 use kafka_protocol::records::{
     Compression, NO_PARTITION_LEADER_EPOCH, NO_PRODUCER_EPOCH, NO_PRODUCER_ID, Record, RecordBatchEncoder,
     RecordEncodeOptions, TimestampType,
 };
 
-use super::{Answer, Cluster, ClusterOptions, api_key};
+use super::{Answer, Cluster, ClusterOptions, CoordinatorKind, api_key};
 use crate::time::{Micros, Time};
 
 pub(crate) const TIMESTAMP_MS: i64 = 1_700_000_000_000;
@@ -173,4 +176,18 @@ pub(crate) fn produce_response(
     let body = produce_request(-1, &[(topic, partition, batch)]);
     let mut answered: ProduceResponse = ask(cluster, broker, api_key::PRODUCE, 9, &body);
     answered.responses.remove(0).partition_responses.remove(0)
+}
+
+/// Initializes a transactional id and produces two records in a transaction of it that stays open.
+pub(crate) fn begun_transaction(cluster: &mut Cluster, id: &str, topic: &str, partition: i32) {
+    let transactional_id = TransactionalId(StrBytes::from_string(id.to_owned()));
+    let coordinator = cluster.coordinator(CoordinatorKind::Transaction, id).unwrap();
+    let body = InitProducerIdRequest::default().with_transactional_id(Some(transactional_id.clone()));
+    let body = body.with_transaction_timeout_ms(60_000);
+    let given: InitProducerIdResponse = ask(cluster, coordinator, api_key::INIT_PRODUCER_ID, 4, &body);
+    let batch = transactional_batch(given.producer_id.0, given.producer_epoch, 0, 2);
+    let body = produce_request(-1, &[(topic, partition, &batch)]).with_transactional_id(Some(transactional_id));
+    let leader = cluster.partition_leader(topic, partition).unwrap().0.unwrap();
+    let answered: ProduceResponse = ask(cluster, leader, api_key::PRODUCE, 12, &body);
+    assert_eq!(answered.responses[0].partition_responses[0].error_code, 0);
 }

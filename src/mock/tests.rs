@@ -13,6 +13,10 @@ use kafka_protocol::messages::{
 use kafka_protocol::protocol::StrBytes;
 use kafka_protocol::records::RecordBatchDecoder;
 
+mod coordinators;
+mod group_offsets;
+mod transactions;
+
 use super::testing::{
     TIMESTAMP_MS, ask, ask_late, batch, cluster, encode_batch, name, produce, produce_request, record, request,
     response, send,

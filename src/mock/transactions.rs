@@ -221,8 +221,8 @@ impl Transaction {
             State::Complete { is_commit: was_commit } if is_retry && was_commit == is_commit => Ok(current),
             State::Ongoing => Ok(self.prepare_bump(is_commit, ids)),
             // An abort with nothing added is legal: the client cannot know whether its records registered the partition.
-            _ if !is_commit && !(is_complete && is_retry) => Ok(self.prepare_bump(false, ids)),
-            _ => Err(code::INVALID_TXN_STATE),
+            _ if is_commit || (is_complete && is_retry) => Err(code::INVALID_TXN_STATE),
+            _ => Ok(self.prepare_bump(false, ids)),
         }
     }
 

@@ -454,15 +454,25 @@ impl Sender {
         doubted || state.is_some_and(|state| state.partitions.iter().any(|dense| self.leaderless.contains(dense)))
     }
 
-    /// A topic of the same name but another id is another topic: its leaders' epochs begin anew.
+    /// A topic of the same name but another id is another topic: its leaders' epochs begin anew, and so do our sequences, under
+    /// a new producer epoch. What may be in the log of the old one is reported as such.
     fn notice_recreation(&mut self, id: u32, topic: &Topic, info: &TopicInfo) {
         let Some(state) = self.cluster.topics.get_mut(&id) else { return };
         let before = std::mem::replace(&mut state.topic_id, info.topic_id);
         if before == [0; 16] || before == info.topic_id {
             return;
         }
+        let transactional = self.config.transactional_id.is_some();
         for dense in &state.partitions {
-            self.partitions[*dense as usize].leader_epoch = -1;
+            let partition = &mut self.partitions[*dense as usize];
+            partition.leader_epoch = -1;
+            partition.ramp = None;
+            partition.acked_offset = -1;
+            // Its brokers know nothing of the sequences so far. In a transaction that is for the coordinator to sort out:
+            // the broker's refusal costs the transaction.
+            if !transactional {
+                partition.sequences.refuse();
+            }
         }
         self.reports.log(5, "METADATA", || format!("topic '{}' was deleted and made again", topic.name()));
     }

@@ -16,7 +16,7 @@ use crate::time::{Micros, Time};
 fn in_send_order<T: Copy>(in_flight: Vec<Taken>, waiting: Vec<Taken>, written: T, queued: T) -> Vec<(Taken, T)> {
     let in_flight = in_flight.into_iter().map(|taken| (taken, written));
     let mut all: Vec<(Taken, T)> = in_flight.chain(waiting.into_iter().map(|taken| (taken, queued))).collect();
-    all.sort_by_key(|(taken, _)| taken.batch.id);
+    all.sort_by_key(|(taken, _)| taken.place());
     all
 }
 
@@ -190,7 +190,7 @@ impl Sender {
     }
 
     /// `on.failure=stop-partition`: a batch of the partition failed.
-    pub(super) fn note_failure(&mut self, dense: u32, failed: u64, status: Status) {
+    pub(super) fn note_failure(&mut self, dense: u32, failed: (u64, u32), status: Status) {
         let by_application =
             [Status::PURGED, Status::CLOSED, Status::INTERNAL, Status::EARLIER_FAILED, Status::TRANSACTION_ABORTED];
         if self.config.on_failure == OnFailure::StopPartition && !by_application.contains(&status) {
@@ -198,7 +198,8 @@ impl Sender {
         }
     }
 
-    /// Carries out what failures have brought about, before anything else is sent.
+    /// Carries out what failures have brought about, before anything else is sent: when every request of a connection that
+    /// ended has its outcome, what is behind the failed one is found among the retries.
     pub(super) fn stop_partitions(&mut self, now: Time) {
         while let Some((dense, failed)) = self.stopped.pop() {
             self.stop_partition(now, dense, failed);
@@ -206,15 +207,15 @@ impl Sender {
     }
 
     /// Everything accepted for the partition behind the failed batch fails with it.
-    fn stop_partition(&mut self, now: Time, dense: u32, failed: u64) {
+    fn stop_partition(&mut self, now: Time, dense: u32, failed: (u64, u32)) {
         let memory = self.accumulator.memory.clone();
         let state = &mut self.partitions[dense as usize];
-        let (behind, before) = std::mem::take(&mut state.retries).into_iter().partition(|t| t.batch.id > failed);
+        let (behind, before) = std::mem::take(&mut state.retries).into_iter().partition(|t| t.place() > failed);
         state.retries = before;
         let behind: std::collections::VecDeque<Taken> = behind;
         let mut waiting: Vec<Taken> = behind.into();
         waiting.extend(state.shared().take_expired(&memory, Time::NEVER).into_iter().map(Taken::new));
-        let in_flight = self.take_in_flight(dense, |taken| taken.batch.id > failed);
+        let in_flight = self.take_in_flight(dense, |taken| taken.place() > failed);
         for (mut taken, phase) in in_send_order(in_flight, waiting, Phase::InFlight, Phase::Queued) {
             taken.cause = Some(c"an earlier record of the partition failed (on.failure=stop-partition)".into());
             let ending = Ending::without_answer(Status::EARLIER_FAILED, taken.in_doubt, phase);

@@ -8,6 +8,7 @@ mod cluster;
 mod connection;
 mod coordinator;
 mod coordinator_answers;
+mod coordinator_link;
 mod coordinator_verdict;
 mod expiry;
 mod features;
@@ -91,8 +92,8 @@ pub struct Sender {
     letters: Letters,
     /// Reports of batches that this input finished: handed over together, before anybody is told of a flush.
     outcomes: Vec<FinishedBatch>,
-    /// Partitions of which a batch failed, and its number: with `on.failure=stop-partition`.
-    stopped: Vec<(u32, u64)>,
+    /// Partitions of which a batch failed, and its place: with `on.failure=stop-partition`.
+    stopped: Vec<(u32, (u64, u32))>,
     /// Batches were finished by this input, with or without reports.
     some_finished: bool,
     finished: bool,

@@ -105,7 +105,6 @@ impl Sender {
                 }
             }
         }
-        self.stop_partitions(now);
         self.after_outcome(now, dense);
     }
 
@@ -134,7 +133,8 @@ impl Sender {
     /// do; otherwise it has lost what it acknowledged. False: the producer has failed for good by it.
     fn sequence_refused(&mut self, now: Time, dense: u32, taken: &Taken, outcome: Outcome) -> bool {
         let state = &mut self.partitions[dense as usize];
-        let expected = state.sequences.has_hole();
+        // Without anything acknowledged there is nothing to lose: the broker wants a beginning that it knows.
+        let expected = state.sequences.has_hole() || !state.sequences.has_acked();
         state.sequences.refuse();
         if expected || outcome.status() != Status::OUT_OF_ORDER_SEQUENCE_NUMBER {
             return true;
@@ -202,8 +202,7 @@ impl Sender {
         shared.note_finished(len);
         shared.note_taken(parts.iter().map(|part| part.batch.len()).sum());
         self.window.split(id, parts.len());
-        // All carry one number, and what is put back goes in front of its equals: so the last one first.
-        for part in parts.into_iter().rev() {
+        for part in parts {
             self.partitions[dense as usize].push_retry(part);
         }
     }
@@ -229,7 +228,7 @@ impl Sender {
         if !is_acked {
             let words = taken.cause.as_deref().map(CStr::to_string_lossy).unwrap_or_default();
             self.transaction_record_failed(now, ending.status, &words);
-            self.note_failure(dense, taken.batch.id, ending.status);
+            self.note_failure(dense, taken.place(), ending.status);
         }
         let slots = taken.batch.take_slots();
         if slots.is_empty() {

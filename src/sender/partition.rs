@@ -13,6 +13,8 @@ use crate::time::Time;
 #[derive(Debug)]
 pub struct Taken {
     pub batch: Batch,
+    /// Of a part of a batch that was cut: the place of its first record in the whole.
+    pub first_record: u32,
     /// Times that it was handed to a connection.
     pub attempts: u32,
     /// Retries that count against `retries`, and those of reasons that allow few.
@@ -37,6 +39,7 @@ impl Taken {
     pub fn new(batch: Batch) -> Taken {
         Taken {
             batch,
+            first_record: 0,
             attempts: 0,
             counted_retries: 0,
             limited_retries: 0,
@@ -57,22 +60,42 @@ impl Taken {
         self.reached_broker = false;
     }
 
+    /// Its place among everything accepted for the partition.
+    pub fn place(&self) -> (u64, u32) {
+        (self.batch.id, self.first_record)
+    }
+
     /// The batch in parts of at most `max_bytes`: they share its history, not its bytes.
     pub fn split(self, max_bytes: usize) -> Vec<Taken> {
-        let Taken { batch, attempts, counted_retries, in_doubt, reached_broker, broker, leader_epoch, cause, .. } =
-            self;
-        let part = |batch| Taken {
+        let Taken {
             batch,
+            first_record: mut next_record,
             attempts,
             counted_retries,
-            limited_retries: 0,
             in_doubt,
             reached_broker,
-            number: None,
-            stamped: false,
             broker,
             leader_epoch,
-            cause: cause.clone(),
+            cause,
+            ..
+        } = self;
+        let mut part = |batch: Batch| {
+            let first_record = next_record;
+            next_record += batch.count;
+            Taken {
+                batch,
+                first_record,
+                attempts,
+                counted_retries,
+                limited_retries: 0,
+                in_doubt,
+                reached_broker,
+                number: None,
+                stamped: false,
+                broker,
+                leader_epoch,
+                cause: cause.clone(),
+            }
         };
         batch.split(max_bytes).into_iter().map(part).collect()
     }
@@ -179,9 +202,9 @@ impl PartitionState {
         }
     }
 
-    /// Puts a batch back in front of everything that was opened after it, and of parts of itself that follow it.
+    /// Puts a batch, or a part of one, back in front of everything behind it.
     pub fn push_retry(&mut self, taken: Taken) {
-        let at = self.retries.partition_point(|other| other.batch.id < taken.batch.id);
+        let at = self.retries.partition_point(|other| other.place() < taken.place());
         self.retries.insert(at, taken);
     }
 }

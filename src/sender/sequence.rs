@@ -27,6 +27,8 @@ pub struct Sequences {
     base: u64,
     /// Of the next record that is given a sequence.
     next: u64,
+    /// A batch of this identity has been acknowledged.
+    any_acked: bool,
     /// Everything before it is acknowledged or was given up and then proved to be in the log by what came after it.
     acked_end: u64,
     /// The end of the last batch that was given up after it had its sequence. Beyond `acked_end` it is a hole: the broker
@@ -53,12 +55,18 @@ impl Sequences {
         self.acked_end = self.next;
         self.lost_end = self.next;
         self.refused = false;
+        self.any_acked = false;
         self.undecided.clear();
     }
 
     /// The broker refuses the numbers of the oldest undecided batch, so that none behind it can be taken either.
     pub fn refuse(&mut self) {
-        self.refused = true;
+        self.refused = self.identity.is_some();
+    }
+
+    /// Whether the broker has acknowledged something under this identity.
+    pub fn has_acked(&self) -> bool {
+        self.any_acked
     }
 
     pub fn is_refused(&self) -> bool {
@@ -94,7 +102,10 @@ impl Sequences {
     /// The broker has the batch.
     pub fn acknowledge(&mut self, stamp: Stamp, count: u32) {
         self.decide(stamp);
-        self.acked_end = self.acked_end.max(stamp.counter + u64::from(count));
+        if Some(stamp.identity) == self.identity {
+            self.acked_end = self.acked_end.max(stamp.counter + u64::from(count));
+            self.any_acked = true;
+        }
     }
 
     /// The batch will not be sent again. `never_written`: no attempt of it reached a broker, so its numbers are free again

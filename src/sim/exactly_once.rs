@@ -4,12 +4,11 @@ use std::collections::BTreeMap;
 
 use super::Sim;
 
-use super::driver::Sent;
+use super::driver::{Report, Sent};
 use super::watch::Place;
 use crate::config::{OnFailure, OnInDoubtTimeout};
 use crate::error::Status;
-use crate::reports::Persisted;
-use crate::time::Time;
+use crate::reports::{Persisted, Phase};
 
 impl Sim {
     /// No record twice, whatever was sent again and whatever arrived late.
@@ -25,33 +24,40 @@ impl Sim {
         if let Some(error) = self.accumulator.fatal().filter(|_| !self.may_be_fatal()) {
             return Some(format!("the producer failed for good without a reason: {error}"));
         }
+        let is_idempotent = self.plan.config.enable_idempotence;
         let stops = self.plan.config.on_failure == OnFailure::StopPartition;
         let holds = self.plan.config.on_in_doubt_timeout == OnInDoubtTimeout::Hold;
-        // By topic and partition: the failed record that was reported last, and when.
-        let mut failed: BTreeMap<(usize, i32), (usize, Time)> = BTreeMap::new();
+        // By topic and partition: the failed records so far.
+        let mut failed: BTreeMap<(usize, i32), Vec<(usize, &Report)>> = BTreeMap::new();
         for (index, sent) in self.app.sent.iter().enumerate() {
             let Some(report) = sent.report.as_ref().filter(|report| report.partition >= 0) else { continue };
             let partition = (sent.topic, report.partition);
+            let before = failed.entry(partition).or_default();
             if report.status == Status::OK {
-                let before = failed.get(&partition).filter(|(_, at)| stops && sent.accepted_at < *at);
-                if let Some((earlier, at)) = before {
-                    let accepted_at = sent.accepted_at;
+                // One that may be in the log, and whose answer got lost, can fail after what is behind it was acknowledged.
+                let in_the_way = |(_, earlier): &&(usize, &Report)| {
+                    let is_gone = is_idempotent && earlier.persisted == Persisted::No;
+                    sent.accepted_at < earlier.finished_at && (is_gone || earlier.place < report.place)
+                };
+                if let Some((earlier, their)) = before.iter().find(in_the_way).filter(|_| stops) {
                     return Some(format!(
-                        "record {index}, accepted at {accepted_at:?}, is delivered behind record {earlier}, which failed at {at:?}"
+                        "record {index} is delivered behind record {earlier}: accepted at {:?}, {report:?}, and {their:?}",
+                        sent.accepted_at
                     ));
                 }
                 continue;
             }
             let timed_out = report.status == Status::DELIVERY_TIMED_OUT;
-            if holds && timed_out && report.persisted == Persisted::Maybe && self.plan.config.enable_idempotence {
+            if holds && timed_out && report.persisted == Persisted::Maybe && is_idempotent {
                 return Some(format!("record {index} may be in the log and is not held: {report:?}"));
             }
-            if report.status.code() == 45 && !self.may_have_a_gap(partition, failed.contains_key(&partition)) {
+            if report.status.code() == 45 && !self.may_have_a_gap(partition, !before.is_empty()) {
                 return Some(format!("record {index} is out of order, and nothing before it is missing: {report:?}"));
             }
-            let latest = failed.entry(partition).or_insert((index, report.finished_at));
-            if report.finished_at >= latest.1 {
-                *latest = (index, report.finished_at);
+            // What never got as far as its partition, or was taken back by the application, stops nobody.
+            let stops_others = ![Status::PURGED, Status::CLOSED, Status::INTERNAL].contains(&report.status);
+            if stops_others && report.phase != Phase::Metadata {
+                before.push((index, report));
             }
         }
         None

@@ -33,7 +33,10 @@ pub(super) struct Faults {
     pub twist_metadata: Option<MetadataTwist>,
     /// Named scenarios: requests of these APIs are read and never answered.
     pub silent: Vec<(i32, i16)>,
-    /// Named scenarios: every request that is unanswered when its connection ends reaches its broker so much later.
+    /// The same, and they are not acted on either: they stand in the broker's queue.
+    pub frozen_requests: Vec<(i32, i16)>,
+    /// Named scenarios: every request that is unanswered when its connection ends reaches its broker so much later, and not
+    /// before.
     pub zombies_after: Option<Micros>,
 }
 
@@ -50,6 +53,9 @@ impl Sim {
         if self.fault(|rates| rates.reset_before_processing) {
             self.note(20, conn.0, 0, || format!("broker {broker} ends {conn:?} before acting on a request"));
             self.break_off(conn);
+            return;
+        }
+        if self.faults.frozen_requests.contains(&(broker, key)) {
             return;
         }
         self.note_leaders();

@@ -6,6 +6,7 @@ use super::network::Link;
 use super::plan::Plan;
 use super::random::Random;
 use crate::error::Status;
+use crate::mock::api_key;
 use crate::time::{Micros, Time};
 
 pub(super) fn scenario(edit: impl FnOnce(&mut Plan)) -> Sim {
@@ -45,6 +46,10 @@ impl Sim {
         report.unwrap_or_else(|| panic!("record {index} has no report\n{}", trace.join("\n")))
     }
 
+    pub(super) fn report_of(&self, index: usize) -> Option<&Report> {
+        self.app.sent[index].report.as_ref()
+    }
+
     pub(super) fn is_delivered(&self, index: usize) -> bool {
         self.app.sent[index].report.as_ref().is_some_and(|report| report.status == Status::OK)
     }
@@ -60,6 +65,12 @@ impl Sim {
         self.check_end();
         let trace: Vec<String> = self.trace.iter().cloned().collect();
         assert_eq!(self.violation, None, "\n{}", trace.join("\n"));
+    }
+
+    /// The next `count` produce requests are refused with this code.
+    pub(super) fn refuse(&mut self, code: i16, count: u32) {
+        self.plan.codes.push(code);
+        self.cluster.push_error(api_key::PRODUCE, code, count);
     }
 
     pub(super) fn requests(&self, key: i16) -> u64 {

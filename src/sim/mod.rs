@@ -9,6 +9,7 @@ mod driver;
 mod exactly_once;
 mod faults;
 mod hands;
+mod idempotence;
 mod losses;
 mod network;
 mod plan;

@@ -375,7 +375,7 @@ impl Sim {
 
     fn close_client_side(&mut self, conn: ConnId) {
         // Requests under way may still be acted on, or the broker learns of the end first.
-        let lost = self.random.percent(30);
+        let lost = self.random.percent(30) || self.faults.zombies_after.is_some();
         self.watch.closed(conn);
         let Some(link) = self.net.links.get_mut(&conn).filter(|link| link.client_open) else { return };
         link.client_open = false;

@@ -165,6 +165,11 @@ impl Plan {
         if plan.config.enable_idempotence {
             use UnknownProducer::{Accept, MustStartAtZero, Refuse};
             plan.unknown_producer = random.pick(&[Accept, Accept, MustStartAtZero, Refuse]);
+            if plan.config.test_first_sequence != 0 {
+                // The property asks for brokers that do not mind.
+                plan.unknown_producer = Accept;
+                plan.old_brokers = false;
+            }
             plan.first_epoch = random.pick(&[0, 0, 0, 0, 32_765, 32_766]);
         }
         if plan.record_bytes_most < 1000 || plan.config.batch_size > 1000 {
@@ -184,13 +189,16 @@ impl Plan {
             if plan.config.enable_idempotence && random.percent(40) {
                 plan.codes.extend(SEQUENCE_CODES);
             }
+            if plan.rates.error_code == 0 {
+                plan.codes.clear();
+            }
         }
         plan
     }
 
     /// Whether a broker may have been made to answer this code.
     pub fn may_answer(&self, code: i32) -> bool {
-        self.rates.error_code > 0 && self.codes.iter().any(|known| i32::from(*known) == code)
+        self.codes.iter().any(|known| i32::from(*known) == code)
     }
 
     /// How long after the faults stop everything is as if there had been none.

@@ -85,6 +85,11 @@ impl Batch {
         self.attempts.iter().any(|attempt| attempt.fate == Fate::Answered { code: 0, clean: true })
     }
 
+    /// An answer came that the client may have believed or not.
+    fn is_unclear(&self) -> bool {
+        self.attempts.iter().any(|attempt| matches!(attempt.fate, Fate::Answered { clean: false, .. }))
+    }
+
     /// Every attempt is proven not to be in the log.
     fn is_refused(&self) -> bool {
         self.attempts.iter().all(|attempt| attempt.fate.is_certain_refusal())
@@ -99,6 +104,8 @@ impl Batch {
 #[derive(Default)]
 struct Line {
     first_sequence: i32,
+    /// Behind the last place that was ever given.
+    end: i64,
     /// Place of the first record, place behind the last one, index of the batch.
     batches: Vec<(i64, i64, usize)>,
 }
@@ -302,7 +309,7 @@ impl Watch {
         let Some(attempt) = outstanding else { return };
         attempt.fate = fate;
         match fate {
-            Fate::Answered { code: 0, .. } => partition.proven = Some((attempt.broker, identity)),
+            Fate::Answered { code, .. } if is_success(code) => partition.proven = Some((attempt.broker, identity)),
             // An answer that was damaged is believed or not.
             Fate::Answered { clean: false, .. } => {}
             _ => partition.proven = None,
@@ -375,7 +382,7 @@ impl Partition {
         let line = &self.lines[&batch.identity()];
         for (_, _, earlier) in line.batches.iter().take_while(|(_, _, other)| *other != index) {
             let earlier = &self.batches[*earlier];
-            if !earlier.is_acked() && earlier.has_ended(has_ended) == Some(false) {
+            if !earlier.is_acked() && !earlier.is_unclear() && earlier.has_ended(has_ended) == Some(false) {
                 return Err(format!("{label} is sent again before {}, which is older", earlier.label()));
             }
         }
@@ -437,7 +444,7 @@ impl Partition {
                 return Err(format!("{label} is the first of its epoch: the sequence begins at 0"));
             }
             self.current = Some(identity);
-            self.lines.insert(identity, Line { first_sequence: begins_at, batches: Vec::new() });
+            self.lines.insert(identity, Line { first_sequence: begins_at, ..Line::default() });
         }
         let Some(line) = self.lines.get_mut(&identity) else { return Ok(()) };
         let from = i64::from(batch.header.base_sequence.wrapping_sub(line.first_sequence) & i32::MAX);
@@ -461,7 +468,7 @@ impl Partition {
         let mut undecided = None;
         for (place, (_, _, earlier)) in line.batches[..at].iter().enumerate() {
             let earlier = &self.batches[*earlier];
-            if earlier.is_acked() {
+            if earlier.is_acked() || earlier.is_unclear() {
                 continue;
             }
             let has_ended = earlier.has_ended(has_ended);
@@ -470,6 +477,8 @@ impl Partition {
                 continue;
             }
             match has_ended {
+                // Parts of a batch that was cut have had their numbers before: sending them decides about what is behind.
+                Some(true) if from < line.end && !earlier.is_refused() => {}
                 Some(true) => {
                     let earlier = earlier.label();
                     return Err(format!("{label} follows {earlier}, which has failed: a hole in the sequence"));
@@ -487,6 +496,7 @@ impl Partition {
             return Err(format!("{label} is more than {WINDOW_MAX} batches ahead of the oldest undecided one"));
         }
         line.batches.insert(at, (from, to, index));
+        line.end = line.end.max(to);
         Ok(())
     }
 
@@ -504,7 +514,7 @@ impl Partition {
             if batch.is_outstanding() {
                 return Err(format!("{label} is sent while {} is in flight", batch.label()));
             }
-            let is_in_doubt = !batch.is_acked() && !batch.is_refused();
+            let is_in_doubt = !batch.is_acked() && !batch.is_refused() && !batch.is_unclear();
             if is_in_doubt && batch.has_ended(has_ended) == Some(false) {
                 return Err(format!("{label} is sent while {} is in doubt", batch.label()));
             }

@@ -10,7 +10,7 @@
 static int32_t version; /* of the protocol: transaction.version of the cluster */
 
 static producer_mock_cluster_t *cluster(void) {
-    producer_mock_cluster_t *mock = mock_of(2, "t", PARTITIONS);
+    producer_mock_cluster_t *mock = mock_with_input(2, PARTITIONS);
     REQUIRE_OK(producer_mock_cluster_set_transaction_version(mock, version));
     return mock;
 }

@@ -4,16 +4,16 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use std::io;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use mio::{Events, Interest, Poll, Token};
 
 use crate::mock::request::Answer;
 use crate::time::Time;
 
-use super::Shared;
 use super::connection::{Connection, ReadTurn};
 use super::listener::BrokerListener;
+use super::{Shared, wall_ms};
 
 pub(super) const WAKER: Token = Token(0);
 /// Below are the waker and the listeners, whose tokens are the broker ids.
@@ -39,7 +39,6 @@ pub(super) struct EventLoop {
     readable: BTreeSet<usize>,
     /// When which connection has an answer due; entries of connections long gone are skipped.
     timers: BinaryHeap<Reverse<(Time, usize)>>,
-    origin: Instant,
 }
 
 /// Says that the thread is gone, whether it returned or panicked, so that nobody waits for it.
@@ -63,12 +62,11 @@ impl EventLoop {
             next_token: FIRST_CONNECTION,
             readable: BTreeSet::new(),
             timers: BinaryHeap::new(),
-            origin: Instant::now(),
         }
     }
 
     fn now(&self) -> Time {
-        Time(u64::try_from(self.origin.elapsed().as_micros()).unwrap_or(u64::MAX))
+        self.shared.now()
     }
 
     pub(super) fn run(mut self) {
@@ -260,10 +258,8 @@ impl EventLoop {
 fn answer_frames(shared: &Shared, connection: &mut Connection, now: Time) -> io::Result<bool> {
     while connection.takes_requests() {
         let Some(frame) = connection.next_frame()? else { return Ok(true) };
-        let wall_ms = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
-        let wall_ms = i64::try_from(wall_ms).unwrap_or(i64::MAX);
         let broker = connection.broker;
-        let answer = shared.cluster.lock().handle_frame(now, wall_ms, broker, connection.bytes(frame));
+        let answer = shared.cluster.lock().handle_frame(now, wall_ms(), broker, connection.bytes(frame));
         let (bytes, delay) = match answer {
             Answer::Respond { bytes, delay } => (Some(bytes), delay),
             Answer::Disconnect { delay } => (None, delay),

@@ -308,3 +308,15 @@ fn dropping_the_cluster_closes_everything() {
     assert!(is_closed(&mut stream));
     assert!(TcpStream::connect(address).is_err());
 }
+
+#[test]
+fn time_passes_between_the_requests() {
+    let mock = start(1);
+    let first = mock.with(|cluster| cluster.now);
+    let begin = Instant::now();
+    while mock.with(|cluster| cluster.now) == first {
+        assert!(begin.elapsed() < PATIENCE);
+        std::thread::yield_now();
+    }
+    assert!(mock.with(|cluster| cluster.wall_ms) > 1_600_000_000_000);
+}
