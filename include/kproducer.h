@@ -823,7 +823,8 @@ producer_status_t producer_new(const producer_config_t *config,
 /**
  * Ends a producer: refuses new records, sends what is buffered, waits, fails what is left, runs every callback that is
  * due, and frees everything. An open transaction is aborted; a commit or an abort that is pending is finished, if there is
- * time.
+ * time; otherwise, and with a timeout_ms of 0, the transaction is left to its coordinator, which aborts one that is open
+ * after transaction.timeout.ms or when its transactional.id is initialized again.
  *
  * producer: takes; whatever is returned, except PRODUCER_ERR_INVALID_ARGUMENT and PRODUCER_ERR_IN_CALLBACK, the handle
  * is closed. timeout_ms: how long to wait for deliveries; 0 does not wait, -1 waits for ever (each record's delivery
@@ -1183,7 +1184,8 @@ typedef struct producer_group_t {
  * was faster; PRODUCER_ERR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED or PRODUCER_ERR_CLUSTER_AUTHORIZATION_FAILED when this
  * client lacks the right: after it was granted the same call may be made again, too;
  * PRODUCER_ERR_INVALID_TRANSACTION_TIMEOUT when transaction.timeout.ms is above the broker's limit;
- * PRODUCER_ERR_UNSUPPORTED_VERSION when the broker is too old; PRODUCER_ERR_FATAL for another answer that ends it.
+ * PRODUCER_ERR_UNSUPPORTED_VERSION or PRODUCER_ERR_FATAL when a broker is too old, and PRODUCER_ERR_FATAL for other answers
+ * that end it.
  * The call was wrong, and nothing changed: PRODUCER_ERR_STATE when it has succeeded before;
  * PRODUCER_ERR_NOT_TRANSACTIONAL without transactional.id; PRODUCER_ERR_INVALID_ARGUMENT; PRODUCER_ERR_IN_CALLBACK from one
  * of this producer's own callbacks; PRODUCER_ERR_CLOSED; PRODUCER_ERR_FORKED; PRODUCER_ERR_INTERNAL after a bug of the
@@ -1233,7 +1235,7 @@ producer_status_t producer_begin_transaction(producer_t *producer);
  * The call was wrong, and nothing changed: PRODUCER_ERR_STATE when no transaction is open or another call is pending;
  * PRODUCER_ERR_NOT_TRANSACTIONAL without transactional.id; PRODUCER_ERR_INVALID_ARGUMENT for a NULL, an empty group or
  * topic, a number out of range, a wrong struct_size, or a partition named twice; PRODUCER_ERR_UNSUPPORTED_BROKER when
- * group names a member and the broker is too old to check it (before Kafka 2.5);
+ * group names a member and the broker is too old to check it (before Kafka 2.5): give its group_id alone, or abort;
  * PRODUCER_ERR_IN_CALLBACK from one of this producer's own callbacks; PRODUCER_ERR_CLOSED; PRODUCER_ERR_FORKED;
  * PRODUCER_ERR_INTERNAL after a bug of the library.
  * Blocks for timeout_ms at most and runs callbacks on this thread meanwhile. The consumer itself must not commit

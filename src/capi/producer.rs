@@ -100,7 +100,8 @@ pub unsafe extern "C" fn producer_new(
 
 /// Ends a producer: refuses new records, sends what is buffered, waits, fails what is left, runs every callback that is
 /// due, and frees everything. An open transaction is aborted; a commit or an abort that is pending is finished, if there is
-/// time.
+/// time; otherwise, and with a `timeout_ms` of 0, the transaction is left to its coordinator, which aborts one that is open
+/// after transaction.timeout.ms or when its transactional.id is initialized again.
 ///
 /// `producer`: takes; whatever is returned, except PRODUCER_ERR_INVALID_ARGUMENT and PRODUCER_ERR_IN_CALLBACK, the handle
 /// is closed. `timeout_ms`: how long to wait for deliveries; 0 does not wait, -1 waits for ever (each record's delivery

@@ -68,7 +68,8 @@ const TEXT_MAX: usize = i16::MAX as usize;
 /// was faster; PRODUCER_ERR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED or PRODUCER_ERR_CLUSTER_AUTHORIZATION_FAILED when this
 /// client lacks the right: after it was granted the same call may be made again, too;
 /// PRODUCER_ERR_INVALID_TRANSACTION_TIMEOUT when transaction.timeout.ms is above the broker's limit;
-/// PRODUCER_ERR_UNSUPPORTED_VERSION when the broker is too old; PRODUCER_ERR_FATAL for another answer that ends it.
+/// PRODUCER_ERR_UNSUPPORTED_VERSION or PRODUCER_ERR_FATAL when a broker is too old, and PRODUCER_ERR_FATAL for other answers
+/// that end it.
 /// The call was wrong, and nothing changed: PRODUCER_ERR_STATE when it has succeeded before;
 /// PRODUCER_ERR_NOT_TRANSACTIONAL without transactional.id; PRODUCER_ERR_INVALID_ARGUMENT; PRODUCER_ERR_IN_CALLBACK from one
 /// of this producer's own callbacks; PRODUCER_ERR_CLOSED; PRODUCER_ERR_FORKED; PRODUCER_ERR_INTERNAL after a bug of the
@@ -128,7 +129,7 @@ pub unsafe extern "C" fn producer_begin_transaction(producer: *mut producer_t) -
 /// The call was wrong, and nothing changed: PRODUCER_ERR_STATE when no transaction is open or another call is pending;
 /// PRODUCER_ERR_NOT_TRANSACTIONAL without transactional.id; PRODUCER_ERR_INVALID_ARGUMENT for a NULL, an empty group or
 /// topic, a number out of range, a wrong `struct_size`, or a partition named twice; PRODUCER_ERR_UNSUPPORTED_BROKER when
-/// `group` names a member and the broker is too old to check it (before Kafka 2.5);
+/// `group` names a member and the broker is too old to check it (before Kafka 2.5): give its `group_id` alone, or abort;
 /// PRODUCER_ERR_IN_CALLBACK from one of this producer's own callbacks; PRODUCER_ERR_CLOSED; PRODUCER_ERR_FORKED;
 /// PRODUCER_ERR_INTERNAL after a bug of the library.
 /// Blocks for `timeout_ms` at most and runs callbacks on this thread meanwhile. The consumer itself must not commit

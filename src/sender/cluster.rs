@@ -257,9 +257,10 @@ impl Sender {
         if answer.cluster_id.is_some() && answer.cluster_id != self.cluster.cluster_id {
             let known = self.cluster.cluster_id.take();
             self.cluster.cluster_id = answer.cluster_id.clone();
-            if let (Some(old), Some(new)) = (known, &self.cluster.cluster_id) {
-                // Another cluster counts its leaders' epochs anew.
+            if let (Some(old), Some(new)) = (known, self.cluster.cluster_id.clone()) {
+                // Another cluster counts its leaders' epochs anew, and may have given our producer id to somebody else.
                 self.partitions.iter_mut().for_each(|state| state.leader_epoch = -1);
+                self.forget_producer_id();
                 let text =
                     format!("the cluster id changed from {old} to {new}: do the bootstrap servers name one cluster?");
                 self.reports.log(4, "METADATA", || text);
@@ -458,6 +459,10 @@ impl Sender {
     /// a new producer epoch. What may be in the log of the old one is reported as such.
     fn notice_recreation(&mut self, id: u32, topic: &Topic, info: &TopicInfo) {
         let Some(state) = self.cluster.topics.get_mut(&id) else { return };
+        if info.topic_id == [0; 16] {
+            // An older broker does not tell.
+            return;
+        }
         let before = std::mem::replace(&mut state.topic_id, info.topic_id);
         if before == [0; 16] || before == info.topic_id {
             return;

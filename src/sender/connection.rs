@@ -82,8 +82,8 @@ impl Versions {
 pub enum Kind {
     ApiVersions,
     Metadata,
-    /// A producer id for an idempotent producer without transactions.
-    ProducerId,
+    /// A producer id for an idempotent producer without transactions; numbered, so that a late answer is recognised.
+    ProducerId(u64),
     /// A request to a transaction or group coordinator, or the search for one.
     Coordinator(CoordinatorRequest),
     /// `answered`: false with acks=0, where the broker sends no response.

@@ -53,6 +53,9 @@ impl Sender {
     fn take_in_flight(&mut self, dense: u32, wanted: impl Fn(&Taken) -> bool) -> Vec<Taken> {
         let sent_to = self.partitions[dense as usize].sent_to;
         let mut out = Vec::new();
+        if self.partitions[dense as usize].in_flight == 0 {
+            return out;
+        }
         let Some(connection) = self.brokers.get_mut(&sent_to).and_then(|b| b.connection.as_mut()) else { return out };
         for request in &mut connection.requests {
             let Kind::Produce { parts, .. } = &mut request.kind else { continue };

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use super::Sender;
-use super::connection::Kind;
+use super::connection::{Connection, Kind};
 use super::frame::Frame;
 use super::outcome::Ending;
 use super::partition::Taken;
@@ -27,6 +27,9 @@ pub struct Identity {
 /// The last epoch of a producer id. Brokers refuse the one after it as old; with it, a new id is asked for.
 pub const EPOCH_MAX: i16 = 32_766;
 
+/// A broker that takes longer than this is not waited for: another is asked.
+const ATTEMPT_TIMEOUT_MS: u64 = 5_000;
+
 const COORDINATOR_LOAD_IN_PROGRESS: i16 = 14;
 const TRANSACTIONAL_ID_AUTHORIZATION_FAILED: i16 = 53;
 const CLUSTER_AUTHORIZATION_FAILED: i16 = 31;
@@ -38,8 +41,12 @@ pub struct Idempotence {
     /// A transactional producer gets its id from its coordinator, and its epochs too.
     is_transactional: bool,
     current: Option<Identity>,
-    /// A request for an id is under way.
-    is_asked: bool,
+    /// The request for an id that is under way, and until when another broker is not asked instead.
+    asked: Option<(u64, Time)>,
+    /// Requests so far: numbers them.
+    requests: u64,
+    /// The last answer was a refusal that somebody has to put right: only who waits for an id asks again.
+    is_refused: bool,
     /// Back-off between requests, and its exponent.
     not_before: Time,
     failures: u32,
@@ -53,7 +60,9 @@ impl Idempotence {
             is_on: config.enable_idempotence,
             is_transactional: config.transactional_id.is_some(),
             current: None,
-            is_asked: false,
+            asked: None,
+            requests: 0,
+            is_refused: false,
             not_before: Time::ZERO,
             failures: 0,
             waiting: BTreeSet::new(),
@@ -76,6 +85,7 @@ impl Sender {
     pub(super) fn adopt_identity(&mut self, now: Time, identity: Identity) {
         self.idempotence.current = Some(identity);
         self.idempotence.failures = 0;
+        self.idempotence.is_refused = false;
         for dense in std::mem::take(&mut self.idempotence.waiting) {
             self.mark_ready(now, dense);
         }
@@ -96,24 +106,27 @@ impl Sender {
         let used = state.sequences.identity();
         if state.sequences.is_refused() && state.in_flight == 0 && !self.idempotence.is_transactional {
             self.report_in_doubt(now, dense);
+            self.stop_partitions(now);
         }
         // While a batch may be in the log its numbers stand: it is sent with them until the broker decides. The others
         // are certainly not in the log, so that they may be numbered anew.
         let state = &self.partitions[dense as usize];
-        let all_definite = state.in_flight == 0 && !state.retries.iter().any(|taken| taken.in_doubt);
         let hole = state.sequences.has_hole();
-        if hole && !self.idempotence.is_transactional && all_definite {
+        let all_definite = hole && state.in_flight == 0 && !state.retries.iter().any(|taken| taken.in_doubt);
+        if all_definite && !self.idempotence.is_transactional && self.idempotence.current.is_some() {
             let next = self.idempotence.next_after(used);
             let label = state.label();
             self.reports.log(5, "PARTITION", || match next {
-                Some(next) if Some(next) != used => {
-                    format!(
-                        "{label}: a batch is missing from the sequence; going on with producer epoch {}",
-                        next.epoch
-                    )
+                Some(next) => {
+                    let epoch = next.epoch;
+                    format!("{label}: a batch is missing from the sequence; going on with producer epoch {epoch}")
                 }
-                _ => format!("{label}: a batch is missing from the sequence; going on with a new producer id"),
+                None => format!("{label}: a batch is missing from the sequence; going on with a new producer id"),
             });
+        }
+        if self.idempotence.current.is_none() && !self.idempotence.is_transactional && used.is_some() && !hole {
+            // Another partition needs a new producer id; this one is well served with what it has.
+            return true;
         }
         let Some(current) = self.idempotence.current else {
             self.idempotence.waiting.insert(dense);
@@ -121,7 +134,7 @@ impl Sender {
             return false;
         };
         let state = &mut self.partitions[dense as usize];
-        if used != Some(current) && ((hole && all_definite) || state.sequences.is_settled()) {
+        if used != Some(current) && (all_definite || state.sequences.is_settled()) {
             // The first sequence of an epoch is 0; only where a broker knows nothing of the producer it may be another.
             let first = if used.is_none() { self.config.test_first_sequence } else { 0 };
             state.sequences.adopt(current, first);
@@ -158,17 +171,26 @@ impl Sender {
         let wanted = idempotence.is_on
             && !idempotence.is_transactional
             && idempotence.current.is_none()
-            && !idempotence.is_asked
+            && !(idempotence.is_refused && idempotence.waiting.is_empty())
             && !self.finished;
         if !wanted {
+            return;
+        }
+        if let Some((_, until)) = idempotence.asked
+            && now < until
+        {
+            self.timers.arm(Timer::ProducerId, until);
             return;
         }
         if now < idempotence.not_before {
             self.timers.arm(Timer::ProducerId, idempotence.not_before);
             return;
         }
+        // One that owes an answer is not asked again, however long it takes: another one is.
+        let owes = |connection: &Connection| connection.requests.iter().any(|r| matches!(r.kind, Kind::ProducerId(_)));
         let ready = self.brokers.values().filter(|broker| broker.is_ready());
         let connections = ready.filter_map(|broker| Some((broker.id, broker.connection.as_ref()?)));
+        let connections = connections.filter(|(_, connection)| !owes(connection));
         let Some((id, connection)) = connections.min_by_key(|(_, connection)| connection.in_flight()) else {
             // Nobody is connected: whoever waits for an id has its leader connected to, and asks there.
             for dense in std::mem::take(&mut self.idempotence.waiting) {
@@ -185,16 +207,31 @@ impl Sender {
                 return;
             }
         };
-        self.idempotence.is_asked = true;
+        let until = now + Micros::from_ms(ATTEMPT_TIMEOUT_MS.min(self.config.request_timeout_ms));
+        self.idempotence.requests += 1;
+        let serial = self.idempotence.requests;
+        self.idempotence.asked = Some((serial, until));
+        self.timers.arm(Timer::ProducerId, until);
         let client_id = self.config.client_id.clone();
         let deadline = now + Micros::from_ms(self.config.request_timeout_ms);
-        self.write(now, id, version, Kind::ProducerId, deadline, |correlation_id| {
+        self.write(now, id, version, Kind::ProducerId(serial), deadline, |correlation_id| {
             Frame::plain(encode_init_producer_id(version, correlation_id, &client_id, None, i32::MAX, -1, -1))
         });
     }
 
-    pub(super) fn handle_producer_id(&mut self, now: Time, id: i32, version: i16, body: &[u8]) -> Result<(), String> {
-        self.idempotence.is_asked = false;
+    pub(super) fn handle_producer_id(
+        &mut self,
+        now: Time,
+        id: i32,
+        serial: u64,
+        version: i16,
+        body: &[u8],
+    ) -> Result<(), String> {
+        if self.idempotence.asked.is_none_or(|(asked, _)| asked != serial) {
+            // Another broker was asked instead, or another cluster is at the other end by now.
+            return Ok(());
+        }
+        self.idempotence.asked = None;
         let answer = decode_init_producer_id(version, body)
             .map_err(|error| format!("its InitProducerId response cannot be read: {error}"));
         let answer = match answer {
@@ -235,9 +272,26 @@ impl Sender {
     }
 
     /// The connection ended before the answer came.
-    pub(super) fn producer_id_lost(&mut self, now: Time) {
-        self.idempotence.is_asked = false;
-        self.producer_id_backoff(now);
+    pub(super) fn producer_id_lost(&mut self, now: Time, serial: u64) {
+        if self.idempotence.asked.is_some_and(|(asked, _)| asked == serial) {
+            self.idempotence.asked = None;
+            self.producer_id_backoff(now);
+        }
+    }
+
+    /// Another cluster answers: the producer id was the old one's to give. Partitions begin anew with one of the new.
+    pub(super) fn forget_producer_id(&mut self) {
+        if self.idempotence.is_transactional {
+            // The new cluster's coordinator does not know the id, and says so.
+            return;
+        }
+        self.idempotence.current = None;
+        self.idempotence.asked = None;
+        for state in &mut self.partitions {
+            state.ramp = None;
+            state.acked_offset = -1;
+            state.sequences.refuse();
+        }
     }
 
     fn producer_id_backoff(&mut self, now: Time) {
@@ -252,6 +306,7 @@ impl Sender {
     fn producer_id_refused(&mut self, now: Time, status: Status, text: &str) {
         self.reports.log(3, "IDEMPOTENCE", || text.to_owned());
         let waiting = std::mem::take(&mut self.idempotence.waiting);
+        self.idempotence.is_refused = true;
         self.producer_id_backoff(now);
         for dense in waiting {
             self.fail_queued(now, dense, status, text);

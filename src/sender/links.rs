@@ -119,6 +119,7 @@ impl Sender {
                 self.serve(now);
                 return;
             }
+            self.stop_partitions(now);
         }
         if let Err(reason) = cut {
             self.drop_connection(now, conn, reason);
@@ -142,7 +143,7 @@ impl Sender {
             Kind::ApiVersions => Api::ApiVersions,
             Kind::Metadata => Api::Metadata,
             Kind::Produce { .. } => Api::Produce,
-            Kind::ProducerId => Api::InitProducerId,
+            Kind::ProducerId(_) => Api::InitProducerId,
             Kind::Coordinator(coordinator) => coordinator.api(),
         };
         let (correlation_id, body) = split_response(api, request.version, frame)
@@ -165,7 +166,7 @@ impl Sender {
             Kind::ApiVersions => self.handle_versions(now, id, request.version, body),
             Kind::Metadata => self.handle_metadata(now, id, request.version, body),
             Kind::Produce { parts, .. } => self.handle_produced(now, id, request.version, parts, body),
-            Kind::ProducerId => self.handle_producer_id(now, id, request.version, body),
+            Kind::ProducerId(serial) => self.handle_producer_id(now, id, serial, request.version, body),
             Kind::Coordinator(coordinator) => {
                 self.handle_coordinator_answer(now, id, coordinator, request.version, body)
             }
@@ -283,7 +284,7 @@ impl Sender {
     /// A request other than produce whose answer will not come.
     pub(super) fn request_lost(&mut self, now: Time, id: i32, kind: Kind, written: bool, reason: &str) {
         match kind {
-            Kind::ProducerId => self.producer_id_lost(now),
+            Kind::ProducerId(serial) => self.producer_id_lost(now, serial),
             Kind::Coordinator(request) => self.coordinator_request_lost(now, id, request, written, reason),
             // Metadata is asked for elsewhere; a connection that greets again asks for versions again.
             Kind::Produce { .. } | Kind::ApiVersions | Kind::Metadata => {}

@@ -52,7 +52,12 @@ impl Sender {
     /// One attempt has its outcome: the verdict is asked for and carried out.
     pub(super) fn settle(&mut self, now: Time, part: Part, outcome: Outcome, answer: Answer, cause: &str) {
         let dense = part.partition;
-        self.partitions[dense as usize].in_flight -= 1;
+        let state = &mut self.partitions[dense as usize];
+        state.in_flight -= 1;
+        if !matches!(outcome, Outcome::Answered { code: 0, .. }) {
+            // Whatever went wrong may mean another leader, or one without our sequences: one at a time again (R6).
+            state.ramp = None;
+        }
         // `None`: its outcome was decided before the answer came.
         if let Some(mut taken) = part.taken {
             let decision = decide(outcome, &self.facts(dense, &taken, outcome, &answer));
@@ -67,10 +72,8 @@ impl Sender {
                 self.transaction_attempt_in_doubt();
             }
             let state = &mut self.partitions[dense as usize];
-            match decision.verdict {
-                Verdict::Done | Verdict::DoneDuplicate => state.note_success(&taken),
-                // Whatever went wrong may mean another leader, or one without our sequences: one at a time again (R6).
-                _ => state.ramp = None,
+            if matches!(decision.verdict, Verdict::Done | Verdict::DoneDuplicate) {
+                state.note_success(now, &taken);
             }
             let may_go_on = !decision.refused || self.sequence_refused(now, dense, &taken, outcome);
             match decision.verdict {
@@ -126,6 +129,8 @@ impl Sender {
             // Read again only when a broker finds it damaged.
             is_intact: outcome.status() != Status::CORRUPT_MESSAGE || taken.batch.is_intact(),
             log_start_known: answer.log_start_offset >= 0,
+            has_acked: sequences.has_acked(),
+            acks_all: self.config.acks == -1,
         }
     }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::idempotence::Identity;
 use super::sequence::{Sequences, Stamp};
 use crate::accumulator::{Batch, NO_LEADER, Partition, Topic};
-use crate::time::Time;
+use crate::time::{Micros, Time};
 
 /// A batch that the sender took, with what happened to it so far.
 #[derive(Debug)]
@@ -79,7 +79,7 @@ impl Taken {
             cause,
             ..
         } = self;
-        let mut part = |batch: Batch| {
+        let part = |batch: Batch| {
             let first_record = next_record;
             next_record += batch.count;
             Taken {
@@ -100,6 +100,10 @@ impl Taken {
         batch.split(max_bytes).into_iter().map(part).collect()
     }
 }
+
+/// A broker that acknowledged nothing for so long may have forgotten the producer: one batch goes first again. Brokers keep
+/// producers for a day unless they are configured otherwise.
+const RAMP_KEEPS: Micros = Micros::from_ms(300_000);
 
 /// Where and as whom a partition has been served: a leader, its epoch, and our producer epoch.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -129,6 +133,8 @@ pub struct PartitionState {
     /// Who has acknowledged a batch under the current conditions. Until then one batch at a time goes out: a broker that
     /// knows nothing of the producer takes any first sequence, also that of the second batch (R6).
     pub ramp: Option<Ramp>,
+    /// When that was: brokers forget producers that are idle (`producer.id.expiration.ms`).
+    pub ramp_at: Time,
     /// The broker in whose ready list this partition stands.
     pub queued_on: Option<i32>,
     /// Whether an entry of the linger queue or a linger timer stands for this partition: one is enough.
@@ -153,6 +159,7 @@ impl PartitionState {
             sequences: Sequences::default(),
             acked_offset: -1,
             ramp: None,
+            ramp_at: Time::ZERO,
             queued_on: None,
             lingering: false,
             muted_until: Time::ZERO,
@@ -184,18 +191,22 @@ impl PartitionState {
         if self.in_flight == 0 {
             return true;
         }
-        self.retries.is_empty() && self.sent_to == self.leader && (!idempotent || self.may_pipeline())
+        self.retries.is_empty() && self.sent_to == self.leader && (!idempotent || self.may_pipeline(now))
     }
 
     /// Whether one more batch may follow those in flight.
-    fn may_pipeline(&self) -> bool {
+    fn may_pipeline(&self, now: Time) -> bool {
+        if now.since(self.ramp_at) >= RAMP_KEEPS {
+            return false;
+        }
         let identity = self.sequences.identity();
         let here = Ramp { leader: self.leader, leader_epoch: self.leader_epoch, identity };
         self.ramp == Some(here) && !self.retry_in_flight && self.sequences.has_room() && !self.sequences.has_hole()
     }
 
     /// An attempt of a batch ended well: its leader knows our sequences.
-    pub fn note_success(&mut self, taken: &Taken) {
+    pub fn note_success(&mut self, now: Time, taken: &Taken) {
+        self.ramp_at = now;
         if self.sent_to == taken.broker {
             let identity = taken.number.map(|number| number.identity);
             self.ramp = Some(Ramp { leader: taken.broker, leader_epoch: taken.leader_epoch, identity });

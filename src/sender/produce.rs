@@ -118,6 +118,11 @@ impl Sender {
             }
             self.fail_expired(now, dense, taken, true);
             self.stop_partitions(now);
+            if self.partitions[dense as usize].sequences.has_hole() {
+                // What follows gets numbers only under a new epoch, next time it is its turn.
+                self.mark_ready(now, dense);
+                return None;
+            }
         }
     }
 
@@ -283,6 +288,9 @@ impl Sender {
             let what = unreadable.as_deref().unwrap_or("its produce response has no entry for this partition");
             self.settle_lost(now, part, Outcome::Unreadable, &format!("{label}: {what}"));
         }
+        self.stop_partitions(now);
+        // Parts that were settled behind the one that was fatal are not in anybody's list yet when that fails the others.
+        self.sweep_after_failure(now);
         self.arm_idle(id);
         unreadable.map_or(Ok(()), Err)
     }

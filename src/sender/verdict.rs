@@ -33,6 +33,10 @@ pub struct BatchFacts {
     pub is_intact: bool,
     /// The answer told where the log begins.
     pub log_start_known: bool,
+    /// The broker has acknowledged something under this producer id and epoch.
+    pub has_acked: bool,
+    /// acks=all: the leader answers when others have the batch too, and may lose its place between the append and then.
+    pub acks_all: bool,
 }
 
 /// How an attempt ended.
@@ -221,12 +225,16 @@ fn row(outcome: Outcome, facts: &BatchFacts) -> Row {
 fn code_row(code: i16, newer_leader: bool, facts: &BatchFacts) -> Row {
     use Action::*;
     let guarded = facts.guard != Guard::None;
+    let after_append = if facts.acks_all { InLog::Maybe } else { InLog::No };
     let (action, in_log) = match code {
         NONE => (Done, InLog::Yes),
 
-        UNKNOWN_TOPIC_OR_PARTITION | LEADER_NOT_AVAILABLE | REPLICA_NOT_AVAILABLE => (Refresh, InLog::No),
-        NOT_LEADER_OR_FOLLOWER if newer_leader => (Move, InLog::No),
-        NOT_LEADER_OR_FOLLOWER => (Refresh, InLog::No),
+        LEADER_NOT_AVAILABLE | REPLICA_NOT_AVAILABLE => (Refresh, InLog::No),
+        // A leader that resigns answers so for what it had appended and was replicating (`DelayedProduce`): its successor
+        // may have it.
+        UNKNOWN_TOPIC_OR_PARTITION => (Refresh, after_append),
+        NOT_LEADER_OR_FOLLOWER if newer_leader => (Move, after_append),
+        NOT_LEADER_OR_FOLLOWER => (Refresh, after_append),
         UNKNOWN_TOPIC_ID | INCONSISTENT_TOPIC_ID => (Refresh, InLog::No),
         // The disk of that leader is gone, perhaps after the append.
         KAFKA_STORAGE_ERROR | NETWORK_EXCEPTION => (Refresh, InLog::Maybe),
@@ -271,7 +279,8 @@ fn code_row(code: i16, newer_leader: bool, facts: &BatchFacts) -> Row {
             (Again, InLog::No)
         }
         OUT_OF_ORDER_SEQUENCE_NUMBER | UNKNOWN_PRODUCER_ID if facts.guard == Guard::Sequence => {
-            (Renumber(Pause::None), InLog::No)
+            // Refusing the first of an epoch as well, a broker would be asked again and again.
+            (Renumber(if facts.has_acked { Pause::None } else { Pause::Usual }), InLog::No)
         }
         INVALID_PRODUCER_EPOCH if facts.guard == Guard::Sequence => (Renumber(Pause::Usual), InLog::No),
 

@@ -69,6 +69,8 @@ pub(super) struct App {
     pub flushes: Vec<Flush>,
     pub purged: bool,
     pub reports: usize,
+    /// The step in which the last report was taken.
+    pub last_report_step: u64,
     pub given_up: usize,
     pub is_closed: bool,
 }
@@ -306,6 +308,9 @@ impl Sim {
                 noted.push((batch.status, batch.partition, batch.base_offset, batch.slots.len()));
             }
         });
+        if !noted.is_empty() {
+            self.app.last_report_step = self.steps;
+        }
         for (status, partition, offset, count) in noted {
             self.note(46, offset as u64, count as u64, || {
                 format!("{count} reports: {status:?}, partition {partition}, base offset {offset}")

@@ -26,7 +26,8 @@ pub(super) struct Losses {
 }
 
 impl Sim {
-    /// Records at the end of a partition's log vanish, as after an unclean election.
+    /// Records at the end of a partition's log vanish, as in an unclean election: another broker leads, or the same one
+    /// after it was restarted.
     pub(super) fn truncate(&mut self, topic: &str, partition: i32, offset: i64) {
         let before = self.cluster.records(topic, partition).expect("the partition exists");
         self.cluster.truncate(topic, partition, offset).expect("the partition exists");
@@ -36,6 +37,14 @@ impl Sim {
             format!("{topic} [{partition}] loses {} records from offset {end} on", gone.len())
         });
         self.losses.records.extend(gone);
+        let (leader, _) = self.cluster.partition_leader(topic, partition).expect("the partition exists");
+        if let Some(leader) = leader {
+            let next = leader % self.plan.brokers + 1;
+            self.cluster.partition_set_leader(topic, partition, Some(next)).expect("both exist");
+            if next == leader {
+                self.cut_off(leader);
+            }
+        }
         self.losses.partitions.insert((topic.to_owned(), partition));
     }
 
@@ -62,13 +71,20 @@ impl Sim {
         self.truncate(&topic, partition, offset);
     }
 
-    /// At a fault step: the producer ids of a partition are forgotten. Brokers do that to ids that were idle for a day, so
-    /// nothing that could still arrive is under way.
+    /// At a fault step: a leader is restarted and has no snapshot of its producers, as if they had been idle for a day.
+    /// Nothing that could still arrive is under way: no broker could tell a repetition any more.
     pub(super) fn forget_producers(&mut self) {
         let Some(place) = self.some_partition() else { return };
         let under_way = self.queue.values().any(|happening| matches!(happening, Happening::Arrive(..)));
         if self.watch.is_quiet(&place) && self.zombies_pending == 0 && !under_way {
-            self.expire(&place.0, place.1);
+            self.restart_without_producers(&place.0, place.1);
+        }
+    }
+
+    pub(super) fn restart_without_producers(&mut self, topic: &str, partition: i32) {
+        self.expire(topic, partition);
+        if let Ok((Some(leader), _)) = self.cluster.partition_leader(topic, partition) {
+            self.cut_off(leader);
         }
     }
 

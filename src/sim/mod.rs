@@ -7,6 +7,7 @@
 mod check;
 mod driver;
 mod exactly_once;
+mod exhaustive;
 mod faults;
 mod hands;
 mod idempotence;

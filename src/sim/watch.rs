@@ -24,6 +24,7 @@ const REFUSALS: [i16; 34] = [
     90, 100, 103, 120,
 ];
 const DUPLICATE: i16 = 46;
+const UNKNOWN_SERVER_ERROR: i16 = -1;
 
 pub(super) fn is_refusal(code: i16) -> bool {
     REFUSALS.contains(&code)
@@ -285,7 +286,8 @@ impl Watch {
         for (place, index) in request.parts {
             let fate = match codes.iter().find(|(named, _)| *named == place) {
                 Some((_, code)) => Fate::Answered { code: *code, clean },
-                None => Fate::Lost,
+                None if clean => Fate::Lost,
+                None => Fate::Answered { code: UNKNOWN_SERVER_ERROR, clean },
             };
             self.decide(&place, index, conn, fate);
         }

@@ -170,6 +170,40 @@ static void lost_by_broker(bool fatal) {
     free(o);
 }
 
+static void truncated(void) {
+    check_case("a partition loses its end though it was acknowledged: told, and what comes next is delivered");
+    producer_mock_cluster_t *mock = mock_of(1, "t", 1);
+    struct told told = {0, -2};
+    producer_t *p = NULL;
+    producer_config_t *c = config_of(producer_mock_cluster_bootstrap_servers(mock), "linger.ms", "0", "batch.size", "1", NULL);
+    REQUIRE_OK(producer_config_set_data_loss_callback(c, on_loss, &told));
+    REQUIRE_OK(producer_new(c, &p));
+    producer_config_free(c);
+    struct outcome *o = outcomes_new(20);
+    send_numbered(p, "t", 0, "n", o, 10);
+    CHECK_OK(producer_flush(p, WAIT_MS));
+    REQUIRE_OK(producer_mock_cluster_truncate(mock, "t", 0, 5));
+    CHECK_INT(log_end(mock, "t", 0), 5);
+    send_numbered(p, "t", 0, "m", &o[10], 10);
+    CHECK_OK(producer_flush(p, WAIT_MS));
+    CHECK_ALL(o, 20, PRODUCER_OK);
+    CHECK_INT(told.times, 1);
+    CHECK_INT(told.acked_offset, 9);
+    CHECK_INT(log_end(mock, "t", 0), 15);
+    CHECK_OK(producer_close(p, WAIT_MS));
+
+    check_case("brokers that forget idle producers are no loss");
+    told = (struct told){0, -2};
+    p = producer_at(mock);
+    warm_up(p, "t", 0);
+    REQUIRE_OK(producer_mock_cluster_expire_producer_ids(mock));
+    warm_up(p, "t", 0);
+    CHECK_INT(log_end(mock, "t", 0), 17);
+    CHECK_OK(producer_close(p, WAIT_MS));
+    producer_mock_cluster_free(mock);
+    free(o);
+}
+
 int main(void) {
     check_begin();
     lost_answers();
@@ -179,5 +213,6 @@ int main(void) {
     in_doubt(true);
     lost_by_broker(false);
     lost_by_broker(true);
+    truncated();
     return check_end();
 }

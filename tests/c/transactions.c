@@ -275,6 +275,140 @@ static void fenced(void) {
     free(o);
 }
 
+static void fenced_by_hand(void) {
+    check_case("fenced while records are on their way: each is reported, the producer is at its end, and close returns");
+    producer_mock_cluster_t *mock = cluster();
+    producer_t *p = initialised_at(mock, "shut-out");
+    struct outcome *o = outcomes_new(MANY);
+    REQUIRE_OK(producer_begin_transaction(p));
+    send_spread(p, "shut-out", o);
+    CHECK_OK(producer_flush(p, WAIT_MS));
+    memset(o, 0, MANY * sizeof *o);
+    REQUIRE_OK(producer_mock_cluster_fence(mock, "shut-out"));
+    producer_status_t status = PRODUCER_OK;
+    size_t accepted = 0;
+    /* Until the first of them has been refused, which may be before the last is sent. */
+    while (accepted < MANY && (status = send_text(p, "t", (int32_t)accepted % PARTITIONS, "shut-out", &o[accepted])) == PRODUCER_OK) accepted++;
+    CHECK(status == PRODUCER_OK || producer_status_is_abortable(status) || producer_status_is_fatal(status));
+    status = producer_commit_transaction(p, WAIT_MS);
+    CHECK(producer_status_is_fatal(status) || producer_status_is_abortable(status));
+    if (producer_status_is_abortable(status)) status = producer_abort_transaction(p, WAIT_MS);
+    CHECK_STATUS_OR(status, PRODUCER_ERR_PRODUCER_FENCED, PRODUCER_ERR_FENCED);
+    CHECK_CLASS(producer_begin_transaction(p), CLASS_FATAL);
+    CHECK(producer_close(p, WAIT_MS) != PRODUCER_ERR_TIMED_OUT);
+    CHECK_OUTCOMES(o, accepted);
+    CHECK_INT(committed(mock, "shut-out"), 0);
+    producer_mock_cluster_free(mock);
+    free(o);
+}
+
+static void too_long(void) {
+    check_case("open for longer than transaction.timeout.ms: the broker has aborted it, and the sentence says why");
+    producer_mock_cluster_t *mock = cluster();
+    producer_t *p = producer_of(producer_mock_cluster_bootstrap_servers(mock), "transactional.id", "slow", "transaction.timeout.ms", "1000",
+                                NULL);
+    struct outcome *o = outcomes_new(2);
+    REQUIRE_OK(producer_init_transactions(p, WAIT_MS));
+    REQUIRE_OK(producer_begin_transaction(p));
+    CHECK_OK(send_text(p, "t", 0, "late1", &o[0]));
+    CHECK_OK(producer_flush(p, WAIT_MS));
+    CHECK_INT(producer_poll(p, 2000), 0);
+    CHECK_OK(send_text(p, "t", 0, "late2", &o[1]));
+    producer_status_t status = producer_commit_transaction(p, WAIT_MS);
+    CHECK(producer_status_is_fatal(status) || producer_status_is_abortable(status));
+    CHECK_SAYS(producer_last_error(), "transaction.timeout.ms");
+    producer_close(p, WAIT_MS);
+    CHECK_OUTCOMES(o, 2);
+    CHECK_INT(committed(mock, "late"), 0);
+    p = initialised_at(mock, "slow");
+    REQUIRE_OK(producer_begin_transaction(p));
+    CHECK_OK(send_text(p, "t", 0, "again", NULL));
+    CHECK_OK(producer_commit_transaction(p, WAIT_MS));
+    CHECK_INT(committed(mock, "again"), 1);
+    CHECK_OK(producer_close(p, WAIT_MS));
+    producer_mock_cluster_free(mock);
+    free(o);
+}
+
+static producer_status_t send_as(producer_t *p, int32_t generation_id, const char *member_id, const char *instance_id, int64_t offset) {
+    producer_offset_t o = offset_of("in", 0, offset);
+    producer_group_t g = group_of("members");
+    g.generation_id = generation_id, g.member_id = member_id, g.group_instance_id = instance_id;
+    return producer_send_offsets_to_transaction(p, &o, 1, &g, WAIT_MS);
+}
+
+static void group_members(void) {
+    struct {
+        int32_t generation_id;
+        const char *member_id, *instance_id;
+        producer_status_t status;
+    } left_behind[] = {
+        {4, "m-1", "i-1", PRODUCER_ERR_ILLEGAL_GENERATION},
+        {5, "m-0", NULL, PRODUCER_ERR_UNKNOWN_MEMBER_ID},
+        {5, "m-0", "i-1", PRODUCER_ERR_FENCED_INSTANCE_ID},
+    };
+    check_case("offsets of a consumer that has lost its place in the group cost the transaction; those of the one that has it do not");
+    producer_mock_cluster_t *mock = cluster();
+    producer_t *p = initialised_at(mock, "members");
+    REQUIRE_OK(producer_mock_cluster_group_set_member(mock, "members", 5, "m-1", "i-1"));
+    for (size_t i = 0; i < sizeof left_behind / sizeof *left_behind; i++) {
+        REQUIRE_OK(producer_begin_transaction(p));
+        CHECK_OK(send_text(p, "t", 0, "behind", NULL));
+        producer_status_t status = send_as(p, left_behind[i].generation_id, left_behind[i].member_id, left_behind[i].instance_id, 7);
+        CHECK_STATUS(status, left_behind[i].status);
+        CHECK_CLASS(status, CLASS_ABORTABLE);
+        CHECK_STATUS(producer_commit_transaction(p, WAIT_MS), left_behind[i].status);
+        CHECK_OK(producer_abort_transaction(p, WAIT_MS));
+    }
+    CHECK_INT(committed_offset(mock, "members"), -1);
+    REQUIRE_OK(producer_begin_transaction(p));
+    CHECK_OK(send_as(p, 5, "m-1", "i-1", 8));
+    CHECK_OK(producer_commit_transaction(p, WAIT_MS));
+    CHECK_INT(committed_offset(mock, "members"), 8);
+    CHECK_INT(committed(mock, "behind"), 0);
+    CHECK_OK(producer_close(p, WAIT_MS));
+    producer_mock_cluster_free(mock);
+}
+
+static void slow_markers(void) {
+    check_case("an earlier transaction that is still being completed is waited for");
+    producer_mock_cluster_t *mock = cluster();
+    producer_t *p = initialised_at(mock, "markers");
+    struct outcome *o = outcomes_new(10);
+    REQUIRE_OK(producer_mock_cluster_set_marker_delay(mock, 50));
+    for (int i = 0; i < 10; i++) {
+        REQUIRE_OK(producer_begin_transaction(p));
+        CHECK_OK(send_text(p, "t", i % PARTITIONS, "marked", &o[i]));
+        CHECK_OK(i % 3 == 2 ? producer_abort_transaction(p, WAIT_MS) : producer_commit_transaction(p, WAIT_MS));
+    }
+    REQUIRE_OK(producer_mock_cluster_set_marker_delay(mock, 0));
+    REQUIRE_OK(producer_begin_transaction(p));
+    CHECK_OK(send_text(p, "t", 0, "last", NULL));
+    CHECK_OK(producer_commit_transaction(p, WAIT_MS));
+    CHECK_INT(committed(mock, "marked"), 7);
+    CHECK_OK(producer_close(p, WAIT_MS));
+    producer_mock_cluster_free(mock);
+    free(o);
+}
+
+static void changing_version(void) {
+    check_case("the cluster changes the protocol between transactions; so does the producer, and loses nothing");
+    producer_mock_cluster_t *mock = cluster();
+    producer_t *p = initialised_at(mock, "changes");
+    for (int i = 0; i < 6; i++) {
+        REQUIRE_OK(producer_begin_transaction(p));
+        CHECK_OK(send_text(p, "t", i % PARTITIONS, "changed", NULL));
+        CHECK_OK(producer_flush(p, WAIT_MS));
+        REQUIRE_OK(producer_mock_cluster_set_transaction_version(mock, 1 + i % 2));
+        if (i % 2) REQUIRE_OK(producer_mock_cluster_push_disconnect(mock, API_METADATA, 0, 1));
+        CHECK_OK(send_text(p, "t", (i + 1) % PARTITIONS, "changed", NULL));
+        CHECK_OK(producer_commit_transaction(p, WAIT_MS));
+    }
+    CHECK_INT(committed(mock, "changed"), 12);
+    CHECK_OK(producer_close(p, WAIT_MS));
+    producer_mock_cluster_free(mock);
+}
+
 static void closed_inside(void) {
     check_case("close aborts what is open: the next producer of the id waits for nothing, and nothing of it is seen");
     producer_mock_cluster_t *mock = cluster();
@@ -365,6 +499,11 @@ int main(void) {
         coordinators_errors();
         authorised_later();
         fenced();
+        fenced_by_hand();
+        too_long();
+        group_members();
+        slow_markers();
+        changing_version();
         closed_inside();
         several_threads();
         moving_coordinator();

@@ -12,6 +12,8 @@ const FACTS: BatchFacts = BatchFacts {
     hold: false,
     is_intact: true,
     log_start_known: true,
+    has_acked: true,
+    acks_all: true,
 };
 const GUARDS: [Guard; 3] = [Guard::None, Guard::Sequence, Guard::Transaction];
 
@@ -35,9 +37,9 @@ const O: bool = false;
 const TABLE: &[(i16, InLog, Option<u32>, [Column; 3])] = &[
     (0, Yes, None, [(Done, O); 3]),
     (2, No, Some(2), [(RETRY, O); 3]),
-    (3, No, None, [(REFRESH, O); 3]),
+    (3, Maybe, None, [(REFRESH, O); 3]),
     (5, No, None, [(REFRESH, O); 3]),
-    (6, No, None, [(REFRESH, O); 3]),
+    (6, Maybe, None, [(REFRESH, O); 3]),
     (7, Maybe, None, [(RETRY, O); 3]),
     (9, No, None, [(REFRESH, O); 3]),
     (10, No, None, [(Split, O); 3]),
@@ -250,6 +252,24 @@ fn a_named_newer_leader_is_asked_at_once() {
         let decision = decide(Outcome::Answered { code, newer_leader: true }, &BatchFacts { guard, ..FACTS });
         let now = retry(false, Pause::None, true);
         assert_eq!(decision.verdict, if code == 6 { now } else { written(code, guard).verdict }, "{code}");
+    }
+}
+
+#[test]
+fn a_leader_that_resigns_may_have_appended_unless_it_answers_at_once() {
+    for code in [3, 6] {
+        for (acks_all, in_log) in [(true, Maybe), (false, No)] {
+            let decision = decide(Outcome::code(code), &BatchFacts { acks_all, ..FACTS });
+            assert_eq!((decision.verdict, decision.in_log), (REFRESH, in_log));
+        }
+    }
+}
+
+#[test]
+fn a_broker_that_refuses_the_first_sequence_too_is_asked_again_later() {
+    for code in [45, 59] {
+        let decision = decide(Outcome::code(code), &BatchFacts { guard: Guard::Sequence, has_acked: false, ..FACTS });
+        assert_eq!((decision.verdict, decision.refused), (BUMP_LATER, true));
     }
 }
 
