@@ -48,7 +48,7 @@ PC_VALUES = -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' -e 's|@DESCR
 	-e 's|@LIBDIR@|$(patsubst $(PREFIX)/%,$${prefix}/%,$(LIBDIR))|' \
 	-e 's|@INCLUDEDIR@|$(patsubst $(PREFIX)/%,$${prefix}/%,$(INCLUDEDIR))|' -e 's|@LIBS_PRIVATE@|$(LIBS_PRIVATE)|'
 
-.PHONY: all lib pc demo demo-transactions test test-kafka bench bless install uninstall clean help
+.PHONY: all lib pc demo demo-transactions test test-kafka bench bench-transactions bless install uninstall clean help
 .DEFAULT_GOAL := all
 
 all: lib pc
@@ -99,6 +99,9 @@ test-kafka:
 bench:
 	benches/run
 
+bench-transactions:
+	tests/kafka/run latency
+
 # Writes include/kproducer.h and tests/abi/*.txt anew; look at the difference before committing it.
 bless:
 	BLESS=1 $(CARGO) test --test header --test abi
@@ -128,6 +131,7 @@ help:
 	@echo "make test        all tests that need only Rust and a C compiler"
 	@echo "make test-kafka  the tests against Apache Kafka"
 	@echo "make bench       measure speed and memory"
+	@echo "make bench-transactions  time transactions on Apache Kafka beside its own client"
 	@echo "make install     PREFIX=$(PREFIX) DESTDIR=$(DESTDIR)   (make uninstall takes it away)"
 	@echo "make bless       accept the header and the list of exported functions as they are now"
 	@echo "make clean       remove everything built"

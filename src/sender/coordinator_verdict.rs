@@ -369,10 +369,11 @@ mod tests {
         assert_eq!(told(Api::EndTxn, 48), Status::FATAL, "abortable in a produce response only");
         assert_eq!(told(Api::AddPartitionsToTxn, 29), Status(29));
         assert_eq!(told(Api::AddPartitionsToTxn, 1), Status(120));
+        assert_eq!(told(Api::AddPartitionsToTxn, 55), Status(55));
         assert_eq!(told(Api::AddPartitionsToTxn, -1), Status(120));
         assert_eq!(told(Api::TxnOffsetCommit, 22), Status(22));
         assert_eq!(told(Api::TxnOffsetCommit, 43), Status::FATAL);
-        assert_eq!(told(Api::InitProducerId, 50), Status::FATAL);
+        assert_eq!(told(Api::InitProducerId, 50), Status(50));
         assert_eq!(told(Api::InitProducerId, 35), Status(35));
     }
 

@@ -13,12 +13,12 @@ use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
 
 use crate::env;
 use crate::process::{Process, Signal};
-use crate::tools;
+use crate::tools::{self, LeaderMover};
 
 mod properties;
 mod shared;
 
-pub use shared::{Shared, shared};
+pub use shared::{Shared, shared, shared_of};
 
 /// How long a broker may take to start, a leader to be elected, a topic to be created on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -28,8 +28,10 @@ const LOOK_AGAIN: Duration = Duration::from_millis(100);
 /// A broker release the tests know, each a profile of pom.xml.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Release {
-    /// The newest, in KRaft.
+    /// The newest, in KRaft: transactions with a producer epoch each.
     Kafka4_3,
+    /// The last 3.x, in KRaft: transactions as KIP-98 made them.
+    Kafka3_9,
     /// The last 2.x, with ZooKeeper.
     Kafka2_8,
     /// The oldest the library talks to, with ZooKeeper.
@@ -41,13 +43,14 @@ impl Release {
     pub fn profile(self) -> &'static str {
         match self {
             Self::Kafka4_3 => "kafka-4.3",
+            Self::Kafka3_9 => "kafka-3.9",
             Self::Kafka2_8 => "kafka-2.8",
             Self::Kafka2_1 => "kafka-2.1",
         }
     }
 
     fn uses_zookeeper(self) -> bool {
-        self != Self::Kafka4_3
+        matches!(self, Self::Kafka2_8 | Self::Kafka2_1)
     }
 }
 
@@ -135,10 +138,20 @@ impl KafkaCluster {
 
     /// Starts a killed broker again with its port and data, and waits until the others see it.
     pub fn restart(&mut self, id: i32) {
+        self.revive(id);
+        self.wait_for_brokers();
+    }
+
+    /// The same without waiting.
+    pub fn revive(&mut self, id: i32) {
         self.kill(id);
         let index = self.index(id);
         self.launch(index);
-        self.wait_for_brokers();
+    }
+
+    /// Every broker's node id, running or not.
+    pub fn node_ids(&self) -> Vec<i32> {
+        self.nodes.iter().map(|node| node.id).collect()
     }
 
     /// Stops a broker's process with SIGSTOP: its sockets stay open and nobody answers.
@@ -229,7 +242,7 @@ impl KafkaCluster {
         let states = self.topic(topic);
         let state = states.iter().find(|state| state.partition == partition).expect("the partition exists");
         let target = *state.replicas.iter().find(|id| **id != leader).expect("the partition has another replica");
-        tools::move_leader(self.release, &self.bootstrap(), topic, partition, target);
+        LeaderMover::start(&self.bootstrap()).move_to(topic, partition, target).expect("the leader moves");
         target
     }
 

@@ -1,4 +1,4 @@
-//! Runs the program that sends records and prints every report as a line: `c/driver.c`, or its stand-in on librdkafka.
+//! Runs the program that sends records and prints every report as a line: `c/driver.c`.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, BufWriter, Write};
@@ -120,7 +120,7 @@ pub struct Driver {
 impl Driver {
     /// Starts the driver with producer properties.
     pub fn start(bootstrap: &str, properties: &[(&str, &str)]) -> Self {
-        Self::start_program(&env::driver_program(), bootstrap, properties)
+        Self::start_program(&env::program("driver"), bootstrap, properties)
     }
 
     /// The same with another driver program.

@@ -6,11 +6,24 @@ use crate::cluster::Release;
 
 /// The directory with the compiled driver, the Java classes and the class paths.
 pub const BUILD_DIRECTORY: &str = "KPRODUCER_KAFKA_TESTS_BUILD";
-/// The driver program to run instead of the C driver.
-pub const DRIVER: &str = "KPRODUCER_KAFKA_TESTS_DRIVER";
+/// Set when librdkafka stands in for libkproducer.
+pub const PEER: &str = "KPRODUCER_KAFKA_TESTS_PEER";
 
 /// The directory for the brokers' data.
 pub const WORK_DIRECTORY: &str = "KPRODUCER_KAFKA_TESTS_WORK";
+
+/// A number that decides the schedule of faults.
+pub const SEED: &str = "KPRODUCER_KAFKA_TESTS_SEED";
+
+/// A compiled C program: linked with libkproducer, or with the stand-in that `tests/kafka/run --peer` chooses.
+pub fn program(name: &str) -> PathBuf {
+    if is_peer() { peer_program(name) } else { build_directory().join(name) }
+}
+
+/// The same linked with librdkafka behind libkproducer's interface, `c/peer.c`.
+pub fn peer_program(name: &str) -> PathBuf {
+    build_directory().join("peer").join(name)
+}
 
 /// The directory `tests/kafka/run` filled.
 pub fn build_directory() -> PathBuf {
@@ -20,14 +33,9 @@ pub fn build_directory() -> PathBuf {
     }
 }
 
-/// The program that sends records: the C driver, or the stand-in that `tests/kafka/run --peer` chooses.
-pub fn driver_program() -> PathBuf {
-    std::env::var_os(DRIVER).map(PathBuf::from).unwrap_or_else(|| build_directory().join("driver"))
-}
-
 /// Whether librdkafka stands in for libkproducer, which checks the tests and not the library.
 pub fn is_peer() -> bool {
-    std::env::var_os(DRIVER).is_some()
+    std::env::var_os(PEER).is_some()
 }
 
 /// The Java class path of a broker release, our own helper classes included.

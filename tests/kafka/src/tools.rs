@@ -1,30 +1,81 @@
-//! Programs that run in Java: Kafka's console consumer and our two small helper classes.
+//! Programs that run in Java: Kafka's console consumer and transactions tool, and our small helper classes.
 
 use std::io::Write;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use crate::cluster::Release;
+use crate::dialogue::Dialogue;
 use crate::env;
 use crate::process::Process;
 use crate::record::hex;
 
 /// A Java command of a broker release, with a bounded heap and tuned for a quick start.
 pub fn java(release: Release, class: &str, heap_mib: u32) -> Command {
-    let mut command = Command::new("java");
-    command.arg(format!("-Xmx{heap_mib}m"));
     // The quick compiler and the plain collector start faster and leave the machine's few cores to the rest.
-    command.args(["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xshare:auto"]);
+    java_with(&["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"], release, class, heap_mib)
+}
+
+/// The same as the virtual machine tunes itself, for measurements.
+pub fn untuned_java(release: Release, class: &str, heap_mib: u32) -> Command {
+    java_with(&[], release, class, heap_mib)
+}
+
+fn java_with(options: &[&str], release: Release, class: &str, heap_mib: u32) -> Command {
+    let mut command = Command::new("java");
+    command.arg(format!("-Xmx{heap_mib}m")).args(options).arg("-Xshare:auto");
     command
         .args(["-Dorg.slf4j.simpleLogger.showDateTime=true", "-Dorg.slf4j.simpleLogger.dateTimeFormat=HH:mm:ss.SSS"]);
     command.args(["-cp", &env::class_path(release), class]).stdin(Stdio::null());
     command
 }
 
-/// Makes a replica the preferred one and elects it; returns when it leads.
-pub fn move_leader(release: Release, bootstrap: &str, topic: &str, partition: i32, target: i32) {
-    let mut command = java(release, "MoveLeader", 128);
-    command.args([bootstrap, topic, &partition.to_string(), &target.to_string()]);
-    output(command, "");
+/// How long a leader is asked to move, in a test and in the midst of faults.
+const MOVE_PATIENCE: Duration = Duration::from_secs(60);
+const MOVE_TRY: Duration = Duration::from_secs(5);
+
+/// Kafka's admin client as a process of its own that moves leaders: a start of Java costs more than a move.
+#[derive(Debug)]
+pub struct LeaderMover {
+    dialogue: Dialogue,
+}
+
+impl LeaderMover {
+    /// Starts it.
+    pub fn start(bootstrap: &str) -> Self {
+        let mut command = java(Release::Kafka4_3, "MoveLeader", 128);
+        command.arg(bootstrap).stderr(Stdio::null());
+        Self { dialogue: Dialogue::start("MoveLeader", command) }
+    }
+
+    /// Makes a replica the preferred one and elects it; returns when it leads.
+    pub fn move_to(&mut self, topic: &str, partition: i32, target: i32) -> Result<(), String> {
+        self.ask(topic, partition, target, MOVE_PATIENCE)
+    }
+
+    /// The same where it may well be impossible.
+    pub fn try_move_to(&mut self, topic: &str, partition: i32, target: i32) -> Result<(), String> {
+        self.ask(topic, partition, target, MOVE_TRY)
+    }
+
+    fn ask(&mut self, topic: &str, partition: i32, target: i32, patience: Duration) -> Result<(), String> {
+        self.dialogue.say(&format!("{topic} {partition} {target} {}", patience.as_secs()));
+        let answer = self.dialogue.hear(patience + MOVE_PATIENCE).expect("MoveLeader does not end by itself");
+        if answer == "moved" { Ok(()) } else { Err(answer) }
+    }
+}
+
+/// The transactions that Kafka's own tool calls hanging: open in a partition and unknown to their coordinator. A line each.
+pub fn hanging_transactions(bootstrap: &str, broker: i32) -> Vec<String> {
+    let mut command = java(Release::Kafka4_3, "org.apache.kafka.tools.TransactionsCommand", 128);
+    command.args(["--bootstrap-server", bootstrap, "find-hanging", "--broker-id", &broker.to_string()]);
+    // However young they are.
+    command.args(["--max-transaction-timeout", "0"]);
+    let text = output(command, "");
+    let mut lines = text.lines().filter(|line| !line.trim().is_empty());
+    let header = lines.next().unwrap_or_default();
+    assert!(header.starts_with("Topic"), "find-hanging prints a table, not {text:?}");
+    lines.map(str::to_owned).collect()
 }
 
 /// The partitions the Java producer chooses for each key, one row per key and one column per partition count.

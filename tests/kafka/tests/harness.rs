@@ -2,18 +2,17 @@
 //! find what is wrong.
 
 use std::net::TcpStream;
-use std::path::Path;
 
 use kproducer_kafka_tests::cluster::{KafkaCluster, Release};
 use kproducer_kafka_tests::driver::{Driver, Outcome};
+use kproducer_kafka_tests::env;
 use kproducer_kafka_tests::load::numbered;
 use kproducer_kafka_tests::log::read_topic;
 use kproducer_kafka_tests::record::{LogRecord, Record};
 use kproducer_kafka_tests::verify::{Promise, Violation, check};
 
 fn send_with_librdkafka(cluster: &KafkaCluster, records: &[Record]) -> Outcome {
-    let program = Path::new(env!("CARGO_BIN_EXE_peer_driver"));
-    let mut driver = Driver::start_program(program, &cluster.bootstrap(), &[("acks", "all")]);
+    let mut driver = Driver::start_program(&env::peer_program("driver"), &cluster.bootstrap(), &[("acks", "all")]);
     driver.send(records);
     driver.finish()
 }

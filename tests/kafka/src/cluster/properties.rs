@@ -8,14 +8,10 @@ use super::{KafkaCluster, Node};
 /// Any 16 bytes in base64.
 pub const CLUSTER_ID: &str = "a3Byb2R1Y2VyLXRlc3RzIQ";
 
-/// The common part: small, without topics out of nothing, and quick to notice a dead broker.
+/// The common part: small, without topics out of nothing, and quick to notice a dead broker and a transaction that timed out.
 const COMMON: &str = "\
 auto.create.topics.enable=false
-offsets.topic.num.partitions=1
-offsets.topic.replication.factor=1
-transaction.state.log.num.partitions=1
-transaction.state.log.replication.factor=1
-transaction.state.log.min.isr=1
+transaction.abort.timed.out.transaction.cleanup.interval.ms=1000
 group.initial.rebalance.delay.ms=0
 controlled.shutdown.enable=false
 num.network.threads=2
@@ -29,6 +25,13 @@ pub fn broker(cluster: &KafkaCluster, node: &Node) -> String {
     let mut text = String::from(COMMON);
     let data = directory.join("data");
     let mut line = |arguments: std::fmt::Arguments<'_>| writeln!(text, "{arguments}").expect("a String takes all");
+    // With several nodes coordinators are replicated and spread as in earnest.
+    let (replicas, in_sync) = (cluster.nodes.len().min(3), cluster.nodes.len().min(2));
+    for log in ["offsets.topic", "transaction.state.log"] {
+        line(format_args!("{log}.num.partitions={replicas}"));
+        line(format_args!("{log}.replication.factor={replicas}"));
+    }
+    line(format_args!("transaction.state.log.min.isr={in_sync}"));
     line(format_args!("log.dirs={}", data.display()));
     line(format_args!("advertised.listeners=PLAINTEXT://127.0.0.1:{port}"));
     line(format_args!("inter.broker.listener.name=PLAINTEXT"));

@@ -11,17 +11,22 @@ static CLUSTER: Mutex<Option<KafkaCluster>> = Mutex::new(None);
 pub struct Shared(MutexGuard<'static, Option<KafkaCluster>>);
 
 /// The program's cluster of the newest release: started by the first test that asks, healed for each later one, stopped when
-/// the program ends. Another number of nodes replaces it.
+/// the program ends. Another number of nodes or another release replaces it.
 pub fn shared(nodes: usize) -> Shared {
+    shared_of(Release::Kafka4_3, nodes)
+}
+
+/// The same of any release.
+pub fn shared_of(release: Release, nodes: usize) -> Shared {
     // A test that failed while holding the cluster leaves it usable: healing is what the next one does anyway.
     let mut guard = CLUSTER.lock().unwrap_or_else(PoisonError::into_inner);
     match guard.as_mut() {
-        Some(cluster) if cluster.nodes.len() == nodes => cluster.heal(),
+        Some(cluster) if cluster.nodes.len() == nodes && cluster.release == release => cluster.heal(),
         _ => {
             // The old one ends before the new one starts, to keep the memory of one.
             *guard = None;
             stop_at_exit();
-            *guard = Some(KafkaCluster::start(i32::try_from(nodes).expect("a small number"), Release::Kafka4_3));
+            *guard = Some(KafkaCluster::start(i32::try_from(nodes).expect("a small number"), release));
         }
     }
     Shared(guard)
