@@ -27,6 +27,8 @@ impl Producer {
         let call = TransactionCall::Begin;
         self.check_call(&call)?;
         let reply = self.command(call.clone());
+        // With max.block.ms=0 too: what needs no broker is the I/O thread's to say, at once.
+        self.wait_for_io_thread(&reply.started)?;
         // No report is dispatched here: this call has nothing to do with any.
         let in_time = self.reports.wait_complete(&reply.done, self.deadline(self.max_block_ms));
         match reply.give_up() {

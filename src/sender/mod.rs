@@ -8,6 +8,7 @@ mod cluster;
 mod connection;
 mod coordinator;
 mod coordinator_answers;
+mod coordinator_link;
 mod coordinator_verdict;
 mod expiry;
 mod features;

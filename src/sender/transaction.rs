@@ -15,7 +15,7 @@ pub use super::coordinator::CoordinatorRequest;
 pub use state::{State, may};
 
 use super::Sender;
-use super::coordinator::Links;
+use super::coordinator_link::Links;
 use super::coordinator_verdict::abortable;
 use crate::accumulator::{CallReply, TransactionCall};
 use crate::config::Config;

@@ -28,6 +28,17 @@ impl Sim {
         assert_eq!(self.violation, None, "\n{}", trace.join("\n"));
     }
 
+    /// Runs until something is so, a minute at most.
+    pub(super) fn run_until(&mut self, is_so: impl Fn(&Sim) -> bool) {
+        let until = self.now + Micros::from_ms(60_000);
+        while self.violation.is_none() && !is_so(self) && self.step(until) {
+            self.take_reports();
+        }
+        let trace: Vec<String> = self.trace.iter().cloned().collect();
+        assert_eq!(self.violation, None, "\n{}", trace.join("\n"));
+        assert!(is_so(self), "a minute has passed\n{}", trace.join("\n"));
+    }
+
     pub(super) fn say(&mut self, topic: usize, partition: u32, value: &[u8]) -> usize {
         self.say_within(topic, partition, value, None)
     }

@@ -8,7 +8,7 @@ use crate::config::{OnFailure, OnInDoubtTimeout, OnSequenceGap};
 use crate::error::Status;
 use crate::mock::{UnknownProducer, api_key};
 use crate::reports::{Persisted, Phase};
-use crate::time::{Micros, Time};
+use crate::time::Micros;
 
 fn idempotent(edit: impl FnOnce(&mut Plan)) -> Sim {
     scenario(|plan| {
@@ -96,7 +96,9 @@ fn a_batch_that_may_be_in_the_log_is_not_numbered_anew() {
 fn a_new_epoch_of_one_partition_leaves_what_is_in_doubt_of_another_as_it_is() {
     let mut sim = idempotent(|plan| plan.topics = vec![3]);
     // Partitions 0 and 2 have one leader, partition 1 the other.
-    (0..3).for_each(|partition| drop(sim.say(0, partition, b"opens the connection")));
+    for partition in 0..3 {
+        sim.say(0, partition, b"opens the connection");
+    }
     sim.run_for(100);
     let other = sim.leader(1);
     sim.faults.zombies_after = Some(Micros::from_ms(1_000));
@@ -313,9 +315,7 @@ fn a_batch_is_not_taken_for_acknowledged_because_a_later_one_is() {
         }
     }));
     let records = sim.say_batches(2);
-    while sim.report_of(records[1]).is_none() {
-        assert!(sim.step(Time::NEVER));
-    }
+    sim.run_until(|sim| sim.report_of(records[1]).is_some());
     assert!(sim.is_delivered(records[1]) && sim.report_of(records[0]).is_none());
     sim.faults.silent = vec![(leader, api_key::PRODUCE)];
     sim.run_for(3_000);

@@ -93,9 +93,7 @@ fn a_frame_cut_off_in_the_middle_is_sent_again_whole() {
     sim.run_for(100);
     sim.plan.write_slice = 20;
     let index = sim.say(0, 0, &[7; 2_000]);
-    while sim.net.produced.len() < 2 {
-        assert!(sim.step(Time::NEVER));
-    }
+    sim.run_until(|sim| sim.net.produced.len() == 2);
     for _ in 0..3 {
         assert!(sim.step(Time::NEVER));
     }
@@ -181,9 +179,7 @@ fn what_waits_for_the_old_leader_follows_a_named_newer_one() {
     let from = sim.leader(0);
     sim.move_leader(0);
     let records: Vec<usize> = (0..4u8).map(|n| sim.say(0, 0, &[n; 150])).collect();
-    while !sim.net.produced[2..].iter().any(|(_, broker)| *broker != from) {
-        assert!(sim.step(Time::NEVER));
-    }
+    sim.run_until(|sim| sim.net.produced[2..].iter().any(|(_, broker)| *broker != from));
     sim.cluster.broker_down(from);
     sim.cut_off(from);
     sim.run_for(500);
@@ -207,9 +203,7 @@ fn when_all_known_brokers_are_gone_the_bootstrap_list_is_asked_again() {
 #[test]
 fn metadata_are_asked_elsewhere_when_a_broker_does_not_answer() {
     let mut sim = scenario(|_| ());
-    while sim.net.connects.is_empty() || sim.requests(api_key::API_VERSIONS) == 0 {
-        assert!(sim.step(Time::NEVER));
-    }
+    sim.run_until(|sim| sim.requests(api_key::API_VERSIONS) > 0);
     let first = sim.open_links().first().and_then(|link| link.broker).expect("connected");
     sim.faults.silent.push((first, api_key::METADATA));
     sim.say(0, 0, b"waits for metadata");

@@ -401,3 +401,25 @@ fn epochs_end_and_a_new_producer_id_goes_on() {
         assert_eq!(house.committed(), ["a", "b", "c", "d"], "version {version}: {before:?} {after:?}");
     }
 }
+
+#[test]
+fn offsets_whose_time_was_over_are_replaced_by_those_sent_again_and_never_overtake_them() {
+    for version in 1..=2 {
+        let mut house = House::ready(version);
+        house.producer.begin_transaction().expect("begun");
+        house.send_offsets(1).expect("the group's coordinator is known");
+        let coordinator = house.cluster.with(|c| c.coordinator(CoordinatorKind::Group, "g")).expect("one");
+        house.cluster.broker_freeze(coordinator);
+        for late in 2..5 {
+            let late = house.call(|p, h| p.send_offsets_to_transaction(vec![offset(late)], group(), 20, h));
+            assert_eq!(status(late), Status::TIMED_OUT);
+        }
+        assert_eq!(status(house.commit()), Status::STATE);
+        house.cluster.broker_thaw(coordinator);
+        house.send_offsets(9).expect("in the transaction");
+        house.commit().expect("committed");
+        assert_eq!(house.cluster.with(|c| c.committed_offset("g", "t", 1)), Some(9), "version {version}");
+        // One was under way, the last one given up may have gone on in the background; those between were replaced.
+        assert!(house.requests(OFFSET_COMMIT) <= 4, "version {version}: {}", house.requests(OFFSET_COMMIT));
+    }
+}
