@@ -57,7 +57,7 @@ fn idempotent_records_arrive_exactly_once(release: Release) {
     assert_eq!((patient.losses, impatient.losses), (Vec::new(), Vec::new()));
 }
 
-/// Three processes at once; one of them is killed again and again.
+/// Four processes at once: one is killed again and again, one has so little time that faults cost it transactions.
 fn transactions_are_all_or_nothing(release: Release) {
     const KILLS: usize = 3;
     let mut cluster = shared_of(release, NODES);
@@ -67,6 +67,9 @@ fn transactions_are_all_or_nothing(release: Release) {
     let start = |cluster: &KafkaCluster, run: &str, id: &str, seed: u64, records_max: usize| {
         TransactionLoad::start(cluster, run, seed, target, records_max, &[("transactional.id", id)])
     };
+    let little_time =
+        [("transactional.id", "id-hurried"), ("request.timeout.ms", "1500"), ("delivery.timeout.ms", "3000")];
+    let hurried = TransactionLoad::start(&cluster, "hurried", seed + 3, target, 1000, &little_time);
     let mut chaos = Chaos::new(seed, &cluster, target.topics);
     let mut large = start(&cluster, "large", "id-large", seed, 10_000);
     let small = start(&cluster, "small", "id-small", seed + 1, 20);
@@ -78,11 +81,11 @@ fn transactions_are_all_or_nothing(release: Release) {
             chaos.step(&mut cluster);
         }
         journals.extend(killed.take().map(TransactionLoad::kill));
-        killed = Some(start(&cluster, &format!("killed-{kill}"), "id-killed", seed + 2 + kill as u64, 500));
+        killed = Some(start(&cluster, &format!("killed-{kill}"), "id-killed", seed + 3 + kill as u64, 500));
     }
     cluster.heal();
     // Each comes through once more when all brokers are there.
-    let loads = [Some(large), Some(small), killed];
+    let loads = [Some(large), Some(small), Some(hurried), killed];
     for mut load in loads.into_iter().flatten() {
         let ended = load.ended();
         load.wait_for_ended(ended + 3);
