@@ -231,8 +231,11 @@ impl Sender {
             }
         }
         if !is_acked {
-            let words = taken.cause.as_deref().map(CStr::to_string_lossy).unwrap_or_default();
-            self.transaction_record_failed(now, ending.status, &words);
+            if self.config.transactional_id.is_some() {
+                let words = taken.cause.as_deref().map(CStr::to_string_lossy).unwrap_or_default();
+                let text = format!("{}: {words}", self.partitions[dense as usize].label());
+                self.transaction_record_failed(now, ending.status, &text);
+            }
             self.note_failure(dense, taken.place(), ending.status);
         }
         let slots = taken.batch.take_slots();
