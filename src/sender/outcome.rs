@@ -58,6 +58,10 @@ impl Sender {
             // Whatever went wrong may mean another leader, or one without our sequences: one at a time again (R6).
             state.ramp = None;
         }
+        if part.taken.is_none() && matches!(outcome, Outcome::Disconnected { .. } | Outcome::RequestTimedOut { .. }) {
+            // Reported before, but a copy of it may still reach the broker.
+            self.transaction_attempt_in_doubt();
+        }
         // `None`: its outcome was decided before the answer came.
         if let Some(mut taken) = part.taken {
             let decision = decide(outcome, &self.facts(dense, &taken, outcome, &answer));

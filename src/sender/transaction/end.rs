@@ -34,6 +34,13 @@ impl Sender {
         self.transaction.drained.as_ref().is_some_and(|drained| drained.is_complete())
     }
 
+    /// Whether requests with batches of the transaction have no outcome yet. Such a batch may be finished for the
+    /// application (expired, purged) while its frame is still to reach the broker: behind the end marker it would belong
+    /// to nothing, or to the next transaction.
+    pub(in crate::sender) fn is_writing(&self) -> bool {
+        self.transaction.touched.iter().any(|dense| self.partitions[*dense as usize].in_flight > 0)
+    }
+
     /// Behind the shut door: appends that were under way are waited out, and topics are made known that nobody has told of.
     fn find_parked(&mut self, now: Time) {
         for (topic, deadline) in self.accumulator.settle_appends() {

@@ -67,6 +67,14 @@ impl Rig {
         rig
     }
 
+    /// No leader coordinates: a silent one does not keep the coordinator's answers back.
+    pub(super) fn apart(&mut self) {
+        self.cluster.coordinator_move(CoordinatorKind::Transaction, "tx", Some(1)).expect("legal");
+        for partition in 0..4 {
+            self.cluster.partition_set_leader("t", partition, Some(2 + partition % 2)).expect("legal");
+        }
+    }
+
     /// Everything that follows from what is there now, in no time.
     pub(super) fn run(&mut self) {
         loop {
