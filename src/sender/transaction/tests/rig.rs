@@ -188,7 +188,11 @@ impl Rig {
     }
 
     pub(super) fn offer(&self, partition: u32) -> bool {
-        let topic = self.accumulator.topics.intern("t").expect("legal");
+        self.offer_to("t", partition)
+    }
+
+    pub(super) fn offer_to(&self, topic: &str, partition: u32) -> bool {
+        let topic = self.accumulator.topics.intern(topic).expect("legal");
         let tag = Some(Tag { callback: 1, opaque: partition as usize });
         let how = Sending { partition: Some(partition), tag, own_timeout: None };
         let record = Record { value: Some(b"v"), ..Record::default() };
