@@ -181,6 +181,7 @@ impl Sender {
         }
         let deadline = taken.batch.deadline;
         self.partitions[dense as usize].push_retry(taken);
+        self.transaction.note_retry();
         // Held beyond its time while it was in doubt: now that is decided, its time counts again.
         self.arm_deadline(dense, deadline);
         if refresh {
@@ -214,6 +215,7 @@ impl Sender {
         for part in parts {
             self.partitions[dense as usize].push_retry(part);
         }
+        self.transaction.note_retry();
     }
 
     /// The end of a batch: its report goes out, its memory goes back as soon as no socket holds it.

@@ -53,9 +53,9 @@ impl Sender {
     /// Fails what was accepted and not sent, and what was to be sent again. What is in flight is decided first: an answer
     /// may still say that it is in the log.
     pub(super) fn sweep_transaction(&mut self, now: Time) {
-        let again = |dense: &u32| !self.partitions[*dense as usize].retries.is_empty();
         let unswept = std::mem::take(&mut self.transaction.unswept);
-        if !unswept && !self.transaction.touched.iter().any(again) {
+        let resweep = std::mem::take(&mut self.transaction.resweep);
+        if !unswept && !resweep {
             return;
         }
         if unswept {
@@ -104,6 +104,7 @@ impl Sender {
         transaction.unsettled.clear();
         transaction.error = None;
         transaction.unswept = false;
+        transaction.resweep = false;
         transaction.drained = None;
     }
 
