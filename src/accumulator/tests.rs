@@ -312,13 +312,16 @@ fn whoever_shuts_the_door_and_settles_has_seen_the_last_record() {
             }
             accumulator.door.shut(Error::new(Status::STATE, "not now"));
             accumulator.settle_appends();
+            let line = accumulator.inbox.next_batch();
             let mut taken = 0;
             for partition in (0..4).filter_map(|index| topic.partition(index)) {
                 while let Some(mut batch) = partition.take(&accumulator.memory, |_, _| true) {
+                    assert!(batch.id < line);
                     taken += batch.count;
                     batch.take_slots();
                 }
             }
+            assert_eq!(accumulator.inbox.next_batch(), line, "a batch was opened behind the line");
             // Whoever had just appended counts it in a moment.
             while accepted.load(Ordering::SeqCst) < taken {
                 std::hint::spin_loop();

@@ -144,6 +144,30 @@ fn in_version_one_no_record_of_a_partition_goes_out_before_the_coordinator_has_i
 }
 
 #[test]
+fn a_partition_that_the_coordinator_does_not_know_yet_costs_those_asked_for_beside_it_nothing() {
+    let mut rig = Rig::open(1);
+    rig.cluster.topic_create("new", 1, 3).expect("legal");
+    rig.cluster.set_late_topic(Some("new"));
+    rig.hold.insert(ADD);
+    assert!(rig.offer_to("new", 0) && rig.offer(0));
+    rig.run();
+    let names = [&b"\x04new"[..], b"\x02t"];
+    let asked = &rig.held[0].2;
+    assert!(names.iter().all(|name| asked.windows(name.len()).any(|w| w == *name)), "both in one request");
+    rig.release();
+    assert_eq!((rig.state(), rig.asked(PRODUCE)), (State::InTransaction, 0), "3 beside 55");
+    while rig.asked(ADD) < 4 {
+        rig.step();
+    }
+    rig.cluster.set_late_topic(None);
+    while rig.asked(PRODUCE) < 2 {
+        rig.step();
+    }
+    assert_eq!(rig.result(TransactionCall::Commit), Ok(()));
+    assert_eq!(rig.reports(), [Status::OK; 2]);
+}
+
+#[test]
 fn records_are_registered_while_they_linger() {
     let mut rig = Rig::with(1, |config| config.linger_us = 50_000);
     assert_eq!(rig.result(TransactionCall::Init), Ok(()));
@@ -178,11 +202,7 @@ fn the_end_is_asked_for_when_every_record_is_decided_and_not_before() {
     for version in 1..=2 {
         for call in [TransactionCall::Commit, TransactionCall::Abort] {
             let mut rig = Rig::new(version);
-            // A silent leader is not to keep the coordinator's answers back.
-            rig.cluster.coordinator_move(CoordinatorKind::Transaction, "tx", Some(1)).expect("legal");
-            for partition in 0..4 {
-                rig.cluster.partition_set_leader("t", partition, Some(2 + partition % 2)).expect("legal");
-            }
+            rig.apart();
             assert_eq!(rig.result(TransactionCall::Init), Ok(()));
             assert_eq!(rig.result(TransactionCall::Begin), Ok(()));
             rig.hold.insert(PRODUCE);
@@ -201,6 +221,49 @@ fn the_end_is_asked_for_when_every_record_is_decided_and_not_before() {
             assert_eq!(rig.asked(END), 1);
             assert!(reply.done.is_complete());
             assert_eq!(rig.reports(), [Status::OK; 4], "{}", call.name());
+        }
+    }
+}
+
+/// The records are reported, but their request may still be on its way.
+#[test]
+fn the_end_waits_for_the_request_of_records_that_were_purged_or_expired() {
+    for version in 1..=2 {
+        for expires in [false, true] {
+            for answers in [false, true] {
+                let mut rig = Rig::with(version, |config| config.delivery_timeout_ms = 5_000);
+                rig.apart();
+                assert_eq!(rig.result(TransactionCall::Init), Ok(()));
+                assert_eq!(rig.result(TransactionCall::Begin), Ok(()));
+                rig.hold.insert(PRODUCE);
+                rig.send(0);
+                if expires {
+                    while rig.state() == State::InTransaction {
+                        rig.step();
+                    }
+                    assert_eq!(rig.reports(), [Status::DELIVERY_TIMED_OUT]);
+                } else {
+                    let now = rig.now;
+                    rig.sender.purge(now, true, true);
+                    rig.run();
+                    assert_eq!(rig.reports(), [Status::PURGED]);
+                }
+                let abort = rig.call(TransactionCall::Abort);
+                assert_eq!((rig.asked(END), abort.done.is_complete()), (0, false), "version {version}");
+                if answers {
+                    rig.release();
+                } else {
+                    rig.break_held(PRODUCE, false);
+                }
+                assert_eq!((rig.asked(END), abort.done.is_complete()), (1, true), "version {version}");
+                assert_eq!(rig.cluster.committed_records("t", 0).expect("it exists").len(), 0);
+                // A lost copy of version 1 must meet a new epoch.
+                let next = rig.call(TransactionCall::Begin);
+                while !next.done.is_complete() {
+                    rig.step();
+                }
+                assert_eq!(rig.asked(INIT) > 1, version == 1);
+            }
         }
     }
 }

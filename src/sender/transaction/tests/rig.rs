@@ -67,6 +67,14 @@ impl Rig {
         rig
     }
 
+    /// No leader coordinates: a silent one does not keep the coordinator's answers back.
+    pub(super) fn apart(&mut self) {
+        self.cluster.coordinator_move(CoordinatorKind::Transaction, "tx", Some(1)).expect("legal");
+        for partition in 0..4 {
+            self.cluster.partition_set_leader("t", partition, Some(2 + partition % 2)).expect("legal");
+        }
+    }
+
     /// Everything that follows from what is there now, in no time.
     pub(super) fn run(&mut self) {
         loop {
@@ -180,7 +188,11 @@ impl Rig {
     }
 
     pub(super) fn offer(&self, partition: u32) -> bool {
-        let topic = self.accumulator.topics.intern("t").expect("legal");
+        self.offer_to("t", partition)
+    }
+
+    pub(super) fn offer_to(&self, topic: &str, partition: u32) -> bool {
+        let topic = self.accumulator.topics.intern(topic).expect("legal");
         let tag = Some(Tag { callback: 1, opaque: partition as usize });
         let how = Sending { partition: Some(partition), tag, own_timeout: None };
         let record = Record { value: Some(b"v"), ..Record::default() };
