@@ -153,7 +153,7 @@ fn a_partition_that_the_coordinator_does_not_know_yet_costs_those_asked_for_besi
     rig.run();
     let names = [&b"\x04new"[..], b"\x02t"];
     let asked = &rig.held[0].2;
-    assert!(names.iter().all(|name| asked.windows(name.len()).any(|w| w == *name)), "both in one request");
+    assert!(names.iter().all(|name| asked.windows(name.len()).any(|w| w == *name)), "both in one request: {asked:?}");
     rig.release();
     assert_eq!((rig.state(), rig.asked(PRODUCE)), (State::InTransaction, 0), "3 beside 55");
     while rig.asked(ADD) < 4 {
