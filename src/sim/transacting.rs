@@ -344,7 +344,7 @@ impl Sim {
         match call {
             TransactionCall::Init => self.txn.stage = Stage::Ready,
             TransactionCall::Begin => {
-                self.txn.left -= 1;
+                self.txn.left = self.txn.left.saturating_sub(1);
                 self.txn.stage = Stage::Open;
                 self.txn.transactions.push(Transaction {
                     end: End::NotCommitted,
