@@ -48,7 +48,7 @@ PC_VALUES = -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' -e 's|@DESCR
 	-e 's|@LIBDIR@|$(patsubst $(PREFIX)/%,$${prefix}/%,$(LIBDIR))|' \
 	-e 's|@INCLUDEDIR@|$(patsubst $(PREFIX)/%,$${prefix}/%,$(INCLUDEDIR))|' -e 's|@LIBS_PRIVATE@|$(LIBS_PRIVATE)|'
 
-.PHONY: all lib pc demo demo-transactions test test-kafka bench bench-transactions bless install uninstall clean help
+.PHONY: all lib pc demo demo-transactions test mutants test-kafka bench bench-transactions bless install uninstall clean help
 .DEFAULT_GOAL := all
 
 all: lib pc
@@ -93,6 +93,10 @@ compile_example = $(CC) -std=c11 -Wall -Wextra $(CFLAGS) -Iinclude examples-c/$(
 test:
 	$(CARGO) test $(TESTFLAGS)
 
+# Takes each rule of exactly-once away in turn and demands that its test fails.
+mutants:
+	tests/mutants/run
+
 test-kafka:
 	tests/kafka/run
 
@@ -131,6 +135,7 @@ help:
 	@echo "make test        all tests that need only Rust and a C compiler"
 	@echo "make test-kafka  the tests against Apache Kafka"
 	@echo "make bench       measure speed and memory"
+	@echo "make mutants     take each rule of exactly-once away and see its test fail"
 	@echo "make bench-transactions  time transactions on Apache Kafka beside its own client"
 	@echo "make install     PREFIX=$(PREFIX) DESTDIR=$(DESTDIR)   (make uninstall takes it away)"
 	@echo "make bless       accept the header and the list of exported functions as they are now"

@@ -73,7 +73,7 @@ static enum verdict judge(producer_status_t status, const char *call) {
     if (status == PRODUCER_OK) return GO_ON;
     fprintf(stderr, "%s: %s: %s\n", call, producer_status_name(status), producer_last_error());
     /* Another process works under this transactional.id now, and this one must not take it back. */
-    if (status == PRODUCER_ERR_PRODUCER_FENCED || status == PRODUCER_ERR_FENCED) exit(3);
+    if (status == PRODUCER_ERR_PRODUCER_FENCED) exit(3);
     if (producer_status_is_fatal(status)) return RENEW;
     if (producer_status_is_abortable(status)) return ABORT;
     exit(1);

@@ -46,7 +46,7 @@ static enum way way_out(producer_status_t status, const char *call) {
     if (status == PRODUCER_OK) return WENT_WELL;
     fprintf(stderr, "%s: %s: %s\n", call, producer_status_name(status), producer_last_error());
     if (producer_status_is_abortable(status)) return ABORT_AND_GO_ON;
-    if (status == PRODUCER_ERR_PRODUCER_FENCED || status == PRODUCER_ERR_FENCED) {
+    if (status == PRODUCER_ERR_PRODUCER_FENCED) {
         /* A new producer here would fence the other one in its turn, and so on for ever. */
         fprintf(stderr, "another process works under transactional.id=%s: leaving the work to it\n", TRANSACTIONAL_ID);
         exit(3);

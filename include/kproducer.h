@@ -324,7 +324,7 @@ typedef int32_t producer_status_t;
 /** The producer id does not belong to this transactional.id. */
 #define PRODUCER_ERR_INVALID_PRODUCER_ID_MAPPING 49
 
-/** The transaction timeout is larger than the broker's transaction.max.timeout.ms. */
+/** The broker allows no transaction.timeout.ms above its transaction.max.timeout.ms: lower the one or raise the other. */
 #define PRODUCER_ERR_INVALID_TRANSACTION_TIMEOUT 50
 
 /** An earlier transaction of this transactional.id is still being completed. */
@@ -444,7 +444,7 @@ typedef int32_t producer_status_t;
 /** The quota is used up for the moment. */
 #define PRODUCER_ERR_THROTTLING_QUOTA_EXCEEDED 89
 
-/** A newer producer uses the same transactional.id. */
+/** A newer producer uses the same transactional.id; only one of them may live. */
 #define PRODUCER_ERR_PRODUCER_FENCED 90
 
 /** The broker does not know the resource. */
@@ -830,7 +830,8 @@ producer_status_t producer_new(const producer_config_t *config,
  * is closed. timeout_ms: how long to wait for deliveries; 0 does not wait, -1 waits for ever (each record's delivery
  * time still ends).
  * Returns PRODUCER_OK when every accepted record had its outcome in time; PRODUCER_ERR_TIMED_OUT when the rest was failed
- * with PRODUCER_ERR_CLOSED, each with its report; PRODUCER_ERR_CLOSED when it was closed before, or is being closed by
+ * with PRODUCER_ERR_CLOSED, each with its report, or a transaction was not ended in time; the status of its end, fatal ones
+ * like PRODUCER_ERR_PRODUCER_FENCED and PRODUCER_ERR_FATAL too, when the producer had failed before; PRODUCER_ERR_CLOSED when it was closed before, or is being closed by
  * another thread; PRODUCER_ERR_IN_CALLBACK from one of this producer's own callbacks; PRODUCER_ERR_FORKED;
  * PRODUCER_ERR_INVALID_ARGUMENT; PRODUCER_ERR_INTERNAL after a bug of the library.
  * Blocks for timeout_ms and little more, whatever the brokers do. Calls of other threads on the producer return
@@ -1180,7 +1181,7 @@ typedef struct producer_group_t {
  * producer: the producer; transactional.id is set. timeout_ms: how long to wait; 0 only starts it, -1 waits for ever.
  * Returns PRODUCER_OK when transactions may begin.
  * Call again: PRODUCER_ERR_TIMED_OUT when the time passed first: it goes on, and the same call resumes it.
- * Make a new producer: PRODUCER_ERR_PRODUCER_FENCED or PRODUCER_ERR_FENCED when a newer producer of this transactional.id
+ * Make a new producer: PRODUCER_ERR_PRODUCER_FENCED when a newer producer of this transactional.id
  * was faster; PRODUCER_ERR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED or PRODUCER_ERR_CLUSTER_AUTHORIZATION_FAILED when this
  * client lacks the right: after it was granted the same call may be made again, too;
  * PRODUCER_ERR_INVALID_TRANSACTION_TIMEOUT when transaction.timeout.ms is above the broker's limit;
@@ -1230,7 +1231,7 @@ producer_status_t producer_begin_transaction(producer_t *producer);
  * the consumer has lost its place in the group: after the abort, let it join again and go back to what is committed;
  * PRODUCER_ERR_GROUP_AUTHORIZATION_FAILED when this client may not use the group; PRODUCER_ERR_TRANSACTION_ABORTABLE when
  * the coordinator says so; and whatever abortable error the transaction had met before.
- * Make a new producer: PRODUCER_ERR_PRODUCER_FENCED or PRODUCER_ERR_FENCED when a newer producer of this transactional.id
+ * Make a new producer: PRODUCER_ERR_PRODUCER_FENCED when a newer producer of this transactional.id
  * has taken over; PRODUCER_ERR_FATAL and others for which producer_status_is_fatal is true.
  * The call was wrong, and nothing changed: PRODUCER_ERR_STATE when no transaction is open or another call is pending;
  * PRODUCER_ERR_NOT_TRANSACTIONAL without transactional.id; PRODUCER_ERR_INVALID_ARGUMENT for a NULL, an empty group or
@@ -1260,7 +1261,7 @@ producer_status_t producer_send_offsets_to_transaction(producer_t *producer,
  * PRODUCER_ERR_DELIVERY_TIMED_OUT; PRODUCER_ERR_INVALID_PRODUCER_EPOCH when it was open for longer than
  * transaction.timeout.ms; PRODUCER_ERR_TRANSACTION_ABORTABLE when the coordinator says so. It is certain then that nothing
  * of it becomes visible.
- * Make a new producer: PRODUCER_ERR_PRODUCER_FENCED or PRODUCER_ERR_FENCED when a newer producer of this transactional.id
+ * Make a new producer: PRODUCER_ERR_PRODUCER_FENCED when a newer producer of this transactional.id
  * has taken over, or when the broker had aborted the transaction after transaction.timeout.ms; PRODUCER_ERR_FATAL and others
  * for which producer_status_is_fatal is true. Whether the transaction is committed is not known then, unless
  * producer_last_error says so: read from the topics, or from the offsets, how far it came.
@@ -1283,7 +1284,7 @@ producer_status_t producer_commit_transaction(producer_t *producer,
  * broker had been sent report PRODUCER_ERR_TRANSACTION_ABORTED; what a report said before stands, and means nothing more.
  * Call again: PRODUCER_ERR_TIMED_OUT when the time passed first, for example because the coordinator is down: it goes on,
  * and the same call resumes it.
- * Make a new producer: PRODUCER_ERR_PRODUCER_FENCED or PRODUCER_ERR_FENCED when a newer producer of this transactional.id
+ * Make a new producer: PRODUCER_ERR_PRODUCER_FENCED when a newer producer of this transactional.id
  * has taken over; PRODUCER_ERR_FATAL and others for which producer_status_is_fatal is true. The transaction is not
  * committed in any case: the next producer of this transactional.id, or the broker after transaction.timeout.ms, aborts it.
  * The call was wrong, and nothing changed: PRODUCER_ERR_STATE when no transaction is open or a commit is pending;

@@ -1,5 +1,6 @@
-//! Whether records are accepted: the one thing that every send asks, under the lock that it appends under. Whoever shuts the
-//! door and then takes each of those locks once (`Accumulator::settle_appends`) knows every record that was accepted.
+//! Whether records are accepted: the one thing that every send asks, under the lock that it appends under, and again when it
+//! opens a batch. Whoever shuts the door and then draws a line (`Accumulator::settle_appends`) knows every batch and every
+//! parked record that was let in.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -16,7 +17,7 @@ pub struct Door {
 }
 
 impl Door {
-    /// Meaningful under the lock of a partition's queue or of a topic's parked records, which orders it.
+    /// Meaningful under the lock of a partition's queue, of a topic's parked records or of the inbox, which orders it.
     #[inline]
     pub fn is_shut(&self) -> bool {
         self.is_shut.load(Ordering::Relaxed)

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crate::sync::Mutex;
 
 use super::calls::{CallReply, TransactionCall};
+use super::door::Door;
 use crate::reports::Completion;
 use crate::time::Time;
 
@@ -68,10 +69,23 @@ impl Inbox {
         let _ = self.wake.set(Box::new(wake));
     }
 
-    /// Tells of a new batch and gives it its number; `sealed` tells that the partition's previous one is full.
-    pub fn opened(&self, partition: u32, opened_at: Time, deadline: Time, due_at: Time, sealed: bool) -> u64 {
+    /// Tells of a new batch and gives it its number; `sealed` tells that the partition's previous one is full. `None`: the
+    /// door is shut. It is looked at in the place that orders all batches: none gets a number behind the one that
+    /// `next_batch` gives to who has shut it.
+    pub fn opened(
+        &self,
+        door: Option<&Door>,
+        partition: u32,
+        opened_at: Time,
+        deadline: Time,
+        due_at: Time,
+        sealed: bool,
+    ) -> Option<u64> {
         let batch = {
             let mut letters = self.letters.lock();
+            if door.is_some_and(Door::is_shut) {
+                return None;
+            }
             let batch = letters.next_batch;
             letters.next_batch += 1;
             if sealed {
@@ -82,7 +96,7 @@ impl Inbox {
         };
         // A record's own deadline may come before its batch is due.
         self.wake_before(if sealed { Time::ZERO } else { due_at.min(deadline) });
-        batch
+        Some(batch)
     }
 
     /// Tells of an event that needs the sender at `at` at the latest.
@@ -157,13 +171,26 @@ mod tests {
         let mut letters = Letters::default();
         inbox.take(&mut letters);
         assert!(!inbox.before_sleep(Time(100)));
-        assert_eq!(inbox.opened(1, Time(0), Time::NEVER, Time(200), false), 0);
+        assert_eq!(inbox.opened(None, 1, Time(0), Time::NEVER, Time(200), false), Some(0));
         assert_eq!(wakes.load(Ordering::SeqCst), 0, "it wakes in time by itself");
-        inbox.opened(1, Time(0), Time::NEVER, Time(50), false);
-        inbox.opened(1, Time(0), Time::NEVER, Time(50), true);
+        inbox.opened(None, 1, Time(0), Time::NEVER, Time(50), false);
+        inbox.opened(None, 1, Time(0), Time::NEVER, Time(50), true);
         assert_eq!(wakes.load(Ordering::SeqCst), 1);
         inbox.take(&mut letters);
         assert_eq!(letters.events.len(), 4);
         assert_eq!(letters.next_batch, 3);
+    }
+
+    #[test]
+    fn behind_a_shut_door_no_batch_gets_a_number() {
+        let (inbox, door) = (Inbox::default(), Door::default());
+        let open = |door| inbox.opened(door, 1, Time(0), Time::NEVER, Time(50), true);
+        assert_eq!(open(Some(&door)), Some(0));
+        door.shut(crate::error::Error::new(crate::error::Status::STATE, "not now"));
+        assert_eq!((open(Some(&door)), inbox.next_batch()), (None, 1));
+        assert_eq!(open(None), Some(1), "what is inside already passes");
+        let mut letters = Letters::default();
+        inbox.take(&mut letters);
+        assert_eq!(letters.events.len(), 4);
     }
 }

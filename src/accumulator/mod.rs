@@ -198,19 +198,14 @@ impl Accumulator {
         Ok(())
     }
 
-    /// With the door shut: waits out every append that found it open. Gives the topics whose records wait for metadata, each
-    /// with its earliest deadline.
+    /// With the door shut: draws the line behind the last batch that was opened before, and behind the last record that was
+    /// parked. An append that found the door open may still be under way, but only into a batch before that line: whoever
+    /// takes the batch waits for it, under the lock of its partition; or its batch gets no number, and it is refused. Gives
+    /// the topics whose records wait for metadata, each with its earliest deadline.
     pub fn settle_appends(&self) -> Vec<(u32, Time)> {
-        let mut parked = Vec::new();
-        for id in 0..self.topics.len() as u32 {
-            let topic = self.topics.by_id(id);
-            // Its lock first: a record goes from there to a partition, never back.
-            parked.extend(self.parked_since(&topic).map(|(_, deadline)| (id, deadline)));
-            for partition in (0..topic.partition_count()).filter_map(|index| topic.partition(index)) {
-                partition.settle_append();
-            }
-        }
-        parked
+        let _line = self.inbox.next_batch();
+        let ids = 0..self.topics.len() as u32;
+        ids.filter_map(|id| Some((id, self.parked_since(&self.topics.by_id(id))?.1))).collect()
     }
 
     /// Waits in line for memory until `deadline`; meanwhile whatever lingers is sent.

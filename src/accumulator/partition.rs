@@ -191,7 +191,13 @@ impl Partition {
         let tail = get_chunk(how, held, capacity, slot_bytes)?;
         let opened_at = clock();
         let deadline = how.own_deadline.unwrap_or(opened_at + how.delivery_timeout);
-        let id = how.inbox.opened(self.id, opened_at, deadline, opened_at + how.linger, sealed);
+        let door = if how.forced { None } else { Some(how.door) };
+        let Some(id) = how.inbox.opened(door, self.id, opened_at, deadline, opened_at + how.linger, sealed) else {
+            // It was shut since we looked.
+            how.memory.release(std::iter::once(tail));
+            how.memory.uncharge(slot_bytes);
+            return Err(NotAppended::Refused);
+        };
         let mut open = OpenBatch::new(id, opened_at, deadline, record.timestamp_ms, tail);
         open.slots = slots;
         open.slot_bytes = slot_bytes;
@@ -221,11 +227,6 @@ impl Partition {
     pub fn has_batch(&self, may_seal: impl FnOnce(u64, Time) -> bool) -> bool {
         let queue = self.queue.lock();
         !queue.sealed.is_empty() || queue.open.as_ref().is_some_and(|open| may_seal(open.id, open.opened_at))
-    }
-
-    /// Returns when no append is under way that began before.
-    pub(super) fn settle_append(&self) {
-        drop(self.queue.lock());
     }
 
     /// When the open batch was opened.

@@ -312,13 +312,16 @@ fn whoever_shuts_the_door_and_settles_has_seen_the_last_record() {
             }
             accumulator.door.shut(Error::new(Status::STATE, "not now"));
             accumulator.settle_appends();
+            let line = accumulator.inbox.next_batch();
             let mut taken = 0;
             for partition in (0..4).filter_map(|index| topic.partition(index)) {
                 while let Some(mut batch) = partition.take(&accumulator.memory, |_, _| true) {
+                    assert!(batch.id < line);
                     taken += batch.count;
                     batch.take_slots();
                 }
             }
+            assert_eq!(accumulator.inbox.next_batch(), line, "a batch was opened behind the line");
             // Whoever had just appended counts it in a moment.
             while accepted.load(Ordering::SeqCst) < taken {
                 std::hint::spin_loop();
@@ -330,4 +333,34 @@ fn whoever_shuts_the_door_and_settles_has_seen_the_last_record() {
         assert_eq!(accumulator.memory.used(), before, "all that was accepted was taken");
         accumulator.door.open();
     }
+}
+
+#[test]
+fn an_append_that_found_the_door_open_opens_no_batch_once_it_is_shut() {
+    let accumulator = accumulator(|_| ());
+    let topic = accumulator.topics.intern("t").expect("legal");
+    publish(&accumulator, &topic, 1);
+    let (inside, is_inside) = std::sync::mpsc::channel();
+    let (go, may_go) = std::sync::mpsc::channel();
+    let line = std::thread::scope(|scope| {
+        let (accumulator, topic) = (&accumulator, &topic);
+        scope.spawn(move || {
+            // A new batch's time is read under the partition's lock, behind the door.
+            let clock = || {
+                inside.send(()).expect("the test listens");
+                may_go.recv().expect("the test says when");
+                Time(5)
+            };
+            let appended = accumulator.append(topic, &value(b"v"), &sending(None), &mut None, clock);
+            assert_eq!(appended, Err(NotAppended::Refused));
+        });
+        is_inside.recv().expect("it begins a batch");
+        accumulator.door.shut(Error::new(Status::STATE, "not now"));
+        accumulator.settle_appends();
+        let line = accumulator.inbox.next_batch();
+        go.send(()).expect("the append waits");
+        line
+    });
+    assert_eq!((line, accumulator.inbox.next_batch()), (0, 0), "no batch behind the line");
+    assert_eq!(accumulator.memory.used(), 0);
 }

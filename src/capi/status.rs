@@ -166,7 +166,7 @@ pub const PRODUCER_ERR_INVALID_PRODUCER_EPOCH: producer_status_t = 47;
 pub const PRODUCER_ERR_INVALID_TXN_STATE: producer_status_t = 48;
 /// The producer id does not belong to this transactional.id.
 pub const PRODUCER_ERR_INVALID_PRODUCER_ID_MAPPING: producer_status_t = 49;
-/// The transaction timeout is larger than the broker's transaction.max.timeout.ms.
+/// The broker allows no transaction.timeout.ms above its transaction.max.timeout.ms: lower the one or raise the other.
 pub const PRODUCER_ERR_INVALID_TRANSACTION_TIMEOUT: producer_status_t = 50;
 /// An earlier transaction of this transactional.id is still being completed.
 pub const PRODUCER_ERR_CONCURRENT_TRANSACTIONS: producer_status_t = 51;
@@ -246,7 +246,7 @@ pub const PRODUCER_ERR_INVALID_RECORD: producer_status_t = 87;
 pub const PRODUCER_ERR_UNSTABLE_OFFSET_COMMIT: producer_status_t = 88;
 /// The quota is used up for the moment.
 pub const PRODUCER_ERR_THROTTLING_QUOTA_EXCEEDED: producer_status_t = 89;
-/// A newer producer uses the same transactional.id.
+/// A newer producer uses the same transactional.id; only one of them may live.
 pub const PRODUCER_ERR_PRODUCER_FENCED: producer_status_t = 90;
 /// The broker does not know the resource.
 pub const PRODUCER_ERR_RESOURCE_NOT_FOUND: producer_status_t = 91;

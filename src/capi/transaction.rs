@@ -64,7 +64,7 @@ const TEXT_MAX: usize = i16::MAX as usize;
 /// `producer`: the producer; transactional.id is set. `timeout_ms`: how long to wait; 0 only starts it, -1 waits for ever.
 /// Returns PRODUCER_OK when transactions may begin.
 /// Call again: PRODUCER_ERR_TIMED_OUT when the time passed first: it goes on, and the same call resumes it.
-/// Make a new producer: PRODUCER_ERR_PRODUCER_FENCED or PRODUCER_ERR_FENCED when a newer producer of this transactional.id
+/// Make a new producer: PRODUCER_ERR_PRODUCER_FENCED when a newer producer of this transactional.id
 /// was faster; PRODUCER_ERR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED or PRODUCER_ERR_CLUSTER_AUTHORIZATION_FAILED when this
 /// client lacks the right: after it was granted the same call may be made again, too;
 /// PRODUCER_ERR_INVALID_TRANSACTION_TIMEOUT when transaction.timeout.ms is above the broker's limit;
@@ -124,7 +124,7 @@ pub unsafe extern "C" fn producer_begin_transaction(producer: *mut producer_t) -
 /// the consumer has lost its place in the group: after the abort, let it join again and go back to what is committed;
 /// PRODUCER_ERR_GROUP_AUTHORIZATION_FAILED when this client may not use the group; PRODUCER_ERR_TRANSACTION_ABORTABLE when
 /// the coordinator says so; and whatever abortable error the transaction had met before.
-/// Make a new producer: PRODUCER_ERR_PRODUCER_FENCED or PRODUCER_ERR_FENCED when a newer producer of this transactional.id
+/// Make a new producer: PRODUCER_ERR_PRODUCER_FENCED when a newer producer of this transactional.id
 /// has taken over; PRODUCER_ERR_FATAL and others for which producer_status_is_fatal is true.
 /// The call was wrong, and nothing changed: PRODUCER_ERR_STATE when no transaction is open or another call is pending;
 /// PRODUCER_ERR_NOT_TRANSACTIONAL without transactional.id; PRODUCER_ERR_INVALID_ARGUMENT for a NULL, an empty group or
@@ -164,7 +164,7 @@ pub unsafe extern "C" fn producer_send_offsets_to_transaction(
 /// PRODUCER_ERR_DELIVERY_TIMED_OUT; PRODUCER_ERR_INVALID_PRODUCER_EPOCH when it was open for longer than
 /// transaction.timeout.ms; PRODUCER_ERR_TRANSACTION_ABORTABLE when the coordinator says so. It is certain then that nothing
 /// of it becomes visible.
-/// Make a new producer: PRODUCER_ERR_PRODUCER_FENCED or PRODUCER_ERR_FENCED when a newer producer of this transactional.id
+/// Make a new producer: PRODUCER_ERR_PRODUCER_FENCED when a newer producer of this transactional.id
 /// has taken over, or when the broker had aborted the transaction after transaction.timeout.ms; PRODUCER_ERR_FATAL and others
 /// for which producer_status_is_fatal is true. Whether the transaction is committed is not known then, unless
 /// producer_last_error says so: read from the topics, or from the offsets, how far it came.
@@ -192,7 +192,7 @@ pub unsafe extern "C" fn producer_commit_transaction(producer: *mut producer_t, 
 /// broker had been sent report PRODUCER_ERR_TRANSACTION_ABORTED; what a report said before stands, and means nothing more.
 /// Call again: PRODUCER_ERR_TIMED_OUT when the time passed first, for example because the coordinator is down: it goes on,
 /// and the same call resumes it.
-/// Make a new producer: PRODUCER_ERR_PRODUCER_FENCED or PRODUCER_ERR_FENCED when a newer producer of this transactional.id
+/// Make a new producer: PRODUCER_ERR_PRODUCER_FENCED when a newer producer of this transactional.id
 /// has taken over; PRODUCER_ERR_FATAL and others for which producer_status_is_fatal is true. The transaction is not
 /// committed in any case: the next producer of this transactional.id, or the broker after transaction.timeout.ms, aborts it.
 /// The call was wrong, and nothing changed: PRODUCER_ERR_STATE when no transaction is open or a commit is pending;

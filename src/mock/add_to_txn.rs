@@ -51,7 +51,10 @@ pub(super) fn handle_partitions(
 ) -> ReadResult<Outcome> {
     let asked = read_partitions(&mut request.body)?;
     cluster.stats.set_partition_count(asked.topics.iter().map(|(_, indexes)| indexes.len()).sum());
-    let all_known = asked.topics.iter().all(|(name, indexes)| indexes.iter().all(|&i| cluster.has_partition(name, i)));
+    let is_known = |cluster: &Cluster, name: &str, index: i32| {
+        cluster.has_partition(name, index) && cluster.transactions.late_topic.as_deref() != Some(name)
+    };
+    let all_known = asked.topics.iter().all(|(name, indexes)| indexes.iter().all(|&i| is_known(cluster, name, i)));
     let result = match injected {
         Some(error_code) => Err(error_code),
         None if all_known => add_partitions(cluster, request.broker, &asked),
@@ -65,7 +68,7 @@ pub(super) fn handle_partitions(
                 Some(_) => error_code,
                 None if all_known => error_code,
                 // One partition that is not there keeps the others from being added.
-                None if cluster.has_partition(name, index) => code::OPERATION_NOT_ATTEMPTED,
+                None if is_known(cluster, name, index) => code::OPERATION_NOT_ATTEMPTED,
                 None => code::UNKNOWN_TOPIC_OR_PARTITION,
             };
             let result = AddPartitionsToTxnPartitionResult::default().with_partition_index(index);

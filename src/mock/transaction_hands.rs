@@ -27,6 +27,13 @@ impl Cluster {
         self.transactions.marker_delay = Micros::from_ms(delay_ms.into());
     }
 
+    /// A topic that transaction coordinators do not know yet, though its leaders do: the newest metadata reaches brokers one by
+    /// one. `None`, at first: they know all.
+    #[cfg(test)]
+    pub fn set_late_topic(&mut self, topic: Option<&str>) {
+        self.transactions.late_topic = topic.map(str::to_owned);
+    }
+
     /// Whether partitions and groups ask the coordinator before they let a transaction in, as Kafka does since 3.6; true at first.
     pub fn set_transaction_verification(&mut self, verifies: bool) {
         self.transactions.verifies = verifies;

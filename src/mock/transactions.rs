@@ -274,6 +274,8 @@ pub(super) struct Transactions {
     pub(super) marker_delay: Micros,
     /// Whether partitions and groups ask the coordinator before they let a transaction in (Kafka 3.6 and newer).
     pub(super) verifies: bool,
+    /// A topic that the coordinators have not heard of yet.
+    pub(super) late_topic: Option<String>,
 }
 
 impl Default for Transactions {
@@ -284,6 +286,7 @@ impl Default for Transactions {
             features_epoch: 1,
             marker_delay: Micros::ZERO,
             verifies: true,
+            late_topic: None,
         }
     }
 }

@@ -27,6 +27,8 @@ impl Producer {
         let call = TransactionCall::Begin;
         self.check_call(&call)?;
         let reply = self.command(call.clone());
+        // With max.block.ms=0 too: what needs no broker is the I/O thread's to say, at once.
+        self.wait_for_a_look(&reply);
         // No report is dispatched here: this call has nothing to do with any.
         let in_time = self.reports.wait_complete(&reply.done, self.deadline(self.max_block_ms));
         match reply.give_up() {
@@ -72,7 +74,7 @@ impl Producer {
         let reply = self.command(call.clone());
         if timeout_ms == 0 {
             // Whatever needs no broker is the I/O thread's to say, at once.
-            self.wait_for_io_thread(&reply.started)?;
+            self.wait_for_a_look(&reply);
         }
         let ended = self.reports.wait_for(&reply.done, deadline, &mut hand);
         match reply.give_up() {
@@ -98,6 +100,12 @@ impl Producer {
             return Err(Error::new(Status::NOT_TRANSACTIONAL, text));
         }
         self.accumulator.fatal().map_or(Ok(()), |fatal| Err(fatal.clone()))
+    }
+
+    /// Until the I/O thread has looked at the call. When even that takes too long, the call is given up like any other whose
+    /// time is over: it may yet be taken up.
+    fn wait_for_a_look(&self, reply: &CallReply) {
+        self.reports.wait_complete(&reply.started, self.deadline(LAST_TURN_MS));
     }
 
     fn command(&self, call: TransactionCall) -> Arc<CallReply> {

@@ -114,7 +114,7 @@ impl Sender {
                     CoordinatorRequest::AddOffsets { group }
                 })
             }
-            State::Committing | State::Aborting if self.is_drained() => {
+            State::Committing | State::Aborting if self.is_drained() && !self.is_writing() => {
                 Some(CoordinatorRequest::EndTxn { is_commit: transaction.state == State::Committing })
             }
             _ => None,

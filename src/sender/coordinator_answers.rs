@@ -183,9 +183,9 @@ impl Sender {
                 None => worst = worse(worst, self.unanswered(broker, Api::AddPartitionsToTxn, &state.label())),
             }
         }
+        // What is registered stays so whatever became of the others.
+        self.transaction.confirm(&confirmed);
         for dense in confirmed {
-            // What is registered stays so whatever became of the others.
-            self.transaction.confirm(dense);
             self.mark_ready(now, dense);
         }
         match worst {
@@ -381,12 +381,11 @@ fn identity(id: i64, epoch: i16) -> Option<Identity> {
 fn worse(known: Option<Outcome>, other: Outcome) -> Option<Outcome> {
     let rank = |outcome: &Outcome| match outcome.decision.action {
         Action::Done | Action::Ended => 0,
-        Action::Retry | Action::Unknown => 1,
-        Action::Wait => 2,
-        Action::LookUp => 3,
-        Action::FailCall => 4,
-        // The partition whose error kept this one out says more.
-        Action::Abort { .. } if outcome.decision.status == Status::OPERATION_NOT_ATTEMPTED => 4,
+        // The partition whose error kept this one out decides for both: when that is asked for again, so is this.
+        Action::Abort { .. } if outcome.decision.status == Status::OPERATION_NOT_ATTEMPTED => 1,
+        Action::Retry | Action::Unknown => 2,
+        Action::Wait => 3,
+        Action::LookUp | Action::FailCall => 4,
         Action::Abort { bump: false } => 5,
         Action::Abort { bump: true } => 6,
         Action::Fatal => 7,

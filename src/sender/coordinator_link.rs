@@ -2,6 +2,7 @@
 //! asked of coordinators; searches go to any broker, and to another one when the first is slow.
 
 use super::Sender;
+use super::broker::Broker;
 use super::cluster::Source;
 use super::connection::{Connection, Kind};
 use super::coordinator::CoordinatorRequest;
@@ -213,8 +214,7 @@ impl Sender {
             match self.metadata_source(now) {
                 Source::Connect(id) => self.ensure_connected(now, id),
                 Source::Wait(until) => self.arm_transaction(until),
-                // It is asked already, and has a deadline.
-                Source::Ask(_) => {}
+                Source::Ask(_) => self.connect_another(now),
             }
             return;
         };
@@ -238,6 +238,24 @@ impl Sender {
         self.write(now, id, version, request, deadline, |correlation_id| {
             Frame::plain(encode_find_coordinator(version, correlation_id, &client_id, kind, &key))
         });
+    }
+
+    /// Every connected broker has been asked and is silent: one more is connected to, beside them.
+    fn connect_another(&mut self, now: Time) {
+        let is_making = |broker: &Broker| broker.connection.is_some() && !broker.is_ready();
+        if self.brokers.values().any(is_making) {
+            // It will be asked when it is there.
+            return;
+        }
+        let idle = self.brokers.values().filter(|broker| broker.connection.is_none() && !broker.is_bootstrap());
+        let next =
+            idle.min_by_key(|broker| (broker.retry_at, broker.failures)).map(|broker| (broker.id, broker.retry_at));
+        match next {
+            Some((_, retry_at)) if retry_at > now => self.arm_transaction(retry_at),
+            Some((id, _)) => self.ensure_connected(now, id),
+            // The first of them has a deadline, and what follows from it asks again.
+            None => {}
+        }
     }
 
     /// The usual back-off before the next request.

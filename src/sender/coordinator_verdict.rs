@@ -369,7 +369,6 @@ mod tests {
         assert_eq!(told(Api::EndTxn, 48), Status::FATAL, "abortable in a produce response only");
         assert_eq!(told(Api::AddPartitionsToTxn, 29), Status(29));
         assert_eq!(told(Api::AddPartitionsToTxn, 1), Status(120));
-        assert_eq!(told(Api::AddPartitionsToTxn, 55), Status(55));
         assert_eq!(told(Api::AddPartitionsToTxn, -1), Status(120));
         assert_eq!(told(Api::TxnOffsetCommit, 22), Status(22));
         assert_eq!(told(Api::TxnOffsetCommit, 43), Status::FATAL);

@@ -260,9 +260,10 @@ impl Sender {
             return;
         }
         let status = if status.is_fatal() { status } else { Status::FATAL };
-        self.reports.log(2, "PRODUCER", || format!("{text}; the producer cannot go on: close it and make a new one"));
-        self.accumulator.fail(status, text);
-        self.fail_where(now, true, true, status, text);
+        let text = format!("{text}; the producer cannot go on: close it and make a new one");
+        self.reports.log(2, "PRODUCER", || text.clone());
+        self.accumulator.fail(status, &text);
+        self.fail_where(now, true, true, status, &text);
     }
 
     /// A record that was being accepted while the producer failed for good.

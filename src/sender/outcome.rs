@@ -58,6 +58,10 @@ impl Sender {
             // Whatever went wrong may mean another leader, or one without our sequences: one at a time again (R6).
             state.ramp = None;
         }
+        if part.taken.is_none() && matches!(outcome, Outcome::Disconnected { .. } | Outcome::RequestTimedOut { .. }) {
+            // Reported before, but a copy of it may still reach the broker.
+            self.transaction_attempt_in_doubt();
+        }
         // `None`: its outcome was decided before the answer came.
         if let Some(mut taken) = part.taken {
             let decision = decide(outcome, &self.facts(dense, &taken, outcome, &answer));
@@ -177,6 +181,7 @@ impl Sender {
         }
         let deadline = taken.batch.deadline;
         self.partitions[dense as usize].push_retry(taken);
+        self.transaction.note_retry();
         // Held beyond its time while it was in doubt: now that is decided, its time counts again.
         self.arm_deadline(dense, deadline);
         if refresh {
@@ -210,6 +215,7 @@ impl Sender {
         for part in parts {
             self.partitions[dense as usize].push_retry(part);
         }
+        self.transaction.note_retry();
     }
 
     /// The end of a batch: its report goes out, its memory goes back as soon as no socket holds it.
@@ -231,8 +237,11 @@ impl Sender {
             }
         }
         if !is_acked {
-            let words = taken.cause.as_deref().map(CStr::to_string_lossy).unwrap_or_default();
-            self.transaction_record_failed(now, ending.status, &words);
+            if self.config.transactional_id.is_some() {
+                let words = taken.cause.as_deref().map(CStr::to_string_lossy).unwrap_or_default();
+                let text = format!("{}: {words}", self.partitions[dense as usize].label());
+                self.transaction_record_failed(now, ending.status, &text);
+            }
             self.note_failure(dense, taken.place(), ending.status);
         }
         let slots = taken.batch.take_slots();

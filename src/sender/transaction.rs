@@ -64,6 +64,8 @@ pub struct Transaction {
     doom: Option<Error>,
     /// What was accepted is still to be failed.
     unswept: bool,
+    /// Batches that were in flight then have come back since.
+    resweep: bool,
     /// Reached when everything that was accepted is finished.
     drained: Option<Arc<Completion>>,
     pub(super) bump: Bump,
@@ -132,6 +134,7 @@ impl Transaction {
             error: None,
             doom: None,
             unswept: false,
+            resweep: false,
             drained: None,
             bump: Bump::default(),
             pending: None,
@@ -169,12 +172,23 @@ impl Transaction {
         self.is_fresh = false;
     }
 
-    /// The coordinator has confirmed the partition.
-    pub(super) fn confirm(&mut self, dense: u32) {
+    /// The coordinator has confirmed these partitions.
+    pub(super) fn confirm(&mut self, confirmed: &[u32]) {
+        if confirmed.is_empty() {
+            return;
+        }
         let serial = self.serial;
-        *self.mark(dense) = Mark { serial, is_registered: true };
-        self.new.retain(|new| *new != dense);
+        for dense in confirmed {
+            *self.mark(*dense) = Mark { serial, is_registered: true };
+        }
+        let marks = &self.marks;
+        self.new.retain(|dense| !marks[*dense as usize].is_registered);
         self.registered = Registered::Yes;
+    }
+
+    /// A batch that was in flight is to be sent again. When nothing is sent any more, it is to be failed.
+    pub(super) fn note_retry(&mut self) {
+        self.resweep |= self.is_giving_up();
     }
 
     /// A request of this transaction may have been acted on, or may be yet: version 2 has an epoch for each transaction, so

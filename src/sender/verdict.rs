@@ -123,7 +123,8 @@ pub struct Decision {
     pub in_log: InLog,
     /// This retry is one of few that its reason allows: count it in `limited_retries`.
     pub limited: bool,
-    /// The broker refuses the numbers of the oldest undecided batch: the partition needs a new epoch.
+    /// The broker refuses the numbers of the oldest undecided batch: the partition needs a new epoch, and without a batch
+    /// that was given up before it the broker has lost something.
     pub refused: bool,
     /// The producer cannot go on.
     pub fatal: bool,
@@ -162,14 +163,16 @@ pub fn decide(outcome: Outcome, facts: &BatchFacts) -> Decision {
         Action::Split if may_split => (Verdict::Split, false),
         Action::Renumber(_) if facts.earlier_attempt_in_doubt => (Verdict::Fail, false),
         Action::Renumber(pause) => (Verdict::Renumber { pause }, false),
-        Action::RetryAtMost(_) | Action::Split | Action::Fail | Action::FailForGood => (Verdict::Fail, false),
+        Action::RetryAtMost(_) | Action::Split | Action::Fail | Action::FailRefused | Action::FailForGood => {
+            (Verdict::Fail, false)
+        }
     };
     Decision {
         verdict,
         attempt_in_log: row.in_log,
         in_log,
         limited,
-        refused: matches!(row.action, Action::Renumber(_)),
+        refused: matches!(row.action, Action::Renumber(_) | Action::FailRefused),
         fatal: matches!(row.action, Action::FailForGood),
     }
 }
@@ -196,6 +199,8 @@ enum Action {
     /// Again under a new epoch; in doubt, it fails instead.
     Renumber(Pause),
     Fail,
+    /// The same, and its sequence is the reason: a transaction's epochs are its coordinator's to give.
+    FailRefused,
     /// And the producer with it.
     FailForGood,
 }
@@ -285,6 +290,7 @@ fn code_row(code: i16, newer_leader: bool, facts: &BatchFacts) -> Row {
         INVALID_PRODUCER_EPOCH if facts.guard == Guard::Sequence => (Renumber(Pause::Usual), InLog::No),
 
         PRODUCER_FENCED | INVALID_PRODUCER_ID_MAPPING if facts.guard == Guard::Transaction => (FailForGood, InLog::No),
+        OUT_OF_ORDER_SEQUENCE_NUMBER if facts.guard == Guard::Transaction => (FailRefused, InLog::No),
         OUT_OF_ORDER_SEQUENCE_NUMBER
         | INVALID_PRODUCER_EPOCH
         | INVALID_TXN_STATE

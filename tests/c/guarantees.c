@@ -170,6 +170,47 @@ static void lost_by_broker(bool fatal) {
     free(o);
 }
 
+static void lost_inside_a_transaction(bool fatal) {
+    check_case(fatal ? "inside a transaction, on.sequence.gap=fatal: the producer ends"
+                     : "inside a transaction a broker's loss is told, and the transaction cannot be committed");
+    producer_mock_cluster_t *mock = mock_of(1, "t", 1);
+    struct told told = {0, -2};
+    producer_t *p = NULL;
+    producer_config_t *c = config_of(producer_mock_cluster_bootstrap_servers(mock), "linger.ms", "0", "transactional.id", "tx",
+                                     "on.sequence.gap", fatal ? "fatal" : "bump", NULL);
+    REQUIRE_OK(producer_config_set_data_loss_callback(c, on_loss, &told));
+    REQUIRE_OK(producer_new(c, &p));
+    producer_config_free(c);
+    struct outcome *o = outcomes_new(11);
+    REQUIRE_OK(producer_init_transactions(p, WAIT_MS));
+    REQUIRE_OK(producer_begin_transaction(p));
+    send_numbered(p, "t", 0, "n", o, 10);
+    CHECK_OK(producer_flush(p, WAIT_MS));
+    CHECK_ALL(o, 10, PRODUCER_OK);
+    REQUIRE_OK(producer_mock_cluster_push_error(mock, API_PRODUCE, PRODUCER_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER, 1));
+    CHECK_OK(send_text(p, "t", 0, "n10", &o[10]));
+    producer_status_t status = producer_commit_transaction(p, WAIT_MS);
+    CHECK(fatal ? producer_status_is_fatal(status) : producer_status_is_abortable(status));
+    CHECK_SAYS(producer_last_error(), "t [0]");
+    CHECK(wait_for_reports(p, o, 11, WAIT_MS));
+    producer_poll(p, 0);
+    CHECK_INT(told.times, 1);
+    CHECK_INT(told.acked_offset, 9);
+    if (fatal) {
+        CHECK_SAYS(producer_last_error(), "make a new one");
+        CHECK(producer_status_is_fatal(producer_abort_transaction(p, WAIT_MS)));
+        CHECK(producer_status_is_fatal(producer_close(p, WAIT_MS)));
+    } else {
+        CHECK_OK(producer_abort_transaction(p, WAIT_MS));
+        REQUIRE_OK(producer_begin_transaction(p));
+        CHECK_OK(send_text(p, "t", 0, "again", NULL));
+        CHECK_OK(producer_commit_transaction(p, WAIT_MS));
+        CHECK_OK(producer_close(p, WAIT_MS));
+    }
+    producer_mock_cluster_free(mock);
+    free(o);
+}
+
 static void truncated(void) {
     check_case("a partition loses its end though it was acknowledged: told, and what comes next is delivered");
     producer_mock_cluster_t *mock = mock_of(1, "t", 1);
@@ -213,6 +254,8 @@ int main(void) {
     in_doubt(true);
     lost_by_broker(false);
     lost_by_broker(true);
+    lost_inside_a_transaction(false);
+    lost_inside_a_transaction(true);
     truncated();
     return check_end();
 }

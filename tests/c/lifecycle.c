@@ -166,6 +166,8 @@ static void concurrent_flushes(producer_mock_cluster_t *mock) {
     pthread_t sender, threads[4];
     send_numbered(f.producer, "t", 0, "c", f.outcomes, MANY);
     REQUIRE(pthread_create(&sender, NULL, send_thread, &f) == 0);
+    /* A busy machine may give the sender its first turn late. */
+    for (int waited_ms = 0; atomic_load(&f.sent) == 0 && waited_ms < WAIT_MS; waited_ms++) pause_ms(1);
     int64_t from = now_ms();
     for (int i = 0; i < 4; i++) REQUIRE(pthread_create(&threads[i], NULL, flush_thread, &f) == 0);
     for (int i = 0; i < 4; i++) pthread_join(threads[i], NULL);

@@ -266,7 +266,7 @@ static void fenced(void) {
     CHECK_OK(producer_commit_transaction(newer, WAIT_MS));
     producer_status_t status = producer_commit_transaction(older, WAIT_MS);
     CHECK_CLASS(status, CLASS_FATAL);
-    CHECK_STATUS_OR(status, PRODUCER_ERR_PRODUCER_FENCED, PRODUCER_ERR_FENCED);
+    CHECK_INT(status, PRODUCER_ERR_PRODUCER_FENCED);
     CHECK_CLASS(producer_abort_transaction(older, WAIT_MS), CLASS_FATAL);
     CHECK_CLASS(producer_begin_transaction(older), CLASS_FATAL);
     CHECK(producer_close(older, WAIT_MS) != PRODUCER_ERR_TIMED_OUT);
@@ -295,7 +295,7 @@ static void fenced_by_hand(void) {
     status = producer_commit_transaction(p, WAIT_MS);
     CHECK(producer_status_is_fatal(status) || producer_status_is_abortable(status));
     if (producer_status_is_abortable(status)) status = producer_abort_transaction(p, WAIT_MS);
-    CHECK_STATUS_OR(status, PRODUCER_ERR_PRODUCER_FENCED, PRODUCER_ERR_FENCED);
+    CHECK_INT(status, PRODUCER_ERR_PRODUCER_FENCED);
     CHECK_CLASS(producer_begin_transaction(p), CLASS_FATAL);
     CHECK(producer_close(p, WAIT_MS) != PRODUCER_ERR_TIMED_OUT);
     CHECK_OUTCOMES(o, accepted);

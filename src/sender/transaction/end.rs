@@ -34,6 +34,13 @@ impl Sender {
         self.transaction.drained.as_ref().is_some_and(|drained| drained.is_complete())
     }
 
+    /// Whether requests with batches of the transaction have no outcome yet. Such a batch may be finished for the
+    /// application (expired, purged) while its frame is still to reach the broker: behind the end marker it would belong
+    /// to nothing, or to the next transaction.
+    pub(in crate::sender) fn is_writing(&self) -> bool {
+        self.transaction.touched.iter().any(|dense| self.partitions[*dense as usize].in_flight > 0)
+    }
+
     /// Behind the shut door: appends that were under way are waited out, and topics are made known that nobody has told of.
     fn find_parked(&mut self, now: Time) {
         for (topic, deadline) in self.accumulator.settle_appends() {
@@ -46,9 +53,9 @@ impl Sender {
     /// Fails what was accepted and not sent, and what was to be sent again. What is in flight is decided first: an answer
     /// may still say that it is in the log.
     pub(super) fn sweep_transaction(&mut self, now: Time) {
-        let again = |dense: &u32| !self.partitions[*dense as usize].retries.is_empty();
         let unswept = std::mem::take(&mut self.transaction.unswept);
-        if !unswept && !self.transaction.touched.iter().any(again) {
+        let resweep = std::mem::take(&mut self.transaction.resweep);
+        if !unswept && !resweep {
             return;
         }
         if unswept {
@@ -97,6 +104,7 @@ impl Sender {
         transaction.unsettled.clear();
         transaction.error = None;
         transaction.unswept = false;
+        transaction.resweep = false;
         transaction.drained = None;
     }
 

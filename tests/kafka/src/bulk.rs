@@ -107,8 +107,10 @@ impl Bulk {
         let ok = || "0".to_owned();
         assert_eq!(self.closed, Some((ok(), ok())), "flush and close end in time");
         let text = std::fs::read_to_string(&self.journal).expect("the journal is written");
-        let fates = text.lines().map(|line| parse(line).unwrap_or_else(|| panic!("journal: {line}"))).collect();
-        Outcome { topic: self.topic, partitions: self.partitions, fates, losses: self.losses }
+        let (fates, attempts): (Vec<Fate>, Vec<u32>) =
+            text.lines().map(|line| parse(line).unwrap_or_else(|| panic!("journal: {line}"))).unzip();
+        let sent_again = attempts.iter().filter(|attempts| **attempts > 1).count();
+        Outcome { topic: self.topic, partitions: self.partitions, fates, sent_again, losses: self.losses }
     }
 
     fn keep(&mut self, line: &str) {
@@ -123,17 +125,19 @@ impl Bulk {
     }
 }
 
-fn parse(line: &str) -> Option<Fate> {
+/// A record's fate and its attempts.
+fn parse(line: &str) -> Option<(Fate, u32)> {
     let mut fields = line.split('\t');
     let outcome = fields.next()?;
     let offset = fields.nth(1)?.parse().ok()?;
-    Some(match outcome {
+    let fate = match outcome {
         "yes" => Fate::Acknowledged(offset),
         "maybe" => Fate::Maybe,
         "no" | "refused" => Fate::Not,
         "none" => Fate::Unreported,
         _ => return None,
-    })
+    };
+    Some((fate, fields.next()?.parse().ok()?))
 }
 
 /// What was reported of every record, by number.
@@ -143,6 +147,8 @@ pub struct Outcome {
     partitions: usize,
     /// Of every record, by number.
     pub fates: Vec<Fate>,
+    /// How many records were written to a connection more than once.
+    pub sent_again: usize,
     /// The lines of the data-loss callback.
     pub losses: Vec<String>,
 }
@@ -163,12 +169,13 @@ impl Outcome {
         let found = judge.found;
         let violations = judge.verdict();
         println!(
-            "{}: {} records: {} acknowledged, {} perhaps written, {} not written; {found} in the log",
+            "{}: {} records: {} acknowledged, {} perhaps written, {} not written; {} sent again; {found} in the log",
             self.topic,
             self.fates.len(),
             self.count(|fate| matches!(fate, Fate::Acknowledged(_))),
             self.count(|fate| fate == Fate::Maybe),
             self.count(|fate| fate == Fate::Not),
+            self.sent_again,
         );
         let shown = violations.iter().take(VIOLATIONS_SHOWN).cloned().collect::<Vec<_>>().join("\n");
         assert!(violations.is_empty(), "{}: {} violations:\n{shown}", self.topic, violations.len());
@@ -243,7 +250,7 @@ mod tests {
     use super::*;
 
     fn outcome(fates: &[Fate]) -> Outcome {
-        Outcome { topic: "t".to_owned(), partitions: 1, fates: fates.to_vec(), losses: Vec::new() }
+        Outcome { topic: "t".to_owned(), partitions: 1, fates: fates.to_vec(), sent_again: 0, losses: Vec::new() }
     }
 
     fn value(number: usize) -> Vec<u8> {

@@ -78,6 +78,13 @@ pub fn hanging_transactions(bootstrap: &str, broker: i32) -> Vec<String> {
     lines.map(str::to_owned).collect()
 }
 
+/// Changes a feature of the whole cluster with Kafka's own tool; `direction` is upgrade or downgrade.
+pub fn change_feature(bootstrap: &str, direction: &str, feature: &str, level: u32) {
+    let mut command = java(Release::Kafka4_3, "org.apache.kafka.tools.FeatureCommand", 128);
+    command.args(["--bootstrap-server", bootstrap, direction, "--feature", &format!("{feature}={level}")]);
+    output(command, "");
+}
+
 /// The partitions the Java producer chooses for each key, one row per key and one column per partition count.
 pub fn java_partitions(keys: &[Vec<u8>], partition_counts: &[i32]) -> Vec<Vec<i32>> {
     let mut command = java(Release::Kafka4_3, "PartitionOracle", 128);

@@ -13,6 +13,7 @@ use kproducer_kafka_tests::env;
 use kproducer_kafka_tests::log::{READ_COMMITTED, see_topic};
 use kproducer_kafka_tests::process::Signal;
 use kproducer_kafka_tests::shell::Shell;
+use kproducer_kafka_tests::tools::change_feature;
 use kproducer_kafka_tests::transactions::{Target, TransactionLoad, Visible, assert_all_or_nothing, assert_none_hangs};
 use rdkafka::Message;
 
@@ -25,11 +26,11 @@ fn replicated_topic(cluster: &KafkaCluster, name: &str, partitions: usize) {
     cluster.create_topic(name, partitions, 3, &[("min.insync.replicas", "2")]);
 }
 
-/// More than a million records with nothing configured, and beside them some whose time is so short that faults outlast it.
+/// More than two million records with nothing configured, and beside them some whose time is so short that faults outlast it.
 fn idempotent_records_arrive_exactly_once(release: Release) {
     let mut cluster = shared_of(release, NODES);
     let seed = seed();
-    let load = Load { topic: "idempotent", partitions: 6, count: 1_050_000, per_second: 17_500 };
+    let load = Load { topic: "idempotent", partitions: 6, count: 2_050_000, per_second: 34_000 };
     let hurried = Load { topic: "hurried", partitions: 4, count: 60_000, per_second: 1000 };
     replicated_topic(&cluster, load.topic, load.partitions);
     replicated_topic(&cluster, hurried.topic, hurried.partitions);
@@ -51,11 +52,12 @@ fn idempotent_records_arrive_exactly_once(release: Release) {
     // No fault here lasts as long as the default delivery timeout.
     let acknowledged = patient.count(|fate| matches!(fate, Fate::Acknowledged(_)));
     assert_eq!(acknowledged, load.count, "with the default delivery timeout every record is delivered");
+    assert!(env::is_peer() || patient.sent_again > 0, "the faults reached no record of the patient load");
     // No acknowledged record was lost, so nobody may have been told of one.
     assert_eq!((patient.losses, impatient.losses), (Vec::new(), Vec::new()));
 }
 
-/// Three processes at once; one of them is killed again and again.
+/// Four processes at once: one is killed again and again, one has so little time that faults cost it transactions.
 fn transactions_are_all_or_nothing(release: Release) {
     const KILLS: usize = 3;
     let mut cluster = shared_of(release, NODES);
@@ -65,6 +67,9 @@ fn transactions_are_all_or_nothing(release: Release) {
     let start = |cluster: &KafkaCluster, run: &str, id: &str, seed: u64, records_max: usize| {
         TransactionLoad::start(cluster, run, seed, target, records_max, &[("transactional.id", id)])
     };
+    let little_time =
+        [("transactional.id", "id-hurried"), ("request.timeout.ms", "1500"), ("delivery.timeout.ms", "3000")];
+    let hurried = TransactionLoad::start(&cluster, "hurried", seed + 3, target, 1000, &little_time);
     let mut chaos = Chaos::new(seed, &cluster, target.topics);
     let mut large = start(&cluster, "large", "id-large", seed, 10_000);
     let small = start(&cluster, "small", "id-small", seed + 1, 20);
@@ -76,11 +81,11 @@ fn transactions_are_all_or_nothing(release: Release) {
             chaos.step(&mut cluster);
         }
         journals.extend(killed.take().map(TransactionLoad::kill));
-        killed = Some(start(&cluster, &format!("killed-{kill}"), "id-killed", seed + 2 + kill as u64, 500));
+        killed = Some(start(&cluster, &format!("killed-{kill}"), "id-killed", seed + 3 + kill as u64, 500));
     }
     cluster.heal();
     // Each comes through once more when all brokers are there.
-    let loads = [Some(large), Some(small), killed];
+    let loads = [Some(large), Some(small), Some(hurried), killed];
     for mut load in loads.into_iter().flatten() {
         let ended = load.ended();
         load.wait_for_ended(ended + 3);
@@ -89,6 +94,43 @@ fn transactions_are_all_or_nothing(release: Release) {
     assert_all_or_nothing(&cluster, target, &journals);
     let committed: usize = journals.iter().map(|journal| journal.count(Visible::All)).sum();
     assert!(committed >= 50, "only {committed} transactions were committed in all this time");
+    let aborted: usize = journals.iter().map(|journal| journal.count(Visible::None)).sum();
+    assert!(aborted >= 5, "only {aborted} transactions were aborted in all this time");
+}
+
+/// The cluster's transactions lose and get back their producer epoch each, while transactions go on.
+fn transactions_go_on_while_their_protocol_changes() {
+    let mut cluster = shared_of(Release::Kafka4_3, NODES);
+    let seed = seed();
+    let target = Target { topics: &["protocol"], partitions: 3 };
+    replicated_topic(&cluster, target.topics[0], target.partitions);
+    let mut loads = [("protocol-large", 2000), ("protocol-small", 10)].map(|(run, records_max)| {
+        TransactionLoad::start(&cluster, run, seed, target, records_max, &[("transactional.id", run)])
+    });
+    for (direction, level, node) in [("downgrade", 1, 1), ("upgrade", 2, 2)] {
+        for load in &mut loads {
+            let ended = load.ended();
+            load.wait_for_ended(ended + 20);
+        }
+        change_feature(&cluster.bootstrap(), direction, "transaction.version", level);
+        println!("transaction.version is {level}");
+        for load in &mut loads {
+            let ended = load.ended();
+            load.wait_for_ended(ended + 20);
+        }
+        // A producer hears of features when it connects.
+        cluster.restart(node);
+    }
+    let mut journals = Vec::new();
+    for mut load in loads {
+        let ended = load.ended();
+        load.wait_for_ended(ended + 20);
+        journals.push(load.finish());
+    }
+    assert_all_or_nothing(&cluster, target, &journals);
+    for journal in &journals {
+        assert_eq!(journal.count(Visible::AllOrNone), 0, "a change of protocol leaves nothing unknown");
+    }
 }
 
 /// The committed values of a topic of one partition.
@@ -364,5 +406,9 @@ mod kafka_4_3 {
     #[test]
     fn consume_transform_produce_repeats_and_loses_nothing() {
         super::consume_transform_produce_repeats_and_loses_nothing(Release::Kafka4_3);
+    }
+    #[test]
+    fn transactions_go_on_while_their_protocol_changes() {
+        super::transactions_go_on_while_their_protocol_changes();
     }
 }

@@ -423,3 +423,27 @@ fn offsets_whose_time_was_over_are_replaced_by_those_sent_again_and_never_overta
         assert!(house.requests(OFFSET_COMMIT) <= 4, "version {version}: {}", house.requests(OFFSET_COMMIT));
     }
 }
+
+#[test]
+fn without_time_to_block_a_transaction_begins_all_the_same_unless_a_broker_is_needed_first() {
+    for version in 1..=2 {
+        let mut house = House::with(version, |config| config.max_block_ms = 0);
+        house.init().expect("initialized");
+        for _ in 0..20 {
+            house.transact("a");
+        }
+        assert_eq!(house.committed().len(), 20, "version {version}");
+        house.producer.begin_transaction().expect("begun");
+        house.send("b").expect("open");
+        house.flush();
+        // Version 1 needs a new epoch after this.
+        house.cluster.push_disconnect(END_TXN, true, 1);
+        house.commit().expect("committed");
+        while let Err(early) = house.producer.begin_transaction() {
+            assert!(version == 1 && early.status.is_retriable(), "{early:?}");
+        }
+        house.send("c").expect("open");
+        house.commit().expect("committed");
+        assert_eq!(house.committed().len(), 22, "version {version}");
+    }
+}
