@@ -20,6 +20,7 @@ mod random;
 mod scenarios;
 mod tests;
 mod transacting;
+mod transactions;
 mod watch;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};

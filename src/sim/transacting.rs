@@ -112,6 +112,11 @@ impl Transacting {
         (self.stage == Stage::Broken || is_idle) && self.tail == Tail::No
     }
 
+    /// Whether the call under way has its result.
+    pub fn is_answered(&self) -> bool {
+        self.made.as_ref().is_none_or(|made| made.reply.done.is_complete())
+    }
+
     /// Whether a call is under way.
     pub fn is_waiting(&self) -> bool {
         self.made.is_some()
@@ -250,6 +255,29 @@ impl Sim {
             GivenUp::Answered(result) => self.ended(made.call, result),
             GivenUp::Waiting(_) => self.timed_out(made.call),
         }
+    }
+
+    /// For named scenarios: what became of the call under way.
+    pub(super) fn result_of_call(&mut self) -> Result<(), Error> {
+        let Some(made) = self.txn.made.take() else {
+            return self.txn.fatal.clone().map_or(Ok(()), Err);
+        };
+        let result = match made.reply.give_up() {
+            GivenUp::Answered(result) => result,
+            GivenUp::Waiting(_) => Err(Error::new(Status::TIMED_OUT, "the scenario waits no longer")),
+        };
+        match &result {
+            Ok(()) => self.succeeded(made.call),
+            Err(error) if error.status.class() == Class::Abortable => {
+                if let Some(open) = self.txn.open() {
+                    open.end = End::NotCommitted;
+                }
+                self.txn.stage = Stage::Failed;
+            }
+            Err(error) if error.status.class() == Class::Fatal => self.broke(error.clone()),
+            Err(_) => {}
+        }
+        result
     }
 
     fn timed_out(&mut self, call: TransactionCall) {
