@@ -100,6 +100,7 @@ impl Sender {
         transaction.touched.clear();
         transaction.new.clear();
         transaction.registered = Registered::No;
+        transaction.is_confirmed = false;
         transaction.groups.clear();
         transaction.unsettled.clear();
         transaction.error = None;
