@@ -56,6 +56,7 @@ impl Sim {
             return;
         }
         if self.faults.frozen_requests.contains(&(broker, key)) {
+            self.out_of_step(conn);
             return;
         }
         self.note_leaders();
@@ -77,6 +78,7 @@ impl Sim {
             }
             Answer::Respond { bytes, delay } => {
                 if self.faults.silent.contains(&(broker, key)) {
+                    self.out_of_step(conn);
                     return;
                 }
                 self.respond(conn, broker, key, version, bytes, delay);
@@ -127,10 +129,7 @@ impl Sim {
         }
         if self.fault(|rates| rates.response_lost) {
             self.note(23, conn.0, 0, || format!("  the response to {conn:?} is lost"));
-            // Later ones are out of step, and the client does not believe them.
-            if let Some(link) = self.net.links.get_mut(&conn) {
-                link.is_dirty = true;
-            }
+            self.out_of_step(conn);
             return;
         }
         if self.fault(|rates| rates.response_late) {
@@ -154,6 +153,13 @@ impl Sim {
                 link.is_dirty = true;
             }
             self.send_down(conn, &bytes, delay, Told::default());
+        }
+    }
+
+    /// An answer is missing: later ones are out of step, and the client does not believe them.
+    fn out_of_step(&mut self, conn: ConnId) {
+        if let Some(link) = self.net.links.get_mut(&conn) {
+            link.is_dirty = true;
         }
     }
 

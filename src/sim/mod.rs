@@ -10,6 +10,7 @@ mod coordination;
 mod driver;
 mod exactly_once;
 mod exhaustive;
+mod exhaustive_transactions;
 mod faults;
 mod hands;
 mod idempotence;

@@ -1,7 +1,7 @@
 //! The application of a transactional producer: it makes the five calls as one thread does, gives up waiting and calls again,
 //! and acts on an error by its class alone.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use super::{Happening, Sim};
@@ -37,6 +37,16 @@ pub(super) enum Tail {
     /// The transaction that is open comes to its end first.
     Due,
     Begun,
+}
+
+/// What the application does in its transactions, where chance does not decide it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Line {
+    /// A record to this partition of the first topic.
+    Say(u32),
+    Offsets,
+    Commit,
+    Abort,
 }
 
 /// A call under way.
@@ -78,6 +88,7 @@ pub(super) struct Transacting {
     probes: Vec<(TransactionCall, Arc<CallReply>)>,
     pub fatal: Option<Error>,
     next_offset: i64,
+    pub script: Option<VecDeque<Line>>,
     pub tail: Tail,
     pub abortable: usize,
     pub timed_out: usize,
@@ -94,6 +105,7 @@ impl Default for Transacting {
             probes: Vec::new(),
             fatal: None,
             next_offset: 0,
+            script: None,
             tail: Tail::No,
             abortable: 0,
             timed_out: 0,
@@ -163,6 +175,11 @@ impl Sim {
     }
 
     fn go_on_in_transaction(&mut self) {
+        if let Some(script) = &mut self.txn.script {
+            let line = script.pop_front().unwrap_or(Line::Commit);
+            self.follow(line);
+            return;
+        }
         match self.random.below(100) {
             0..60 => self.send_some(),
             60..72 => self.send_offsets(),
@@ -176,6 +193,19 @@ impl Sim {
                 self.call(TransactionCall::Commit);
                 self.send_some();
             }
+        }
+    }
+
+    fn follow(&mut self, line: Line) {
+        match line {
+            Line::Say(partition) => {
+                let value = Some(vec![7; 150]);
+                let sent = self.record(0, Some(partition), None, value, Vec::new(), None, true);
+                self.send(sent, 0);
+            }
+            Line::Offsets => self.send_offsets(),
+            Line::Commit => self.call(TransactionCall::Commit),
+            Line::Abort => self.call(TransactionCall::Abort),
         }
     }
 
