@@ -76,7 +76,7 @@ impl Sender {
             && self.transaction.registered == Registered::No
         {
             // The coordinator knows of no transaction: there is nothing to end.
-            self.transaction_ended(now, None);
+            self.transaction_ended(now, None, true);
             return true;
         }
         if let Some(at) = self.transaction.links.pause_until(now) {

@@ -291,7 +291,7 @@ impl Sender {
         let outcome = self.outcome(broker, Api::EndTxn, answer.error_code, what, facts);
         if outcome.decision.action == Action::Done {
             self.transaction.links.succeeded(CoordinatorKind::Transaction);
-            self.transaction_ended(now, identity(answer.producer_id, answer.producer_epoch));
+            self.transaction_ended(now, identity(answer.producer_id, answer.producer_epoch), true);
         } else {
             self.carry_out(now, Api::EndTxn, CoordinatorKind::Transaction, outcome);
         }
@@ -345,7 +345,7 @@ impl Sender {
             Action::Ended => {
                 self.transaction.bump.wanted = true;
                 self.transaction.links.succeeded(kind);
-                self.transaction_ended(now, None);
+                self.transaction_ended(now, None, false);
             }
             Action::FailCall => {
                 self.reports.log(4, "TRANSACTION", || text.clone());

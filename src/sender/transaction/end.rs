@@ -70,7 +70,7 @@ impl Sender {
     }
 
     /// The transaction is over. `next`: who the coordinator says the producer is from now on.
-    pub(in crate::sender) fn transaction_ended(&mut self, now: Time, next: Option<Identity>) {
+    pub(in crate::sender) fn transaction_ended(&mut self, now: Time, next: Option<Identity>, is_told: bool) {
         let is_empty = self.transaction.registered == Registered::No;
         let transaction = &mut self.transaction;
         if next.is_some() {
@@ -87,8 +87,13 @@ impl Sender {
         self.enter(State::Ready);
         let text = "no transaction is open: call producer_begin_transaction first";
         self.accumulator.door.shut(Error::new(Status::STATE, text));
-        self.finish_call(Ok(()));
-        if self.transaction.bump.wanted || self.transaction.bump.required {
+        let bumps = self.transaction.bump.wanted || self.transaction.bump.required;
+        // Where the coordinator found nothing to end, the new epoch tells whether that is so or somebody else has taken the
+        // producer's place: the call waits for it.
+        if is_told || !bumps {
+            self.finish_call(Ok(()));
+        }
+        if bumps {
             self.enter(State::Initializing);
         }
     }
