@@ -66,6 +66,7 @@ impl Sim {
     /// Whether a broker can have missed a sequence number of the partition.
     fn may_have_a_gap(&self, (topic, partition): (usize, i32), has_failed: bool) -> bool {
         let place = (self.app.topics[topic].name().to_owned(), partition);
-        has_failed || self.losses.partitions.contains(&place) || self.plan.may_answer(45)
+        // Of records without reports nobody knows.
+        has_failed || self.plan.untagged || self.losses.partitions.contains(&place) || self.plan.may_answer(45)
     }
 }

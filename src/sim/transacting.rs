@@ -359,8 +359,9 @@ impl Sim {
     }
 
     fn must_abort(&mut self, call: &TransactionCall, error: &Error) {
-        if *call == TransactionCall::Init && self.hard_code_answered {
-            self.again(TransactionCall::Init);
+        if matches!(call, TransactionCall::Init | TransactionCall::Begin) && self.hard_code_answered {
+            // A coordinator told to answer TRANSACTION_ABORTABLE where nothing is open.
+            self.again(call.clone());
             return;
         }
         if self.txn.tail == Tail::Begun && self.may_fail_late() {
@@ -383,7 +384,9 @@ impl Sim {
     /// producer, another one has taken its place.
     fn may_fail_late(&mut self) -> bool {
         self.txn.tries += 1;
-        (!self.losses.partitions.is_empty() || self.may_be_fatal()) && self.txn.tries < 40
+        let config = &self.plan.config;
+        let is_short = config.delivery_timeout_ms < 2_000 || config.retries <= 100;
+        (is_short || !self.losses.partitions.is_empty() || self.may_be_fatal()) && self.txn.tries < 40
     }
 
     /// The first cause stays, whatever is called after it.
