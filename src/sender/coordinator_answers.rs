@@ -85,6 +85,9 @@ impl Sender {
             if registers && self.transaction.registered == Registered::No {
                 self.transaction.registered = Registered::Maybe;
             }
+            if matches!(request, CoordinatorRequest::EndTxn { .. }) {
+                self.transaction.note_end_in_doubt();
+            }
             // The broker knows a repeated question for an epoch.
             if !matches!(request, CoordinatorRequest::InitProducerId { .. }) {
                 self.transaction.note_doubt();
@@ -292,6 +295,10 @@ impl Sender {
             self.transaction.links.succeeded(CoordinatorKind::Transaction);
             self.transaction_ended(now, identity(answer.producer_id, answer.producer_epoch));
         } else {
+            if matches!(outcome.decision.action, Action::Retry | Action::Unknown | Action::LookUp) {
+                // Coordinators also answer so when they lose their place after they have written the decision.
+                self.transaction.note_end_in_doubt();
+            }
             self.carry_out(now, Api::EndTxn, CoordinatorKind::Transaction, outcome);
         }
         Ok(())

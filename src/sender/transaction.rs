@@ -58,6 +58,8 @@ pub struct Transaction {
     pub(super) offsets: VecDeque<OffsetsCall>,
     /// Groups whose offsets were asked to be in the transaction and are not known to be.
     pub(super) unsettled: BTreeSet<String>,
+    /// The commit may have been decided: an answer was lost, or did not say.
+    end_in_doubt: bool,
     /// Why it cannot be committed: the first cause.
     pub(super) error: Option<Error>,
     /// A bug: told when nothing else is in anybody's hands.
@@ -131,6 +133,7 @@ impl Transaction {
             groups: BTreeSet::new(),
             offsets: VecDeque::new(),
             unsettled: BTreeSet::new(),
+            end_in_doubt: false,
             error: None,
             doom: None,
             unswept: false,
@@ -189,6 +192,11 @@ impl Transaction {
     /// A batch that was in flight is to be sent again. When nothing is sent any more, it is to be failed.
     pub(super) fn note_retry(&mut self) {
         self.resweep |= self.is_giving_up();
+    }
+
+    /// The coordinator may have taken the commit.
+    pub(super) fn note_end_in_doubt(&mut self) {
+        self.end_in_doubt |= self.state == State::Committing;
     }
 
     /// A request of this transaction may have been acted on, or may be yet: version 2 has an epoch for each transaction, so
@@ -299,6 +307,11 @@ impl Sender {
             // The first cause is kept, and an abort that is under way is what the error asks for.
             return;
         }
+        if self.transaction.end_in_doubt {
+            // Who is told to abort does the same work again.
+            self.transaction_fatal(now, Status::FATAL, &text);
+            return;
+        }
         let text = format!("{text}{}; abort the transaction", self.overdue_words(now));
         self.reports.log(4, "TRANSACTION", || text.clone());
         let error = Error::new(abortable(status), text);
@@ -310,7 +323,12 @@ impl Sender {
 
     /// The producer cannot go on: everything that is outstanding fails with its report, and so does the call under way.
     pub(super) fn transaction_fatal(&mut self, now: Time, status: Status, text: &str) {
-        let text = format!("{text}{}", self.overdue_words(now));
+        let doubt = if self.transaction.end_in_doubt {
+            "; whether the transaction was committed is not known: an earlier attempt may have done it"
+        } else {
+            ""
+        };
+        let text = format!("{text}{doubt}{}", self.overdue_words(now));
         self.fail_for_good(now, status, &text);
         self.drive_transaction(now);
     }

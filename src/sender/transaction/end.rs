@@ -102,6 +102,7 @@ impl Sender {
         transaction.registered = Registered::No;
         transaction.groups.clear();
         transaction.unsettled.clear();
+        transaction.end_in_doubt = false;
         transaction.error = None;
         transaction.unswept = false;
         transaction.resweep = false;

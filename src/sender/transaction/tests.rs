@@ -327,6 +327,38 @@ fn after_a_lost_end_version_one_begins_no_transaction_before_its_new_epoch() {
     }
 }
 
+/// "Abort it" would say that nothing became visible.
+#[test]
+fn a_commit_that_may_have_happened_and_is_refused_afterwards_is_not_told_to_be_aborted() {
+    // How the first attempt ends; what the second is answered.
+    for version in 1..=2 {
+        for first in ["lost after", "lost before", "-1", "14", "15", "16", "19", "51", "none"] {
+            for second in [120, 59, 48] {
+                let mut rig = Rig::open(version);
+                rig.send(0);
+                match first.parse() {
+                    Ok(code) => rig.cluster.push_error(END, code, 1),
+                    Err(_) if first == "none" => {}
+                    Err(_) => rig.cluster.push_disconnect(END, first == "lost after", 1),
+                }
+                rig.cluster.push_error(END, second, 1);
+                let commit = rig.call(TransactionCall::Commit);
+                while !commit.done.is_complete() {
+                    rig.step();
+                }
+                let GivenUp::Answered(Err(error)) = commit.give_up() else { panic!("{first}, {second}: refused") };
+                let is_in_doubt = !matches!(first, "51" | "none");
+                let name = format!("version {version}, {first}, {second}: {error:?}");
+                assert_eq!(error.status.is_fatal(), is_in_doubt || second == 48, "{name}");
+                assert_eq!(error.message.contains("committed is not known"), is_in_doubt, "{name}");
+                if !error.status.is_fatal() {
+                    assert_eq!(rig.result(TransactionCall::Abort), Ok(()), "{name}");
+                }
+            }
+        }
+    }
+}
+
 #[test]
 fn a_begin_that_nobody_waits_for_any_more_opens_nothing() {
     let mut rig = Rig::open(1);
