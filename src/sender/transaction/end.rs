@@ -175,6 +175,7 @@ impl Sender {
 
     /// Everything that waits for offsets to be in the transaction hears that they will not be.
     pub(super) fn fail_offsets(&mut self, error: &Error) {
+        self.transaction.links.drop_group_searches();
         self.reports.push_all(&mut self.outcomes);
         for call in std::mem::take(&mut self.transaction.offsets) {
             call.reply.answer(Err(error.clone()));

@@ -5,6 +5,7 @@ mod rig;
 use super::*;
 use crate::accumulator::GivenUp;
 use crate::mock::{Cluster, CoordinatorKind};
+use crate::sender::coordinator_link::Whose;
 use rig::{Rig, in_state, offsets};
 
 const PRODUCE: i16 = 0;
@@ -451,11 +452,74 @@ fn the_coordinator_of_another_group_is_looked_up() {
     assert_eq!(rig.result(offsets()), Ok(()));
     assert_eq!(rig.result(offsets()), Ok(()));
     assert_eq!(rig.asked(FIND), 2, "the transaction's and the group's");
-    let TransactionCall::SendOffsets { offsets, group } = offsets() else { unreachable!() };
+    let TransactionCall::SendOffsets { offsets: positions, group } = offsets() else { unreachable!() };
     let group = GroupMetadata { group_id: "other".into(), ..group };
-    assert_eq!(rig.result(TransactionCall::SendOffsets { offsets, group }), Ok(()));
+    let other = TransactionCall::SendOffsets { offsets: positions, group };
+    assert_eq!(rig.result(other.clone()), Ok(()));
     assert_eq!(rig.asked(FIND), 3);
     assert_eq!(rig.result(TransactionCall::Commit), Ok(()));
+    assert_eq!(rig.result(TransactionCall::Begin), Ok(()));
+    for call in [offsets(), other] {
+        assert_eq!(rig.result(call), Ok(()));
+    }
+    assert_eq!(rig.asked(FIND), 3, "both are known");
+    assert_eq!(rig.result(TransactionCall::Commit), Ok(()));
+}
+
+#[test]
+fn a_group_that_has_to_be_asked_again_later_does_not_hold_the_transactions_coordinator_back() {
+    let mut rig = Rig::open(1);
+    rig.cluster.push_error(COMMIT_OFFSETS, 14, 1);
+    let late = rig.call(offsets());
+    assert_eq!(rig.asked(COMMIT_OFFSETS), 1);
+    rig.send(2);
+    assert_eq!((rig.asked(ADD), rig.reports()), (1, vec![Status::OK]), "in the same moment");
+    while !late.done.is_complete() {
+        rig.step();
+    }
+    assert_eq!(rig.result(TransactionCall::Commit), Ok(()));
+}
+
+#[test]
+fn a_late_refusal_for_a_group_does_not_touch_the_next_transaction() {
+    for version in 1..=2 {
+        let mut rig = Rig::open(version);
+        if version == 1 {
+            // Its coordinator registers the group before the group's own is looked for.
+            rig.apart();
+        }
+        rig.hold.insert(FIND);
+        let call = rig.call(offsets());
+        assert_eq!(rig.asked(FIND), 2, "version {version}");
+        let abort = rig.call(TransactionCall::Abort);
+        rig.hold.clear();
+        let held = std::mem::take(&mut rig.held);
+        for (conn, api, bytes) in held {
+            if api == FIND { rig.held.push_back((conn, api, bytes)) } else { rig.deliver(conn, &bytes) }
+        }
+        rig.run();
+        assert!(call.done.is_complete() && abort.done.is_complete(), "version {version}");
+        assert_eq!(rig.result(TransactionCall::Begin), Ok(()));
+        rig.cluster.push_error(FIND, 30, 1);
+        rig.release();
+        assert_eq!(rig.state(), State::InTransaction, "version {version}");
+        assert_eq!(rig.result(offsets()), Ok(()));
+        assert_eq!(rig.result(TransactionCall::Commit), Ok(()));
+    }
+}
+
+#[test]
+fn a_coordinator_whose_broker_has_left_the_cluster_is_looked_for_at_once() {
+    let mut rig = Rig::open(2);
+    rig.apart();
+    rig.send(0);
+    let gone = rig.sender.transaction.links.node(&Whose::Transaction).expect("known");
+    rig.cluster.coordinator_move(CoordinatorKind::Transaction, "tx", Some(gone % 3 + 1)).expect("legal");
+    rig.sender.brokers.remove(&gone);
+    rig.sender.connections.retain(|_, broker| *broker != gone);
+    let asked = rig.asked(FIND);
+    assert_eq!(rig.result(TransactionCall::Commit), Ok(()), "nothing else wakes it");
+    assert_eq!(rig.asked(FIND), asked + 1);
 }
 
 #[test]
