@@ -204,8 +204,8 @@ impl Sender {
         match worst {
             None => self.transaction.links.succeeded(&Whose::Transaction),
             Some(outcome) => {
-                if matches!(outcome.decision.action, Action::Abort { .. }) && answer.results.iter().any(|r| r.2 == -1) {
-                    // Who knows what an error without a name has left behind.
+                let names = |status: Status| answer.results.iter().any(|r| i32::from(r.2) == status.0);
+                if may_hide_a_registration(&outcome) || names(Status::UNKNOWN_SERVER_ERROR) {
                     self.maybe_registered();
                 }
                 self.carry_out(now, Api::AddPartitionsToTxn, &Whose::Transaction, outcome);
@@ -232,6 +232,9 @@ impl Sender {
             self.transaction.groups.insert(group.to_owned());
             self.transaction.links.succeeded(&Whose::Transaction);
         } else {
+            if may_hide_a_registration(&outcome) {
+                self.maybe_registered();
+            }
             self.carry_out(now, Api::AddOffsetsToTxn, &Whose::Transaction, outcome);
         }
         Ok(())
@@ -387,6 +390,16 @@ impl Sender {
     fn search_failed(&mut self, now: Time, whose: &Whose) {
         self.forget_coordinator(now, whose);
         self.coordinator_backoff(now, whose);
+    }
+}
+
+/// Coordinators that lose their place after they have written a registration answer as if they had refused it. An unknown
+/// topic is found before anything is written, and so is a transaction that is being completed.
+fn may_hide_a_registration(outcome: &Outcome) -> bool {
+    match outcome.decision.action {
+        Action::LookUp | Action::Unknown => true,
+        Action::Retry => outcome.decision.status != Status::UNKNOWN_TOPIC_OR_PARTITION,
+        _ => false,
     }
 }
 

@@ -169,6 +169,32 @@ fn a_partition_that_the_coordinator_does_not_know_yet_costs_those_asked_for_besi
 }
 
 #[test]
+fn a_registration_that_a_coordinator_may_have_written_before_it_lost_its_place_is_ended() {
+    for (code, ends) in [(14, 1), (15, 1), (16, 1), (7, 1), (3, 0), (51, 0)] {
+        for by_offsets in [false, true] {
+            if by_offsets && code == 3 {
+                continue;
+            }
+            let mut rig = Rig::open(1);
+            rig.cluster.push_error(if by_offsets { ADD_OFFSETS } else { ADD }, code, 1);
+            rig.hold.insert(FIND);
+            let call = by_offsets.then(|| rig.call(offsets()));
+            if !by_offsets {
+                rig.send(0);
+            }
+            let abort = rig.call(TransactionCall::Abort);
+            rig.release();
+            while !abort.done.is_complete() {
+                rig.step();
+            }
+            assert!(call.is_none_or(|call| call.done.is_complete()));
+            assert!(matches!(abort.give_up(), GivenUp::Answered(Ok(()))), "{code}: there was nothing to end");
+            assert_eq!(rig.asked(END), ends, "{code}, by offsets: {by_offsets}");
+        }
+    }
+}
+
+#[test]
 fn records_are_registered_while_they_linger() {
     let mut rig = Rig::with(1, |config| config.linger_us = 50_000);
     assert_eq!(rig.result(TransactionCall::Init), Ok(()));
