@@ -406,6 +406,34 @@ fn a_begin_that_nobody_waits_for_any_more_opens_nothing() {
 }
 
 #[test]
+fn what_asks_for_an_abort_where_no_transaction_is_open_is_tried_again() {
+    for api in [FIND, INIT] {
+        let mut rig = Rig::new(1);
+        rig.cluster.push_error(api, 120, 2);
+        let init = rig.call(TransactionCall::Init);
+        while !init.done.is_complete() {
+            rig.step();
+        }
+        assert!(matches!(init.give_up(), GivenUp::Answered(Ok(()))));
+        assert_eq!(rig.result(TransactionCall::Begin), Ok(()));
+        rig.send(0);
+        // A new epoch is needed.
+        rig.hold.insert(END);
+        let commit = rig.call(TransactionCall::Commit);
+        rig.break_held(END, true);
+        while !commit.done.is_complete() {
+            rig.step();
+        }
+        rig.cluster.push_error(api, 120, 2);
+        let begin = rig.call(TransactionCall::Begin);
+        while !begin.done.is_complete() {
+            rig.step();
+        }
+        assert!(matches!(begin.give_up(), GivenUp::Answered(Ok(()))));
+    }
+}
+
+#[test]
 fn an_attempt_to_produce_without_an_answer_costs_version_one_a_new_epoch_too() {
     for (version, inits) in [(1, 2), (2, 1)] {
         let mut rig = Rig::open(version);
