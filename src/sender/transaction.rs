@@ -293,6 +293,10 @@ impl Sender {
         if !self.transaction.is_sending() || matches!(status, Status::CLOSED | Status::INTERNAL) {
             return;
         }
+        if self.accumulator.fatal().is_some() {
+            // Nobody is told to abort what cannot be aborted any more.
+            return;
+        }
         let mut text = format!("a record of the transaction failed: {}", status.name());
         if !cause.is_empty() {
             text = format!("{text}: {cause}");

@@ -117,6 +117,18 @@ fn a_fatal_error_ends_every_state_and_answers_the_call_under_way() {
 }
 
 #[test]
+fn a_record_that_ends_the_producer_is_not_said_to_need_an_abort() {
+    for code in [53, 90, 49, 46] {
+        let mut rig = Rig::open(2);
+        rig.cluster.push_error(PRODUCE, code, 1);
+        rig.send(0);
+        assert_eq!((rig.state(), rig.reports()), (State::FatalError, vec![Status(i32::from(code))]));
+        assert!(rig.sender.transaction.error.is_none());
+        assert!(rig.accumulator.door.why().is_some_and(|why| why.status.is_fatal()));
+    }
+}
+
+#[test]
 fn an_illegal_step_is_a_bug_that_ends_the_producer() {
     let mut rig = Rig::ready(2);
     rig.sender.enter(State::Committing);
