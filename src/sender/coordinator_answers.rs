@@ -270,14 +270,14 @@ impl Sender {
         }
         let mut worst: Option<Outcome> = None;
         call.left.retain(|offset| {
-            let what = format!("group '{group}', {} [{}]", offset.topic, offset.partition);
+            let what = || format!("group '{group}', {} [{}]", offset.topic, offset.partition);
             match codes.get(&(offset.topic.as_str(), offset.partition)) {
                 Some(0) => return false,
                 Some(code) => {
-                    let outcome = self.outcome(broker, Api::TxnOffsetCommit, *code, &what, facts);
+                    let outcome = self.outcome(broker, Api::TxnOffsetCommit, *code, &what(), facts);
                     worst = worse(worst.take(), outcome);
                 }
-                None => worst = worse(worst.take(), self.unanswered(broker, Api::TxnOffsetCommit, &what)),
+                None => worst = worse(worst.take(), self.unanswered(broker, Api::TxnOffsetCommit, &what())),
             }
             true
         });

@@ -232,16 +232,7 @@ mod tests {
         (Api::FindCoordinator, &[(30, ABORT), (53, Fatal), (120, ABORT)], Fatal),
         (
             Api::InitProducerId,
-            &[
-                (15, LookUp),
-                (16, LookUp),
-                (31, Fatal),
-                (47, Fatal),
-                (51, Wait),
-                (53, Fatal),
-                (90, Fatal),
-                (120, Retry),
-            ],
+            &[(15, LookUp), (16, LookUp), (31, Fatal), (47, Fatal), (51, Wait), (53, Fatal), (90, Fatal), (120, Retry)],
             Fatal,
         ),
         (

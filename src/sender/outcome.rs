@@ -239,7 +239,9 @@ impl Sender {
                 state.sequences.acknowledge(number, taken.batch.count);
             } else {
                 state.sequences.give_up(number, taken.batch.count, !taken.reached_broker);
-                self.transaction_needs_bump();
+                if state.sequences.has_hole() {
+                    self.transaction_needs_bump();
+                }
             }
         }
         if !is_acked {

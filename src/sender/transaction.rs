@@ -152,7 +152,7 @@ impl Transaction {
     }
 
     /// Whether records go out.
-    fn is_sending(&self) -> bool {
+    pub(super) fn is_sending(&self) -> bool {
         matches!(self.state, State::InTransaction | State::Committing)
     }
 
@@ -351,7 +351,7 @@ impl Sender {
         }
     }
 
-    /// A batch that had taken a sequence ended without being acknowledged: the next transaction needs a new epoch.
+    /// A batch that ended without being acknowledged has left a hole in the sequence: the next transaction needs a new epoch.
     pub(super) fn transaction_needs_bump(&mut self) {
         self.transaction.bump.required |= self.transaction.is_used();
     }
