@@ -169,6 +169,12 @@ fn a_committed_transaction_is_visible_and_reported_before_commit_returns_and_an_
         assert_eq!(house.committed(), ["a", "b", "c", "d"], "version {version}");
         assert_eq!(house.requests(ADD_PARTITIONS) > 0, version < 2, "version {version}");
         assert_eq!(house.requests(END_TXN), 3);
+        for (api, least) in [(PRODUCE, 12), (END_TXN, 5)] {
+            let versions: Vec<i16> = house
+                .cluster
+                .with(|c| c.stats().recent().filter(|seen| seen.api_key == api).map(|seen| seen.api_version).collect());
+            assert!(versions.iter().all(|v| (*v >= least) == (version == 2)), "api {api}: {versions:?}, {version}");
+        }
         assert!(!house.cluster.with(|c| c.is_transaction_open("tx")));
         house.producer.close(WAIT_MS, |_| ()).expect("nothing is left");
     }

@@ -420,4 +420,3 @@ fn a_transaction_that_outlived_its_timeout_is_named_in_the_error() {
     let GivenUp::Answered(Err(error)) = refused.give_up() else { panic!("its coordinator has aborted it") };
     assert!(error.status.is_fatal() && error.message.contains("transaction.timeout.ms=5000"), "{error:?}");
 }
-

@@ -48,9 +48,11 @@ static uint64_t next_random(void) {
     return state;
 }
 
-/* 1 to records_max, each order of magnitude about as often. */
+/* 1 to records_max, each order of magnitude about as often, beginning with the two ends. */
 static size_t random_count(void) {
+    static int made;
     size_t limit = records_max;
+    if (made < 2) return made++ == 0 ? 1 : records_max;
     while (limit > 1 && next_random() % 2 == 0) limit = limit / 4 + 1;
     return 1 + next_random() % limit;
 }

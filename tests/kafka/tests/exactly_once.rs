@@ -26,11 +26,11 @@ fn replicated_topic(cluster: &KafkaCluster, name: &str, partitions: usize) {
     cluster.create_topic(name, partitions, 3, &[("min.insync.replicas", "2")]);
 }
 
-/// More than a million records with nothing configured, and beside them some whose time is so short that faults outlast it.
+/// More than two million records with nothing configured, and beside them some whose time is so short that faults outlast it.
 fn idempotent_records_arrive_exactly_once(release: Release) {
     let mut cluster = shared_of(release, NODES);
     let seed = seed();
-    let load = Load { topic: "idempotent", partitions: 6, count: 1_050_000, per_second: 17_500 };
+    let load = Load { topic: "idempotent", partitions: 6, count: 2_050_000, per_second: 34_000 };
     let hurried = Load { topic: "hurried", partitions: 4, count: 60_000, per_second: 1000 };
     replicated_topic(&cluster, load.topic, load.partitions);
     replicated_topic(&cluster, hurried.topic, hurried.partitions);
@@ -94,6 +94,8 @@ fn transactions_are_all_or_nothing(release: Release) {
     assert_all_or_nothing(&cluster, target, &journals);
     let committed: usize = journals.iter().map(|journal| journal.count(Visible::All)).sum();
     assert!(committed >= 50, "only {committed} transactions were committed in all this time");
+    let aborted: usize = journals.iter().map(|journal| journal.count(Visible::None)).sum();
+    assert!(aborted >= 5, "only {aborted} transactions were aborted in all this time");
 }
 
 /// The cluster's transactions lose and get back their producer epoch each, while transactions go on.

@@ -266,3 +266,23 @@ fn an_idle_coordinator_is_connected_to_again_without_a_search() {
     }
     assert_eq!(rig.asked(FIND), 1);
 }
+
+#[test]
+fn a_new_epoch_that_was_refused_is_asked_for_again_before_the_next_transaction() {
+    let mut rig = Rig::open(1);
+    rig.send(0);
+    rig.hold.insert(END);
+    let commit = rig.call(TransactionCall::Commit);
+    rig.cluster.push_error(INIT, 120, 1);
+    rig.break_held(END, true);
+    while !commit.done.is_complete() {
+        rig.step();
+    }
+    assert_eq!((rig.state(), rig.asked(INIT)), (State::Initializing, 2), "after a pause");
+    let begin = rig.call(TransactionCall::Begin);
+    while !begin.done.is_complete() {
+        assert!(!rig.offer(0));
+        rig.step();
+    }
+    assert_eq!((rig.state(), rig.asked(INIT)), (State::InTransaction, 3));
+}
