@@ -150,8 +150,6 @@ pub(super) struct Counts {
 /// A produce request as it lies on the wire.
 pub(super) struct Produced {
     pub correlation_id: i32,
-    pub transactional_id: Option<String>,
-    pub version: i16,
     pub parts: Vec<(Place, Bytes)>,
 }
 
@@ -182,8 +180,7 @@ pub(super) fn read_produce(frame: &[u8]) -> Option<Produced> {
             parts.push(((topic.name.0.to_string(), partition.index), partition.records.unwrap_or_default()));
         }
     }
-    let transactional_id = request.transactional_id.map(|id| id.0.to_string());
-    Some(Produced { correlation_id: header.correlation_id, transactional_id, version, parts })
+    Some(Produced { correlation_id: header.correlation_id, parts })
 }
 
 impl Watch {
