@@ -91,7 +91,7 @@ impl BatchHeader {
         self.attributes & ATTRIBUTE_LOG_APPEND_TIME != 0
     }
 
-    pub(super) fn is_transactional(&self) -> bool {
+    pub fn is_transactional(&self) -> bool {
         self.attributes & ATTRIBUTE_TRANSACTIONAL != 0
     }
 

@@ -127,6 +127,7 @@ impl Sender {
             can_bump: transaction.is_v2 || with_epoch,
             is_commit: *request == CoordinatorRequest::EndTxn { is_commit: true },
             maybe_empty: !transaction.is_v2 && transaction.registered == Registered::Maybe,
+            maybe_early: transaction.is_v2 && !transaction.is_confirmed,
         }
     }
 

@@ -285,6 +285,7 @@ impl Sender {
         let is_replaced = self.transaction.offsets.iter().any(is_replaced);
         let Some(outcome) = worst else {
             self.transaction.links.succeeded(&whose);
+            self.transaction.is_confirmed = true;
             if !is_replaced {
                 self.transaction.unsettled.remove(group);
             }

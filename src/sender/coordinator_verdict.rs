@@ -15,6 +15,9 @@ pub struct Facts {
     pub is_commit: bool,
     /// Whether anything of the transaction was registered is not known: the coordinator may have nothing to end.
     pub maybe_empty: bool,
+    /// Version 2, and nothing of the transaction was confirmed: the coordinator may be completing the one before, during
+    /// which it takes whoever ends the next one for fenced.
+    pub maybe_early: bool,
 }
 
 /// What to do.
@@ -161,6 +164,10 @@ fn commit_offsets(code: i16) -> Action {
 }
 
 fn end(code: i16, facts: &Facts) -> Action {
+    if matches!(code, PRODUCER_FENCED | INVALID_PRODUCER_ID_MAPPING) && !facts.is_commit && facts.maybe_early {
+        // There is nothing to abort. Asking for a new epoch tells whether somebody else has taken the producer's place.
+        return Action::Ended;
+    }
     if let Some(action) = common(code) {
         return action;
     }
@@ -206,7 +213,8 @@ mod tests {
     use super::Action::*;
     use super::*;
 
-    const FACTS: Facts = Facts { is_first_init: false, can_bump: true, is_commit: true, maybe_empty: false };
+    const FACTS: Facts =
+        Facts { is_first_init: false, can_bump: true, is_commit: true, maybe_empty: false, maybe_early: false };
     const ABORT: Action = Abort { bump: false };
     const BUMP: Action = Abort { bump: true };
     const APIS: [Api; 6] = [
@@ -338,7 +346,8 @@ mod tests {
             for can_bump in [true, false] {
                 for is_commit in [true, false] {
                     for maybe_empty in [true, false] {
-                        let facts = Facts { is_first_init, can_bump, is_commit, maybe_empty };
+                        let maybe_early = !maybe_empty;
+                        let facts = Facts { is_first_init, can_bump, is_commit, maybe_empty, maybe_early };
                         for (api, code) in APIS.into_iter().flat_map(|api| (-1..=140).map(move |code| (api, code))) {
                             let Decision { action, status } = decide(api, code, &facts);
                             let name = format!("{} {code} {action:?} {status:?}", api.name());
@@ -399,11 +408,12 @@ mod tests {
 
     #[test]
     fn an_abort_that_may_not_be_made_is_fatal_and_one_of_nothing_is_over() {
-        for maybe_empty in [true, false] {
-            let facts = Facts { is_commit: false, maybe_empty, ..FACTS };
+        for (maybe_empty, maybe_early) in [(true, false), (false, true), (false, false)] {
+            let facts = Facts { is_commit: false, maybe_empty, maybe_early, ..FACTS };
             for code in -1..=140 {
                 let expected = match code {
                     48 if maybe_empty => Ended,
+                    49 | 90 if maybe_early => Ended,
                     59 => Ended,
                     120 => Fatal,
                     _ => written(Api::EndTxn, code),

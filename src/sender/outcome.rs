@@ -244,7 +244,9 @@ impl Sender {
                 }
             }
         }
-        if !is_acked {
+        if is_acked {
+            self.transaction_record_taken();
+        } else {
             if self.config.transactional_id.is_some() {
                 let words = taken.cause.as_deref().map(CStr::to_string_lossy).unwrap_or_default();
                 let text = format!("{}: {words}", self.partitions[dense as usize].label());

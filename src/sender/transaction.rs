@@ -52,6 +52,8 @@ pub struct Transaction {
     pub(super) new: Vec<u32>,
     /// What the coordinator knows of the transaction.
     pub(super) registered: Registered,
+    /// A broker has taken something of the transaction, so that the one before is over for its coordinator (version 2).
+    pub(super) is_confirmed: bool,
     /// Groups that the coordinator knows of (version 1).
     pub(super) groups: BTreeSet<String>,
     /// Offsets to be sent, the first one under way.
@@ -130,6 +132,7 @@ impl Transaction {
             touched: Vec::new(),
             new: Vec::new(),
             registered: Registered::No,
+            is_confirmed: false,
             groups: BTreeSet::new(),
             offsets: VecDeque::new(),
             unsettled: BTreeSet::new(),
@@ -302,6 +305,11 @@ impl Sender {
             text = format!("{text}: {cause}");
         }
         self.transaction_failed(now, status, text);
+    }
+
+    /// A batch of the open transaction is in the log.
+    pub(super) fn transaction_record_taken(&mut self) {
+        self.transaction.is_confirmed = true;
     }
 
     /// The transaction can only be aborted from now on. What was not sent fails at the end of this input: whoever calls this

@@ -68,6 +68,9 @@ impl Sim {
             found = self.check_failures();
         }
         if found.is_none() {
+            found = self.check_transactions();
+        }
+        if found.is_none() {
             found = self.check_leftovers();
         }
         if let Some(text) = found {
@@ -138,7 +141,10 @@ impl Sim {
                 return Some(format!("record {index} timed out long after the faults had stopped: {report:?}"));
             }
         }
-        if OUR_MISTAKES.contains(&report.status.code()) && !self.plan.may_answer(report.status.code()) {
+        let code = report.status.code();
+        // A transaction that was given up elsewhere is refused everywhere.
+        let excused = self.is_transactional() && [47, 48].contains(&code) && self.may_be_fatal();
+        if OUR_MISTAKES.contains(&code) && !self.plan.may_answer(code) && !excused {
             return Some(format!("record {index} was refused as only a mistake of ours is: {report:?}"));
         }
         // With few retries a leader that moved long ago is one too many.

@@ -72,6 +72,7 @@ pub(super) struct App {
     /// The step in which the last report was taken.
     pub last_report_step: u64,
     pub given_up: usize,
+    pub is_closing: bool,
     pub is_closed: bool,
 }
 
@@ -132,9 +133,10 @@ impl Sim {
 
     /// The next step, as long as there is something left to send.
     pub(super) fn app_goes_on(&mut self) {
-        if !self.app.is_closed && (self.app.left > 0 || self.app.blocked.is_some()) {
+        let transacts = self.is_transactional() && !self.txn.is_done() && !self.app.is_closing;
+        if !self.app.is_closed && (self.app.left > 0 || self.app.blocked.is_some() || transacts) {
             let most = (2 * self.plan.app_span_us / (1 + self.plan.records as u64)).max(10);
-            let pause = if self.app.blocked.is_some() {
+            let pause = if self.app.blocked.is_some() || self.txn.is_waiting() {
                 self.random.micros(1_000, 20_000)
             } else {
                 self.random.micros(0, most)
@@ -143,7 +145,7 @@ impl Sim {
         }
     }
 
-    fn make_record(&mut self) -> Sent {
+    pub(super) fn make_record(&mut self) -> Sent {
         let topic = self.random.below(self.app.topics.len() as u64) as usize;
         let partitions = self.plan.topics.get(topic).copied().unwrap_or(2) as u64;
         let partition = match self.random.below(10) {
@@ -213,7 +215,7 @@ impl Sim {
     pub(super) fn send(&mut self, mut sent: Sent, tries: u32) -> bool {
         if self.accumulator.fatal().is_some() {
             // Every call says so from now on: the application gives up.
-            self.app.left = 0;
+            self.refused();
             return false;
         }
         let headers: Vec<Header<'_>> =
@@ -238,6 +240,9 @@ impl Sim {
                     format!("record {index} to {} {:?} accepted", topic.name(), sent.partition)
                 });
                 self.app.by_timestamp.insert(sent.timestamp_ms, index);
+                if let Some(open) = self.txn.open() {
+                    open.records.push(index);
+                }
                 self.app.sent.push(sent);
                 self.after_application();
                 true
@@ -247,7 +252,7 @@ impl Sim {
                 if self.accumulator.memory.raise_pressure() {
                     self.accumulator.inbox.tell(Event::Pressure, Time::ZERO);
                 }
-                if tries >= TRIES_MAX || bytes > self.accumulator.memory.limit() {
+                if tries >= TRIES_MAX || self.is_transactional() || bytes > self.accumulator.memory.limit() {
                     self.app.given_up += 1;
                 } else {
                     self.app.blocked = Some((sent, tries + 1));
@@ -256,8 +261,8 @@ impl Sim {
                 false
             }
             Err(NotAppended::Refused) => {
-                self.note(42, 0, 0, || "a record is refused".into());
                 self.app.given_up += 1;
+                self.refused();
                 false
             }
         }
@@ -288,7 +293,7 @@ impl Sim {
     }
 
     /// A wake-up that the application caused is on its way.
-    fn after_application(&mut self) {
+    pub(super) fn after_application(&mut self) {
         if self.woken.swap(false, std::sync::atomic::Ordering::SeqCst) {
             let delay = self.random.micros(0, 100);
             self.schedule(self.now + delay, Happening::Wake);

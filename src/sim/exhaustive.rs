@@ -2,10 +2,11 @@
 //! every pair of steps for the kinds that matter most.
 
 use super::Sim;
+use super::coordination::TRANSACTIONAL_ID;
 use super::plan::Plan;
 use super::random::Random;
 use crate::config::{OnFailure, OnInDoubtTimeout};
-use crate::mock::{UnknownProducer, api_key};
+use crate::mock::{CoordinatorKind, UnknownProducer, api_key};
 use crate::time::{Micros, Time};
 
 /// Time for one fault and what follows from it.
@@ -47,6 +48,18 @@ pub(super) enum Fault {
     Truncated,
     PurgeQueued,
     PurgeInFlight,
+    /// The next request of this API to a coordinator is answered so.
+    Coordinator(i16, i16),
+    CoordinatorMoved,
+    CoordinatorLoads,
+    /// Connections to the coordinator end, and what it has not acted on comes after so many milliseconds.
+    CoordinatorCut(u64),
+    /// It reads requests of this API, and they stand in its queue.
+    CoordinatorStuck(i16),
+    MarkersLate,
+    /// `transaction.version`.
+    Version(i16),
+    Fenced,
 }
 
 use Fault::*;
@@ -208,7 +221,7 @@ fn check(variant: Variant, faults: &[(u64, Fault)], broken: &mut Vec<String>) ->
 
 impl Sim {
     /// Time passes, and each fault happens before the step of its number.
-    fn advance(&mut self, time: Micros, faults: &[(u64, Fault)]) {
+    pub(super) fn advance(&mut self, time: Micros, faults: &[(u64, Fault)]) {
         let until = self.now + time;
         let mut left: Vec<(u64, Fault)> = faults.to_vec();
         loop {
@@ -295,6 +308,36 @@ impl Sim {
                 let end = self.cluster.end_offset("t0", 0).expect("it exists");
                 self.truncate("t0", 0, end - 1);
             }
+            Coordinator(api, code) => self.cluster.push_error(api, code, 1),
+            CoordinatorMoved => {
+                let to = 3 - self.transaction_coordinator().unwrap_or(1);
+                self.cluster
+                    .coordinator_move(CoordinatorKind::Transaction, TRANSACTIONAL_ID, Some(to))
+                    .expect("it exists");
+            }
+            CoordinatorLoads => {
+                self.cluster.set_coordinator_load_ms(300);
+                self.cause(CoordinatorMoved);
+            }
+            CoordinatorCut(ms) => {
+                self.faults.zombies_after = Some(Micros::from_ms(ms));
+                if let Some(coordinator) = self.transaction_coordinator() {
+                    self.cut_off(coordinator);
+                }
+            }
+            CoordinatorStuck(api) => {
+                let coordinator = self.transaction_coordinator();
+                self.faults.zombies_after = Some(Micros::from_ms(1_500));
+                self.faults.frozen_requests = coordinator.map(|broker| (broker, api)).into_iter().collect();
+            }
+            MarkersLate => self.cluster.set_marker_delay_ms(200),
+            Version(version) => self.cluster.set_transaction_version(version).expect("it exists"),
+            Fenced => {
+                self.was_fenced = true;
+                // An id that nobody has initialized cannot be fenced.
+                let fenced = self.cluster.fence(TRANSACTIONAL_ID);
+                self.note(61, 0, 0, || format!("another producer takes over: {fenced:?}"));
+            }
             PurgeQueued => self.purge(true, false),
             PurgeInFlight => self.purge(false, true),
         }
@@ -304,8 +347,14 @@ impl Sim {
         self.cluster.partition_set_leader("t0", 0, Some(broker)).expect("both exist");
     }
 
+    fn transaction_coordinator(&mut self) -> Option<i32> {
+        self.cluster.coordinator(CoordinatorKind::Transaction, TRANSACTIONAL_ID)
+    }
+
     /// Whatever went wrong is over.
-    fn mend(&mut self) {
+    pub(super) fn mend(&mut self) {
+        self.faults.frozen_requests.clear();
+        self.heal_coordinators();
         self.cluster.clear_faults();
         self.cluster.set_message_max_bytes(1 << 20);
         self.faults.silent.clear();
@@ -332,7 +381,7 @@ impl Sim {
     }
 
     /// Closes; what was violated.
-    fn end(mut self) -> Option<String> {
+    pub(super) fn end(mut self) -> Option<String> {
         self.abort();
         self.faults.are_over = true;
         while self.violation.is_none()

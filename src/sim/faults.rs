@@ -56,6 +56,7 @@ impl Sim {
             return;
         }
         if self.faults.frozen_requests.contains(&(broker, key)) {
+            self.out_of_step(conn);
             return;
         }
         self.note_leaders();
@@ -77,6 +78,7 @@ impl Sim {
             }
             Answer::Respond { bytes, delay } => {
                 if self.faults.silent.contains(&(broker, key)) {
+                    self.out_of_step(conn);
                     return;
                 }
                 self.respond(conn, broker, key, version, bytes, delay);
@@ -122,12 +124,12 @@ impl Sim {
         if key == api_key::INIT_PRODUCER_ID {
             bytes = self.twist_producer_id(version, bytes);
         }
+        if self.is_transactional() {
+            bytes = self.hide_acts(key, version, bytes);
+        }
         if self.fault(|rates| rates.response_lost) {
             self.note(23, conn.0, 0, || format!("  the response to {conn:?} is lost"));
-            // Later ones are out of step, and the client does not believe them.
-            if let Some(link) = self.net.links.get_mut(&conn) {
-                link.is_dirty = true;
-            }
+            self.out_of_step(conn);
             return;
         }
         if self.fault(|rates| rates.response_late) {
@@ -151,6 +153,13 @@ impl Sim {
                 link.is_dirty = true;
             }
             self.send_down(conn, &bytes, delay, Told::default());
+        }
+    }
+
+    /// An answer is missing: later ones are out of step, and the client does not believe them.
+    fn out_of_step(&mut self, conn: ConnId) {
+        if let Some(link) = self.net.links.get_mut(&conn) {
+            link.is_dirty = true;
         }
     }
 
@@ -320,6 +329,9 @@ impl Sim {
         if self.plan.config.enable_idempotence {
             self.idempotence_fault_step();
         }
+        if self.is_transactional() {
+            self.transaction_fault_step();
+        }
         if self.fault(|rates| rates.message_max) {
             let bytes = self.random.pick(&[300, 1_000, 5_000, 1_048_588]);
             self.note(34, bytes as u64, 0, || format!("message.max.bytes={bytes}"));
@@ -361,6 +373,9 @@ impl Sim {
         self.faults.are_over = true;
         self.healed_at = self.now;
         self.cluster.clear_faults();
+        if self.is_transactional() {
+            self.heal_coordinators();
+        }
         self.cluster.set_message_max_bytes(1_048_588);
         for broker in 1..=self.plan.brokers {
             self.cluster.broker_up(broker);

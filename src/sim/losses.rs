@@ -57,7 +57,11 @@ impl Sim {
             self.forget_producers();
         }
         if self.fault(|rates| rates.producer_id_error) {
-            let (code, count) = (self.random.pick(&PRODUCER_ID_CODES), self.random.between(1, 3) as u32);
+            let (mut code, count) = (self.random.pick(&PRODUCER_ID_CODES), self.random.between(1, 3) as u32);
+            if self.is_transactional() && code == -1 {
+                // That ends a transactional producer.
+                code = 14;
+            }
             self.note(52, code as u64, count.into(), || format!("InitProducerId answers {code} {count} times"));
             self.cluster.push_error(api_key::INIT_PRODUCER_ID, code, count);
         }
@@ -156,6 +160,19 @@ impl Sim {
     pub(super) fn may_be_fatal(&self) -> bool {
         let gaps = self.plan.config.on_sequence_gap == OnSequenceGap::Fatal;
         let lost = !self.losses.partitions.is_empty() || [45, 59].iter().any(|code| self.plan.may_answer(*code));
+        if self.is_transactional() {
+            // An old coordinator gives no new epoch, and without one nothing goes on after a failure.
+            // While markers of the last epoch's transaction are written, a coordinator does not know the id that it has
+            // given for the next one.
+            let rotates = self.plan.first_epoch > 0;
+            let excused = rotates
+                || (gaps && lost)
+                || self.was_fenced
+                || self.hard_code_answered
+                || self.was_overdue()
+                || self.plan.old_brokers;
+            return excused || [31, 35, 47, 48, 53].iter().any(|code| self.plan.may_answer(*code));
+        }
         (gaps && lost) || [31, 35, 53].iter().any(|code| self.plan.may_answer(*code))
     }
 }

@@ -4,10 +4,13 @@
 //! `KP_SIM_SEED=7 cargo test sim::` runs one seed and tells what happened; `KP_SIM_SEEDS=100000` runs more of them, from
 //! `KP_SIM_FIRST` on.
 
+mod all_or_nothing;
 mod check;
+mod coordination;
 mod driver;
 mod exactly_once;
 mod exhaustive;
+mod exhaustive_transactions;
 mod faults;
 mod hands;
 mod idempotence;
@@ -17,13 +20,15 @@ mod plan;
 mod random;
 mod scenarios;
 mod tests;
+mod transacting;
+mod transactions;
 mod watch;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::accumulator::Accumulator;
+use crate::accumulator::{Accumulator, CallReply, Command, TransactionCall};
 use crate::mock::{Cluster, ClusterOptions, api_key};
 use crate::reports::Reports;
 use crate::sender::{ConnId, Sender};
@@ -34,6 +39,7 @@ use losses::Losses;
 use network::{Network, Told};
 use plan::Plan;
 use random::Random;
+use transacting::{SOURCE, Transacting};
 use watch::Watch;
 
 /// Lines kept of what happened before a violation.
@@ -84,6 +90,9 @@ struct Sim {
     zombies: u64,
     zombies_pending: u64,
     losses: Losses,
+    txn: Transacting,
+    was_fenced: bool,
+    hard_code_answered: bool,
     app: App,
     faults: Faults,
     queue: BTreeMap<(Time, u64), Happening>,
@@ -163,7 +172,8 @@ impl Sim {
         } else {
             cluster.set_unknown_producer(plan.unknown_producer);
         }
-        let watch = Watch::new(plan.config.enable_idempotence, plan.config.test_first_sequence);
+        let mut watch = Watch::new(plan.config.enable_idempotence, plan.config.test_first_sequence);
+        watch.transactional_id.clone_from(&plan.config.transactional_id);
         let config = Arc::new(plan.config.clone());
         let reports = Arc::new(Reports::new(config.reports_max_count, config.log_level));
         let accumulator = Arc::new(Accumulator::new(&config, 1, random.next(), reports.clone()));
@@ -184,6 +194,9 @@ impl Sim {
             zombies: 0,
             zombies_pending: 0,
             losses: Losses::default(),
+            txn: Transacting::default(),
+            was_fenced: false,
+            hard_code_answered: false,
             app: App::default(),
             faults: Faults::default(),
             queue: BTreeMap::new(),
@@ -202,8 +215,12 @@ impl Sim {
             trace: VecDeque::new(),
             violation: None,
         };
-        sim.app.left = sim.plan.records;
+        sim.app.left = if sim.is_transactional() { 0 } else { sim.plan.records };
+        sim.txn.left = sim.plan.transactions;
         sim.make_topics();
+        if sim.is_transactional() {
+            sim.prepare_transactions();
+        }
         sim.io(|_| ());
         sim
     }
@@ -273,7 +290,11 @@ impl Sim {
                 self.io(|sim| sim.sender.handle_wakeup(now));
             }
             Happening::App => {
-                self.app_step();
+                if self.is_transactional() {
+                    self.transact();
+                } else {
+                    self.app_step();
+                }
                 self.app_goes_on();
             }
             Happening::Fault => self.fault_step(),
@@ -358,7 +379,23 @@ impl Sim {
         self.metadata_before_second = metadata;
     }
 
+    fn is_transactional(&self) -> bool {
+        self.plan.config.transactional_id.is_some()
+    }
+
+    fn prepare_transactions(&mut self) {
+        self.cluster.topic_create(SOURCE, 2, 1).expect("a legal topic");
+        self.cluster.set_transaction_version(self.plan.transaction_version).expect("it exists");
+        if self.plan.first_epoch > 0 {
+            self.age_transactional_id();
+        }
+    }
+
     fn send_tail(&mut self) {
+        if self.is_transactional() {
+            self.transact_tail();
+            return;
+        }
         for topic in 0..self.plan.topics.len() {
             for partition in 0..self.plan.topics[topic] as u32 {
                 let mut sent =
@@ -373,6 +410,13 @@ impl Sim {
 
     fn close(&mut self) {
         self.app.left = 0;
+        self.app.is_closing = true;
+        if self.is_transactional() {
+            self.txn.left = 0;
+            self.accumulator
+                .inbox
+                .command(Command::Transaction { call: TransactionCall::Finish, reply: Arc::new(CallReply::default()) });
+        }
         self.flush();
         let wait = if self.plan.close_early { self.random.micros(0, 2_000_000) } else { Micros(3_000_000) };
         self.schedule(self.now + wait, Happening::Abort);

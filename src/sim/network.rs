@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use super::coordination::{COORDINATOR_APIS, is_initialization};
 use super::watch::{Place, read_produce};
 use super::{Happening, Sim};
 use crate::sender::{Action, ConnId, Frame};
@@ -150,6 +151,9 @@ impl Sim {
             }
             self.watch_produce(conn, broker, &copy);
         }
+        if self.is_transactional() && COORDINATOR_APIS.contains(&api_key(&copy)) {
+            self.watch_coordinator(conn, &copy);
+        }
         if let Some(link) = self.net.links.get_mut(&conn) {
             link.out.push_back(Outgoing { frame, copy, taken: 0 });
         }
@@ -170,6 +174,15 @@ impl Sim {
         let app = &self.app;
         let seen = self.watch.handed_over(conn, broker, produced, |timestamp_ms| app.has_ended(timestamp_ms));
         if let Err(text) = seen {
+            self.fail(text);
+        }
+    }
+
+    fn watch_coordinator(&mut self, conn: ConnId, frame: &[u8]) {
+        self.take_reports();
+        let app = &self.app;
+        let has_ended = |timestamp_ms| app.has_ended(timestamp_ms);
+        if let Err(text) = self.watch.coordinator_asked(conn, correlation_id(frame), api_key(frame), has_ended) {
             self.fail(text);
         }
     }
@@ -338,6 +351,7 @@ impl Sim {
         let Some(link) = self.net.links.get_mut(&conn).filter(|link| link.client_open) else { return };
         for told in told {
             link.unanswered.retain(|request| correlation_id(request) != told.correlation_id);
+            self.watch.coordinator_answered(conn, told.correlation_id);
             if told.answers_produce {
                 link.outstanding = link.outstanding.saturating_sub(1);
                 self.watch.answered(conn, told.correlation_id, &told.codes, told.is_clean);
@@ -375,9 +389,10 @@ impl Sim {
 
     fn close_client_side(&mut self, conn: ConnId) {
         // Requests under way may still be acted on, or the broker learns of the end first.
-        let lost = self.random.percent(30) || self.faults.zombies_after.is_some();
+        let drawn = self.random.percent(30) || self.faults.zombies_after.is_some();
         self.watch.closed(conn);
         let Some(link) = self.net.links.get_mut(&conn).filter(|link| link.client_open) else { return };
+        let lost = drawn || link.unanswered.iter().any(|request| is_initialization(request));
         link.client_open = false;
         link.out.clear();
         if lost {
@@ -395,7 +410,7 @@ impl Sim {
         let mut after = Micros::ZERO;
         for request in unanswered {
             let always = self.faults.zombies_after;
-            if always.is_none() && !self.fault(|rates| rates.zombie) {
+            if !self.may_come_late(&request) || (always.is_none() && !self.fault(|rates| rates.zombie)) {
                 continue;
             }
             let most = self.random.pick(&[5_000, 200_000, 5_000_000, 150_000_000]);
@@ -415,6 +430,8 @@ impl Sim {
         self.zombies_pending -= 1;
         if self.cluster.is_up(broker) {
             self.zombies += 1;
+            // A late one may open a transaction again that the next initialization then has to end, as if it were another's.
+            self.was_fenced |= self.is_transactional() && !is_produce(&frame);
             self.note(10, broker as u64, frame.len() as u64, || {
                 format!("zombie at broker {broker}: {}", describe(&frame))
             });
@@ -447,7 +464,11 @@ impl Sim {
 }
 
 fn is_produce(request: &[u8]) -> bool {
-    request.get(4..6) == Some(&[0, 0])
+    api_key(request) == 0
+}
+
+fn api_key(request: &[u8]) -> i16 {
+    request.get(4..6).map_or(-1, |key| i16::from_be_bytes([key[0], key[1]]))
 }
 
 fn correlation_id(request: &[u8]) -> i32 {
@@ -455,7 +476,6 @@ fn correlation_id(request: &[u8]) -> i32 {
 }
 
 fn describe(request: &[u8]) -> String {
-    let key = request.get(4..6).map_or(-1, |key| i16::from_be_bytes([key[0], key[1]]));
-    let correlation_id = correlation_id(request);
+    let (key, correlation_id) = (api_key(request), correlation_id(request));
     format!("API {key} request {correlation_id} of {} bytes", request.len())
 }

@@ -1,6 +1,7 @@
 //! What a seed draws before its run begins: configuration, cluster, application and the rates of faults. Each run has some
 //! kinds of fault and not others (swarm testing), so that no kind hides another for ever.
 
+use super::coordination::TRANSACTIONAL_ID;
 use super::random::Random;
 use crate::config::{Config, OnFailure, OnInDoubtTimeout, OnSequenceGap};
 use crate::mock::UnknownProducer;
@@ -50,6 +51,17 @@ pub(super) struct Rates {
     pub producer_expiry: u32,
     /// InitProducerId answers an error.
     pub producer_id_error: u32,
+    pub coordinator_moves: u32,
+    pub coordinator_loads: u32,
+    pub coordinator_error: u32,
+    /// End markers take their time.
+    pub markers_late: u32,
+    /// `transaction.version` is set to another level.
+    pub version_changes: u32,
+    /// Another producer takes the transactional id over.
+    pub fenced: u32,
+    /// At each answer of a coordinator: it has acted, and says that it has not.
+    pub hidden_act: u32,
     /// At each success of a partition: the answer says something else, though the batch is in the log.
     pub hidden_append: u32,
 }
@@ -71,6 +83,11 @@ pub(super) struct Plan {
     pub first_epoch: i16,
     /// The bootstrap list names brokers by other names than metadata does.
     pub bootstrap_aliases: bool,
+    /// Of a transactional producer.
+    pub transactions: usize,
+    pub transaction_version: i16,
+    /// Coordinators may answer what ends a transaction or the producer.
+    pub hard_codes: bool,
     pub records: usize,
     pub record_bytes_most: u64,
     pub app_span_us: u64,
@@ -123,6 +140,9 @@ impl Plan {
             unknown_producer: UnknownProducer::Accept,
             first_epoch: 0,
             bootstrap_aliases: false,
+            transactions: 0,
+            transaction_version: 2,
+            hard_codes: false,
             records: 0,
             record_bytes_most: 100,
             app_span_us: 0,
@@ -172,6 +192,9 @@ impl Plan {
             }
             plan.first_epoch = random.pick(&[0, 0, 0, 0, 32_765, 32_766]);
         }
+        if plan.config.enable_idempotence && random.percent(40) {
+            plan.draw_transactions(random);
+        }
         if plan.record_bytes_most < 1000 || plan.config.batch_size > 1000 {
             plan.config.buffer_memory = random.pick(&[12 << 10, 32 << 10, 8 << 20, 8 << 20]);
         }
@@ -189,11 +212,35 @@ impl Plan {
             if plan.config.enable_idempotence && random.percent(40) {
                 plan.codes.extend(SEQUENCE_CODES);
             }
+            if plan.config.transactional_id.is_some() {
+                // What is lost or forgotten within a transaction is another matter.
+                plan.rates.truncation = 0;
+                if plan.old_brokers {
+                    // Old brokers let late requests into whatever transaction is open.
+                    plan.rates.zombie = 0;
+                }
+            }
             if plan.rates.error_code == 0 {
                 plan.codes.clear();
             }
         }
         plan
+    }
+
+    fn draw_transactions(&mut self, random: &mut Random) {
+        self.config.transactional_id = Some(TRANSACTIONAL_ID.to_owned());
+        self.config.transaction_timeout_ms = random.pick(&[8_000, 60_000, 300_000]);
+        self.config.request_timeout_ms = self.config.request_timeout_ms.min(self.config.transaction_timeout_ms / 2);
+        self.config.delivery_timeout_ms = self.config.delivery_timeout_ms.min(self.config.transaction_timeout_ms);
+        self.config.on_in_doubt_timeout = OnInDoubtTimeout::Report;
+        self.config.test_first_sequence = 0;
+        self.config.linger_us = self.config.linger_us.min(50_000);
+        self.transactions = random.pick(&[1, 3, 3, 8]);
+        self.transaction_version = random.pick(&[0, 1, 2, 2]);
+        self.hard_codes = random.percent(30);
+        self.ghost_topic = false;
+        self.own_deadlines = random.percent(10);
+        self.purges = false;
     }
 
     /// Whether a broker may have been made to answer this code.
@@ -275,6 +322,13 @@ fn draw_rates(random: &mut Random) -> Rates {
         latency: rate(60),
         error_code: rate(300),
         message_max: rate(60),
+        coordinator_moves: rate(80),
+        coordinator_loads: rate(60),
+        coordinator_error: rate(200),
+        markers_late: rate(60),
+        version_changes: rate(40),
+        fenced: if rate(10) > 8 { 10 } else { 0 },
+        hidden_act: rate(100),
         truncation: rate(20),
         producer_expiry: rate(100),
         producer_id_error: rate(300),

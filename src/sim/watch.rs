@@ -8,7 +8,7 @@ use bytes::Bytes;
 use kafka_protocol::messages::{ProduceRequest, RequestHeader};
 use kafka_protocol::protocol::{Decodable, HeaderVersion};
 
-use crate::mock::{BatchHeader, Records, check_batch};
+use crate::mock::{BatchHeader, Records, api_key, check_batch};
 use crate::sender::ConnId;
 
 /// Topic and partition.
@@ -135,6 +135,9 @@ pub(super) struct Watch {
     pub first_sequence: i32,
     requests: BTreeMap<ConnId, VecDeque<Request>>,
     partitions: BTreeMap<Place, Partition>,
+    /// Requests to coordinators that are not answered, by connection and correlation id.
+    asked: Vec<(ConnId, i32, i16)>,
+    pub transactional_id: Option<String>,
     /// Retries, renumbered batches and bumps seen: a search that meets none finds nothing.
     pub counts: Counts,
 }
@@ -150,6 +153,7 @@ pub(super) struct Counts {
 /// A produce request as it lies on the wire.
 pub(super) struct Produced {
     pub correlation_id: i32,
+    pub transactional_id: Option<String>,
     pub parts: Vec<(Place, Bytes)>,
 }
 
@@ -180,7 +184,8 @@ pub(super) fn read_produce(frame: &[u8]) -> Option<Produced> {
             parts.push(((topic.name.0.to_string(), partition.index), partition.records.unwrap_or_default()));
         }
     }
-    Some(Produced { correlation_id: header.correlation_id, parts })
+    let transactional_id = request.transactional_id.map(|id| id.0.to_string());
+    Some(Produced { correlation_id: header.correlation_id, transactional_id, parts })
 }
 
 impl Watch {
@@ -190,6 +195,8 @@ impl Watch {
             first_sequence: first_sequence as i32,
             requests: BTreeMap::new(),
             partitions: BTreeMap::new(),
+            asked: Vec::new(),
+            transactional_id: None,
             counts: Counts::default(),
         }
     }
@@ -209,6 +216,9 @@ impl Watch {
         if places.is_empty() || places.len() != produced.parts.len() {
             let count = produced.parts.len();
             return Err(format!("a produce request names {count} partitions, {} different ones", places.len()));
+        }
+        if produced.transactional_id != self.transactional_id {
+            return Err(format!("a produce request names the transactional id {:?}", produced.transactional_id));
         }
         let mut parts = Vec::with_capacity(produced.parts.len());
         for (place, bytes) in produced.parts {
@@ -233,6 +243,9 @@ impl Watch {
         let (is_idempotent, first_sequence) = (self.is_idempotent, self.first_sequence);
         if is_idempotent != (header.producer_id >= 0) {
             return Err(format!("enable.idempotence={is_idempotent}, and the producer id is {}", header.producer_id));
+        }
+        if header.is_transactional() != self.transactional_id.is_some() {
+            return Err(format!("{} has the wrong transactional bit", label(&header)));
         }
         let partition = self.partitions.entry(place.clone()).or_default();
         if let Some(other) = partition.batches.iter().find(|batch| batch.is_outstanding_elsewhere(conn)) {
@@ -290,8 +303,39 @@ impl Watch {
         }
     }
 
+    /// A request goes to a coordinator: one at a time, and the end of a transaction when all of its batches are decided.
+    pub fn coordinator_asked(
+        &mut self,
+        conn: ConnId,
+        correlation_id: i32,
+        api: i16,
+        has_ended: impl Fn(i64) -> Option<bool>,
+    ) -> Result<(), String> {
+        if api == api_key::FIND_COORDINATOR {
+            return Ok(());
+        }
+        if let Some((other, _, earlier)) = self.asked.first() {
+            return Err(format!("API {api} is asked on {conn:?} while API {earlier} on {other:?} is not answered"));
+        }
+        self.asked.push((conn, correlation_id, api));
+        if api != api_key::END_TXN {
+            return Ok(());
+        }
+        for batch in self.partitions.values().flat_map(|partition| &partition.batches) {
+            if batch.has_ended(&has_ended) == Some(false) && !batch.is_acked() && !batch.is_unclear() {
+                return Err(format!("a transaction is ended while {} is undecided", batch.label()));
+            }
+        }
+        Ok(())
+    }
+
+    pub fn coordinator_answered(&mut self, conn: ConnId, correlation_id: i32) {
+        self.asked.retain(|(asked, id, _)| (*asked, *id) != (conn, correlation_id));
+    }
+
     /// The client's end of the connection is closed: what was not answered never will be.
     pub fn closed(&mut self, conn: ConnId) {
+        self.asked.retain(|(asked, _, _)| *asked != conn);
         for request in self.requests.remove(&conn).into_iter().flatten() {
             let fate = if request.is_whole { Fate::Lost } else { Fate::Unsent };
             for (place, index) in request.parts {
@@ -472,12 +516,12 @@ impl Partition {
             }
             let has_ended = earlier.has_ended(has_ended);
             let later_acked = line.batches[place + 1..at].iter().any(|(_, _, later)| self.batches[*later].is_acked());
-            if has_ended != Some(false) && later_acked && !earlier.is_refused() {
+            if has_ended != Some(false) && later_acked {
                 continue;
             }
             match has_ended {
                 // Parts of a batch that was cut have had their numbers before: sending them decides about what is behind.
-                Some(true) if from < line.end && !earlier.is_refused() => {}
+                Some(true) if from < line.end => {}
                 Some(true) => {
                     let earlier = earlier.label();
                     return Err(format!("{label} follows {earlier}, which has failed: a hole in the sequence"));

@@ -99,6 +99,7 @@ impl Sender {
         transaction.touched.clear();
         transaction.new.clear();
         transaction.registered = Registered::No;
+        transaction.is_confirmed = false;
         transaction.groups.clear();
         transaction.unsettled.clear();
         transaction.end_in_doubt = false;
