@@ -73,7 +73,7 @@ impl Sender {
             && self.transaction.registered == Registered::No
         {
             // The coordinator knows of no transaction: there is nothing to end.
-            self.transaction_ended(now, None);
+            self.transaction_ended(now, None, true);
             return true;
         }
         let whose = request.whose();

@@ -308,7 +308,7 @@ impl Sender {
         let outcome = self.outcome(broker, Api::EndTxn, answer.error_code, what, facts);
         if outcome.decision.action == Action::Done {
             self.transaction.links.succeeded(&Whose::Transaction);
-            self.transaction_ended(now, identity(answer.producer_id, answer.producer_epoch));
+            self.transaction_ended(now, identity(answer.producer_id, answer.producer_epoch), true);
         } else {
             if matches!(outcome.decision.action, Action::Retry | Action::Unknown | Action::LookUp) {
                 // Coordinators also answer so when they lose their place after they have written the decision.
@@ -366,7 +366,7 @@ impl Sender {
             Action::Ended => {
                 self.transaction.bump.wanted = true;
                 self.transaction.links.succeeded(whose);
-                self.transaction_ended(now, None);
+                self.transaction_ended(now, None, false);
             }
             Action::FailCall => {
                 self.reports.log(4, "TRANSACTION", || text.clone());

@@ -11,9 +11,7 @@ const FOR_EVER: Micros = Micros(10_000_000_000);
 
 impl Sim {
     pub(super) fn check_transactions(&mut self) -> Option<String> {
-        if self.plan.config.transactional_id.is_none() {
-            return None;
-        }
+        self.plan.config.transactional_id.as_ref()?;
         self.settle_coordinators();
         let mut visible: BTreeMap<i64, usize> = BTreeMap::new();
         for (name, count) in self.topic_sizes() {

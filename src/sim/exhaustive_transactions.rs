@@ -117,7 +117,7 @@ fn run(version: i16, faults: &[(u64, Fault)], is_traced: bool) -> (u64, Option<S
 #[test]
 fn one_fault_of_each_kind_at_every_step_of_transactions() {
     let stride = std::env::var("KP_SIM_STRIDE").map_or(STRIDE, |text| text.parse().expect("a number"));
-    let (mut broken, mut first, mut runs): (Vec<String>, Option<(i16, (u64, Fault))>, usize) = (Vec::new(), None, 0);
+    let (mut broken, mut first, mut runs) = (Vec::<String>::new(), None::<(i16, (u64, Fault))>, 0_usize);
     for version in [1, 2] {
         let (steps, violation) = run(version, &[], false);
         assert_eq!(violation, None, "without a fault");

@@ -70,7 +70,7 @@ impl Sender {
     }
 
     /// The transaction is over. `next`: who the coordinator says the producer is from now on.
-    pub(in crate::sender) fn transaction_ended(&mut self, now: Time, next: Option<Identity>) {
+    pub(in crate::sender) fn transaction_ended(&mut self, now: Time, next: Option<Identity>, is_told: bool) {
         let is_empty = self.transaction.registered == Registered::No;
         let transaction = &mut self.transaction;
         if next.is_some() {
@@ -85,9 +85,14 @@ impl Sender {
             self.adopt_identity(now, next);
         }
         self.enter(State::Ready);
-        self.say_none_is_open();
-        self.finish_call(Ok(()));
-        if self.transaction.bump.wanted || self.transaction.bump.required {
+        let bumps = self.transaction.bump.wanted || self.transaction.bump.required;
+        // Where the coordinator found nothing to end, the new epoch tells whether that is so or somebody else has taken the
+        // producer's place: the call waits for it.
+        if is_told || !bumps {
+            self.say_none_is_open();
+            self.finish_call(Ok(()));
+        }
+        if bumps {
             self.enter(State::Initializing);
         }
     }
