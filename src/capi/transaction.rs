@@ -193,8 +193,10 @@ pub unsafe extern "C" fn producer_commit_transaction(producer: *mut producer_t, 
 /// Call again: PRODUCER_ERR_TIMED_OUT when the time passed first, for example because the coordinator is down: it goes on,
 /// and the same call resumes it.
 /// Make a new producer: PRODUCER_ERR_PRODUCER_FENCED when a newer producer of this transactional.id
-/// has taken over; PRODUCER_ERR_FATAL and others for which producer_status_is_fatal is true. The transaction is not
-/// committed in any case: the next producer of this transactional.id, or the broker after transaction.timeout.ms, aborts it.
+/// has taken over, or the broker has aborted the transaction after transaction.timeout.ms and raised the epoch (before Kafka
+/// 4.0); PRODUCER_ERR_FATAL and others for which producer_status_is_fatal is true. The transaction is not committed, unless
+/// a commit failed with a sentence that leaves it open: the next producer of this transactional.id, or the broker after
+/// transaction.timeout.ms, aborts it.
 /// The call was wrong, and nothing changed: PRODUCER_ERR_STATE when no transaction is open or a commit is pending;
 /// PRODUCER_ERR_NOT_TRANSACTIONAL without transactional.id; PRODUCER_ERR_INVALID_ARGUMENT; PRODUCER_ERR_IN_CALLBACK from one
 /// of this producer's own callbacks; PRODUCER_ERR_CLOSED; PRODUCER_ERR_FORKED; PRODUCER_ERR_INTERNAL after a bug of the

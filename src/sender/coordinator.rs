@@ -3,12 +3,12 @@
 
 use super::Sender;
 use super::connection::{Connection, Kind};
+use super::coordinator_link::Whose;
 use super::coordinator_verdict::Facts;
 use super::frame::Frame;
 use super::transaction::{Registered, State};
 use crate::error::Status;
 use crate::time::{Micros, Time};
-use crate::wire::coordinator::CoordinatorKind;
 use crate::wire::header::Api;
 use crate::wire::transactions::{
     TransactionHead, encode_add_offsets_to_txn, encode_add_partitions_to_txn, encode_end_txn, encode_init_producer_id,
@@ -23,10 +23,7 @@ const COMMIT_WITH_MEMBER: i16 = 3;
 /// A request that was written and waits for its answer.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum CoordinatorRequest {
-    Find {
-        kind: CoordinatorKind,
-        key: String,
-    },
+    Find(Whose),
     /// The first one, or one that follows up an epoch.
     InitProducerId {
         is_first: bool,
@@ -49,7 +46,7 @@ pub enum CoordinatorRequest {
 impl CoordinatorRequest {
     pub fn api(&self) -> Api {
         match self {
-            CoordinatorRequest::Find { .. } => Api::FindCoordinator,
+            CoordinatorRequest::Find(_) => Api::FindCoordinator,
             CoordinatorRequest::InitProducerId { .. } => Api::InitProducerId,
             CoordinatorRequest::AddPartitions { .. } => Api::AddPartitionsToTxn,
             CoordinatorRequest::AddOffsets { .. } => Api::AddOffsetsToTxn,
@@ -58,12 +55,12 @@ impl CoordinatorRequest {
         }
     }
 
-    /// Whose coordinator it goes to.
-    pub fn kind(&self) -> CoordinatorKind {
+    /// Whose coordinator it goes to, or looks for.
+    pub fn whose(&self) -> Whose {
         match self {
-            CoordinatorRequest::Find { kind, .. } => *kind,
-            CoordinatorRequest::CommitOffsets { .. } => CoordinatorKind::Group,
-            _ => CoordinatorKind::Transaction,
+            CoordinatorRequest::Find(whose) => whose.clone(),
+            CoordinatorRequest::CommitOffsets { group } => Whose::Group(group.clone()),
+            _ => Whose::Transaction,
         }
     }
 }
@@ -79,14 +76,12 @@ impl Sender {
             self.transaction_ended(now, None, true);
             return true;
         }
-        if let Some(at) = self.transaction.links.pause_until(now) {
+        let whose = request.whose();
+        if let Some(at) = self.transaction.links.pause_until(now, &whose) {
             self.arm_transaction(at);
             return false;
         }
-        if let CoordinatorRequest::CommitOffsets { group } = &request {
-            self.transaction.links.link_to_group(group);
-        }
-        let Some(broker) = self.coordinator(now, request.kind()) else { return false };
+        let Some(broker) = self.coordinator(now, &whose) else { return false };
         match self.transaction_version(request.api(), broker) {
             Ok(version) => self.ask(now, broker, version, request),
             Err(why) => self.request_impossible(now, &request, why),
@@ -124,7 +119,7 @@ impl Sender {
     /// What a verdict about the answer to `request` depends on.
     pub(super) fn coordinator_facts(&self, request: &CoordinatorRequest) -> Facts {
         let transaction = &self.transaction;
-        let coordinator = transaction.links.node(CoordinatorKind::Transaction).and_then(|id| self.brokers.get(&id));
+        let coordinator = transaction.links.node(&Whose::Transaction).and_then(|id| self.brokers.get(&id));
         let versions = coordinator.and_then(|broker| broker.connection.as_ref()).map(|c| &c.versions);
         let with_epoch = versions.is_some_and(|v| v.get(Api::InitProducerId) >= Some(INIT_WITH_EPOCH));
         Facts {
@@ -146,7 +141,7 @@ impl Sender {
             producer_epoch: identity.map_or(-1, |identity| identity.epoch),
         };
         let frame: Vec<u8> = match &request {
-            CoordinatorRequest::Find { .. } => return,
+            CoordinatorRequest::Find(_) => return,
             CoordinatorRequest::InitProducerId { is_first } => {
                 if !is_first && version < INIT_WITH_EPOCH {
                     self.cannot_bump(now, broker);

@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 
 use super::Sender;
 use super::coordinator::CoordinatorRequest;
+use super::coordinator_link::Whose;
 use super::coordinator_verdict::{Action, Decision, Facts, decide};
 use super::idempotence::Identity;
 use super::transaction::{Registered, State};
 use crate::error::{Error, Status};
 use crate::time::Time;
 use crate::wire::api::BrokerInfo;
-use crate::wire::coordinator::{CoordinatorKind, decode_find_coordinator};
+use crate::wire::coordinator::decode_find_coordinator;
 use crate::wire::header::Api;
 use crate::wire::primitives::DecodeError;
 use crate::wire::transactions::{
@@ -33,12 +34,12 @@ impl Sender {
         version: i16,
         body: &[u8],
     ) -> Result<(), String> {
-        if !matches!(request, CoordinatorRequest::Find { .. }) {
+        if !matches!(request, CoordinatorRequest::Find(_)) {
             self.transaction.links.answered();
         }
         let facts = self.coordinator_facts(&request);
         let handled = match &request {
-            CoordinatorRequest::Find { kind, key } => self.found(now, broker, *kind, key, version, body, &facts),
+            CoordinatorRequest::Find(whose) => self.found(now, broker, whose, version, body, &facts),
             CoordinatorRequest::InitProducerId { .. } => self.initialized(now, broker, version, body, &facts),
             CoordinatorRequest::AddPartitions { partitions } => {
                 self.partitions_added(now, broker, partitions, version, body, &facts)
@@ -67,23 +68,26 @@ impl Sender {
         written: bool,
         reason: &str,
     ) {
-        let kind = request.kind();
+        let whose = request.whose();
         let label = self.brokers.get(&broker).map_or_else(|| format!("broker {broker}"), |broker| broker.label());
         self.note_waiting(&format!("{label}: {}: {reason}", request.api().name()));
-        if let CoordinatorRequest::Find { key, .. } = &request {
-            if self.transaction.links.seeks(kind, key) {
-                self.transaction.links.search_ended(kind);
-                self.forget_coordinator(now, kind);
+        if let CoordinatorRequest::Find(_) = &request {
+            if self.transaction.links.seeks(&whose) {
+                self.transaction.links.search_ended(&whose);
+                self.forget_coordinator(now, &whose);
             }
             return;
         }
         self.transaction.links.answered();
-        self.forget_coordinator(now, kind);
+        self.forget_coordinator(now, &whose);
         if written {
             let registers =
                 matches!(request, CoordinatorRequest::AddPartitions { .. } | CoordinatorRequest::AddOffsets { .. });
             if registers && self.transaction.registered == Registered::No {
                 self.transaction.registered = Registered::Maybe;
+            }
+            if matches!(request, CoordinatorRequest::EndTxn { .. }) {
+                self.transaction.note_end_in_doubt();
             }
             // The broker knows a repeated question for an epoch.
             if !matches!(request, CoordinatorRequest::InitProducerId { .. }) {
@@ -92,41 +96,50 @@ impl Sender {
         }
     }
 
-    #[allow(clippy::too_many_arguments)] // An answer and what it answers.
     fn found(
         &mut self,
         now: Time,
         broker: i32,
-        kind: CoordinatorKind,
-        key: &str,
+        whose: &Whose,
         version: i16,
         body: &[u8],
         facts: &Facts,
     ) -> Result<(), DecodeError> {
         let answer = decode_find_coordinator(version, body)?;
         self.throttle(now, broker, answer.throttle_time_ms);
-        if !self.transaction.links.seeks(kind, key) {
+        if !self.transaction.links.seeks(whose) {
             return Ok(());
         }
-        self.transaction.links.search_ended(kind);
+        self.transaction.links.search_ended(whose);
         let mut outcome = self.outcome(broker, Api::FindCoordinator, answer.error_code, "", facts);
         if let Some(message) = answer.error_message.filter(|message| !message.is_empty()) {
             outcome.text = format!("{}: {message}", outcome.text);
         }
         if outcome.decision.action != Action::Done {
-            self.carry_out(now, Api::FindCoordinator, kind, outcome);
+            // A refusal that comes late is none of the business of what is being done now.
+            if self.is_awaited(whose) {
+                self.carry_out(now, Api::FindCoordinator, whose, outcome);
+            }
             return Ok(());
         }
         let info = BrokerInfo { id: answer.node_id, host: answer.host, port: answer.port, rack: None };
         self.adopt_broker(now, &info);
         if !self.brokers.contains_key(&info.id) || info.id < 0 {
             self.note_waiting(&format!("broker {broker} names a coordinator without an address"));
-            self.forget_coordinator(now, kind);
+            self.forget_coordinator(now, whose);
             return Ok(());
         }
-        self.transaction.links.found(kind, info.id);
-        self.reports.log(6, "TRANSACTION", || format!("broker {} coordinates {kind:?} '{key}'", info.id));
+        self.transaction.links.found(whose, info.id);
+        self.reports.log(6, "TRANSACTION", || format!("broker {}: coordinator of {whose:?}", info.id));
         Ok(())
+    }
+
+    /// Whether the coordinator is needed for what comes next.
+    fn is_awaited(&self, whose: &Whose) -> bool {
+        match whose {
+            Whose::Transaction => true,
+            Whose::Group(id) => self.transaction.offsets.front().is_some_and(|call| call.group.group_id == *id),
+        }
     }
 
     fn initialized(
@@ -142,14 +155,14 @@ impl Sender {
         let outcome = self.outcome(broker, Api::InitProducerId, answer.error_code, "", facts);
         match identity(answer.producer_id, answer.producer_epoch) {
             Some(identity) if outcome.decision.action == Action::Done => {
-                self.transaction.links.succeeded(CoordinatorKind::Transaction);
+                self.transaction.links.succeeded(&Whose::Transaction);
                 self.transaction_initialized(now, identity);
             }
             _ if outcome.decision.action == Action::Done => {
                 self.note_waiting(&format!("{}: it gives no producer id", outcome.text));
-                self.coordinator_backoff(now);
+                self.coordinator_backoff(now, &Whose::Transaction);
             }
-            _ => self.carry_out(now, Api::InitProducerId, CoordinatorKind::Transaction, outcome),
+            _ => self.carry_out(now, Api::InitProducerId, &Whose::Transaction, outcome),
         }
         Ok(())
     }
@@ -189,13 +202,13 @@ impl Sender {
             self.mark_ready(now, dense);
         }
         match worst {
-            None => self.transaction.links.succeeded(CoordinatorKind::Transaction),
+            None => self.transaction.links.succeeded(&Whose::Transaction),
             Some(outcome) => {
-                if matches!(outcome.decision.action, Action::Abort { .. }) && answer.results.iter().any(|r| r.2 == -1) {
-                    // Who knows what an error without a name has left behind.
+                let names = |status: Status| answer.results.iter().any(|r| i32::from(r.2) == status.0);
+                if may_hide_a_registration(&outcome) || names(Status::UNKNOWN_SERVER_ERROR) {
                     self.maybe_registered();
                 }
-                self.carry_out(now, Api::AddPartitionsToTxn, CoordinatorKind::Transaction, outcome);
+                self.carry_out(now, Api::AddPartitionsToTxn, &Whose::Transaction, outcome);
             }
         }
         Ok(())
@@ -217,9 +230,12 @@ impl Sender {
         if outcome.decision.action == Action::Done {
             self.transaction.registered = Registered::Yes;
             self.transaction.groups.insert(group.to_owned());
-            self.transaction.links.succeeded(CoordinatorKind::Transaction);
+            self.transaction.links.succeeded(&Whose::Transaction);
         } else {
-            self.carry_out(now, Api::AddOffsetsToTxn, CoordinatorKind::Transaction, outcome);
+            if may_hide_a_registration(&outcome) {
+                self.maybe_registered();
+            }
+            self.carry_out(now, Api::AddOffsetsToTxn, &Whose::Transaction, outcome);
         }
         Ok(())
     }
@@ -234,6 +250,7 @@ impl Sender {
         facts: &Facts,
     ) -> Result<(), DecodeError> {
         let answer = decode_txn_offset_commit(version, body)?;
+        let whose = Whose::Group(group.to_owned());
         self.throttle(now, broker, answer.throttle_time_ms);
         let Some(mut call) = self.transaction.offsets.pop_front() else {
             // The transaction was given up meanwhile. Only what ends the producer still counts.
@@ -241,7 +258,7 @@ impl Sender {
                 let what = format!("group '{group}', {topic} [{partition}]");
                 let outcome = self.outcome(broker, Api::TxnOffsetCommit, *code, &what, facts);
                 if outcome.decision.action == Action::Fatal {
-                    self.carry_out(now, Api::TxnOffsetCommit, CoordinatorKind::Group, outcome);
+                    self.carry_out(now, Api::TxnOffsetCommit, &whose, outcome);
                     break;
                 }
             }
@@ -253,21 +270,21 @@ impl Sender {
         }
         let mut worst: Option<Outcome> = None;
         call.left.retain(|offset| {
-            let what = format!("group '{group}', {} [{}]", offset.topic, offset.partition);
+            let what = || format!("group '{group}', {} [{}]", offset.topic, offset.partition);
             match codes.get(&(offset.topic.as_str(), offset.partition)) {
                 Some(0) => return false,
                 Some(code) => {
-                    let outcome = self.outcome(broker, Api::TxnOffsetCommit, *code, &what, facts);
+                    let outcome = self.outcome(broker, Api::TxnOffsetCommit, *code, &what(), facts);
                     worst = worse(worst.take(), outcome);
                 }
-                None => worst = worse(worst.take(), self.unanswered(broker, Api::TxnOffsetCommit, &what)),
+                None => worst = worse(worst.take(), self.unanswered(broker, Api::TxnOffsetCommit, &what())),
             }
             true
         });
         let is_replaced = |later: &super::transaction::OffsetsCall| later.group.group_id == group;
         let is_replaced = self.transaction.offsets.iter().any(is_replaced);
         let Some(outcome) = worst else {
-            self.transaction.links.succeeded(CoordinatorKind::Group);
+            self.transaction.links.succeeded(&whose);
             self.transaction.is_confirmed = true;
             if !is_replaced {
                 self.transaction.unsettled.remove(group);
@@ -280,7 +297,7 @@ impl Sender {
         if !(is_replaced && call.reply.is_given_up()) {
             self.transaction.offsets.push_front(call);
         }
-        self.carry_out(now, Api::TxnOffsetCommit, CoordinatorKind::Group, outcome);
+        self.carry_out(now, Api::TxnOffsetCommit, &whose, outcome);
         Ok(())
     }
 
@@ -290,10 +307,14 @@ impl Sender {
         let what = if facts.is_commit { "commit" } else { "abort" };
         let outcome = self.outcome(broker, Api::EndTxn, answer.error_code, what, facts);
         if outcome.decision.action == Action::Done {
-            self.transaction.links.succeeded(CoordinatorKind::Transaction);
+            self.transaction.links.succeeded(&Whose::Transaction);
             self.transaction_ended(now, identity(answer.producer_id, answer.producer_epoch), true);
         } else {
-            self.carry_out(now, Api::EndTxn, CoordinatorKind::Transaction, outcome);
+            if matches!(outcome.decision.action, Action::Retry | Action::Unknown | Action::LookUp) {
+                // Coordinators also answer so when they lose their place after they have written the decision.
+                self.transaction.note_end_in_doubt();
+            }
+            self.carry_out(now, Api::EndTxn, &Whose::Transaction, outcome);
         }
         Ok(())
     }
@@ -319,7 +340,7 @@ impl Sender {
         }
     }
 
-    fn carry_out(&mut self, now: Time, api: Api, kind: CoordinatorKind, outcome: Outcome) {
+    fn carry_out(&mut self, now: Time, api: Api, whose: &Whose, outcome: Outcome) {
         let Outcome { decision, text } = outcome;
         match decision.action {
             Action::Done => {}
@@ -329,27 +350,27 @@ impl Sender {
                     self.transaction.note_doubt();
                 }
                 if api == Api::FindCoordinator {
-                    self.search_failed(now, kind);
+                    self.search_failed(now, whose);
                 } else {
-                    self.coordinator_backoff(now);
+                    self.coordinator_backoff(now, whose);
                 }
             }
             Action::Wait => {
                 self.note_waiting(&text);
-                self.coordinator_is_busy(now);
+                self.coordinator_is_busy(now, whose);
             }
             Action::LookUp => {
                 self.note_waiting(&text);
-                self.forget_coordinator(now, kind);
+                self.forget_coordinator(now, whose);
             }
             Action::Ended => {
                 self.transaction.bump.wanted = true;
-                self.transaction.links.succeeded(kind);
+                self.transaction.links.succeeded(whose);
                 self.transaction_ended(now, None, false);
             }
             Action::FailCall => {
                 self.reports.log(4, "TRANSACTION", || text.clone());
-                self.coordinator_backoff(now);
+                self.coordinator_backoff(now, whose);
                 self.init_refused(Error::new(decision.status, text));
             }
             Action::Abort { bump } => {
@@ -357,7 +378,7 @@ impl Sender {
                 if api == Api::FindCoordinator && self.transaction.state != State::InTransaction {
                     // An end and a new epoch need their coordinator all the same.
                     self.note_waiting(&text);
-                    self.search_failed(now, kind);
+                    self.search_failed(now, whose);
                 } else {
                     self.transaction_failed(now, decision.status, text);
                 }
@@ -367,9 +388,19 @@ impl Sender {
     }
 
     /// A search is repeated after the back-off, the first time too: the answer came from a broker that is well.
-    fn search_failed(&mut self, now: Time, kind: CoordinatorKind) {
-        self.forget_coordinator(now, kind);
-        self.coordinator_backoff(now);
+    fn search_failed(&mut self, now: Time, whose: &Whose) {
+        self.forget_coordinator(now, whose);
+        self.coordinator_backoff(now, whose);
+    }
+}
+
+/// Coordinators that lose their place after they have written a registration answer as if they had refused it. An unknown
+/// topic is found before anything is written, and so is a transaction that is being completed.
+fn may_hide_a_registration(outcome: &Outcome) -> bool {
+    match outcome.decision.action {
+        Action::LookUp | Action::Unknown => true,
+        Action::Retry => outcome.decision.status != Status::UNKNOWN_TOPIC_OR_PARTITION,
+        _ => false,
     }
 }
 

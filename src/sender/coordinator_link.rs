@@ -1,6 +1,8 @@
 //! The way to a coordinator: looking it up, connecting to it, and the pauses between questions. One request at a time is
 //! asked of coordinators; searches go to any broker, and to another one when the first is slow.
 
+use std::collections::BTreeMap;
+
 use super::Sender;
 use super::broker::Broker;
 use super::cluster::Source;
@@ -16,23 +18,37 @@ use crate::wire::header::Api;
 /// A broker that has not said who coordinates by then is not asked again now; another is.
 const FIND_TIMEOUT_MS: u64 = 5_000;
 
+/// Whose coordinator.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Whose {
+    Transaction,
+    /// That of the group with this id.
+    Group(String),
+}
+
+impl Whose {
+    pub fn kind(&self) -> CoordinatorKind {
+        match self {
+            Whose::Transaction => CoordinatorKind::Transaction,
+            Whose::Group(_) => CoordinatorKind::Group,
+        }
+    }
+}
+
 /// The ways to the coordinators, and when the next request may go.
 #[derive(Default)]
 pub struct Links {
     transaction: Link,
-    group: Link,
-    /// The group whose coordinator `group` is.
-    group_id: String,
+    /// By group id.
+    groups: BTreeMap<String, Link>,
     /// A request other than a search waits for its answer.
     is_asked: bool,
-    /// Back-off, and its exponent.
-    not_before: Time,
-    failures: u32,
-    /// Since when the coordinator answers that the transaction before is being completed, and how often it has.
-    waits: Option<(Time, u32)>,
     /// When the timer was last armed for; zero when it is not.
     armed_at: Time,
 }
+
+/// Programs have one group as a rule. With more than these some are looked up again.
+const GROUPS_MAX: usize = 16;
 
 /// The way to one coordinator.
 #[derive(Default)]
@@ -42,7 +58,15 @@ struct Link {
     is_fresh: bool,
     /// A search is under way; at that time another broker is asked.
     asked_until: Option<Time>,
-    /// Back-off between searches, and its exponent.
+    search: Backoff,
+    requests: Backoff,
+    /// Since when the coordinator answers that the transaction before is being completed, and how often it has.
+    waits: Option<(Time, u32)>,
+}
+
+/// A pause with its exponent.
+#[derive(Default)]
+struct Backoff {
     not_before: Time,
     failures: u32,
 }
@@ -73,13 +97,11 @@ impl Links {
     }
 
     /// An answer that was not refused: what was wrong before is over.
-    pub fn succeeded(&mut self, kind: CoordinatorKind) {
-        self.failures = 0;
-        self.waits = None;
-        self.not_before = Time::ZERO;
-        let link = self.link(kind);
-        link.failures = 0;
-        link.not_before = Time::ZERO;
+    pub fn succeeded(&mut self, whose: &Whose) {
+        let link = self.link(whose);
+        link.waits = None;
+        link.search = Backoff::default();
+        link.requests = Backoff::default();
     }
 
     pub fn asked(&mut self) {
@@ -90,63 +112,72 @@ impl Links {
         self.is_asked = false;
     }
 
-    /// Until when nothing is asked, if that is later than `now`.
-    pub fn pause_until(&self, now: Time) -> Option<Time> {
-        (now < self.not_before).then_some(self.not_before)
+    /// Until when nothing is asked there, if that is later than `now`.
+    pub fn pause_until(&self, now: Time, whose: &Whose) -> Option<Time> {
+        let not_before = self.known(whose)?.requests.not_before;
+        (now < not_before).then_some(not_before)
     }
 
     /// The coordinator, as far as it is known.
-    pub fn node(&self, kind: CoordinatorKind) -> Option<i32> {
-        match kind {
-            CoordinatorKind::Transaction => self.transaction.node,
-            CoordinatorKind::Group => self.group.node,
-        }
+    pub fn node(&self, whose: &Whose) -> Option<i32> {
+        self.known(whose)?.node
     }
 
-    pub fn found(&mut self, kind: CoordinatorKind, node: i32) {
-        let link = self.link(kind);
+    pub fn found(&mut self, whose: &Whose, node: i32) {
+        let link = self.link(whose);
         link.node = Some(node);
         link.is_fresh = true;
         link.asked_until = None;
     }
 
     /// Whether an answer about this coordinator is still of interest.
-    pub fn seeks(&self, kind: CoordinatorKind, key: &str) -> bool {
-        self.node(kind).is_none() && (kind == CoordinatorKind::Transaction || self.group_id == key)
+    pub fn seeks(&self, whose: &Whose) -> bool {
+        self.known(whose).is_some_and(|link| link.node.is_none())
     }
 
     /// The search that is under way has come to nothing.
-    pub fn search_ended(&mut self, kind: CoordinatorKind) {
-        self.link(kind).asked_until = None;
+    pub fn search_ended(&mut self, whose: &Whose) {
+        self.link(whose).asked_until = None;
     }
 
-    fn link(&mut self, kind: CoordinatorKind) -> &mut Link {
-        match kind {
-            CoordinatorKind::Transaction => &mut self.transaction,
-            CoordinatorKind::Group => &mut self.group,
+    /// Nobody waits for the coordinator of a group any more.
+    pub fn drop_group_searches(&mut self) {
+        self.groups.retain(|_, link| link.node.is_some());
+    }
+
+    fn known(&self, whose: &Whose) -> Option<&Link> {
+        match whose {
+            Whose::Transaction => Some(&self.transaction),
+            Whose::Group(id) => self.groups.get(id),
         }
     }
 
-    /// The way to a group's coordinator is kept for the last group only: programs have one, as a rule.
-    pub fn link_to_group(&mut self, group: &str) {
-        if self.group_id != group {
-            self.group_id = group.to_owned();
-            self.group = Link::default();
+    fn link(&mut self, whose: &Whose) -> &mut Link {
+        match whose {
+            Whose::Transaction => &mut self.transaction,
+            Whose::Group(id) => {
+                if self.groups.len() >= GROUPS_MAX && !self.groups.contains_key(id) {
+                    self.groups.pop_first();
+                }
+                self.groups.entry(id.clone()).or_default()
+            }
         }
     }
 }
 
 impl Sender {
     /// The coordinator's broker, if it can be asked now; else whatever leads there is under way.
-    pub(super) fn coordinator(&mut self, now: Time, kind: CoordinatorKind) -> Option<i32> {
-        let link = self.transaction.links.link(kind);
+    pub(super) fn coordinator(&mut self, now: Time, whose: &Whose) -> Option<i32> {
+        let link = self.transaction.links.link(whose);
         let Some(id) = link.node else {
-            self.find_coordinator(now, kind);
+            self.find_coordinator(now, whose);
             return None;
         };
         let is_fresh = link.is_fresh;
         let Some(broker) = self.brokers.get(&id) else {
-            self.forget_coordinator(now, kind);
+            // It has left the cluster. Nothing else may happen that would bring us back here.
+            self.forget_coordinator(now, whose);
+            self.find_coordinator(now, whose);
             return None;
         };
         if let Some(connection) = &broker.connection {
@@ -165,43 +196,43 @@ impl Sender {
             self.note_waiting(&broker.trouble());
             if !is_fresh {
                 // It cannot be reached: perhaps another one coordinates by now.
-                self.forget_coordinator(now, kind);
-                self.find_coordinator(now, kind);
+                self.forget_coordinator(now, whose);
+                self.find_coordinator(now, whose);
                 return None;
             }
         }
         if retry_at > now {
             self.arm_transaction(retry_at);
         } else {
-            self.transaction.links.link(kind).is_fresh = false;
+            self.transaction.links.link(whose).is_fresh = false;
             self.ensure_connected(now, id);
         }
         None
     }
 
     /// The coordinator is looked for again: at once the first time, then with back-off.
-    pub(super) fn forget_coordinator(&mut self, now: Time, kind: CoordinatorKind) {
+    pub(super) fn forget_coordinator(&mut self, now: Time, whose: &Whose) {
         let (first, most) = (self.config.retry_backoff_ms, self.config.retry_backoff_max_ms);
-        let link = self.transaction.links.link(kind);
+        let link = self.transaction.links.link(whose);
         link.node = None;
-        link.failures += 1;
-        let failures = link.failures;
+        link.search.failures += 1;
+        let failures = link.search.failures;
         if failures > 1 {
             let pause = self.random.backoff(first, most, failures - 1);
-            self.transaction.links.link(kind).not_before = now + pause;
+            self.transaction.links.link(whose).search.not_before = now + pause;
         }
     }
 
-    fn find_coordinator(&mut self, now: Time, kind: CoordinatorKind) {
-        let link = self.transaction.links.link(kind);
-        let wait_until = link.asked_until.unwrap_or(Time::ZERO).max(link.not_before);
+    fn find_coordinator(&mut self, now: Time, whose: &Whose) {
+        let link = self.transaction.links.link(whose);
+        let wait_until = link.asked_until.unwrap_or(Time::ZERO).max(link.search.not_before);
         if now < wait_until {
             self.arm_transaction(wait_until);
             return;
         }
         let owes = |connection: &Connection| {
             connection.requests.iter().any(|request| {
-                matches!(&request.kind, Kind::Coordinator(CoordinatorRequest::Find { kind: k, .. }) if *k == kind)
+                matches!(&request.kind, Kind::Coordinator(CoordinatorRequest::Find(sought)) if sought == whose)
             })
         };
         let ready = self.brokers.values().filter(|broker| broker.is_ready());
@@ -218,10 +249,11 @@ impl Sender {
             }
             return;
         };
-        let key = match kind {
-            CoordinatorKind::Transaction => self.transaction.id.clone().unwrap_or_default(),
-            CoordinatorKind::Group => self.transaction.links.group_id.clone(),
+        let key = match whose {
+            Whose::Transaction => self.transaction.id.clone().unwrap_or_default(),
+            Whose::Group(id) => id.clone(),
         };
+        let kind = whose.kind();
         let version = match self.transaction_version(Api::FindCoordinator, id) {
             Ok(version) => version,
             Err(why) => {
@@ -230,11 +262,11 @@ impl Sender {
             }
         };
         let until = now + Micros::from_ms(FIND_TIMEOUT_MS.min(self.config.request_timeout_ms));
-        self.transaction.links.link(kind).asked_until = Some(until);
+        self.transaction.links.link(whose).asked_until = Some(until);
         self.arm_transaction(until);
         let client_id = self.config.client_id.clone();
         let deadline = now + Micros::from_ms(self.config.request_timeout_ms);
-        let request = Kind::Coordinator(CoordinatorRequest::Find { kind, key: key.clone() });
+        let request = Kind::Coordinator(CoordinatorRequest::Find(whose.clone()));
         self.write(now, id, version, request, deadline, |correlation_id| {
             Frame::plain(encode_find_coordinator(version, correlation_id, &client_id, kind, &key))
         });
@@ -259,19 +291,19 @@ impl Sender {
     }
 
     /// The usual back-off before the next request.
-    pub(super) fn coordinator_backoff(&mut self, now: Time) {
+    pub(super) fn coordinator_backoff(&mut self, now: Time, whose: &Whose) {
         let (first, most) = (self.config.retry_backoff_ms, self.config.retry_backoff_max_ms);
-        self.transaction.links.failures += 1;
-        let pause = self.random.backoff(first, most, self.transaction.links.failures);
-        self.transaction.links.not_before = now + pause;
+        let requests = &mut self.transaction.links.link(whose).requests;
+        requests.failures += 1;
+        requests.not_before = now + self.random.backoff(first, most, requests.failures);
     }
 
     /// The back-off while the coordinator completes the transaction before.
-    pub(super) fn coordinator_is_busy(&mut self, now: Time) {
-        let (since, times) = self.transaction.links.waits.unwrap_or((now, 0));
-        self.transaction.links.waits = Some((since, times.saturating_add(1)));
-        let pause_ms = busy_backoff_ms(now.since(since), times);
-        self.transaction.links.not_before = now + Micros::from_ms(pause_ms);
+    pub(super) fn coordinator_is_busy(&mut self, now: Time, whose: &Whose) {
+        let link = self.transaction.links.link(whose);
+        let (since, times) = link.waits.unwrap_or((now, 0));
+        link.waits = Some((since, times.saturating_add(1)));
+        link.requests.not_before = now + Micros::from_ms(busy_backoff_ms(now.since(since), times));
     }
 
     pub(super) fn arm_transaction(&mut self, at: Time) {
@@ -299,6 +331,33 @@ impl Sender {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_ways_to_several_groups_are_kept_and_their_pauses_are_their_own() {
+        let mut links = Links::default();
+        let group = |number: usize| Whose::Group(format!("{number:02}"));
+        for number in 0..GROUPS_MAX {
+            links.found(&group(number), number as i32);
+        }
+        assert!((0..GROUPS_MAX).all(|number| links.node(&group(number)) == Some(number as i32)));
+        links.found(&group(99), 99);
+        assert_eq!((links.groups.len(), links.node(&group(99))), (GROUPS_MAX, Some(99)));
+        links.link(&group(1)).requests.not_before = Time(9);
+        assert_eq!(links.pause_until(Time(5), &group(1)), Some(Time(9)));
+        assert_eq!(links.pause_until(Time(5), &group(2)), None);
+        assert_eq!(links.pause_until(Time(5), &Whose::Transaction), None);
+    }
+
+    #[test]
+    fn searches_for_groups_end_with_the_offsets_that_needed_them() {
+        let mut links = Links::default();
+        let (known, sought) = (Whose::Group("known".into()), Whose::Group("sought".into()));
+        links.found(&known, 1);
+        links.link(&sought).asked_until = Some(Time(9));
+        assert!(links.seeks(&sought));
+        links.drop_group_searches();
+        assert!(!links.seeks(&sought) && links.node(&known) == Some(1));
+    }
 
     #[test]
     fn a_busy_coordinator_is_asked_again_in_milliseconds_and_less_often_when_it_stays_busy() {

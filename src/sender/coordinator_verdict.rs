@@ -106,7 +106,9 @@ fn find(code: i16, facts: &Facts) -> Action {
     match code {
         _ if is_retriable(code) => Action::Retry,
         // Rights can be granted while the producer waits to be initialized.
-        TRANSACTIONAL_ID_AUTHORIZATION_FAILED | TRANSACTION_ABORTABLE if facts.is_first_init => Action::FailCall,
+        TRANSACTIONAL_ID_AUTHORIZATION_FAILED if facts.is_first_init => Action::FailCall,
+        // There is no transaction to abort.
+        TRANSACTION_ABORTABLE if facts.is_first_init => Action::Retry,
         GROUP_AUTHORIZATION_FAILED | TRANSACTION_ABORTABLE => Action::Abort { bump: false },
         _ => Action::Fatal,
     }
@@ -118,7 +120,8 @@ fn init(code: i16, facts: &Facts) -> Action {
     }
     match code {
         TRANSACTIONAL_ID_AUTHORIZATION_FAILED | CLUSTER_AUTHORIZATION_FAILED if facts.is_first_init => Action::FailCall,
-        TRANSACTION_ABORTABLE => Action::FailCall,
+        // There is no transaction to abort.
+        TRANSACTION_ABORTABLE => Action::Retry,
         _ => Action::Fatal,
     }
 }
@@ -237,16 +240,7 @@ mod tests {
         (Api::FindCoordinator, &[(30, ABORT), (53, Fatal), (120, ABORT)], Fatal),
         (
             Api::InitProducerId,
-            &[
-                (15, LookUp),
-                (16, LookUp),
-                (31, Fatal),
-                (47, Fatal),
-                (51, Wait),
-                (53, Fatal),
-                (90, Fatal),
-                (120, FailCall),
-            ],
+            &[(15, LookUp), (16, LookUp), (31, Fatal), (47, Fatal), (51, Wait), (53, Fatal), (90, Fatal), (120, Retry)],
             Fatal,
         ),
         (
@@ -389,13 +383,14 @@ mod tests {
     fn while_the_producer_is_first_initialized_missing_rights_fail_the_call_only() {
         let facts = Facts { is_first_init: true, ..FACTS };
         let changed = [
-            (Api::FindCoordinator, 53),
-            (Api::FindCoordinator, 120),
-            (Api::InitProducerId, 31),
-            (Api::InitProducerId, 53),
+            (Api::FindCoordinator, 53, FailCall),
+            (Api::FindCoordinator, 120, Retry),
+            (Api::InitProducerId, 31, FailCall),
+            (Api::InitProducerId, 53, FailCall),
         ];
         for (api, code) in APIS.into_iter().flat_map(|api| (-1..=140).map(move |code| (api, code))) {
-            let expected = if changed.contains(&(api, code)) { FailCall } else { written(api, code) };
+            let change = changed.iter().find(|change| (change.0, change.1) == (api, code));
+            let expected = change.map_or_else(|| written(api, code), |change| change.2);
             assert_eq!(decide(api, code, &facts).action, expected, "{} {code}", api.name());
         }
     }

@@ -256,14 +256,22 @@ impl Sender {
 
     /// The producer cannot go on: nothing is accepted any more, and every record gets its report.
     pub(super) fn fail_for_good(&mut self, now: Time, status: Status, text: &str) {
+        if let Some((status, text)) = self.shut_for_good(status, text) {
+            self.fail_where(now, true, true, status, &text);
+        }
+    }
+
+    /// The first half of it: whoever is refused from now on hears the cause. `None` when there was one before; else what the
+    /// rest is to be failed with.
+    pub(super) fn shut_for_good(&mut self, status: Status, text: &str) -> Option<(Status, String)> {
         if self.accumulator.fatal().is_some() {
-            return;
+            return None;
         }
         let status = if status.is_fatal() { status } else { Status::FATAL };
         let text = format!("{text}; the producer cannot go on: close it and make a new one");
         self.reports.log(2, "PRODUCER", || text.clone());
         self.accumulator.fail(status, &text);
-        self.fail_where(now, true, true, status, &text);
+        Some((status, text))
     }
 
     /// A record that was being accepted while the producer failed for good.

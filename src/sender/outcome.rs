@@ -102,10 +102,16 @@ impl Sender {
                 Verdict::Split => self.split(dense, taken),
                 Verdict::Fail => {
                     let status = outcome.status();
-                    self.finish(now, dense, taken, Ending { status, in_log: decision.in_log, phase, answer });
-                    if decision.fatal {
+                    // First, so that nobody is told meanwhile that an abort will do.
+                    let fatal = if decision.fatal {
                         let label = self.partitions[dense as usize].label();
-                        self.fail_for_good(now, status, &format!("{label}: {cause}"));
+                        self.shut_for_good(status, &format!("{label}: {cause}"))
+                    } else {
+                        None
+                    };
+                    self.finish(now, dense, taken, Ending { status, in_log: decision.in_log, phase, answer });
+                    if let Some((status, text)) = fatal {
+                        self.fail_where(now, true, true, status, &text);
                     } else if status == Status::TOPIC_AUTHORIZATION_FAILED {
                         self.fail_topic(now, dense, status, cause);
                     }
@@ -233,7 +239,9 @@ impl Sender {
                 state.sequences.acknowledge(number, taken.batch.count);
             } else {
                 state.sequences.give_up(number, taken.batch.count, !taken.reached_broker);
-                self.transaction_needs_bump();
+                if state.sequences.has_hole() {
+                    self.transaction_needs_bump();
+                }
             }
         }
         if is_acked {

@@ -118,6 +118,10 @@ impl Sender {
             }
             self.fail_expired(now, dense, taken, true);
             self.stop_partitions(now);
+            if self.transaction.is_used() && !self.transaction.is_sending() {
+                // It has cost the transaction: the sweep at the end of this input fails what follows.
+                return None;
+            }
             if self.partitions[dense as usize].sequences.has_hole() {
                 // What follows gets numbers only under a new epoch, next time it is its turn.
                 self.mark_ready(now, dense);

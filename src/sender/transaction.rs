@@ -60,6 +60,8 @@ pub struct Transaction {
     pub(super) offsets: VecDeque<OffsetsCall>,
     /// Groups whose offsets were asked to be in the transaction and are not known to be.
     pub(super) unsettled: BTreeSet<String>,
+    /// The commit may have been decided: an answer was lost, or did not say.
+    end_in_doubt: bool,
     /// Why it cannot be committed: the first cause.
     pub(super) error: Option<Error>,
     /// A bug: told when nothing else is in anybody's hands.
@@ -134,6 +136,7 @@ impl Transaction {
             groups: BTreeSet::new(),
             offsets: VecDeque::new(),
             unsettled: BTreeSet::new(),
+            end_in_doubt: false,
             error: None,
             doom: None,
             unswept: false,
@@ -152,7 +155,7 @@ impl Transaction {
     }
 
     /// Whether records go out.
-    fn is_sending(&self) -> bool {
+    pub(super) fn is_sending(&self) -> bool {
         matches!(self.state, State::InTransaction | State::Committing)
     }
 
@@ -192,6 +195,11 @@ impl Transaction {
     /// A batch that was in flight is to be sent again. When nothing is sent any more, it is to be failed.
     pub(super) fn note_retry(&mut self) {
         self.resweep |= self.is_giving_up();
+    }
+
+    /// The coordinator may have taken the commit.
+    pub(super) fn note_end_in_doubt(&mut self) {
+        self.end_in_doubt |= self.state == State::Committing;
     }
 
     /// A request of this transaction may have been acted on, or may be yet: version 2 has an epoch for each transaction, so
@@ -288,6 +296,10 @@ impl Sender {
         if !self.transaction.is_sending() || matches!(status, Status::CLOSED | Status::INTERNAL) {
             return;
         }
+        if self.accumulator.fatal().is_some() {
+            // Nobody is told to abort what cannot be aborted any more.
+            return;
+        }
         let mut text = format!("a record of the transaction failed: {}", status.name());
         if !cause.is_empty() {
             text = format!("{text}: {cause}");
@@ -307,6 +319,11 @@ impl Sender {
             // The first cause is kept, and an abort that is under way is what the error asks for.
             return;
         }
+        if self.transaction.end_in_doubt {
+            // Who is told to abort does the same work again.
+            self.transaction_fatal(now, Status::FATAL, &text);
+            return;
+        }
         let text = format!("{text}{}; abort the transaction", self.overdue_words(now));
         self.reports.log(4, "TRANSACTION", || text.clone());
         let error = Error::new(abortable(status), text);
@@ -318,7 +335,12 @@ impl Sender {
 
     /// The producer cannot go on: everything that is outstanding fails with its report, and so does the call under way.
     pub(super) fn transaction_fatal(&mut self, now: Time, status: Status, text: &str) {
-        let text = format!("{text}{}", self.overdue_words(now));
+        let doubt = if self.transaction.end_in_doubt {
+            "; whether the transaction was committed is not known: an earlier attempt may have done it"
+        } else {
+            ""
+        };
+        let text = format!("{text}{doubt}{}", self.overdue_words(now));
         self.fail_for_good(now, status, &text);
         self.drive_transaction(now);
     }
@@ -337,7 +359,7 @@ impl Sender {
         }
     }
 
-    /// A batch that had taken a sequence ended without being acknowledged: the next transaction needs a new epoch.
+    /// A batch that ended without being acknowledged has left a hole in the sequence: the next transaction needs a new epoch.
     pub(super) fn transaction_needs_bump(&mut self) {
         self.transaction.bump.required |= self.transaction.is_used();
     }

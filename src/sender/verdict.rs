@@ -149,7 +149,7 @@ pub fn decide(outcome: Outcome, facts: &BatchFacts) -> Decision {
         Action::Done => (Verdict::Done, false),
         Action::DoneDuplicate => (Verdict::DoneDuplicate, false),
         Action::Retry => (retry(false, Pause::Usual, true), false),
-        Action::RetrySoon => (retry(false, Pause::Short, true), false),
+        Action::RetrySoon => (retry(false, Pause::Short, false), false),
         Action::Again => (retry(false, Pause::None, false), false),
         Action::Refresh => (retry(true, Pause::Usual, true), false),
         Action::RefreshFree => (retry(true, Pause::Usual, false), false),
@@ -183,7 +183,7 @@ enum Action {
     DoneDuplicate,
     /// Again to the same broker, after the backoff.
     Retry,
-    /// The same, after some milliseconds.
+    /// The same, after some milliseconds, not counted: it says nothing against the batch, and comes often.
     RetrySoon,
     /// Again as soon as what is before it has landed, not counted.
     Again,

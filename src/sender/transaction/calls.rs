@@ -41,6 +41,9 @@ impl Sender {
         }
         if let Some((ended, result)) = self.transaction.kept.take() {
             if ended == call {
+                if result.is_ok() {
+                    self.say_none_is_open();
+                }
                 self.tell(reply, result);
                 return Ok(());
             }
@@ -171,7 +174,9 @@ impl Sender {
         self.pend(TransactionCall::Commit, reply);
         reply.note("records of the transaction are being delivered");
         self.enter(State::Committing);
-        self.drain_transaction(now, "the transaction is being committed: begin the next one first", false);
+        let text = "a commit is pending: call producer_commit_transaction again until it has ended, then \
+                    producer_begin_transaction";
+        self.drain_transaction(now, text, false);
         Ok(())
     }
 
@@ -189,7 +194,9 @@ impl Sender {
         self.transaction.new.clear();
         let text = "the transaction was aborted before the offsets were in it";
         self.fail_offsets(&Error::new(Status::TRANSACTION_ABORTED, text));
-        self.drain_transaction(now, "the transaction is being aborted: begin the next one first", true);
+        let text = "an abort is pending: call producer_abort_transaction again until it has ended, then \
+                    producer_begin_transaction";
+        self.drain_transaction(now, text, true);
         if let Some(pending) = &self.transaction.pending {
             pending.waiters.iter().for_each(|w| w.note("records of the transaction that are in flight are awaited"));
         }

@@ -85,12 +85,11 @@ impl Sender {
             self.adopt_identity(now, next);
         }
         self.enter(State::Ready);
-        let text = "no transaction is open: call producer_begin_transaction first";
-        self.accumulator.door.shut(Error::new(Status::STATE, text));
         let bumps = self.transaction.bump.wanted || self.transaction.bump.required;
         // Where the coordinator found nothing to end, the new epoch tells whether that is so or somebody else has taken the
         // producer's place: the call waits for it.
         if is_told || !bumps {
+            self.say_none_is_open();
             self.finish_call(Ok(()));
         }
         if bumps {
@@ -108,6 +107,7 @@ impl Sender {
         transaction.is_confirmed = false;
         transaction.groups.clear();
         transaction.unsettled.clear();
+        transaction.end_in_doubt = false;
         transaction.error = None;
         transaction.unswept = false;
         transaction.resweep = false;
@@ -125,13 +125,21 @@ impl Sender {
     /// The producer has what it was being initialized for, or goes on without.
     pub(in crate::sender) fn bump_over(&mut self, now: Time) {
         self.enter(State::Ready);
-        let text = "no transaction is open: call producer_begin_transaction first";
-        self.accumulator.door.shut(Error::new(Status::STATE, text));
+        self.say_none_is_open();
         match self.transaction.pending.as_ref().map(|pending| &pending.call) {
             Some(TransactionCall::Begin) => self.begin(now),
             Some(_) => self.finish_call(Ok(())),
             None => {}
         }
+    }
+
+    /// What a record is refused with between transactions, unless a result has to be taken first.
+    pub(super) fn say_none_is_open(&self) {
+        if self.transaction.kept.is_some() {
+            return;
+        }
+        let text = "no transaction is open: call producer_begin_transaction first";
+        self.accumulator.door.shut(Error::new(Status::STATE, text));
     }
 
     /// The coordinator does not give an id or a new epoch for a reason that can be put right: the call fails and can be
@@ -153,15 +161,19 @@ impl Sender {
         }
         let Some(pending) = self.transaction.pending.take() else { return };
         self.transaction.is_v2 = is_v2;
+        let mut is_told = false;
         for waiter in pending.waiters {
             // Nobody may find a transaction open that he did not begin.
             if waiter.answer(Ok(())) {
+                is_told = true;
                 self.enter(State::InTransaction);
                 self.accumulator.door.open();
             }
             self.reports.complete(&waiter.done);
         }
-        self.reports.log(7, "TRANSACTION", || format!("at {now:?}: begun, version {}", if is_v2 { 2 } else { 1 }));
+        if is_told {
+            self.reports.log(7, "TRANSACTION", || format!("at {now:?}: begun, version {}", if is_v2 { 2 } else { 1 }));
+        }
     }
 
     /// Answers the call under way. A result that nobody waits for is kept for the same call made again.
@@ -174,12 +186,19 @@ impl Sender {
             self.reports.complete(&waiter.done);
         }
         if !is_told && pending.call != TransactionCall::Begin {
+            if result.is_ok() {
+                // Nothing else can be called before.
+                let name = pending.call.name();
+                let text = format!("{name} timed out earlier and has ended since: call it again for its result");
+                self.accumulator.door.shut(Error::new(Status::STATE, text));
+            }
             self.transaction.kept = Some((pending.call, result));
         }
     }
 
     /// Everything that waits for offsets to be in the transaction hears that they will not be.
     pub(super) fn fail_offsets(&mut self, error: &Error) {
+        self.transaction.links.drop_group_searches();
         self.reports.push_all(&mut self.outcomes);
         for call in std::mem::take(&mut self.transaction.offsets) {
             call.reply.answer(Err(error.clone()));

@@ -1,10 +1,12 @@
 //! In which order things are asked and answered, and what each call and event does in each state.
 
+mod coordinators;
 mod rig;
 
 use super::*;
 use crate::accumulator::GivenUp;
 use crate::mock::{Cluster, CoordinatorKind};
+use crate::sender::Action;
 use rig::{Rig, in_state, offsets};
 
 const PRODUCE: i16 = 0;
@@ -116,6 +118,18 @@ fn a_fatal_error_ends_every_state_and_answers_the_call_under_way() {
 }
 
 #[test]
+fn a_record_that_ends_the_producer_is_not_said_to_need_an_abort() {
+    for code in [53, 90, 49, 46] {
+        let mut rig = Rig::open(2);
+        rig.cluster.push_error(PRODUCE, code, 1);
+        rig.send(0);
+        assert_eq!((rig.state(), rig.reports()), (State::FatalError, vec![Status(i32::from(code))]));
+        assert!(rig.sender.transaction.error.is_none());
+        assert!(rig.accumulator.door.why().is_some_and(|why| why.status.is_fatal()));
+    }
+}
+
+#[test]
 fn an_illegal_step_is_a_bug_that_ends_the_producer() {
     let mut rig = Rig::ready(2);
     rig.sender.enter(State::Committing);
@@ -123,85 +137,6 @@ fn an_illegal_step_is_a_bug_that_ends_the_producer() {
     rig.run();
     assert_eq!(rig.state(), State::FatalError);
     assert_eq!(rig.accumulator.fatal().map(|fatal| fatal.status), Some(Status::INTERNAL));
-}
-
-#[test]
-fn in_version_one_no_record_of_a_partition_goes_out_before_the_coordinator_has_it() {
-    let mut rig = Rig::open(1);
-    rig.hold.insert(ADD);
-    for partition in 0..3 {
-        assert!(rig.offer(partition));
-    }
-    rig.run();
-    assert_eq!((rig.asked(ADD), rig.asked(PRODUCE)), (1, 0), "all of them in one request");
-    rig.send(3);
-    assert_eq!(rig.asked(ADD), 1, "one request at a time");
-    rig.release();
-    assert_eq!(rig.asked(ADD), 2);
-    assert_eq!(rig.reports(), [Status::OK; 4]);
-    rig.send(1);
-    assert_eq!(rig.asked(ADD), 2, "it is registered");
-}
-
-#[test]
-fn a_partition_that_the_coordinator_does_not_know_yet_costs_those_asked_for_beside_it_nothing() {
-    let mut rig = Rig::open(1);
-    rig.cluster.topic_create("new", 1, 3).expect("legal");
-    // An earlier transaction makes both known and connects their leaders, so that one look registers both.
-    assert!(rig.offer_to("new", 0) && rig.offer(0));
-    rig.run();
-    assert_eq!(rig.result(TransactionCall::Commit), Ok(()));
-    assert_eq!(rig.reports(), [Status::OK; 2]);
-    assert_eq!(rig.result(TransactionCall::Begin), Ok(()));
-    let (adds, produces) = (rig.asked(ADD), rig.asked(PRODUCE));
-    rig.cluster.set_late_topic(Some("new"));
-    rig.hold.insert(ADD);
-    assert!(rig.offer_to("new", 0) && rig.offer(0));
-    rig.run();
-    let names = [&b"\x04new"[..], b"\x02t"];
-    let asked = &rig.held[0].2;
-    assert!(names.iter().all(|name| asked.windows(name.len()).any(|w| w == *name)), "both in one request: {asked:?}");
-    rig.release();
-    assert_eq!((rig.state(), rig.asked(PRODUCE)), (State::InTransaction, produces), "3 beside 55");
-    while rig.asked(ADD) < adds + 4 {
-        rig.step();
-    }
-    rig.cluster.set_late_topic(None);
-    while rig.asked(PRODUCE) < produces + 2 {
-        rig.step();
-    }
-    assert_eq!(rig.result(TransactionCall::Commit), Ok(()));
-    assert_eq!(rig.reports(), [Status::OK; 2]);
-}
-
-#[test]
-fn records_are_registered_while_they_linger() {
-    let mut rig = Rig::with(1, |config| config.linger_us = 50_000);
-    assert_eq!(rig.result(TransactionCall::Init), Ok(()));
-    assert_eq!(rig.result(TransactionCall::Begin), Ok(()));
-    // The topic becomes known.
-    rig.send(0);
-    assert_eq!(rig.result(TransactionCall::Commit), Ok(()));
-    assert_eq!(rig.result(TransactionCall::Begin), Ok(()));
-    rig.send(0);
-    assert_eq!((rig.asked(ADD), rig.asked(PRODUCE)), (2, 1));
-    assert_eq!(rig.result(TransactionCall::Commit), Ok(()));
-}
-
-#[test]
-fn requests_to_coordinators_go_one_at_a_time() {
-    let mut rig = Rig::open(1);
-    rig.hold.insert(ADD);
-    rig.send(0);
-    let reply = rig.call(offsets());
-    assert_eq!((rig.asked(ADD), rig.asked(ADD_OFFSETS)), (1, 0));
-    rig.hold.insert(ADD_OFFSETS);
-    let (conn, _, bytes) = rig.held.pop_front().expect("held");
-    rig.deliver(conn, &bytes);
-    rig.run();
-    assert_eq!((rig.asked(ADD_OFFSETS), rig.asked(COMMIT_OFFSETS)), (1, 0));
-    rig.release();
-    assert!(reply.done.is_complete());
 }
 
 #[test]
@@ -276,6 +211,78 @@ fn the_end_waits_for_the_request_of_records_that_were_purged_or_expired() {
 }
 
 #[test]
+fn a_record_that_expires_while_it_is_its_turn_lets_nothing_behind_it_out() {
+    let mut rig = Rig::with(2, |config| config.batch_size = 1);
+    assert_eq!(rig.result(TransactionCall::Init), Ok(()));
+    assert_eq!(rig.result(TransactionCall::Begin), Ok(()));
+    rig.hold.insert(PRODUCE);
+    rig.send(0);
+    let topic = rig.accumulator.topics.intern("t").expect("legal");
+    let record = crate::record::Record { value: Some(b"v"), ..Default::default() };
+    for own_timeout in [Some(Micros::from_ms(10)), None] {
+        let tag = Some(crate::accumulator::Tag { callback: 1, opaque: 0 });
+        let how = crate::accumulator::Sending { partition: Some(0), tag, own_timeout };
+        rig.accumulator.append(&topic, &record, &how, &mut None, || rig.now).expect("open");
+    }
+    rig.run();
+    rig.now = rig.now + Micros::from_ms(20);
+    rig.release();
+    assert_eq!(rig.reports(), [Status::OK, Status::DELIVERY_TIMED_OUT, Status::TRANSACTION_ABORTED]);
+    assert_eq!((rig.state(), rig.asked(PRODUCE)), (State::AbortableError, 1));
+}
+
+#[test]
+fn numbers_that_reached_no_broker_cost_no_new_epoch() {
+    let mut rig = Rig::open(1);
+    assert!(rig.offer(0));
+    rig.sender.handle_wakeup(rig.now);
+    let conn = loop {
+        match rig.sender.poll_action(rig.now).expect("it is sent") {
+            Action::Write { conn, frame } if frame.to_vec()[4..6] == PRODUCE.to_be_bytes() => break conn,
+            action => rig.act(action),
+        }
+        rig.sender.handle_wakeup(rig.now);
+    };
+    // The socket took nothing of it.
+    rig.lose(conn);
+    let abort = rig.call(TransactionCall::Abort);
+    while !abort.done.is_complete() {
+        rig.step();
+    }
+    assert_eq!(rig.reports(), [Status::TRANSACTION_ABORTED]);
+    assert_eq!(rig.state(), State::Ready, "{:?}", rig.sender.transaction.bump);
+    assert_eq!(rig.result(TransactionCall::Begin), Ok(()));
+    assert_eq!(rig.asked(INIT), 1);
+    rig.send(0);
+    let commit = rig.call(TransactionCall::Commit);
+    while !commit.done.is_complete() {
+        rig.step();
+    }
+    assert_eq!(rig.asked(INIT), 1);
+    assert_eq!(rig.reports(), [Status::OK]);
+}
+
+#[test]
+fn a_record_that_comes_too_early_is_told_which_call_is_pending() {
+    for (call, name) in [
+        (TransactionCall::Commit, "producer_commit_transaction again"),
+        (TransactionCall::Abort, "producer_abort_transaction again"),
+    ] {
+        let mut rig = Rig::open(2);
+        let why = |rig: &Rig| rig.accumulator.door.why().expect("shut").message;
+        rig.send(0);
+        rig.hold.insert(END);
+        assert_eq!(rig.status(call.clone()), None);
+        assert!(why(&rig).contains(name), "{}", why(&rig));
+        rig.release();
+        // It has ended, and nobody has heard of it.
+        assert!(why(&rig).contains("call it again for its result"), "{}", why(&rig));
+        assert_eq!(rig.result(call), Ok(()));
+        assert!(why(&rig).contains("producer_begin_transaction first"), "{}", why(&rig));
+    }
+}
+
+#[test]
 fn what_waits_to_be_sent_again_when_the_transaction_fails_ends_in_doubt_at_once() {
     let mut rig = Rig::open(2);
     rig.hold.insert(PRODUCE);
@@ -334,6 +341,38 @@ fn after_a_lost_end_version_one_begins_no_transaction_before_its_new_epoch() {
     }
 }
 
+/// "Abort it" would say that nothing became visible.
+#[test]
+fn a_commit_that_may_have_happened_and_is_refused_afterwards_is_not_told_to_be_aborted() {
+    // How the first attempt ends; what the second is answered.
+    for version in 1..=2 {
+        for first in ["lost after", "lost before", "-1", "14", "15", "16", "19", "51", "none"] {
+            for second in [120, 59, 48] {
+                let mut rig = Rig::open(version);
+                rig.send(0);
+                match first.parse() {
+                    Ok(code) => rig.cluster.push_error(END, code, 1),
+                    Err(_) if first == "none" => {}
+                    Err(_) => rig.cluster.push_disconnect(END, first == "lost after", 1),
+                }
+                rig.cluster.push_error(END, second, 1);
+                let commit = rig.call(TransactionCall::Commit);
+                while !commit.done.is_complete() {
+                    rig.step();
+                }
+                let GivenUp::Answered(Err(error)) = commit.give_up() else { panic!("{first}, {second}: refused") };
+                let is_in_doubt = !matches!(first, "51" | "none");
+                let name = format!("version {version}, {first}, {second}: {error:?}");
+                assert_eq!(error.status.is_fatal(), is_in_doubt || second == 48, "{name}");
+                assert_eq!(error.message.contains("committed is not known"), is_in_doubt, "{name}");
+                if !error.status.is_fatal() {
+                    assert_eq!(rig.result(TransactionCall::Abort), Ok(()), "{name}");
+                }
+            }
+        }
+    }
+}
+
 #[test]
 fn a_begin_that_nobody_waits_for_any_more_opens_nothing() {
     let mut rig = Rig::open(1);
@@ -370,70 +409,6 @@ fn an_attempt_to_produce_without_an_answer_costs_version_one_a_new_epoch_too() {
 }
 
 #[test]
-fn a_search_that_a_broker_does_not_answer_goes_to_another_one_without_cutting_the_first_off() {
-    let mut rig = Rig::new(2);
-    rig.hold.insert(FIND);
-    let init = rig.call(TransactionCall::Init);
-    let begun = rig.now;
-    let slow = rig.held[0].0;
-    let another = rig.brokers[&slow] % 3 + 1;
-    rig.cluster.coordinator_move(CoordinatorKind::Transaction, "tx", Some(another)).expect("legal");
-    while rig.asked(FIND) == 1 {
-        rig.step();
-    }
-    assert!(rig.now.since(begun) <= Micros::from_ms(6_000), "{:?}", rig.now.since(begun));
-    assert_ne!(rig.held.back().map(|(conn, ..)| *conn), Some(slow));
-    let (conn, _, bytes) = rig.held.pop_back().expect("held");
-    rig.deliver(conn, &bytes);
-    rig.run();
-    assert!(init.done.is_complete() && rig.brokers.contains_key(&slow));
-    rig.release();
-    assert_eq!(rig.state(), State::Ready, "the late answer is of no interest");
-}
-
-#[test]
-fn a_busy_coordinator_is_asked_again_after_five_ten_and_twenty_milliseconds() {
-    let mut rig = Rig::open(2);
-    rig.send(0);
-    rig.cluster.push_error(END, 51, 4);
-    let commit = rig.call(TransactionCall::Commit);
-    while !commit.done.is_complete() {
-        rig.step();
-    }
-    let times: Vec<Time> = rig.seen.iter().filter(|(api, _)| *api == END).map(|(_, at)| *at).collect();
-    let pauses_ms: Vec<u64> = times.windows(2).map(|pair| pair[1].since(pair[0]).as_ms()).collect();
-    assert_eq!(pauses_ms, [5, 10, 20, 20]);
-}
-
-#[test]
-fn a_coordinator_that_is_busy_for_long_is_asked_less_often() {
-    let mut rig = Rig::open(2);
-    rig.send(0);
-    rig.cluster.push_error(END, 51, u32::MAX);
-    let begun = rig.now;
-    let commit = rig.call(TransactionCall::Commit);
-    while rig.now.since(begun) < Micros::from_ms(20_000) {
-        rig.step();
-    }
-    assert!(!commit.done.is_complete());
-    let asked = rig.asked(END);
-    assert!((60..110).contains(&asked), "{asked}");
-}
-
-#[test]
-fn the_coordinator_of_another_group_is_looked_up() {
-    let mut rig = Rig::open(2);
-    assert_eq!(rig.result(offsets()), Ok(()));
-    assert_eq!(rig.result(offsets()), Ok(()));
-    assert_eq!(rig.asked(FIND), 2, "the transaction's and the group's");
-    let TransactionCall::SendOffsets { offsets, group } = offsets() else { unreachable!() };
-    let group = GroupMetadata { group_id: "other".into(), ..group };
-    assert_eq!(rig.result(TransactionCall::SendOffsets { offsets, group }), Ok(()));
-    assert_eq!(rig.asked(FIND), 3);
-    assert_eq!(rig.result(TransactionCall::Commit), Ok(()));
-}
-
-#[test]
 fn a_transaction_that_outlived_its_timeout_is_named_in_the_error() {
     let mut rig = Rig::with(1, |config| config.transaction_timeout_ms = 5_000);
     assert_eq!(rig.result(TransactionCall::Init), Ok(()));
@@ -444,41 +419,4 @@ fn a_transaction_that_outlived_its_timeout_is_named_in_the_error() {
     assert!(refused.done.is_complete());
     let GivenUp::Answered(Err(error)) = refused.give_up() else { panic!("its coordinator has aborted it") };
     assert!(error.status.is_fatal() && error.message.contains("transaction.timeout.ms=5000"), "{error:?}");
-}
-
-#[test]
-fn an_idle_coordinator_is_connected_to_again_without_a_search() {
-    let mut rig = Rig::with(2, |config| config.connections_max_idle_ms = Some(1_000));
-    assert_eq!(rig.result(TransactionCall::Init), Ok(()));
-    let coordinator = rig.cluster.coordinator(CoordinatorKind::Transaction, "tx").expect("one");
-    while rig.brokers.values().any(|broker| *broker == coordinator) {
-        rig.step();
-    }
-    assert_eq!(rig.result(TransactionCall::Begin), Ok(()));
-    rig.send(0);
-    let commit = rig.call(TransactionCall::Commit);
-    while !commit.done.is_complete() {
-        rig.step();
-    }
-    assert_eq!(rig.asked(FIND), 1);
-}
-
-#[test]
-fn a_new_epoch_that_was_refused_is_asked_for_again_by_the_next_begin() {
-    let mut rig = Rig::open(1);
-    rig.send(0);
-    rig.hold.insert(END);
-    let commit = rig.call(TransactionCall::Commit);
-    rig.cluster.push_error(INIT, 120, 1);
-    rig.break_held(END, true);
-    while !commit.done.is_complete() {
-        rig.step();
-    }
-    assert_eq!((rig.state(), rig.asked(INIT)), (State::Ready, 2), "it is not asked for without end");
-    let begin = rig.call(TransactionCall::Begin);
-    while !begin.done.is_complete() {
-        assert!(!rig.offer(0));
-        rig.step();
-    }
-    assert_eq!((rig.state(), rig.asked(INIT)), (State::InTransaction, 3));
 }

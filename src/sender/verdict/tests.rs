@@ -21,7 +21,7 @@ const fn retry(refresh_metadata: bool, pause: Pause, counts: bool) -> Verdict {
     Verdict::Retry { refresh_metadata, pause, counts }
 }
 const RETRY: Verdict = retry(false, Pause::Usual, true);
-const SOON: Verdict = retry(false, Pause::Short, true);
+const SOON: Verdict = retry(false, Pause::Short, false);
 const AGAIN: Verdict = retry(false, Pause::None, false);
 const REFRESH: Verdict = retry(true, Pause::Usual, true);
 const BUMP: Verdict = Verdict::Renumber { pause: Pause::None };
