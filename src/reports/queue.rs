@@ -3,13 +3,15 @@
 use std::cell::Cell;
 use std::collections::{BTreeMap, VecDeque};
 use std::ffi::CStr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use crate::sync::{Condvar, Mutex, MutexGuard};
 
 use super::{DataLoss, FinishedBatch, Slot};
+use crate::stats::{Health, HealthState, Numbers};
+use crate::time::{Micros, Time};
 
 /// Log lines kept for a dispatcher: the latest ones; older ones are counted, not kept.
 const LOG_LINES_MAX: usize = 1_000;
@@ -48,6 +50,10 @@ pub enum Item<'a> {
     Batch(&'a FinishedBatch),
     Log(&'a LogLine),
     DataLoss(&'a DataLoss),
+    /// The producer's state of health is another.
+    Health(&'a Health),
+    /// The numbers as JSON: `statistics.interval.ms` has passed.
+    Stats(&'a str),
 }
 
 /// How a dispatch ended.
@@ -81,6 +87,11 @@ struct State {
     logs_dropped: u64,
     /// One per partition, which bounds them: none may get lost.
     losses: BTreeMap<(Arc<CStr>, i32), DataLoss>,
+    /// The latest change of health that nobody has taken, and the state that was last taken.
+    health: Option<Health>,
+    health_told: Option<HealthState>,
+    /// Numbers are due: made by whoever dispatches, so that they are never older than that and never more than one.
+    stats_due: bool,
     /// Batches ever pushed, and ever dispatched with their callbacks returned.
     pushed: u64,
     dispatched: u64,
@@ -94,7 +105,8 @@ struct State {
 impl State {
     /// Whether there is nothing to hand out.
     fn is_empty(&self) -> bool {
-        self.batches.is_empty() && self.logs.is_empty() && self.losses.is_empty()
+        let no_news = self.logs.is_empty() && self.losses.is_empty() && self.health.is_none() && !self.stats_due;
+        no_news && self.batches.is_empty()
     }
 }
 
@@ -105,6 +117,15 @@ pub struct Reports {
     pending: AtomicUsize,
     pending_max: usize,
     log_level_max: i32,
+    numbers: Arc<Numbers>,
+    news: OnceLock<Box<dyn NewsSource>>,
+}
+
+/// What news are made from at the moment they are handed out.
+pub trait NewsSource: Send + Sync {
+    /// The numbers as JSON; `None`: the producer is gone.
+    fn stats_json(&self) -> Option<String>;
+    fn age(&self, since: Time) -> Micros;
 }
 
 impl Reports {
@@ -116,6 +137,8 @@ impl Reports {
             pending: AtomicUsize::new(0),
             pending_max,
             log_level_max,
+            numbers: Arc::default(),
+            news: OnceLock::new(),
         }
     }
 
@@ -166,6 +189,31 @@ impl Reports {
         let kept = state.losses.entry((loss.topic.clone(), loss.partition)).or_insert_with(|| loss.clone());
         kept.acked_offset = kept.acked_offset.max(acked_offset);
         kept.text = loss.text;
+        self.changed.notify_all();
+    }
+
+    /// What the producer counts.
+    pub fn numbers(&self) -> &Arc<Numbers> {
+        &self.numbers
+    }
+
+    /// Sets what news are made from; without it there are no numbers.
+    pub fn set_news_source(&self, source: impl NewsSource + 'static) {
+        // A second call would come from a second producer, which no queue has.
+        let _ = self.news.set(Box::new(source));
+    }
+
+    /// The state of health is another. Changes that nobody has taken yet become one, the latest.
+    pub fn health_changed(&self, health: Health) {
+        let mut state = self.state.lock();
+        // Back at what was last told: there is nothing to tell.
+        state.health = if state.health_told == Some(health.state) { None } else { Some(health) };
+        self.changed.notify_all();
+    }
+
+    /// Numbers are due. What was due before and nobody took is the same.
+    pub fn stats_due(&self) {
+        self.state.lock().stats_due = true;
         self.changed.notify_all();
     }
 
@@ -298,7 +346,7 @@ impl Reports {
     /// Serves log lines and losses first, then every batch that is there now: later ones are for the next call, so that a fast
     /// sender does not keep this one for ever.
     fn drain(&self, hand: &mut impl FnMut(Item<'_>)) -> usize {
-        let (mut batches, logs, dropped, losses) = {
+        let (mut batches, logs, dropped, losses, health, stats_due) = {
             let mut state = self.state.lock();
             if state.dispatcher.is_some() {
                 return 0;
@@ -306,7 +354,11 @@ impl Reports {
             state.dispatcher = Some(this_thread());
             let dropped = std::mem::take(&mut state.logs_dropped);
             let losses = std::mem::take(&mut state.losses);
-            (std::mem::take(&mut state.batches), std::mem::take(&mut state.logs), dropped, losses)
+            let health = state.health.take();
+            state.health_told = health.as_ref().map(|health| health.state).or(state.health_told);
+            let stats_due = std::mem::take(&mut state.stats_due);
+            let batches = std::mem::take(&mut state.batches);
+            (batches, std::mem::take(&mut state.logs), dropped, losses, health, stats_due)
         };
         // Gives the dispatcher's place back even when `hand` panics.
         let mut turn = Turn { reports: self, dispatched: 0, spare: Vec::new() };
@@ -319,6 +371,14 @@ impl Reports {
         }
         for loss in losses.values() {
             hand(Item::DataLoss(loss));
+        }
+        let news = self.news.get();
+        if let Some(mut health) = health {
+            health.age = news.map_or(Micros::ZERO, |news| news.age(health.since));
+            hand(Item::Health(&health));
+        }
+        if stats_due && let Some(json) = news.and_then(|news| news.stats_json()) {
+            hand(Item::Stats(&json));
         }
         let mut reported = 0;
         for batch in &mut batches {

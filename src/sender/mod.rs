@@ -10,6 +10,7 @@ mod coordinator;
 mod coordinator_answers;
 mod coordinator_link;
 mod coordinator_verdict;
+mod counting;
 mod expiry;
 mod features;
 mod frame;
@@ -18,6 +19,7 @@ mod links;
 mod outcome;
 mod partition;
 mod produce;
+mod published;
 mod random;
 mod sequence;
 mod timers;
@@ -39,6 +41,7 @@ use cluster::Cluster;
 use features::Features;
 use idempotence::Idempotence;
 use partition::PartitionState;
+use published::Published;
 use random::Random;
 use timers::{Timer, Timers};
 use transaction::Transaction;
@@ -75,6 +78,7 @@ pub struct Sender {
     /// By the dense partition id that the accumulator's partitions carry.
     partitions: Vec<PartitionState>,
     cluster: Cluster,
+    published: Published,
     features: Features,
     idempotence: Idempotence,
     transaction: Transaction,
@@ -106,6 +110,7 @@ impl Sender {
         let mut sender = Sender {
             random: Random::new(seed),
             cluster: Cluster::new(now, &config),
+            published: Published::default(),
             features: Features::default(),
             idempotence: Idempotence::new(&config),
             transaction: Transaction::new(&config),
@@ -316,6 +321,7 @@ impl Sender {
             }
             self.tell_flushes();
             self.drive_transaction(now);
+            self.publish_changes(now);
             if self.pump_soon.is_empty() {
                 return;
             }
