@@ -49,6 +49,7 @@ pub unsafe extern "C" fn producer_send(
             partition: partition_arg(record.partition)?,
             tag: callback.map(|callback| Tag { callback: callback_address(callback), opaque: opaque as usize }),
             own_timeout: own_timeout(record.delivery_timeout_ms)?,
+            acks: None,
         };
         let timestamp_ms = match record.timestamp_ms {
             PRODUCER_TIMESTAMP_NOW => inside.wall_ms(),
@@ -56,7 +57,8 @@ pub unsafe extern "C" fn producer_send(
             other => return Err(wrong_timestamp(other)),
         };
         // SAFETY: the caller's promise about the record's pointers.
-        unsafe { with_record(record, timestamp_ms, |fields| inside.send(topic, fields, &sending)) }
+        unsafe { with_record(record, timestamp_ms, |fields| inside.send(topic, fields, &sending)) }?;
+        Ok(())
     })
 }
 
