@@ -289,6 +289,7 @@ impl Sender {
             cause: if failed { taken.cause } else { None },
             record_causes,
             slots,
+            rich: Vec::new(),
         });
     }
 
@@ -313,6 +314,7 @@ impl Sender {
             cause: c_text(cause),
             record_causes: Vec::new(),
             slots: vec![slot],
+            rich: Vec::new(),
         });
     }
 }
