@@ -8,6 +8,7 @@ mod cluster_view;
 mod door;
 mod inbox;
 mod memory;
+mod metadata;
 mod partition;
 mod settings;
 #[cfg(test)]
@@ -23,6 +24,7 @@ pub use calls::{CallReply, GivenUp, TransactionCall};
 pub use cluster_view::{BrokerView, ClusterCell, ClusterView};
 pub use door::Door;
 pub use inbox::{Command, Event, Inbox, Letters};
+pub use metadata::{MetadataReply, Nodes, PartitionDetail, Question, Snapshot, TopicDetail};
 pub use memory::{Memory, Refused, Reservation};
 pub use partition::{NotAppended, Partition, Placed};
 pub use settings::TopicSettings;

@@ -9,6 +9,7 @@ pub mod flush;
 mod fork;
 mod gate;
 pub mod health;
+pub mod metadata;
 pub mod mock;
 pub mod mock_transaction;
 pub mod poll;

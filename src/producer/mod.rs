@@ -3,6 +3,7 @@
 
 mod close;
 mod driver;
+mod metadata;
 mod numbers;
 #[cfg(test)]
 mod tests;

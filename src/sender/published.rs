@@ -38,6 +38,8 @@ impl Sender {
         if std::mem::take(&mut self.published.is_stale) {
             self.publish_cluster();
             self.publish_health(now);
+            self.drive_warm_ups(now);
+            self.drive_queries(now);
         }
     }
 
