@@ -7,7 +7,7 @@ use std::ptr;
 use crate::capi::config::{Callbacks, LogCallback};
 use crate::capi::status::producer_status_t;
 use crate::error::Status;
-use crate::reports::{FinishedBatch, Item, LogLine, Persisted, Phase};
+use crate::reports::{FinishedBatch, Handed, Item, LogLine, Persisted, Phase};
 
 /// `persisted`: the record is not in the log: never written to a socket as a whole, or refused by every broker asked.
 pub const PRODUCER_PERSISTED_NO: i32 = 0;
@@ -102,10 +102,10 @@ pub(super) fn is_dispatching(producer: u64) -> bool {
 }
 
 /// Hands an item of the producer with this id to the application.
-pub(super) fn hand(producer: u64, item: &Item<'_>, callbacks: &Callbacks) {
+pub(super) fn hand(producer: u64, item: &Item<'_>, callbacks: &Callbacks) -> Handed {
     let outer = DISPATCHING.replace(producer);
     match item {
-        Item::Batch(batch) => hand_batch(batch),
+        Item::Batch { batch, from } => hand_batch(batch, *from),
         Item::Log(line) => {
             if let Some(log) = &callbacks.log {
                 hand_line(line, log);
@@ -118,6 +118,7 @@ pub(super) fn hand(producer: u64, item: &Item<'_>, callbacks: &Callbacks) {
         }
     }
     DISPATCHING.set(outer);
+    Handed::All
 }
 
 fn hand_line(line: &LogLine, log: &LogCallback) {
@@ -126,7 +127,7 @@ fn hand_line(line: &LogLine, log: &LogCallback) {
     log.line(line.level, &facility, &text);
 }
 
-fn hand_batch(batch: &FinishedBatch) {
+fn hand_batch(batch: &FinishedBatch, from: usize) {
     let mut report = producer_report_t {
         struct_size: size_of::<producer_report_t>(),
         status: batch.status.code(),
@@ -158,7 +159,7 @@ fn hand_batch(batch: &FinishedBatch) {
         opaque: ptr::null_mut(),
         error_text: batch.cause.as_ref().map_or(ptr::null(), |cause| cause.as_ptr()),
     };
-    for slot in &batch.slots {
+    for slot in &batch.slots[from..] {
         if batch.base_offset >= 0 {
             report.offset = batch.base_offset + i64::from(slot.offset_delta);
         }

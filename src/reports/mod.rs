@@ -6,7 +6,7 @@ mod queue;
 use std::ffi::CStr;
 use std::sync::Arc;
 
-pub use queue::{Completion, Dispatch, Item, LogLine, Reports};
+pub use queue::{Completion, Dispatch, Handed, Item, KEPT, LogLine, Reports};
 
 use crate::error::Status;
 use crate::time::{Micros, Time};
