@@ -7,7 +7,7 @@ use std::ptr;
 use crate::capi::config::{Callbacks, LogCallback};
 use crate::capi::status::producer_status_t;
 use crate::error::Status;
-use crate::reports::{FinishedBatch, Handed, Item, LogLine, Persisted, Phase};
+use crate::reports::{FinishedBatch, Handed, Item, LogLine, Persisted, Phase, RICH, RichTag, Slot};
 
 /// `persisted`: the record is not in the log: never written to a socket as a whole, or refused by every broker asked.
 pub const PRODUCER_PERSISTED_NO: i32 = 0;
@@ -171,11 +171,45 @@ fn hand_batch(batch: &FinishedBatch, from: usize) {
         if !batch.record_causes.is_empty() {
             name_record(batch, slot.offset_delta, &mut report);
         }
+        if slot.callback == RICH {
+            hand_rich(batch, slot, &mut report);
+            continue;
+        }
         // SAFETY: the address was taken from a callback of this type by `callback_address`.
         let callback = unsafe { std::mem::transmute::<usize, Delivery>(slot.callback) };
         // SAFETY: the application gave callback and opaque for this use; the report outlives the call.
         unsafe { callback(&report, report.opaque) };
     }
+}
+
+/// A record that wants more than a callback.
+#[cold]
+fn hand_rich(batch: &FinishedBatch, slot: &Slot, report: &mut producer_report_t) {
+    match batch.rich_tag(slot) {
+        None => {}
+        Some(RichTag::Future(future)) => {
+            // The dispatching thread is the first to come by: awaiting ones may have been faster.
+            for waiting in future.take_callbacks() {
+                report.opaque = ptr::null_mut();
+                // SAFETY: registered for such a report by `producer_future_when_complete`.
+                unsafe { run_callback(waiting.callback, report, waiting.opaque) };
+            }
+        }
+        Some(RichTag::Ticketed { callback, opaque, .. } | RichTag::Direct { callback, opaque, .. }) => {
+            report.opaque = *opaque as *mut c_void;
+            // SAFETY: given to the function that sent the record, for this use.
+            unsafe { run_callback(*callback, report, *opaque) };
+        }
+    }
+}
+
+/// # Safety
+/// `address` is `callback_address` of a delivery callback that takes `report` and `opaque`.
+unsafe fn run_callback(address: usize, report: &producer_report_t, opaque: usize) {
+    // SAFETY: the caller's promise.
+    let callback = unsafe { std::mem::transmute::<usize, Delivery>(address) };
+    // SAFETY: the caller's promise; the report outlives the call.
+    unsafe { callback(report, opaque as *mut c_void) };
 }
 
 /// KIP-467: the broker named the records that made it refuse the batch.

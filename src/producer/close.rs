@@ -125,6 +125,7 @@ impl Producer {
             cause: Some(Arc::from(c"the producer ended before the record was sent")),
             record_causes: Vec::new(),
             slots,
+            rich: Vec::new(),
         });
     }
 }

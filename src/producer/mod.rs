@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use crate::sync::Mutex;
 
-use crate::accumulator::{Accumulator, Command, NO_LEADER, NotAppended, Refused, Reservation, Sending, Topic};
+use crate::accumulator::{Accumulator, Command, NO_LEADER, NotAppended, Placed, Refused, Reservation, Sending, Topic};
 use crate::config::Config;
 use crate::error::{Error, Result, Status};
 use crate::io::{Clock, IoOptions, IoThread};
@@ -98,7 +98,7 @@ impl Producer {
 
     /// Copies the record into a batch. Waits up to `max.block.ms` when `buffer.memory` is full.
     #[inline]
-    pub fn send(&self, topic: &Topic, record: &Record<'_>, how: &Sending) -> Result<()> {
+    pub fn send(&self, topic: &Topic, record: &Record<'_>, how: &Sending) -> Result<Placed> {
         if how.tag.is_some() && self.reports.is_full() {
             return Err(self.reports_not_taken());
         }
@@ -107,7 +107,7 @@ impl Producer {
             self.check_size(topic, record, most)?;
         }
         match self.accumulator.append(topic, record, how, &mut None, || self.clock.now()) {
-            Ok(()) => Ok(()),
+            Ok(placed) => Ok(placed),
             Err(why) => self.send_again(topic, record, how, why),
         }
     }
@@ -115,7 +115,7 @@ impl Producer {
     /// The slow half of `send`: says why the door is shut, or waits its turn for memory, as often as others take what it
     /// waited for.
     #[cold]
-    fn send_again(&self, topic: &Topic, record: &Record<'_>, how: &Sending, mut why: NotAppended) -> Result<()> {
+    fn send_again(&self, topic: &Topic, record: &Record<'_>, how: &Sending, mut why: NotAppended) -> Result<Placed> {
         let deadline = self.deadline(self.max_block_ms);
         loop {
             let mut held = match why {
@@ -129,7 +129,7 @@ impl Producer {
                 }
             };
             match self.accumulator.append(topic, record, how, &mut held, || self.clock.now()) {
-                Ok(()) => return Ok(()),
+                Ok(placed) => return Ok(placed),
                 Err(again) => why = again,
             }
         }

@@ -4,7 +4,8 @@ use super::*;
 use crate::accumulator::Tag;
 use crate::reports::{Handed, Phase};
 
-const SENDING: Sending = Sending { partition: None, tag: Some(Tag { callback: 1, opaque: 7 }), own_timeout: None };
+const SENDING: Sending =
+    Sending { partition: None, tag: Some(Tag { callback: 1, opaque: 7 }), own_timeout: None, acks: None };
 
 /// A producer whose only broker is not there.
 fn alone() -> Producer {

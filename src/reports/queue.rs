@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use crate::sync::{Condvar, Mutex, MutexGuard};
 
-use super::{DataLoss, FinishedBatch, Slot};
+use super::{DataLoss, FinishedBatch, RichTags, Slot};
 
 #[cfg(test)]
 mod tests;
@@ -151,6 +151,8 @@ impl State {
 }
 
 pub struct Reports {
+    /// What records want that have more than a callback.
+    pub rich: RichTags,
     state: Mutex<State>,
     changed: Condvar,
     /// Records whose reports wait: read by every send, without the lock.
@@ -163,6 +165,7 @@ impl Reports {
     /// `pending_max` bounds the records whose reports nobody takes; lines above `log_level_max` are dropped (-1: all).
     pub fn new(pending_max: usize, log_level_max: i32) -> Reports {
         Reports {
+            rich: RichTags::default(),
             state: Mutex::new(State::default()),
             changed: Condvar::new(),
             pending: AtomicUsize::new(0),
@@ -178,6 +181,9 @@ impl Reports {
 
     /// Batches that finished together, in order; `batches` is emptied.
     pub fn push_all(&self, batches: &mut Vec<FinishedBatch>) {
+        if self.rich.is_used() {
+            batches.iter_mut().for_each(|batch| self.rich.settle(batch));
+        }
         batches.retain(|batch| !batch.slots.is_empty());
         if batches.is_empty() {
             return;

@@ -33,7 +33,7 @@ pub use frame::Frame;
 use crate::accumulator::{Accumulator, Command, Event, Letters, NO_LEADER};
 use crate::config::Config;
 use crate::reports::{FinishedBatch, Reports};
-use crate::time::{Micros, Time};
+use crate::time::Time;
 use broker::Broker;
 use cluster::Cluster;
 use features::Features;
@@ -79,9 +79,9 @@ pub struct Sender {
     idempotence: Idempotence,
     transaction: Transaction,
     window: Window,
-    /// When open batches are due, in the order in which they were opened: linger is the same for all of them.
+    /// When open batches are due, in that order: most come in it, because most topics have one linger.
     linger: VecDeque<(Time, u32)>,
-    /// The same for batches that were opened behind another one of their partition.
+    /// The same for those that came out of turn, or were opened behind another batch of their partition.
     linger_again: BTreeSet<(Time, u32)>,
     /// Partitions with something to send and no leader.
     leaderless: BTreeSet<u32>,
@@ -153,15 +153,14 @@ impl Sender {
 
     fn handle_event(&mut self, now: Time, event: Event) {
         match event {
-            Event::Opened { partition, batch, opened_at, deadline } => {
+            Event::Opened { partition, batch, due_at, deadline } => {
                 self.arm_deadline(partition, deadline);
                 self.transaction_expects(now, partition);
-                let due = opened_at + Micros(self.config.linger_us);
                 // A flush may have come before the event: its parked records got their batches only now.
-                if due <= now || batch < self.flush_before || self.accumulator.memory.has_waiters() {
+                if due_at <= now || batch < self.flush_before || self.accumulator.memory.has_waiters() {
                     self.mark_ready(now, partition);
-                } else if !std::mem::replace(&mut self.partitions[partition as usize].lingering, true) {
-                    self.linger.push_back((due, partition));
+                } else {
+                    self.arm_linger(partition, due_at);
                 }
             }
             Event::Sealed { partition } => self.mark_ready(now, partition),
@@ -200,13 +199,13 @@ impl Sender {
             && due <= now
         {
             self.linger.pop_front();
-            self.lingered(now, partition);
+            self.lingered(now, due, partition);
         }
         while let Some(&(due, partition)) = self.linger_again.first()
             && due <= now
         {
             self.linger_again.pop_first();
-            self.lingered(now, partition);
+            self.lingered(now, due, partition);
         }
         while let Some(timer) = self.timers.pop_due(now) {
             match timer {
@@ -241,33 +240,50 @@ impl Sender {
     /// Whether a batch that is still open may be sealed and sent.
     fn may_seal(&self, now: Time) -> impl Fn(u64, Time) -> bool + use<> {
         let flush_before = self.flush_before;
-        let linger = Micros(self.config.linger_us);
         let hurry = self.accumulator.memory.has_waiters();
-        move |batch, opened_at| hurry || batch < flush_before || opened_at + linger <= now
+        move |batch, due_at| hurry || batch < flush_before || due_at <= now
     }
 
     /// Everything that lingers is due now: a flush, or memory is short.
     fn end_linger(&mut self, now: Time) {
         // A shortage without waiters (max.block.ms=0) still has to send what lingers.
         self.flush_before = self.flush_before.max(self.accumulator.inbox.next_batch());
-        for (_, partition) in std::mem::take(&mut self.linger) {
-            self.lingered(now, partition);
+        for (due, partition) in std::mem::take(&mut self.linger) {
+            self.lingered(now, due, partition);
         }
-        for (_, partition) in std::mem::take(&mut self.linger_again) {
-            self.lingered(now, partition);
+        for (due, partition) in std::mem::take(&mut self.linger_again) {
+            self.lingered(now, due, partition);
+        }
+    }
+
+    /// Has the partition looked at when its batch is due, unless that happens earlier anyway.
+    fn arm_linger(&mut self, partition: u32, due_at: Time) {
+        let state = &mut self.partitions[partition as usize];
+        if due_at >= state.linger_armed {
+            return;
+        }
+        state.linger_armed = due_at;
+        if self.linger.back().is_none_or(|(last, _)| *last <= due_at) {
+            self.linger.push_back((due_at, partition));
+        } else {
+            self.linger_again.insert((due_at, partition));
         }
     }
 
     /// The batch that was open when this was arranged is due, or gone; a later one gets a timer of its own.
-    fn lingered(&mut self, now: Time, partition: u32) {
-        let linger = Micros(self.config.linger_us);
+    fn lingered(&mut self, now: Time, armed_for: Time, partition: u32) {
         let may_seal = self.may_seal(now);
         let state = &mut self.partitions[partition as usize];
+        if state.linger_armed == armed_for {
+            state.linger_armed = Time::NEVER;
+        }
         // The batch that is open now may stand behind one that is due: it waits for a time of its own.
-        let due = state.shared().opened_at().map(|opened_at| opened_at + linger).filter(|due| *due > now);
-        state.lingering = due.is_some();
-        self.linger_again.extend(due.map(|due| (due, partition)));
-        if state.shared().has_batch(may_seal) {
+        let due = state.shared().due_at().filter(|due| *due > now);
+        let has_batch = state.shared().has_batch(may_seal);
+        if let Some(due) = due {
+            self.arm_linger(partition, due);
+        }
+        if has_batch {
             self.mark_ready(now, partition);
         }
     }

@@ -228,11 +228,11 @@ impl Sim {
         };
         let index = self.app.sent.len();
         let tag = sent.is_tagged.then_some(Tag { callback: CALLBACK, opaque: index });
-        let how = Sending { partition: sent.partition, tag, own_timeout: sent.own_timeout };
+        let how = Sending { partition: sent.partition, tag, own_timeout: sent.own_timeout, acks: None };
         let now = self.now;
         let topic = self.app.topics[sent.topic].clone();
         match self.accumulator.append(&topic, &record, &how, &mut None, || now) {
-            Ok(()) => {
+            Ok(_) => {
                 sent.accepted_at = now;
                 let timeout = Micros::from_ms(self.plan.config.delivery_timeout_ms);
                 sent.deadline = now + sent.own_timeout.unwrap_or(timeout);

@@ -18,7 +18,8 @@ const ADD_OFFSETS: i16 = 25;
 const END_TXN: i16 = 26;
 const OFFSET_COMMIT: i16 = 28;
 const PRODUCE: i16 = 0;
-const SENDING: Sending = Sending { partition: Some(0), tag: Some(Tag { callback: 1, opaque: 7 }), own_timeout: None };
+const SENDING: Sending =
+    Sending { partition: Some(0), tag: Some(Tag { callback: 1, opaque: 7 }), own_timeout: None, acks: None };
 
 struct House {
     cluster: MockCluster,
@@ -120,7 +121,7 @@ impl House {
 
     fn send(&self, value: &str) -> Result<()> {
         let topic = self.producer.topic("t").expect("legal");
-        self.producer.send(&topic, &record(value), &SENDING)
+        self.producer.send(&topic, &record(value), &SENDING).map(|_| ())
     }
 
     fn committed(&self) -> Vec<String> {
@@ -429,9 +430,9 @@ fn threads_that_send_all_the_time_put_each_record_into_the_transaction_that_acce
                     let mut number = thread;
                     while !is_over.load(relaxed) {
                         let tag = Some(Tag { callback: 1, opaque: number });
-                        let how = Sending { partition: Some(0), tag, own_timeout: None };
+                        let how = Sending { partition: Some(0), tag, own_timeout: None, acks: None };
                         match producer.send(&topic, &record(&number.to_string()), &how) {
-                            Ok(()) => {
+                            Ok(_) => {
                                 accepted.fetch_add(1, relaxed);
                                 number += 2;
                             }

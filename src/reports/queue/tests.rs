@@ -31,6 +31,7 @@ fn batch(records: u32) -> FinishedBatch {
         cause: None,
         record_causes: Vec::new(),
         slots: (0..records).map(slot).collect(),
+        rich: Vec::new(),
     }
 }
 
