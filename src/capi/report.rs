@@ -7,7 +7,7 @@ use std::ptr;
 use crate::capi::config::{Callbacks, LogCallback};
 use crate::capi::status::producer_status_t;
 use crate::error::Status;
-use crate::reports::{FinishedBatch, Item, LogLine, Persisted, Phase};
+use crate::reports::{FinishedBatch, Handed, Item, LogLine, Persisted, Phase, RICH, RichTag, Slot};
 
 /// `persisted`: the record is not in the log: never written to a socket as a whole, or refused by every broker asked.
 pub const PRODUCER_PERSISTED_NO: i32 = 0;
@@ -102,10 +102,10 @@ pub(super) fn is_dispatching(producer: u64) -> bool {
 }
 
 /// Hands an item of the producer with this id to the application.
-pub(super) fn hand(producer: u64, item: &Item<'_>, callbacks: &Callbacks) {
+pub(super) fn hand(producer: u64, item: &Item<'_>, callbacks: &Callbacks) -> Handed {
     let outer = DISPATCHING.replace(producer);
     match item {
-        Item::Batch(batch) => hand_batch(batch),
+        Item::Batch { batch, from } => hand_batch(batch, *from),
         Item::Log(line) => {
             if let Some(log) = &callbacks.log {
                 hand_line(line, log);
@@ -118,6 +118,7 @@ pub(super) fn hand(producer: u64, item: &Item<'_>, callbacks: &Callbacks) {
         }
     }
     DISPATCHING.set(outer);
+    Handed::All
 }
 
 fn hand_line(line: &LogLine, log: &LogCallback) {
@@ -126,7 +127,7 @@ fn hand_line(line: &LogLine, log: &LogCallback) {
     log.line(line.level, &facility, &text);
 }
 
-fn hand_batch(batch: &FinishedBatch) {
+fn hand_batch(batch: &FinishedBatch, from: usize) {
     let mut report = producer_report_t {
         struct_size: size_of::<producer_report_t>(),
         status: batch.status.code(),
@@ -158,7 +159,7 @@ fn hand_batch(batch: &FinishedBatch) {
         opaque: ptr::null_mut(),
         error_text: batch.cause.as_ref().map_or(ptr::null(), |cause| cause.as_ptr()),
     };
-    for slot in &batch.slots {
+    for slot in &batch.slots[from..] {
         if batch.base_offset >= 0 {
             report.offset = batch.base_offset + i64::from(slot.offset_delta);
         }
@@ -170,11 +171,45 @@ fn hand_batch(batch: &FinishedBatch) {
         if !batch.record_causes.is_empty() {
             name_record(batch, slot.offset_delta, &mut report);
         }
+        if slot.callback == RICH {
+            hand_rich(batch, slot, &mut report);
+            continue;
+        }
         // SAFETY: the address was taken from a callback of this type by `callback_address`.
         let callback = unsafe { std::mem::transmute::<usize, Delivery>(slot.callback) };
         // SAFETY: the application gave callback and opaque for this use; the report outlives the call.
         unsafe { callback(&report, report.opaque) };
     }
+}
+
+/// A record that wants more than a callback.
+#[cold]
+fn hand_rich(batch: &FinishedBatch, slot: &Slot, report: &mut producer_report_t) {
+    match batch.rich_tag(slot) {
+        None => {}
+        Some(RichTag::Future(future)) => {
+            // The dispatching thread is the first to come by: awaiting ones may have been faster.
+            for waiting in future.take_callbacks() {
+                report.opaque = ptr::null_mut();
+                // SAFETY: registered for such a report by `producer_future_when_complete`.
+                unsafe { run_callback(waiting.callback, report, waiting.opaque) };
+            }
+        }
+        Some(RichTag::Ticketed { callback, opaque, .. } | RichTag::Direct { callback, opaque, .. }) => {
+            report.opaque = *opaque as *mut c_void;
+            // SAFETY: given to the function that sent the record, for this use.
+            unsafe { run_callback(*callback, report, *opaque) };
+        }
+    }
+}
+
+/// # Safety
+/// `address` is `callback_address` of a delivery callback that takes `report` and `opaque`.
+unsafe fn run_callback(address: usize, report: &producer_report_t, opaque: usize) {
+    // SAFETY: the caller's promise.
+    let callback = unsafe { std::mem::transmute::<usize, Delivery>(address) };
+    // SAFETY: the caller's promise; the report outlives the call.
+    unsafe { callback(report, opaque as *mut c_void) };
 }
 
 /// KIP-467: the broker named the records that made it refuse the batch.

@@ -20,7 +20,7 @@ use crate::error::{Error, Result, Status};
 use crate::io::{Clock, IoOptions, IoThread};
 use crate::mock::{ClusterOptions, MockCluster};
 use crate::record::Record;
-use crate::reports::{Completion, Dispatch, Item, Reports};
+use crate::reports::{Completion, Dispatch, Handed, Item, Reports};
 use crate::sender::Sender;
 use crate::wire::record_batch::{HEADER_LEN, record_len_max};
 use driver::Driver;
@@ -151,7 +151,7 @@ impl Producer {
 
     /// Dispatches finished batches and log lines on this thread; with none there, waits up to `timeout_ms` (-1: for ever)
     /// for the first. Answers how many records were reported.
-    pub fn poll(&self, timeout_ms: i32, hand: impl FnMut(Item<'_>)) -> Result<usize> {
+    pub fn poll(&self, timeout_ms: i32, hand: impl FnMut(Item<'_>) -> Handed) -> Result<usize> {
         let ended = match timeout_ms {
             0 => self.reports.poll_now(hand),
             _ => self.reports.poll(self.call_deadline(timeout_ms), hand),
@@ -164,7 +164,7 @@ impl Producer {
     }
 
     /// KIP-8: everything sent before this call goes at once, and is finished and reported when it returns.
-    pub fn flush(&self, timeout_ms: i32, hand: impl FnMut(Item<'_>)) -> Result<()> {
+    pub fn flush(&self, timeout_ms: i32, hand: impl FnMut(Item<'_>) -> Handed) -> Result<()> {
         if self.reports.in_callback() {
             return Err(in_callback("producer_flush"));
         }

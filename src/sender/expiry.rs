@@ -365,6 +365,7 @@ impl Sender {
             cause: c_text(cause),
             record_causes: Vec::new(),
             slots: orphan.slots,
+            rich: Vec::new(),
         });
     }
 }

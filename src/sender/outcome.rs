@@ -287,6 +287,7 @@ impl Sender {
             cause: if failed { taken.cause } else { None },
             record_causes,
             slots,
+            rich: Vec::new(),
         });
     }
 
@@ -310,6 +311,7 @@ impl Sender {
             cause: c_text(cause),
             record_causes: Vec::new(),
             slots: vec![slot],
+            rich: Vec::new(),
         });
     }
 }
