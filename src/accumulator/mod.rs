@@ -5,6 +5,7 @@
 mod batch;
 mod calls;
 mod door;
+mod hurry;
 mod inbox;
 mod memory;
 mod partition;
@@ -47,6 +48,7 @@ pub struct Accumulator {
     pub door: Door,
     /// Why nothing is accepted any more, once something has gone wrong for good.
     fatal: OnceLock<Error>,
+    hurried: hurry::Hurried,
 }
 
 /// How one record is sent, beside what is in it.
@@ -76,6 +78,7 @@ impl Accumulator {
             reports,
             door,
             fatal: OnceLock::new(),
+            hurried: hurry::Hurried::default(),
         }
     }
 

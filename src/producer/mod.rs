@@ -172,7 +172,7 @@ impl Producer {
             return Err(fatal.clone());
         }
         let (started, done) = (Arc::new(Completion::default()), Arc::new(Completion::default()));
-        self.accumulator.inbox.command(Command::Flush { started: started.clone(), done: done.clone() });
+        self.accumulator.inbox.command(Command::Flush { topic: None, started: started.clone(), done: done.clone() });
         if timeout_ms == 0 {
             // Whether anything is left is the I/O thread's to say; it says so without waiting for a broker.
             self.wait_for_io_thread(&started)?;
