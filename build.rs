@@ -27,6 +27,8 @@ const HEADER_ORDER: &[&str] = &[
     "purge",
     "future",
     "batch",
+    "cancel",
+    "close_with",
     "partitioner",
     "transaction",
     "health",
