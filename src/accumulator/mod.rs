@@ -7,6 +7,7 @@ mod calls;
 mod cancel;
 mod direct;
 mod door;
+mod hurry;
 mod inbox;
 mod memory;
 mod partition;
@@ -51,6 +52,7 @@ pub struct Accumulator {
     pub door: Door,
     /// Why nothing is accepted any more, once something has gone wrong for good.
     fatal: OnceLock<Error>,
+    hurried: hurry::Hurried,
 }
 
 /// How one record is sent, beside what is in it.
@@ -80,6 +82,7 @@ impl Accumulator {
             reports,
             door,
             fatal: OnceLock::new(),
+            hurried: hurry::Hurried::default(),
         }
     }
 

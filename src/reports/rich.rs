@@ -153,7 +153,7 @@ impl FinishedBatch {
 mod tests {
     use super::*;
     use crate::error::Status;
-    use crate::reports::{Item, Persisted, Phase, Reports, Waiting};
+    use crate::reports::{Handed, Item, Persisted, Phase, Reports, Waiting};
     use crate::time::Time;
 
     fn slot(callback: usize, opaque: usize, offset_delta: u32) -> Slot {
@@ -184,9 +184,10 @@ mod tests {
     fn polled(reports: &Reports) -> Vec<FinishedBatch> {
         let mut out = Vec::new();
         reports.poll_now(|item| {
-            if let Item::Batch(batch) = item {
+            if let Item::Batch { batch, .. } = item {
                 out.push(batch.clone());
             }
+            Handed::All
         });
         out
     }

@@ -13,6 +13,7 @@ mod coordinator_link;
 mod coordinator_verdict;
 mod expiry;
 mod features;
+mod flush;
 mod frame;
 mod idempotence;
 mod links;
@@ -144,6 +145,7 @@ impl Sender {
         for event in letters.events.drain(..) {
             self.handle_event(now, event);
         }
+        self.window.know(letters.next_batch);
         for command in letters.commands.drain(..) {
             self.handle_command(now, command, letters.next_batch);
         }
@@ -155,10 +157,11 @@ impl Sender {
     fn handle_event(&mut self, now: Time, event: Event) {
         match event {
             Event::Opened { partition, batch, due_at, deadline } => {
+                self.window.opened(batch, self.partitions[partition as usize].topic.id);
                 self.arm_deadline(partition, deadline);
                 self.transaction_expects(now, partition);
                 // A flush may have come before the event: its parked records got their batches only now.
-                if due_at <= now || batch < self.flush_before || self.accumulator.memory.has_waiters() {
+                if due_at <= now || batch < self.flushes_before(partition) || self.accumulator.memory.has_waiters() {
                     self.mark_ready(now, partition);
                 } else {
                     self.arm_linger(partition, due_at);
@@ -178,14 +181,8 @@ impl Sender {
 
     fn handle_command(&mut self, now: Time, command: Command, next_batch: u64) {
         match command {
-            Command::Flush { started, done } => {
-                self.flush_before = self.flush_before.max(next_batch);
-                let parked = self.cluster.topics_with_parked(&self.accumulator);
-                self.window.flush(next_batch, parked, done);
-                self.end_linger(now);
-                self.tell_flushes();
-                self.reports.complete(&started);
-            }
+            Command::Flush { topic, started, done } => self.handle_flush(now, next_batch, topic, &started, done),
+            Command::Hurry { topic, placed } => self.handle_hurry(now, next_batch, topic, placed),
             Command::Purge { queued, in_flight, done } => {
                 self.purge(now, queued, in_flight);
                 self.reports.push_all(&mut self.outcomes);
@@ -240,9 +237,9 @@ impl Sender {
         self.finished
     }
 
-    /// Whether a batch that is still open may be sealed and sent.
-    fn may_seal(&self, now: Time) -> impl Fn(u64, Time) -> bool + use<> {
-        let flush_before = self.flush_before;
+    /// Whether a batch of the partition that is still open may be sealed and sent.
+    fn may_seal(&self, now: Time, partition: u32) -> impl Fn(u64, Time) -> bool + use<> {
+        let flush_before = self.flushes_before(partition);
         let hurry = self.accumulator.memory.has_waiters();
         move |batch, due_at| hurry || batch < flush_before || due_at <= now
     }
@@ -275,7 +272,7 @@ impl Sender {
 
     /// The batch that was open when this was arranged is due, or gone; a later one gets a timer of its own.
     fn lingered(&mut self, now: Time, armed_for: Time, partition: u32) {
-        let may_seal = self.may_seal(now);
+        let may_seal = self.may_seal(now, partition);
         let state = &mut self.partitions[partition as usize];
         if state.linger_armed == armed_for {
             state.linger_armed = Time::NEVER;

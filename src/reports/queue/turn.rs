@@ -1,0 +1,195 @@
+//! One dispatcher's turn: what it has taken out of the queue, handed out item by item, with the rest going back.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::ffi::CStr;
+use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use super::{DataLoss, FinishedBatch, Handed, Item, KEPT, LogLine, Reports, Slot, State, View, this_thread};
+
+/// Slot vectors kept for reuse: a few large batches' worth.
+const SPARE_SLOT_VECTORS: usize = 16;
+/// Larger vectors than this are not worth keeping (1 MiB of slots).
+const SPARE_SLOTS_MAX: usize = 32 << 10;
+
+/// Finished batches in their order.
+#[derive(Default)]
+pub(super) struct Line {
+    pub batches: VecDeque<FinishedBatch>,
+    /// Slots of the first batch that have been handed out.
+    from: usize,
+}
+
+impl Line {
+    pub fn is_empty(&self) -> bool {
+        self.batches.is_empty()
+    }
+
+    /// Puts what a dispatcher left back before what has come meanwhile.
+    fn put_back(&mut self, mut rest: Line) {
+        if !rest.is_empty() {
+            rest.batches.append(&mut self.batches);
+            *self = rest;
+        }
+    }
+}
+
+/// How far a turn came.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Served {
+    /// Records.
+    pub reported: usize,
+    /// `hand` wanted no more.
+    pub cut: bool,
+}
+
+/// Ending it lets the next thread serve reports and tells waiting flushes how far this one came.
+pub(super) struct Turn<'a> {
+    reports: &'a Reports,
+    line: Line,
+    kept: Line,
+    logs: VecDeque<LogLine>,
+    losses: BTreeMap<(Arc<CStr>, i32), DataLoss>,
+    /// Batches of the line that are done with.
+    dispatched: u64,
+    /// Taken out of the line for those who copy reports.
+    set_aside: VecDeque<FinishedBatch>,
+    spare: Vec<Vec<Slot>>,
+}
+
+impl<'a> Turn<'a> {
+    /// Takes everything that `view` may take. Nobody else has a turn.
+    pub fn new(reports: &'a Reports, state: &mut State, view: View) -> Turn<'a> {
+        state.dispatcher = Some(this_thread());
+        let mut turn = Turn {
+            reports,
+            line: Line::default(),
+            kept: Line::default(),
+            logs: VecDeque::new(),
+            losses: BTreeMap::new(),
+            dispatched: 0,
+            set_aside: VecDeque::new(),
+            spare: Vec::new(),
+        };
+        if view == View::Array {
+            turn.kept = std::mem::take(&mut state.kept);
+        }
+        if view == View::Thread || !state.threaded {
+            turn.line = std::mem::take(&mut state.line);
+            turn.logs = std::mem::take(&mut state.logs);
+            turn.losses = std::mem::take(&mut state.losses);
+            let dropped = std::mem::take(&mut state.logs_dropped);
+            if dropped > 0 {
+                let text = format!("{dropped} log lines were dropped because nobody polled");
+                turn.logs.push_front(LogLine { level: 4, facility: "LOG", text });
+            }
+        }
+        turn
+    }
+
+    pub fn serve(&mut self, hand: &mut impl FnMut(Item<'_>) -> Handed) -> Served {
+        let mut served = Served::default();
+        while let Some(line) = self.logs.pop_front() {
+            if let Handed::Part(_) = hand(Item::Log(&line)) {
+                served.cut = true;
+                return served;
+            }
+        }
+        while let Some((_, loss)) = self.losses.pop_first() {
+            if let Handed::Part(_) = hand(Item::DataLoss(&loss)) {
+                served.cut = true;
+                return served;
+            }
+        }
+        while !served.cut
+            && let Some(batch) = self.kept.batches.pop_front()
+        {
+            let from = std::mem::take(&mut self.kept.from);
+            if let Some(rest) = self.hand_batch(batch, from, hand, &mut served) {
+                self.kept.batches.push_front(rest.0);
+                self.kept.from = rest.1;
+            }
+        }
+        while !served.cut
+            && let Some(batch) = self.line.batches.pop_front()
+        {
+            let from = std::mem::take(&mut self.line.from);
+            match self.hand_batch(batch, from, hand, &mut served) {
+                Some(rest) => {
+                    self.line.batches.push_front(rest.0);
+                    self.line.from = rest.1;
+                }
+                None => self.dispatched += 1,
+            }
+        }
+        served
+    }
+
+    /// Hands one batch out from its slot `from` on. Gives it back, with the place to go on from, when not all of it was taken.
+    fn hand_batch(
+        &mut self,
+        mut batch: FinishedBatch,
+        from: usize,
+        hand: &mut impl FnMut(Item<'_>) -> Handed,
+        served: &mut Served,
+    ) -> Option<(FinishedBatch, usize)> {
+        let waiting = batch.slots.len() - from;
+        // Before its callbacks run: they may send, and have taken what they get.
+        self.reports.pending.fetch_sub(waiting, Ordering::Relaxed);
+        let (taken, kept) = match hand(Item::Batch { batch: &batch, from }) {
+            Handed::All => (waiting, 0),
+            Handed::AllButKept => (waiting, self.set_aside(&mut batch, from..from + waiting)),
+            Handed::Part(taken) => {
+                served.cut = true;
+                let taken = taken.min(waiting);
+                (taken, self.set_aside(&mut batch, from..from + taken))
+            }
+        };
+        served.reported += taken - kept;
+        self.reports.pending.fetch_add(waiting - taken + kept, Ordering::Relaxed);
+        if taken < waiting {
+            return Some((batch, from + taken));
+        }
+        if self.spare.len() < SPARE_SLOT_VECTORS && batch.slots.capacity() <= SPARE_SLOTS_MAX {
+            batch.slots.clear();
+            self.spare.push(batch.slots);
+        }
+        None
+    }
+
+    /// Keeps those of these slots that wait to be copied. Answers how many.
+    #[cold]
+    fn set_aside(&mut self, batch: &mut FinishedBatch, taken: Range<usize>) -> usize {
+        let kept: Vec<Slot> = batch.slots[taken].iter().filter(|slot| slot.callback == KEPT).copied().collect();
+        let count = kept.len();
+        if count > 0 {
+            let slots = std::mem::take(&mut batch.slots);
+            self.set_aside.push_back(FinishedBatch { slots: kept, ..batch.clone() });
+            batch.slots = slots;
+        }
+        count
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        let mut state = self.reports.state.lock();
+        state.dispatcher = None;
+        state.dispatched += self.dispatched;
+        state.line.put_back(std::mem::take(&mut self.line));
+        state.kept.put_back(std::mem::take(&mut self.kept));
+        state.kept.batches.append(&mut self.set_aside);
+        if !self.logs.is_empty() {
+            self.logs.append(&mut state.logs);
+            state.logs = std::mem::take(&mut self.logs);
+        }
+        while let Some((_, loss)) = self.losses.pop_first() {
+            // The words of a newer one stay.
+            state.merge_loss(loss);
+        }
+        let room = SPARE_SLOT_VECTORS.saturating_sub(state.spare_slots.len());
+        state.spare_slots.extend(self.spare.drain(..).take(room));
+        self.reports.changed.notify_all();
+    }
+}
