@@ -24,6 +24,10 @@ pub enum Event {
     Deadline { partition: u32, deadline: Time },
     /// A record waits for its topic's metadata.
     Parked { topic: u32, deadline: Time },
+    /// The last record of a batch that was not taken has been cancelled: the batch is gone.
+    Emptied { partition: u32, batch: u64 },
+    /// The last record that waited for a topic's metadata has been cancelled.
+    Unparked { topic: u32 },
     /// `buffer.memory` is full: lingering batches should go now.
     Pressure,
 }

@@ -2,6 +2,7 @@
 //! to it through the accumulator's inbox; reports come back through `reports`.
 
 mod close;
+mod direct;
 mod driver;
 mod numbers;
 #[cfg(test)]
@@ -24,6 +25,7 @@ use crate::record::Record;
 use crate::reports::{Completion, Dispatch, Handed, Item, Reports};
 use crate::sender::Sender;
 use crate::wire::record_batch::{HEADER_LEN, record_len_max};
+pub use direct::{ProducerBatch, SentTicket};
 use driver::Driver;
 
 /// Partitions of a topic that the embedded mock cluster makes by itself.

@@ -4,6 +4,7 @@
 //! after every `handle_*` call the driver takes `poll_action` until `None`, then sleeps at most until `poll_timeout`.
 
 mod broker;
+mod cancelled;
 mod cluster;
 mod connection;
 mod coordinator;
@@ -174,6 +175,8 @@ impl Sender {
             Event::Sealed { partition } => self.mark_ready(now, partition),
             Event::Deadline { partition, deadline } => self.arm_deadline(partition, deadline),
             Event::Parked { topic, deadline } => self.topic_wanted(now, topic, deadline),
+            Event::Emptied { partition, batch } => self.batch_emptied(partition, batch),
+            Event::Unparked { topic } => self.topic_unparked(topic),
             Event::Pressure => {
                 self.accumulator.memory.clear_pressure();
                 self.end_linger(now);
