@@ -75,22 +75,31 @@ pub(super) struct OpenBatch {
     pub max_timestamp_ms: i64,
     pub slots: Vec<Slot>,
     pub count: u32,
+    /// What every record of it asks for: -1 (all), 0 or 1.
+    pub acks: i16,
     /// The earliest deadline of its records: the whole batch expires then (least-timeout rule).
     pub deadline: Time,
     pub id: u64,
     pub opened_at: Time,
+    /// What `deadline` is for a record without a time of its own.
+    pub usual_deadline: Time,
+    /// When it has lingered for long enough.
+    pub due_at: Time,
     pub full: Vec<Chunk>,
     /// What the slots take of `buffer.memory`.
     pub slot_bytes: usize,
 }
 
 impl OpenBatch {
-    pub fn new(id: u64, opened_at: Time, deadline: Time, base_timestamp_ms: i64, mut tail: Chunk) -> OpenBatch {
+    pub fn new(id: u64, opened_at: Time, base_timestamp_ms: i64, mut tail: Chunk) -> OpenBatch {
         tail.advance(HEADER_LEN);
         OpenBatch {
             id,
             opened_at,
-            deadline,
+            deadline: Time::NEVER,
+            usual_deadline: Time::NEVER,
+            due_at: opened_at,
+            acks: -1,
             base_timestamp_ms,
             max_timestamp_ms: base_timestamp_ms,
             count: 0,
@@ -124,6 +133,8 @@ impl OpenBatch {
             partition,
             opened_at: self.opened_at,
             deadline: self.deadline,
+            due_at: self.due_at,
+            acks: self.acks,
             base_timestamp_ms: self.base_timestamp_ms,
             max_timestamp_ms: self.max_timestamp_ms,
             count: self.count,
@@ -165,6 +176,10 @@ pub struct Batch {
     pub partition: u32,
     pub opened_at: Time,
     pub deadline: Time,
+    /// When it had lingered for long enough.
+    pub due_at: Time,
+    /// -1 (all), 0 or 1: kept through retries and splits.
+    pub acks: i16,
     pub base_timestamp_ms: i64,
     pub max_timestamp_ms: i64,
     pub count: u32,
@@ -241,7 +256,12 @@ impl Batch {
                 }
                 let target = open.get_or_insert_with(|| {
                     let tail = memory.forced_chunk(Memory::capacity_for(most + HEADER_LEN, max_bytes), 0);
-                    OpenBatch::new(self.id, self.opened_at, self.deadline, record.timestamp_ms, tail)
+                    OpenBatch {
+                        deadline: self.deadline,
+                        due_at: self.due_at,
+                        acks: self.acks,
+                        ..OpenBatch::new(self.id, self.opened_at, record.timestamp_ms, tail)
+                    }
                 });
                 if target.tail.room_len() < most {
                     target.push_chunk(memory.forced_chunk(Memory::capacity_for(most, max_bytes), 0));

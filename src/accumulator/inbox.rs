@@ -9,6 +9,7 @@ use crate::sync::Mutex;
 
 use super::calls::{CallReply, TransactionCall};
 use super::door::Door;
+use super::partition::Placed;
 use crate::reports::Completion;
 use crate::time::Time;
 
@@ -16,7 +17,7 @@ use crate::time::Time;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Event {
     /// A partition's first record since the last batch was sealed: linger and delivery time start.
-    Opened { partition: u32, batch: u64, opened_at: Time, deadline: Time },
+    Opened { partition: u32, batch: u64, due_at: Time, deadline: Time },
     /// A batch is full: it can go now.
     Sealed { partition: u32 },
     /// A record's own deadline made its batch's deadline earlier.
@@ -30,8 +31,10 @@ pub enum Event {
 /// What an application thread asks of the sender.
 #[derive(Debug)]
 pub enum Command {
-    /// Everything sent so far goes now. `started` follows at once, `done` the last of it.
-    Flush { started: Arc<Completion>, done: Arc<Completion> },
+    /// Everything sent so far, to the topic or to all of them, goes now. `started` follows at once, `done` the last of it.
+    Flush { topic: Option<u32>, started: Arc<Completion>, done: Arc<Completion> },
+    /// Somebody waits for a record of the topic: what it waits in does not linger.
+    Hurry { topic: u32, placed: Placed },
     /// Fails what is queued, in flight, or both.
     Purge { queued: bool, in_flight: bool, done: Arc<Completion> },
     /// One of the five calls of transactions.
@@ -76,7 +79,6 @@ impl Inbox {
         &self,
         door: Option<&Door>,
         partition: u32,
-        opened_at: Time,
         deadline: Time,
         due_at: Time,
         sealed: bool,
@@ -91,7 +93,7 @@ impl Inbox {
             if sealed {
                 letters.events.push(Event::Sealed { partition });
             }
-            letters.events.push(Event::Opened { partition, batch, opened_at, deadline });
+            letters.events.push(Event::Opened { partition, batch, due_at, deadline });
             batch
         };
         // A record's own deadline may come before its batch is due.
@@ -171,10 +173,10 @@ mod tests {
         let mut letters = Letters::default();
         inbox.take(&mut letters);
         assert!(!inbox.before_sleep(Time(100)));
-        assert_eq!(inbox.opened(None, 1, Time(0), Time::NEVER, Time(200), false), Some(0));
+        assert_eq!(inbox.opened(None, 1, Time::NEVER, Time(200), false), Some(0));
         assert_eq!(wakes.load(Ordering::SeqCst), 0, "it wakes in time by itself");
-        inbox.opened(None, 1, Time(0), Time::NEVER, Time(50), false);
-        inbox.opened(None, 1, Time(0), Time::NEVER, Time(50), true);
+        inbox.opened(None, 1, Time::NEVER, Time(50), false);
+        inbox.opened(None, 1, Time::NEVER, Time(50), true);
         assert_eq!(wakes.load(Ordering::SeqCst), 1);
         inbox.take(&mut letters);
         assert_eq!(letters.events.len(), 4);
@@ -184,7 +186,7 @@ mod tests {
     #[test]
     fn behind_a_shut_door_no_batch_gets_a_number() {
         let (inbox, door) = (Inbox::default(), Door::default());
-        let open = |door| inbox.opened(door, 1, Time(0), Time::NEVER, Time(50), true);
+        let open = |door| inbox.opened(door, 1, Time::NEVER, Time(50), true);
         assert_eq!(open(Some(&door)), Some(0));
         door.shut(crate::error::Error::new(crate::error::Status::STATE, "not now"));
         assert_eq!((open(Some(&door)), inbox.next_batch()), (None, 1));

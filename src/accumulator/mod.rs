@@ -4,10 +4,13 @@
 
 mod batch;
 mod calls;
+mod cluster_view;
 mod door;
+mod hurry;
 mod inbox;
 mod memory;
 mod partition;
+mod settings;
 #[cfg(test)]
 mod tests;
 mod topic;
@@ -18,10 +21,12 @@ use std::time::Instant;
 
 pub use batch::{Batch, BatchBytes, Orphan};
 pub use calls::{CallReply, GivenUp, TransactionCall};
+pub use cluster_view::{BrokerView, ClusterCell, ClusterView};
 pub use door::Door;
 pub use inbox::{Command, Event, Inbox, Letters};
 pub use memory::{Memory, Refused, Reservation};
-pub use partition::{NotAppended, Partition};
+pub use partition::{NotAppended, Partition, Placed};
+pub use settings::TopicSettings;
 pub use topic::{NO_LEADER, ParkedRecord, TOPIC_NAME_MAX, Tag, Topic, TopicTable, check_topic_name};
 
 use crate::config::Config;
@@ -29,6 +34,7 @@ use crate::error::{Error, Status};
 use crate::partitioner::partition_for_key;
 use crate::record::Record;
 use crate::reports::Reports;
+use crate::stats::{HealthCell, Numbers};
 use crate::time::{Micros, Time};
 
 /// What a parked record takes of the budget beside its bytes.
@@ -41,13 +47,15 @@ pub struct Accumulator {
     pub inbox: Inbox,
     pub topics: TopicTable,
     pub reports: Arc<Reports>,
+    /// Brokers as last heard of.
+    pub cluster: ClusterCell,
+    pub numbers: Arc<Numbers>,
+    pub health: HealthCell,
     /// Shut between transactions, and for good once something has gone wrong for good.
     pub door: Door,
     /// Why nothing is accepted any more, once something has gone wrong for good.
     fatal: OnceLock<Error>,
-    batch_size: usize,
-    linger: Micros,
-    delivery_timeout: Micros,
+    hurried: hurry::Hurried,
 }
 
 /// How one record is sent, beside what is in it.
@@ -58,6 +66,8 @@ pub struct Sending {
     pub tag: Option<Tag>,
     /// Instead of `delivery.timeout.ms`.
     pub own_timeout: Option<Micros>,
+    /// Instead of the topic's `acks`: -1 (all), 0 or 1. Records of other acks never share a batch.
+    pub acks: Option<i16>,
 }
 
 impl Accumulator {
@@ -71,13 +81,14 @@ impl Accumulator {
         Accumulator {
             memory: Memory::new(config.buffer_memory),
             inbox: Inbox::default(),
-            topics: TopicTable::new(producer, seed),
+            topics: TopicTable::new(producer, seed, config),
+            cluster: ClusterCell::default(),
+            numbers: reports.numbers().clone(),
+            health: HealthCell::default(),
             reports,
             door,
             fatal: OnceLock::new(),
-            batch_size: config.batch_size.max(crate::wire::record_batch::HEADER_LEN),
-            linger: Micros(config.linger_us),
-            delivery_timeout: Micros::from_ms(config.delivery_timeout_ms),
+            hurried: hurry::Hurried::default(),
         }
     }
 
@@ -104,7 +115,7 @@ impl Accumulator {
         how: &Sending,
         held: &mut Option<Reservation>,
         clock: impl Fn() -> Time,
-    ) -> Result<(), NotAppended> {
+    ) -> Result<Placed, NotAppended> {
         let count = topic.partition_count();
         if how.partition.unwrap_or(0) < count {
             return self.append_known(topic, count, record, how, held, false, clock);
@@ -123,32 +134,33 @@ impl Accumulator {
         held: &mut Option<Reservation>,
         forced: bool,
         clock: impl Fn() -> Time,
-    ) -> Result<(), NotAppended> {
+    ) -> Result<Placed, NotAppended> {
         let (index, sticky) = match (how.partition, record.key) {
             (Some(index), _) => (index, false),
             (None, Some(key)) => (partition_for_key(key, count), false),
             (None, None) => (topic.sticky.current(count), true),
         };
         let partition = topic.partition(index).expect("published partitions exist");
+        let settings = topic.settings();
         let own_deadline = how.own_timeout.map(|timeout| clock() + timeout);
         let append = partition::Append {
             memory: &self.memory,
             inbox: &self.inbox,
             reports: &self.reports,
             door: &self.door,
-            batch_size: self.batch_size,
-            linger: self.linger,
-            delivery_timeout: self.delivery_timeout,
+            settings,
+            batch_size: settings.batch_size(),
+            acks: how.acks.unwrap_or(settings.acks()),
             tag: how.tag,
             own_deadline,
             forced,
         };
-        let len = partition.append(record, &append, held, clock)?;
+        let (len, placed) = partition.append(record, &append, held, clock)?;
         if sticky {
-            let switch_after = u32::try_from(self.batch_size).unwrap_or(u32::MAX);
+            let switch_after = u32::try_from(append.batch_size).unwrap_or(u32::MAX);
             topic.sticky.add(index, len as u32, switch_after, |random| topic.choose_available(count, random));
         }
-        Ok(())
+        Ok(placed)
     }
 
     #[cold]
@@ -159,7 +171,7 @@ impl Accumulator {
         how: &Sending,
         held: &mut Option<Reservation>,
         clock: impl Fn() -> Time,
-    ) -> Result<(), NotAppended> {
+    ) -> Result<Placed, NotAppended> {
         let mut parked = topic.parked.lock();
         let count = topic.partition_count();
         if how.partition.unwrap_or(0) < count {
@@ -181,12 +193,13 @@ impl Accumulator {
             }
         }
         let now = clock();
-        let deadline = now + how.own_timeout.unwrap_or(self.delivery_timeout);
+        let deadline = now + how.own_timeout.unwrap_or(topic.settings().delivery_timeout());
         // Later deadlines need no word of their own: when the earliest has passed, the sender looks for the next.
         let tells = parked.back().is_none_or(|last| deadline < last.deadline);
         parked.push_back(ParkedRecord {
             partition: how.partition,
             tag: how.tag,
+            acks: how.acks,
             parked_at: now,
             deadline,
             charged,
@@ -195,7 +208,7 @@ impl Accumulator {
         if tells {
             self.inbox.tell(Event::Parked { topic: topic.id, deadline }, Time::ZERO);
         }
-        Ok(())
+        Ok(Placed::Parked)
     }
 
     /// With the door shut: draws the line behind the last batch that was opened before, and behind the last record that was
@@ -248,6 +261,7 @@ impl Accumulator {
                 partition: record.partition,
                 tag: record.tag,
                 own_timeout: Some(record.deadline.since(clock())),
+                acks: record.acks,
             };
             self.memory.uncharge(record.charged);
             let appended = record.with(|fields| self.append_known(topic, count, fields, &how, &mut None, true, &clock));

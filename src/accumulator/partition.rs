@@ -10,10 +10,11 @@ use super::batch::{Batch, OpenBatch};
 use super::door::Door;
 use super::inbox::{Event, Inbox};
 use super::memory::{Memory, Reservation};
+use super::settings::TopicSettings;
 use super::topic::{LeaderCell, Tag};
 use crate::record::Record;
 use crate::reports::{Reports, Slot};
-use crate::time::{Micros, Time};
+use crate::time::Time;
 use crate::wire::record_batch::{self, HEADER_LEN};
 
 /// Slots of a partition's first batch; later ones start with the room that the one before needed.
@@ -50,14 +51,25 @@ pub(super) struct Append<'a> {
     pub inbox: &'a Inbox,
     pub reports: &'a Reports,
     pub door: &'a Door,
+    /// Of the topic; what every record needs of them stands beside.
+    pub settings: &'a TopicSettings,
     pub batch_size: usize,
-    pub linger: Micros,
-    pub delivery_timeout: Micros,
+    /// What the record asks for, or its topic.
+    pub acks: i16,
     pub tag: Option<Tag>,
     /// The record's own deadline, when it has one.
     pub own_deadline: Option<Time>,
     /// Takes memory whatever the budget says, and passes the door: for records that are inside already.
     pub forced: bool,
+}
+
+/// Where an accepted record went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Placed {
+    /// It waits for its topic's metadata.
+    Parked,
+    /// It is record `index` of the batch numbered `batch`, of the partition with this dense id.
+    InBatch { partition: u32, index: u32, batch: u64 },
 }
 
 /// The record was not appended.
@@ -90,7 +102,7 @@ impl Partition {
         self.leader.set(broker);
     }
 
-    /// Encodes the record into the open batch; answers its bytes. `held` is memory that an earlier refusal made the
+    /// Encodes the record into the open batch; answers its bytes and its place. `held` is memory that an earlier refusal made the
     /// caller wait for.
     #[inline]
     pub(super) fn append(
@@ -99,7 +111,7 @@ impl Partition {
         how: &Append<'_>,
         held: &mut Option<Reservation>,
         clock: impl Fn() -> Time,
-    ) -> Result<usize, NotAppended> {
+    ) -> Result<(usize, Placed), NotAppended> {
         let mut queue = self.queue.lock();
         if how.door.is_shut() && !how.forced {
             return Err(NotAppended::Refused);
@@ -109,7 +121,9 @@ impl Partition {
             let delta = record.timestamp_ms.wrapping_sub(open.base_timestamp_ms);
             let body_len = record_batch::record_body_len(delta, open.count, record);
             let len = record_batch::record_len(body_len);
-            if open.len + len <= how.batch_size && open.count < BATCH_RECORDS_MAX && i32::try_from(delta).is_ok() {
+            let fits = open.len + len <= how.batch_size && open.count < BATCH_RECORDS_MAX;
+            // Records that ask for other acks never share a batch.
+            if fits && i32::try_from(delta).is_ok() && open.acks == how.acks {
                 if open.tail.room_len() < len {
                     // Room grows with the batch, so that many small batches stay small.
                     let wanted = open.len.min(how.batch_size - open.len);
@@ -124,14 +138,15 @@ impl Partition {
                     }
                     open.slots.push(slot(tag, record, delta, open.count));
                 }
+                let placed = Placed::InBatch { partition: self.id, index: open.count, batch: open.id };
                 open.write(record, delta, body_len, len);
                 // The batch may have been opened by a record with more time of its own.
-                let deadline = how.own_deadline.unwrap_or(open.opened_at + how.delivery_timeout);
+                let deadline = how.own_deadline.unwrap_or(open.usual_deadline);
                 if deadline < open.deadline {
                     open.deadline = deadline;
                     how.inbox.tell(Event::Deadline { partition: self.id, deadline }, deadline);
                 }
-                return Ok(len);
+                return Ok((len, placed));
             }
             sealed = true;
         }
@@ -148,7 +163,7 @@ impl Partition {
         how: &Append<'_>,
         held: &mut Option<Reservation>,
         clock: impl Fn() -> Time,
-    ) -> Result<usize, NotAppended> {
+    ) -> Result<(usize, Placed), NotAppended> {
         if sealed {
             queue.seal_open(self.id, how.memory);
         }
@@ -168,7 +183,7 @@ impl Partition {
         how: &Append<'_>,
         held: &mut Option<Reservation>,
         clock: impl Fn() -> Time,
-    ) -> Result<usize, NotAppended> {
+    ) -> Result<(usize, Placed), NotAppended> {
         let body_len = record_batch::record_body_len(0, 0, record);
         let len = record_batch::record_len(body_len);
         let wanted = queue.last_len.min(how.batch_size);
@@ -190,31 +205,39 @@ impl Partition {
         let slot_bytes = slots.capacity() * size_of::<Slot>();
         let tail = get_chunk(how, held, capacity, slot_bytes)?;
         let opened_at = clock();
-        let deadline = how.own_deadline.unwrap_or(opened_at + how.delivery_timeout);
+        let usual_deadline = opened_at + how.settings.delivery_timeout();
+        let deadline = how.own_deadline.unwrap_or(usual_deadline);
+        let due_at = opened_at + how.settings.linger();
         let door = if how.forced { None } else { Some(how.door) };
-        let Some(id) = how.inbox.opened(door, self.id, opened_at, deadline, opened_at + how.linger, sealed) else {
+        let Some(id) = how.inbox.opened(door, self.id, deadline, due_at, sealed) else {
             // It was shut since we looked.
             how.memory.release(std::iter::once(tail));
             how.memory.uncharge(slot_bytes);
             return Err(NotAppended::Refused);
         };
-        let mut open = OpenBatch::new(id, opened_at, deadline, record.timestamp_ms, tail);
-        open.slots = slots;
-        open.slot_bytes = slot_bytes;
+        let mut open = OpenBatch {
+            deadline,
+            usual_deadline,
+            due_at,
+            acks: how.acks,
+            slots,
+            slot_bytes,
+            ..OpenBatch::new(id, opened_at, record.timestamp_ms, tail)
+        };
         if let Some(tag) = how.tag {
             open.slots.push(slot(tag, record, 0, 0));
         }
         open.write(record, 0, body_len, len);
         queue.open = Some(open);
-        Ok(len)
+        Ok((len, Placed::InBatch { partition: self.id, index: 0, batch: id }))
     }
 
-    /// The next batch: a sealed one, or the open one when `may_seal` says so of its id and the time it was opened.
+    /// The next batch: a sealed one, or the open one when `may_seal` says so of its id and the time it is due.
     pub fn take(&self, memory: &Arc<Memory>, may_seal: impl FnOnce(u64, Time) -> bool) -> Option<Batch> {
         let mut queue = self.queue.lock();
         if queue.sealed.is_empty()
             && let Some(open) = &queue.open
-            && may_seal(open.id, open.opened_at)
+            && may_seal(open.id, open.due_at)
         {
             queue.seal_open(self.id, memory);
         }
@@ -226,12 +249,12 @@ impl Partition {
     /// Whether `take` would give a batch.
     pub fn has_batch(&self, may_seal: impl FnOnce(u64, Time) -> bool) -> bool {
         let queue = self.queue.lock();
-        !queue.sealed.is_empty() || queue.open.as_ref().is_some_and(|open| may_seal(open.id, open.opened_at))
+        !queue.sealed.is_empty() || queue.open.as_ref().is_some_and(|open| may_seal(open.id, open.due_at))
     }
 
-    /// When the open batch was opened.
-    pub fn opened_at(&self) -> Option<Time> {
-        self.queue.lock().open.as_ref().map(|open| open.opened_at)
+    /// When the open batch is due.
+    pub fn due_at(&self) -> Option<Time> {
+        self.queue.lock().open.as_ref().map(|open| open.due_at)
     }
 
     /// The earliest deadline of the batches here.

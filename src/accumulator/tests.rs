@@ -1,7 +1,7 @@
 //! The accumulator as its two sides use it together: bounds, order, and what is left when everything has been taken.
 
 use super::*;
-use crate::reports::{Item, Slot};
+use crate::reports::{Handed, Item, Slot};
 use crate::wire::record_batch::{HEADER_LEN, read_record};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -16,7 +16,7 @@ fn accumulator(change: impl FnOnce(&mut Config)) -> Accumulator {
 }
 
 fn sending(own_timeout: Option<Micros>) -> Sending {
-    Sending { partition: Some(0), tag: TAG, own_timeout }
+    Sending { partition: Some(0), tag: TAG, own_timeout, acks: None }
 }
 
 fn value(bytes: &[u8]) -> Record<'_> {
@@ -43,7 +43,7 @@ fn send(accumulator: &Accumulator, topic: &Topic, record: &Record<'_>, how: &Sen
     let mut held = None;
     for _ in 0..20 {
         match accumulator.append(topic, record, how, &mut held, || Time(5)) {
-            Ok(()) => return Ok(()),
+            Ok(_) => return Ok(()),
             Err(NotAppended::NeedsMemory(bytes)) => {
                 drop(held.take());
                 let soon = Instant::now() + Duration::from_millis(50);
@@ -188,7 +188,7 @@ fn each_threads_records_keep_their_order_and_the_budget_comes_back_to_zero() {
                         let record = Record { key: Some(&key), value: Some(&number), ..Record::default() };
                         let tag = (i % 3 != 0).then_some(Tag { callback: 1, opaque: i as usize });
                         let own_timeout = (i % 5 == 0).then_some(Micros(u64::from(i)));
-                        let how = Sending { partition: None, tag, own_timeout };
+                        let how = Sending { partition: None, tag, own_timeout, acks: None };
                         let mut held = None;
                         while let Err(NotAppended::NeedsMemory(bytes)) =
                             accumulator.append(topic, &record, &how, &mut held, || Time(5))
@@ -251,7 +251,10 @@ fn each_threads_records_keep_their_order_and_the_budget_comes_back_to_zero() {
     assert_eq!(slots.len(), THREADS * (0..EACH).filter(|i| i % 3 != 0).count());
     assert_eq!(accumulator.memory.used(), 0);
     assert!(!accumulator.memory.has_waiters());
-    accumulator.reports.poll(Some(Instant::now()), |item| assert!(matches!(item, Item::Log(_))));
+    accumulator.reports.poll(Some(Instant::now()), |item| {
+        assert!(matches!(item, Item::Log(_)));
+        Handed::All
+    });
 }
 
 /// The sender that has acted on a shortage must hear of those who begin to wait afterwards.

@@ -9,10 +9,13 @@ use std::sync::{Arc, OnceLock};
 use crate::sync::{Mutex, RwLock};
 
 use super::partition::Partition;
+use super::settings::TopicSettings;
+use crate::config::Config;
 use crate::error::{Error, Result, Status};
 use crate::partitioner::Sticky;
 use crate::record::{Header, Record};
 use crate::reports::Slot;
+use crate::stats::TopicNumbers;
 use crate::time::Time;
 
 /// Topics of one producer. A program that needs more is sending to names it makes up.
@@ -33,7 +36,9 @@ pub struct Topic {
     partition_count: AtomicU32,
     /// Partitions are never moved: the first segment is the topic as first seen, later ones are growth.
     segments: [OnceLock<Box<[Partition]>>; GROWTH_STEPS],
+    settings: TopicSettings,
     pub sticky: Sticky,
+    pub numbers: TopicNumbers,
     /// Records that wait for metadata, in the order in which they came. Whoever finds the count zero looks again under
     /// this lock: the count is published under it, after the queue has been emptied into the partitions.
     pub(super) parked: Mutex<VecDeque<ParkedRecord>>,
@@ -52,6 +57,8 @@ pub struct ParkedRecord {
     pub headers: Vec<OwnHeader>,
     pub timestamp_ms: i64,
     pub tag: Option<Tag>,
+    /// Instead of the topic's.
+    pub acks: Option<i16>,
     pub parked_at: Time,
     pub deadline: Time,
     /// What it takes of `buffer.memory`.
@@ -100,6 +107,7 @@ impl ParkedRecord {
             headers,
             timestamp_ms: record.timestamp_ms,
             tag: None,
+            acks: None,
             parked_at: Time::ZERO,
             deadline: Time::NEVER,
             charged: 0,
@@ -115,6 +123,11 @@ impl Topic {
 
     pub fn c_name(&self) -> &Arc<CStr> {
         &self.name
+    }
+
+    #[inline]
+    pub fn settings(&self) -> &TopicSettings {
+        &self.settings
     }
 
     /// 0 until metadata is there.
@@ -184,13 +197,15 @@ impl Topic {
 pub struct TopicTable {
     producer: u64,
     seed: u64,
+    /// What a new topic's records are sent with.
+    config: Config,
     by_name: RwLock<HashMap<Box<str>, Arc<Topic>>>,
     by_id: RwLock<Vec<Arc<Topic>>>,
 }
 
 impl TopicTable {
-    pub fn new(producer: u64, seed: u64) -> TopicTable {
-        TopicTable { producer, seed, by_name: RwLock::default(), by_id: RwLock::default() }
+    pub fn new(producer: u64, seed: u64, config: &Config) -> TopicTable {
+        TopicTable { producer, seed, config: config.clone(), by_name: RwLock::default(), by_id: RwLock::default() }
     }
 
     pub fn by_id(&self, id: u32) -> Arc<Topic> {
@@ -233,7 +248,9 @@ impl TopicTable {
             name: c_name.into(),
             partition_count: AtomicU32::new(0),
             segments: Default::default(),
+            settings: TopicSettings::new(&self.config),
             sticky: Sticky::new(self.seed ^ u64::from(id).wrapping_mul(0x9E37_79B9_7F4A_7C15)),
+            numbers: TopicNumbers::default(),
             parked: Mutex::default(),
         });
         by_id.push(topic.clone());

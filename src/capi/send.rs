@@ -4,9 +4,9 @@
 
 use std::ffi::c_void;
 
-use crate::accumulator::{Sending, Tag};
+use crate::accumulator::{Placed, Sending, Tag, Topic};
 use crate::capi::boundary::{call_hot, invalid};
-use crate::capi::producer::{pass, producer_t};
+use crate::capi::producer::{Inside, pass, producer_t};
 use crate::capi::record::{
     PRODUCER_TIMEOUT_DEFAULT, PRODUCER_TIMESTAMP_NOW, partition_arg, producer_record_t, record_arg, with_record,
 };
@@ -43,21 +43,54 @@ pub unsafe extern "C" fn producer_send(
         let inside = unsafe { pass(producer) }?;
         // SAFETY: the caller's promise: NULL or a record of `struct_size` bytes.
         let record = unsafe { record_arg(record) }?;
-        // SAFETY: the caller's promise about both fields; the pass keeps the producer alive.
-        let topic = unsafe { topic_of(&inside, record.topic_handle, record.topic) }?;
-        let sending = Sending {
-            partition: partition_arg(record.partition)?,
-            tag: callback.map(|callback| Tag { callback: callback_address(callback), opaque: opaque as usize }),
-            own_timeout: own_timeout(record.delivery_timeout_ms)?,
-        };
-        let timestamp_ms = match record.timestamp_ms {
-            PRODUCER_TIMESTAMP_NOW => inside.wall_ms(),
-            0.. => record.timestamp_ms,
-            other => return Err(wrong_timestamp(other)),
-        };
         // SAFETY: the caller's promise about the record's pointers.
-        unsafe { with_record(record, timestamp_ms, |fields| inside.send(topic, fields, &sending)) }
+        unsafe { send_one(&inside, record, tag_of(callback, opaque)) }?;
+        Ok(())
     })
+}
+
+/// Who hears of a record that was sent with this callback.
+#[inline]
+pub(super) fn tag_of(callback: producer_delivery_fn, opaque: *mut c_void) -> Option<Tag> {
+    callback.map(|callback| Tag { callback: callback_address(callback), opaque: opaque as usize })
+}
+
+/// The way of every record into its batch, whichever function sends it.
+///
+/// # Safety
+/// What the record points to is as its comments say. `inside` keeps the producer alive.
+#[inline]
+pub(super) unsafe fn send_one(inside: &Inside<'_>, record: &producer_record_t, tag: Option<Tag>) -> Result<Placed> {
+    // SAFETY: the caller's promise about the record's pointers.
+    let (topic, sending, timestamp_ms) = unsafe { prepare(inside, record, tag) }?;
+    // SAFETY: as above.
+    unsafe { with_record(record, timestamp_ms, |fields| inside.send(topic, fields, &sending)) }
+}
+
+/// What the record's plain fields ask for: its topic, how it is sent, and its timestamp.
+///
+/// # Safety
+/// As `send_one`.
+#[inline(always)]
+pub(super) unsafe fn prepare<'a>(
+    inside: &'a Inside<'_>,
+    record: &producer_record_t,
+    tag: Option<Tag>,
+) -> Result<(&'a Topic, Sending, i64)> {
+    // SAFETY: the caller's promise about both fields.
+    let topic = unsafe { topic_of(inside, record.topic_handle, record.topic) }?;
+    let sending = Sending {
+        partition: partition_arg(record.partition)?,
+        tag,
+        own_timeout: own_timeout(record.delivery_timeout_ms)?,
+        acks: None,
+    };
+    let timestamp_ms = match record.timestamp_ms {
+        PRODUCER_TIMESTAMP_NOW => inside.wall_ms(),
+        0.. => record.timestamp_ms,
+        other => return Err(wrong_timestamp(other)),
+    };
+    Ok((topic, sending, timestamp_ms))
 }
 
 #[inline]

@@ -3,6 +3,7 @@
 
 mod close;
 mod driver;
+mod numbers;
 #[cfg(test)]
 mod tests;
 mod transaction;
@@ -14,13 +15,13 @@ use std::time::{Duration, Instant};
 
 use crate::sync::Mutex;
 
-use crate::accumulator::{Accumulator, Command, NO_LEADER, NotAppended, Refused, Reservation, Sending, Topic};
+use crate::accumulator::{Accumulator, Command, NO_LEADER, NotAppended, Placed, Refused, Reservation, Sending, Topic};
 use crate::config::Config;
 use crate::error::{Error, Result, Status};
 use crate::io::{Clock, IoOptions, IoThread};
 use crate::mock::{ClusterOptions, MockCluster};
 use crate::record::Record;
-use crate::reports::{Completion, Dispatch, Item, Reports};
+use crate::reports::{Completion, Dispatch, Handed, Item, Reports};
 use crate::sender::Sender;
 use crate::wire::record_batch::{HEADER_LEN, record_len_max};
 use driver::Driver;
@@ -60,6 +61,7 @@ impl Producer {
         let seed = RandomState::new().hash_one(id);
         let reports = Arc::new(Reports::new(config.reports_max_count, config.log_level));
         let accumulator = Arc::new(Accumulator::new(&config, id, seed, reports.clone()));
+        reports.set_news_source(numbers::News { accumulator: Arc::downgrade(&accumulator), clock });
         let config = Arc::new(config);
         let sender = Sender::new(config.clone(), accumulator.clone(), seed.rotate_left(32), clock.now());
         let driver = Driver { sender, accumulator: accumulator.clone(), clock };
@@ -98,7 +100,7 @@ impl Producer {
 
     /// Copies the record into a batch. Waits up to `max.block.ms` when `buffer.memory` is full.
     #[inline]
-    pub fn send(&self, topic: &Topic, record: &Record<'_>, how: &Sending) -> Result<()> {
+    pub fn send(&self, topic: &Topic, record: &Record<'_>, how: &Sending) -> Result<Placed> {
         if how.tag.is_some() && self.reports.is_full() {
             return Err(self.reports_not_taken());
         }
@@ -107,7 +109,7 @@ impl Producer {
             self.check_size(topic, record, most)?;
         }
         match self.accumulator.append(topic, record, how, &mut None, || self.clock.now()) {
-            Ok(()) => Ok(()),
+            Ok(placed) => Ok(placed),
             Err(why) => self.send_again(topic, record, how, why),
         }
     }
@@ -115,7 +117,7 @@ impl Producer {
     /// The slow half of `send`: says why the door is shut, or waits its turn for memory, as often as others take what it
     /// waited for.
     #[cold]
-    fn send_again(&self, topic: &Topic, record: &Record<'_>, how: &Sending, mut why: NotAppended) -> Result<()> {
+    fn send_again(&self, topic: &Topic, record: &Record<'_>, how: &Sending, mut why: NotAppended) -> Result<Placed> {
         let deadline = self.deadline(self.max_block_ms);
         loop {
             let mut held = match why {
@@ -129,7 +131,7 @@ impl Producer {
                 }
             };
             match self.accumulator.append(topic, record, how, &mut held, || self.clock.now()) {
-                Ok(()) => return Ok(()),
+                Ok(placed) => return Ok(placed),
                 Err(again) => why = again,
             }
         }
@@ -151,7 +153,7 @@ impl Producer {
 
     /// Dispatches finished batches and log lines on this thread; with none there, waits up to `timeout_ms` (-1: for ever)
     /// for the first. Answers how many records were reported.
-    pub fn poll(&self, timeout_ms: i32, hand: impl FnMut(Item<'_>)) -> Result<usize> {
+    pub fn poll(&self, timeout_ms: i32, hand: impl FnMut(Item<'_>) -> Handed) -> Result<usize> {
         let ended = match timeout_ms {
             0 => self.reports.poll_now(hand),
             _ => self.reports.poll(self.call_deadline(timeout_ms), hand),
@@ -164,7 +166,7 @@ impl Producer {
     }
 
     /// KIP-8: everything sent before this call goes at once, and is finished and reported when it returns.
-    pub fn flush(&self, timeout_ms: i32, hand: impl FnMut(Item<'_>)) -> Result<()> {
+    pub fn flush(&self, timeout_ms: i32, hand: impl FnMut(Item<'_>) -> Handed) -> Result<()> {
         if self.reports.in_callback() {
             return Err(in_callback("producer_flush"));
         }
@@ -172,7 +174,7 @@ impl Producer {
             return Err(fatal.clone());
         }
         let (started, done) = (Arc::new(Completion::default()), Arc::new(Completion::default()));
-        self.accumulator.inbox.command(Command::Flush { started: started.clone(), done: done.clone() });
+        self.accumulator.inbox.command(Command::Flush { topic: None, started: started.clone(), done: done.clone() });
         if timeout_ms == 0 {
             // Whether anything is left is the I/O thread's to say; it says so without waiting for a broker.
             self.wait_for_io_thread(&started)?;

@@ -1,12 +1,16 @@
 //! Finished batches on their way back to the application: pushed by the I/O thread, one entry per batch, and expanded to
 //! one report per record by the thread that polls, flushes or closes.
 
+mod future;
 mod queue;
+mod rich;
 
 use std::ffi::CStr;
 use std::sync::Arc;
 
-pub use queue::{Completion, Dispatch, Item, LogLine, Reports};
+pub use future::{Future, Outcome, Waiting};
+pub use queue::{Completion, Dispatch, Handed, Item, KEPT, LogLine, NewsSource, Reports};
+pub use rich::{RICH, RichTag, RichTags};
 
 use crate::error::Status;
 use crate::time::{Micros, Time};
@@ -14,7 +18,7 @@ use crate::time::{Micros, Time};
 /// What is kept of a record that wants a report: 32 bytes, written once by the sending thread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Slot {
-    /// Address of the C callback; only `capi/` knows its type.
+    /// Address of the C callback; only `capi/` knows its type. `RICH`: `opaque` is a key.
     pub callback: usize,
     pub opaque: usize,
     /// -1 for a null key.
@@ -86,6 +90,8 @@ pub struct FinishedBatch {
     /// In order of place.
     pub record_causes: Vec<(u32, Arc<CStr>)>,
     pub slots: Vec<Slot>,
+    /// What those slots want whose callback is `RICH`: filled in by `Reports::push_all`.
+    pub rich: Vec<RichTag>,
 }
 
 impl FinishedBatch {

@@ -10,14 +10,17 @@ mod coordinator;
 mod coordinator_answers;
 mod coordinator_link;
 mod coordinator_verdict;
+mod counting;
 mod expiry;
 mod features;
+mod flush;
 mod frame;
 mod idempotence;
 mod links;
 mod outcome;
 mod partition;
 mod produce;
+mod published;
 mod random;
 mod sequence;
 mod timers;
@@ -33,12 +36,13 @@ pub use frame::Frame;
 use crate::accumulator::{Accumulator, Command, Event, Letters, NO_LEADER};
 use crate::config::Config;
 use crate::reports::{FinishedBatch, Reports};
-use crate::time::{Micros, Time};
+use crate::time::Time;
 use broker::Broker;
 use cluster::Cluster;
 use features::Features;
 use idempotence::Idempotence;
 use partition::PartitionState;
+use published::Published;
 use random::Random;
 use timers::{Timer, Timers};
 use transaction::Transaction;
@@ -75,13 +79,14 @@ pub struct Sender {
     /// By the dense partition id that the accumulator's partitions carry.
     partitions: Vec<PartitionState>,
     cluster: Cluster,
+    published: Published,
     features: Features,
     idempotence: Idempotence,
     transaction: Transaction,
     window: Window,
-    /// When open batches are due, in the order in which they were opened: linger is the same for all of them.
+    /// When open batches are due, in that order: most come in it, because most topics have one linger.
     linger: VecDeque<(Time, u32)>,
-    /// The same for batches that were opened behind another one of their partition.
+    /// The same for those that came out of turn, or were opened behind another batch of their partition.
     linger_again: BTreeSet<(Time, u32)>,
     /// Partitions with something to send and no leader.
     leaderless: BTreeSet<u32>,
@@ -106,6 +111,7 @@ impl Sender {
         let mut sender = Sender {
             random: Random::new(seed),
             cluster: Cluster::new(now, &config),
+            published: Published::default(),
             features: Features::default(),
             idempotence: Idempotence::new(&config),
             transaction: Transaction::new(&config),
@@ -143,6 +149,7 @@ impl Sender {
         for event in letters.events.drain(..) {
             self.handle_event(now, event);
         }
+        self.window.know(letters.next_batch);
         for command in letters.commands.drain(..) {
             self.handle_command(now, command, letters.next_batch);
         }
@@ -153,15 +160,15 @@ impl Sender {
 
     fn handle_event(&mut self, now: Time, event: Event) {
         match event {
-            Event::Opened { partition, batch, opened_at, deadline } => {
+            Event::Opened { partition, batch, due_at, deadline } => {
+                self.window.opened(batch, self.partitions[partition as usize].topic.id);
                 self.arm_deadline(partition, deadline);
                 self.transaction_expects(now, partition);
-                let due = opened_at + Micros(self.config.linger_us);
                 // A flush may have come before the event: its parked records got their batches only now.
-                if due <= now || batch < self.flush_before || self.accumulator.memory.has_waiters() {
+                if due_at <= now || batch < self.flushes_before(partition) || self.accumulator.memory.has_waiters() {
                     self.mark_ready(now, partition);
-                } else if !std::mem::replace(&mut self.partitions[partition as usize].lingering, true) {
-                    self.linger.push_back((due, partition));
+                } else {
+                    self.arm_linger(partition, due_at);
                 }
             }
             Event::Sealed { partition } => self.mark_ready(now, partition),
@@ -176,14 +183,8 @@ impl Sender {
 
     fn handle_command(&mut self, now: Time, command: Command, next_batch: u64) {
         match command {
-            Command::Flush { started, done } => {
-                self.flush_before = self.flush_before.max(next_batch);
-                let parked = self.cluster.topics_with_parked(&self.accumulator);
-                self.window.flush(next_batch, parked, done);
-                self.end_linger(now);
-                self.tell_flushes();
-                self.reports.complete(&started);
-            }
+            Command::Flush { topic, started, done } => self.handle_flush(now, next_batch, topic, &started, done),
+            Command::Hurry { topic, placed } => self.handle_hurry(now, next_batch, topic, placed),
             Command::Purge { queued, in_flight, done } => {
                 self.purge(now, queued, in_flight);
                 self.reports.push_all(&mut self.outcomes);
@@ -200,13 +201,13 @@ impl Sender {
             && due <= now
         {
             self.linger.pop_front();
-            self.lingered(now, partition);
+            self.lingered(now, due, partition);
         }
         while let Some(&(due, partition)) = self.linger_again.first()
             && due <= now
         {
             self.linger_again.pop_first();
-            self.lingered(now, partition);
+            self.lingered(now, due, partition);
         }
         while let Some(timer) = self.timers.pop_due(now) {
             match timer {
@@ -238,36 +239,53 @@ impl Sender {
         self.finished
     }
 
-    /// Whether a batch that is still open may be sealed and sent.
-    fn may_seal(&self, now: Time) -> impl Fn(u64, Time) -> bool + use<> {
-        let flush_before = self.flush_before;
-        let linger = Micros(self.config.linger_us);
+    /// Whether a batch of the partition that is still open may be sealed and sent.
+    fn may_seal(&self, now: Time, partition: u32) -> impl Fn(u64, Time) -> bool + use<> {
+        let flush_before = self.flushes_before(partition);
         let hurry = self.accumulator.memory.has_waiters();
-        move |batch, opened_at| hurry || batch < flush_before || opened_at + linger <= now
+        move |batch, due_at| hurry || batch < flush_before || due_at <= now
     }
 
     /// Everything that lingers is due now: a flush, or memory is short.
     fn end_linger(&mut self, now: Time) {
         // A shortage without waiters (max.block.ms=0) still has to send what lingers.
         self.flush_before = self.flush_before.max(self.accumulator.inbox.next_batch());
-        for (_, partition) in std::mem::take(&mut self.linger) {
-            self.lingered(now, partition);
+        for (due, partition) in std::mem::take(&mut self.linger) {
+            self.lingered(now, due, partition);
         }
-        for (_, partition) in std::mem::take(&mut self.linger_again) {
-            self.lingered(now, partition);
+        for (due, partition) in std::mem::take(&mut self.linger_again) {
+            self.lingered(now, due, partition);
+        }
+    }
+
+    /// Has the partition looked at when its batch is due, unless that happens earlier anyway.
+    fn arm_linger(&mut self, partition: u32, due_at: Time) {
+        let state = &mut self.partitions[partition as usize];
+        if due_at >= state.linger_armed {
+            return;
+        }
+        state.linger_armed = due_at;
+        if self.linger.back().is_none_or(|(last, _)| *last <= due_at) {
+            self.linger.push_back((due_at, partition));
+        } else {
+            self.linger_again.insert((due_at, partition));
         }
     }
 
     /// The batch that was open when this was arranged is due, or gone; a later one gets a timer of its own.
-    fn lingered(&mut self, now: Time, partition: u32) {
-        let linger = Micros(self.config.linger_us);
-        let may_seal = self.may_seal(now);
+    fn lingered(&mut self, now: Time, armed_for: Time, partition: u32) {
+        let may_seal = self.may_seal(now, partition);
         let state = &mut self.partitions[partition as usize];
+        if state.linger_armed == armed_for {
+            state.linger_armed = Time::NEVER;
+        }
         // The batch that is open now may stand behind one that is due: it waits for a time of its own.
-        let due = state.shared().opened_at().map(|opened_at| opened_at + linger).filter(|due| *due > now);
-        state.lingering = due.is_some();
-        self.linger_again.extend(due.map(|due| (due, partition)));
-        if state.shared().has_batch(may_seal) {
+        let due = state.shared().due_at().filter(|due| *due > now);
+        let has_batch = state.shared().has_batch(may_seal);
+        if let Some(due) = due {
+            self.arm_linger(partition, due);
+        }
+        if has_batch {
             self.mark_ready(now, partition);
         }
     }
@@ -316,6 +334,7 @@ impl Sender {
             }
             self.tell_flushes();
             self.drive_transaction(now);
+            self.publish_changes(now);
             if self.pump_soon.is_empty() {
                 return;
             }

@@ -137,8 +137,10 @@ pub struct PartitionState {
     pub ramp_at: Time,
     /// The broker in whose ready list this partition stands.
     pub queued_on: Option<i32>,
-    /// Whether an entry of the linger queue or a linger timer stands for this partition: one is enough.
-    pub lingering: bool,
+    /// The earliest entry for this partition among those that linger: later batches look for theirs when it has come.
+    pub linger_armed: Time,
+    /// Batches with a smaller number do not linger: somebody waits for them, or flushes their topic.
+    pub hurry_before: u64,
     /// Back-off: nothing is sent before.
     pub muted_until: Time,
     /// When the deadline timer was armed for.
@@ -161,7 +163,8 @@ impl PartitionState {
             ramp: None,
             ramp_at: Time::ZERO,
             queued_on: None,
-            lingering: false,
+            linger_armed: Time::NEVER,
+            hurry_before: 0,
             muted_until: Time::ZERO,
             deadline_armed: Time::NEVER,
         }

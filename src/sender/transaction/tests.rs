@@ -221,7 +221,7 @@ fn a_record_that_expires_while_it_is_its_turn_lets_nothing_behind_it_out() {
     let record = crate::record::Record { value: Some(b"v"), ..Default::default() };
     for own_timeout in [Some(Micros::from_ms(10)), None] {
         let tag = Some(crate::accumulator::Tag { callback: 1, opaque: 0 });
-        let how = crate::accumulator::Sending { partition: Some(0), tag, own_timeout };
+        let how = crate::accumulator::Sending { partition: Some(0), tag, own_timeout, acks: None };
         rig.accumulator.append(&topic, &record, &how, &mut None, || rig.now).expect("open");
     }
     rig.run();
@@ -297,9 +297,10 @@ fn what_waits_to_be_sent_again_when_the_transaction_fails_ends_in_doubt_at_once(
     rig.run();
     let mut heard = Vec::new();
     rig.accumulator.reports.poll_now(|item| {
-        if let crate::reports::Item::Batch(batch) = item {
+        if let crate::reports::Item::Batch { batch, .. } = item {
             heard.push((batch.status, batch.persisted));
         }
+        crate::reports::Handed::All
     });
     assert_eq!(heard, [(Status::TRANSACTION_ABORTED, crate::reports::Persisted::Maybe)]);
     assert_eq!(rig.result(TransactionCall::Abort), Ok(()));

@@ -8,7 +8,7 @@ use super::*;
 use crate::accumulator::{Accumulator, Command, Sending, Tag};
 use crate::mock::{Answer, ClusterOptions};
 use crate::record::Record;
-use crate::reports::{Item, Reports};
+use crate::reports::{Handed, Item, Reports};
 use crate::sender::{Action, ConnId};
 
 pub(super) struct Rig {
@@ -194,7 +194,7 @@ impl Rig {
     pub(super) fn offer_to(&self, topic: &str, partition: u32) -> bool {
         let topic = self.accumulator.topics.intern(topic).expect("legal");
         let tag = Some(Tag { callback: 1, opaque: partition as usize });
-        let how = Sending { partition: Some(partition), tag, own_timeout: None };
+        let how = Sending { partition: Some(partition), tag, own_timeout: None, acks: None };
         let record = Record { value: Some(b"v"), ..Record::default() };
         self.accumulator.append(&topic, &record, &how, &mut None, || self.now).is_ok()
     }
@@ -211,9 +211,10 @@ impl Rig {
     pub(super) fn reports(&self) -> Vec<Status> {
         let mut statuses = Vec::new();
         self.accumulator.reports.poll_now(|item| {
-            if let Item::Batch(batch) = item {
+            if let Item::Batch { batch, .. } = item {
                 statuses.extend(batch.slots.iter().map(|_| batch.status));
             }
+            Handed::All
         });
         statuses
     }

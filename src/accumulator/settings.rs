@@ -1,0 +1,65 @@
+//! What the records of a topic are sent with: the producer's configuration, or what was set for the topic alone. Read by
+//! application threads when they append and by the sender; changed at any time, which batches that are open do not notice.
+
+use std::sync::atomic::{AtomicI16, AtomicU64, AtomicUsize, Ordering};
+
+use crate::config::Config;
+use crate::time::Micros;
+use crate::wire::record_batch::HEADER_LEN;
+
+/// One topic's settings. Each is read alone, so that relaxed order is enough.
+#[derive(Debug)]
+pub struct TopicSettings {
+    batch_size: AtomicUsize,
+    acks: AtomicI16,
+    linger_us: AtomicU64,
+    delivery_timeout_us: AtomicU64,
+    request_timeout_ms: AtomicU64,
+}
+
+impl TopicSettings {
+    pub fn new(config: &Config) -> TopicSettings {
+        let settings = TopicSettings {
+            batch_size: AtomicUsize::new(0),
+            acks: AtomicI16::new(config.acks),
+            linger_us: AtomicU64::new(0),
+            delivery_timeout_us: AtomicU64::new(0),
+            request_timeout_ms: AtomicU64::new(0),
+        };
+        settings.adopt(config);
+        settings
+    }
+
+    /// From now on as this configuration says.
+    pub fn adopt(&self, config: &Config) {
+        self.batch_size.store(config.batch_size.max(HEADER_LEN), Ordering::Relaxed);
+        self.acks.store(config.acks, Ordering::Relaxed);
+        self.linger_us.store(config.linger_us, Ordering::Relaxed);
+        self.delivery_timeout_us.store(Micros::from_ms(config.delivery_timeout_ms).0, Ordering::Relaxed);
+        self.request_timeout_ms.store(config.request_timeout_ms, Ordering::Relaxed);
+    }
+
+    /// Most bytes of one batch.
+    #[inline]
+    pub fn batch_size(&self) -> usize {
+        self.batch_size.load(Ordering::Relaxed)
+    }
+
+    /// -1 (all), 0 or 1: for records that say nothing of their own.
+    #[inline]
+    pub fn acks(&self) -> i16 {
+        self.acks.load(Ordering::Relaxed)
+    }
+
+    pub fn linger(&self) -> Micros {
+        Micros(self.linger_us.load(Ordering::Relaxed))
+    }
+
+    pub fn delivery_timeout(&self) -> Micros {
+        Micros(self.delivery_timeout_us.load(Ordering::Relaxed))
+    }
+
+    pub fn request_timeout_ms(&self) -> u64 {
+        self.request_timeout_ms.load(Ordering::Relaxed)
+    }
+}

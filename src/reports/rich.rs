@@ -1,0 +1,242 @@
+//! Records that want more than a callback with its argument: a future, a ticket, a report for several. Their slots carry a
+//! key instead, and what they want waits here until their batch is finished. Who sends none of them pays nothing for it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::sync::Mutex;
+
+use super::{FinishedBatch, Future, Slot};
+
+/// As the callback of a slot or a tag: its `opaque` is a key of `RichTags`, and in a finished batch the place in
+/// `FinishedBatch::rich`. No function has this address.
+pub const RICH: usize = 1;
+
+/// Of a slot that is to be dropped. No function has this address either.
+const GONE: usize = 0;
+
+/// What a record wants. Callbacks are addresses; only `capi/` knows their type.
+#[derive(Debug, Clone)]
+pub enum RichTag {
+    Future(Arc<Future>),
+    /// A record that can be named later; `callback` is 0 for none.
+    Ticketed {
+        ticket: u64,
+        callback: usize,
+        opaque: usize,
+    },
+    /// One report for the `count` records of a batch that the application made itself.
+    Direct {
+        callback: usize,
+        opaque: usize,
+        count: u32,
+    },
+}
+
+/// The wishes of records that are under way.
+#[derive(Default)]
+pub struct RichTags {
+    used: AtomicBool,
+    tags: Mutex<Tags>,
+}
+
+#[derive(Default)]
+struct Tags {
+    by_key: Vec<Option<RichTag>>,
+    free: Vec<usize>,
+}
+
+impl Tags {
+    fn take(&mut self, key: usize) -> Option<RichTag> {
+        let tag = self.by_key.get_mut(key)?.take()?;
+        self.free.push(key);
+        Some(tag)
+    }
+}
+
+impl RichTags {
+    /// Whether there ever was one.
+    #[inline]
+    pub fn is_used(&self) -> bool {
+        // Set before its record gets into a batch, whose lock makes it visible to whoever finishes the batch.
+        self.used.load(Ordering::Relaxed)
+    }
+
+    /// Keeps a wish until the record with the key in its tag is finished. Who is refused the record takes it out again.
+    pub fn insert(&self, tag: RichTag) -> usize {
+        self.used.store(true, Ordering::Relaxed);
+        let mut tags = self.tags.lock();
+        match tags.free.pop() {
+            Some(key) => {
+                tags.by_key[key] = Some(tag);
+                key
+            }
+            None => {
+                tags.by_key.push(Some(tag));
+                tags.by_key.len() - 1
+            }
+        }
+    }
+
+    pub fn take(&self, key: usize) -> Option<RichTag> {
+        self.tags.lock().take(key)
+    }
+
+    /// Every future whose record is still under way, with its key.
+    pub fn futures(&self) -> Vec<(usize, Arc<Future>)> {
+        let tags = self.tags.lock();
+        let futures = tags.by_key.iter().enumerate().filter_map(|(key, tag)| match tag {
+            Some(RichTag::Future(future)) => Some((key, future.clone())),
+            _ => None,
+        });
+        futures.collect()
+    }
+
+    /// A batch is finished: its wishes move into it, and its futures are complete. Slots that nobody waits for any more are
+    /// dropped, so that nothing is left to be dispatched for a future without callbacks.
+    pub(super) fn settle(&self, batch: &mut FinishedBatch) {
+        if batch.slots.iter().all(|slot| slot.callback != RICH) {
+            return;
+        }
+        let mut slots = std::mem::take(&mut batch.slots);
+        let mut rich = Vec::new();
+        {
+            let mut tags = self.tags.lock();
+            for slot in slots.iter_mut().filter(|slot| slot.callback == RICH) {
+                match tags.take(slot.opaque) {
+                    None | Some(RichTag::Ticketed { callback: 0, .. } | RichTag::Direct { callback: 0, .. }) => {
+                        slot.callback = GONE;
+                    }
+                    Some(tag) => {
+                        slot.opaque = rich.len();
+                        rich.push(tag);
+                    }
+                }
+            }
+        }
+        // Without the lock: completing wakes threads.
+        let mut outcome = None;
+        for slot in slots.iter_mut().filter(|slot| slot.callback == RICH) {
+            if let RichTag::Future(future) = &rich[slot.opaque] {
+                let outcome = outcome.get_or_insert_with(|| Arc::new(batch.clone()));
+                if !future.complete(outcome, *slot) {
+                    slot.callback = GONE;
+                }
+            }
+        }
+        slots.retain(|slot| slot.callback != GONE);
+        batch.slots = slots;
+        batch.rich = rich;
+    }
+}
+
+impl FinishedBatch {
+    /// What the record of a slot wants, when that is more than a callback.
+    pub fn rich_tag(&self, slot: &Slot) -> Option<&RichTag> {
+        if slot.callback == RICH { self.rich.get(slot.opaque) } else { None }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Status;
+    use crate::reports::{Handed, Item, Persisted, Phase, Reports, Waiting};
+    use crate::time::Time;
+
+    fn slot(callback: usize, opaque: usize, offset_delta: u32) -> Slot {
+        Slot { callback, opaque, key_len: -1, value_len: 0, timestamp_delta_ms: 0, offset_delta }
+    }
+
+    fn batch(slots: Vec<Slot>) -> FinishedBatch {
+        FinishedBatch {
+            topic: Arc::from(c"t"),
+            partition: 0,
+            status: Status::OK,
+            persisted: Persisted::Yes,
+            phase: Phase::Answered,
+            base_offset: 40,
+            base_timestamp_ms: 0,
+            log_append_time_ms: None,
+            broker: 1,
+            attempts: 1,
+            opened_at: Time(0),
+            finished_at: Time(1),
+            cause: None,
+            record_causes: Vec::new(),
+            slots,
+            rich: Vec::new(),
+        }
+    }
+
+    fn polled(reports: &Reports) -> Vec<FinishedBatch> {
+        let mut out = Vec::new();
+        reports.poll_now(|item| {
+            if let Item::Batch { batch, .. } = item {
+                out.push(batch.clone());
+            }
+            Handed::All
+        });
+        out
+    }
+
+    #[test]
+    fn a_future_without_callbacks_completes_when_its_batch_is_pushed_and_leaves_nothing_to_dispatch() {
+        let reports = Reports::new(10, 6);
+        let futures: Vec<Arc<Future>> = (0..3).map(|_| Arc::default()).collect();
+        let slots = futures.iter().zip(0..).map(|(future, place)| {
+            let key = reports.rich.insert(RichTag::Future(future.clone()));
+            slot(RICH, key, place)
+        });
+        reports.push(batch(slots.collect()));
+        for (future, place) in futures.iter().zip(0..) {
+            let outcome = future.outcome().expect("complete");
+            assert_eq!((outcome.slot.offset_delta, outcome.batch.base_offset), (place, 40));
+            assert!(outcome.batch.slots.is_empty());
+        }
+        assert_eq!((reports.pending(), polled(&reports).len()), (0, 0));
+        assert!(reports.rich.futures().is_empty());
+    }
+
+    #[test]
+    fn a_future_whose_callback_waits_is_handed_out_in_its_place() {
+        let reports = Reports::new(10, 6);
+        let future: Arc<Future> = Arc::default();
+        let waiting = Waiting { callback: 70, opaque: 71 };
+        assert!(future.when_complete(waiting).is_none());
+        let key = reports.rich.insert(RichTag::Future(future.clone()));
+        reports.push(batch(vec![slot(9, 1, 0), slot(RICH, key, 1), slot(9, 2, 2)]));
+        assert_eq!(reports.pending(), 3);
+        let handed = polled(&reports);
+        let [handed] = &handed[..] else { panic!("one batch: {handed:?}") };
+        assert_eq!(handed.slots.iter().map(|slot| slot.offset_delta).collect::<Vec<_>>(), [0, 1, 2]);
+        assert!(handed.rich_tag(&handed.slots[0]).is_none());
+        let Some(RichTag::Future(handed)) = handed.rich_tag(&handed.slots[1]) else { panic!("a future") };
+        assert_eq!(handed.take_callbacks(), [waiting]);
+        assert!(future.when_complete(waiting).is_some(), "a late one is the caller's to run");
+        assert_eq!(future.take_callbacks(), []);
+    }
+
+    #[test]
+    fn a_ticket_without_a_callback_leaves_nothing_to_dispatch() {
+        let reports = Reports::new(10, 6);
+        let quiet = reports.rich.insert(RichTag::Ticketed { ticket: 1, callback: 0, opaque: 0 });
+        let loud = reports.rich.insert(RichTag::Ticketed { ticket: 2, callback: 9, opaque: 5 });
+        reports.push(batch(vec![slot(RICH, quiet, 0), slot(RICH, loud, 1)]));
+        let handed = polled(&reports);
+        assert_eq!(handed[0].slots.len(), 1);
+        let tag = handed[0].rich_tag(&handed[0].slots[0]);
+        assert!(matches!(tag, Some(RichTag::Ticketed { ticket: 2, callback: 9, opaque: 5 })));
+    }
+
+    #[test]
+    fn a_key_is_given_again_after_its_wish_was_taken() {
+        let tags = RichTags::default();
+        assert!(!tags.is_used());
+        let first = tags.insert(RichTag::Future(Arc::default()));
+        assert!(tags.is_used());
+        assert!(tags.take(first).is_some() && tags.take(first).is_none());
+        assert_eq!(tags.insert(RichTag::Future(Arc::default())), first);
+        assert!(tags.take(first + 1).is_none());
+    }
+}
