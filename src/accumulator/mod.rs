@@ -4,8 +4,11 @@
 
 mod batch;
 mod calls;
+mod cancel;
 mod cluster_view;
+mod direct;
 mod door;
+mod hurry;
 mod inbox;
 mod memory;
 mod metadata;
@@ -21,7 +24,9 @@ use std::time::Instant;
 
 pub use batch::{Batch, BatchBytes, Orphan};
 pub use calls::{CallReply, GivenUp, TransactionCall};
+pub use cancel::Ticket;
 pub use cluster_view::{BrokerView, ClusterCell, ClusterView};
+pub use direct::{DirectBatch, NotTaken, SendingDirect};
 pub use door::Door;
 pub use inbox::{Command, Event, Inbox, Letters};
 pub use metadata::{MetadataReply, Nodes, PartitionDetail, Question, Snapshot, TopicDetail};
@@ -56,6 +61,7 @@ pub struct Accumulator {
     pub door: Door,
     /// Why nothing is accepted any more, once something has gone wrong for good.
     fatal: OnceLock<Error>,
+    hurried: hurry::Hurried,
 }
 
 /// How one record is sent, beside what is in it.
@@ -88,6 +94,7 @@ impl Accumulator {
             reports,
             door,
             fatal: OnceLock::new(),
+            hurried: hurry::Hurried::default(),
         }
     }
 
@@ -247,13 +254,21 @@ impl Accumulator {
     ) {
         let mut parked = topic.parked.lock();
         let mut kept = VecDeque::new();
-        while let Some(record) = parked.pop_front() {
+        while let Some(mut record) = parked.pop_front() {
             if record.partition.unwrap_or(0) >= count {
                 let charged = record.charged;
                 match refuse(record) {
                     Some(record) => kept.push_back(record),
                     None => self.memory.uncharge(charged),
                 }
+                continue;
+            }
+            if let Some(batch) = &mut record.direct {
+                let how = SendingDirect { partition: record.partition, tag: record.tag };
+                self.memory.uncharge(record.charged);
+                let until = Some(record.deadline);
+                let appended = self.append_direct_known(topic, count, batch, &how, until, &clock);
+                debug_assert!(appended.is_ok(), "what is inside already is never refused");
                 continue;
             }
             let how = Sending {

@@ -58,6 +58,8 @@ pub struct TopicState {
     pub missing: Option<(Time, i16)>,
     /// The partition count of the last answer, while records wait for partitions beyond it.
     pub doubted_count: Option<u32>,
+    /// Somebody waits for a record that waits for metadata: what becomes of those does not linger.
+    pub hurry_parked: bool,
     /// Tells a topic from one of the same name that was made after it was deleted; zero when not told.
     pub topic_id: [u8; 16],
 }
@@ -109,6 +111,7 @@ impl Sender {
                 partitions: Vec::new(),
                 missing: None,
                 doubted_count: None,
+                hurry_parked: false,
                 topic_id: [0; 16],
             });
             // The back-off is for repeated questions: a new topic is asked for at once.
@@ -454,12 +457,17 @@ impl Sender {
                 Some(record)
             },
         );
+        if self.window.waits_for_parked(id) || self.cluster.topics.get(&id).is_some_and(|state| state.hurry_parked) {
+            // They are told of as batches only after this, and find that they are not to linger.
+            self.hurry_topic(now, id, accumulator.inbox.next_batch());
+        }
         if doubted {
             self.window.extend(id, accumulator.inbox.next_batch());
         } else {
             self.window.unparked(id, accumulator.inbox.next_batch());
             if let Some(state) = self.cluster.topics.get_mut(&id) {
                 state.doubted_count = None;
+                state.hurry_parked = false;
             }
         }
         if !refused.is_empty() {
@@ -467,9 +475,6 @@ impl Sender {
             for record in refused {
                 self.fail_parked(now, topic, record, Status::UNKNOWN_PARTITION, &cause);
             }
-        }
-        if self.window.has_flushes() {
-            self.flush_before = self.flush_before.max(accumulator.inbox.next_batch());
         }
         for dense in moved {
             self.mark_ready(now, dense);

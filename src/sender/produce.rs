@@ -95,6 +95,7 @@ impl Sender {
                 continue;
             }
             let Some(taken) = self.take_unexpired(now, dense) else { continue };
+            self.transaction.note_produced();
             bytes += taken.batch.len();
             parts.push(Part { partition: dense, taken: Some(taken) });
         }
@@ -108,7 +109,7 @@ impl Sender {
     /// The partition's next batch. Expired ones on the way are reported, not sent.
     fn take_unexpired(&mut self, now: Time, dense: u32) -> Option<Taken> {
         loop {
-            let may_seal = self.may_seal(now);
+            let may_seal = self.may_seal(now, dense);
             let state = &mut self.partitions[dense as usize];
             let taken = match state.retries.pop_front() {
                 Some(taken) => taken,
@@ -133,7 +134,7 @@ impl Sender {
 
     /// Back in line when there is more to send at once.
     fn rejoin_line(&mut self, now: Time, dense: u32, id: i32) {
-        let may_seal = self.may_seal(now);
+        let may_seal = self.may_seal(now, dense);
         let state = &mut self.partitions[dense as usize];
         // While retrying, the next one waits for this one's outcome.
         if state.queued_on.is_none() && state.retries.is_empty() && state.shared().has_batch(may_seal) {
@@ -358,7 +359,7 @@ impl Sender {
 
     /// The partition may have something left to do after an outcome.
     pub(super) fn after_outcome(&mut self, now: Time, dense: u32) {
-        let may_seal = self.may_seal(now);
+        let may_seal = self.may_seal(now, dense);
         let state = &mut self.partitions[dense as usize];
         if state.queued_on.is_some() {
             return;

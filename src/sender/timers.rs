@@ -28,6 +28,8 @@ pub enum Timer {
     WarmUp,
     /// `statistics.interval.ms`.
     Statistics,
+    /// Telemetry's next request, or the deadline of the one under way.
+    Telemetry,
 }
 
 #[derive(Debug, Default)]
