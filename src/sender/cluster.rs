@@ -245,7 +245,8 @@ impl Sender {
     }
 
     pub(super) fn handle_metadata(&mut self, now: Time, id: i32, version: i16, body: &[u8]) -> Result<(), String> {
-        let answer = decode_metadata(version, body, Detail::Leaders).map_err(|error| format!("its metadata cannot be read: {error}"))?;
+        let answer = decode_metadata(version, body, Detail::Leaders)
+            .map_err(|error| format!("its metadata cannot be read: {error}"))?;
         let asked = self.brokers.get(&id).and_then(|broker| broker.connection.as_ref()).map(|c| c.id);
         if self.cluster.asked.is_some_and(|(conn, _)| Some(conn) == asked) {
             self.cluster.asked = None;
@@ -540,9 +541,7 @@ impl Sender {
     /// Whether records wait for the topic's partitions or for one of its leaders.
     fn topic_waits(&self, id: u32) -> bool {
         let Some(state) = self.cluster.topics.get(&id) else { return false };
-        self.accumulator.parked_since(&state.topic).is_some()
-            || self.waits_for_leader(state)
-            || self.warms_up(id)
+        self.accumulator.parked_since(&state.topic).is_some() || self.waits_for_leader(state) || self.warms_up(id)
     }
 
     /// Whether records wait for one of the topic's leaders.
@@ -557,8 +556,7 @@ impl Sender {
         let topic = state.topic.clone();
         state.missing = Some((since, code));
         let Some((_, deadline)) = self.accumulator.parked_since(&topic) else {
-            return self.warms_up(id)
-                || self.cluster.topics.get(&id).is_some_and(|state| self.waits_for_leader(state));
+            return self.warms_up(id) || self.cluster.topics.get(&id).is_some_and(|state| self.waits_for_leader(state));
         };
         let status = Status(i32::from(code));
         if code != 0 && !status.is_retriable() {

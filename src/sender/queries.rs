@@ -263,12 +263,7 @@ fn topic_of(info: TopicInfo) -> TopicDetail {
         })
         .collect();
     partitions.sort_by_key(|partition| partition.index);
-    TopicDetail {
-        name: c_text(&info.name),
-        status: Status(i32::from(info.error_code)),
-        partitions,
-        nodes: info.nodes,
-    }
+    TopicDetail { name: c_text(&info.name), status: Status(i32::from(info.error_code)), partitions, nodes: info.nodes }
 }
 
 /// A NUL inside a name would come from a damaged answer: what is shown is then empty.

@@ -184,11 +184,7 @@ pub fn encode_metadata(
 }
 
 /// Decodes the body of an answer to Metadata of `version`.
-pub fn decode_metadata(
-    version: i16,
-    body: &[u8],
-    detail: Detail,
-) -> std::result::Result<MetadataAnswer, DecodeError> {
+pub fn decode_metadata(version: i16, body: &[u8], detail: Detail) -> std::result::Result<MetadataAnswer, DecodeError> {
     let mut reader = Reader::new(body, Api::Metadata.form(version));
     let mut answer = MetadataAnswer { throttle_time_ms: reader.i32("throttle time")?, ..MetadataAnswer::default() };
     for _ in 0..reader.array_len(10, "brokers")? {

@@ -157,7 +157,13 @@ fn metadata_answers_of_the_generated_types_are_read_whole() {
                     ],
                     nodes: if all { vec![1, 2, 2, 1] } else { vec![] },
                 },
-                TopicInfo { name: String::new(), error_code: 100, topic_id: [0; 16], partitions: vec![], nodes: vec![] },
+                TopicInfo {
+                    name: String::new(),
+                    error_code: 100,
+                    topic_id: [0; 16],
+                    partitions: vec![],
+                    nodes: vec![],
+                },
             ],
         };
         assert_eq!(decode_metadata(version, &body, detail), Ok(expected), "version {version}");
