@@ -38,13 +38,16 @@ programs! {
     fork_parked: "tests/c/fork_parked.c" [];
     idempotence_config: "tests/c/idempotence_config.c" [];
     guarantees: "tests/c/guarantees.c" [];
+    health: "tests/c/health.c" [];
     late_topic: "tests/c/late_topic.c" [];
     lifecycle: "tests/c/lifecycle.c" [];
     logs: "tests/c/logs.c" [];
     reports: "tests/c/reports.c" [];
+    metadata: "tests/c/metadata.c" [];
     long_callback: "tests/c/long_callback.c" [];
     roundtrip: "tests/c/roundtrip.c" [];
     servers: "tests/c/servers.c" [];
+    stats: "tests/c/stats.c" [];
     stress: "tests/c/stress.c" [];
     thread_end: "tests/c/thread_end.c" [];
     threads: "tests/c/threads.c" [];
@@ -53,6 +56,8 @@ programs! {
     unload: "tests/c/unload.c" [];
     quickstart: "examples-c/quickstart.c" ["", "", "20000"];
     transactions_example: "examples-c/transactions.c" ["", "", "300"];
+    metadata_example: "examples-c/metadata.c" [];
+    stats_example: "examples-c/stats.c" ["", "", "20000"];
     perf_flood: "examples-c/perf.c" ["--count", "20000", "--keys", "random8", "--csv"];
     perf_ping: "examples-c/perf.c" ["--ping", "50", "--csv"];
 }

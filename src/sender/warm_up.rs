@@ -32,7 +32,14 @@ impl Sender {
         let until = now + Micros::from_ms(self.config.unknown_topic_grace_ms);
         self.warm_ups.push(WarmUp { topic, reply, until });
         self.timers.arm(Timer::WarmUp, until);
-        if self.accumulator.topics.by_id(topic).partition_count() == 0 {
+        let shared = self.accumulator.topics.by_id(topic);
+        if shared.partition_count() == 0 {
+            if let Some(state) = self.cluster.topics.get_mut(&topic)
+                && self.accumulator.parked_since(&shared).is_none()
+            {
+                // What was said of it before is asked again.
+                state.missing = None;
+            }
             self.refresh_metadata(now);
         }
         self.drive_warm_ups(now);
