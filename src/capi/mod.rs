@@ -7,6 +7,7 @@ pub mod config;
 pub mod data_loss;
 pub mod flush;
 mod fork;
+pub mod future;
 mod gate;
 pub mod mock;
 pub mod mock_transaction;

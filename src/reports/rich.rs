@@ -144,6 +144,10 @@ mod tests {
     use crate::reports::{Item, Persisted, Phase, Reports, Waiting};
     use crate::time::Time;
 
+    fn future() -> Arc<Future> {
+        Arc::new(Future::new(Arc::from(c"t")))
+    }
+
     fn slot(callback: usize, opaque: usize, offset_delta: u32) -> Slot {
         Slot { callback, opaque, key_len: -1, value_len: 0, timestamp_delta_ms: 0, offset_delta }
     }
@@ -182,7 +186,7 @@ mod tests {
     #[test]
     fn a_future_without_callbacks_completes_when_its_batch_is_pushed_and_leaves_nothing_to_dispatch() {
         let reports = Reports::new(10, 6);
-        let futures: Vec<Arc<Future>> = (0..3).map(|_| Arc::default()).collect();
+        let futures: Vec<Arc<Future>> = (0..3).map(|_| future()).collect();
         let slots = futures.iter().zip(0..).map(|(future, place)| {
             let key = reports.rich.insert(RichTag::Future(future.clone()));
             slot(RICH, key, place)
@@ -200,7 +204,7 @@ mod tests {
     #[test]
     fn a_future_whose_callback_waits_is_handed_out_in_its_place() {
         let reports = Reports::new(10, 6);
-        let future: Arc<Future> = Arc::default();
+        let future = future();
         let waiting = Waiting { callback: 70, opaque: 71 };
         assert!(future.when_complete(waiting).is_none());
         let key = reports.rich.insert(RichTag::Future(future.clone()));
@@ -232,10 +236,10 @@ mod tests {
     fn a_key_is_given_again_after_its_wish_was_taken() {
         let tags = RichTags::default();
         assert!(!tags.is_used());
-        let first = tags.insert(RichTag::Future(Arc::default()));
+        let first = tags.insert(RichTag::Future(future()));
         assert!(tags.is_used());
         assert!(tags.take(first).is_some() && tags.take(first).is_none());
-        assert_eq!(tags.insert(RichTag::Future(Arc::default())), first);
+        assert_eq!(tags.insert(RichTag::Future(future())), first);
         assert!(tags.take(first + 1).is_none());
     }
 }
