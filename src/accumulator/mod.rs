@@ -4,6 +4,7 @@
 
 mod batch;
 mod calls;
+mod cluster_view;
 mod door;
 mod hurry;
 mod inbox;
@@ -20,6 +21,7 @@ use std::time::Instant;
 
 pub use batch::{Batch, BatchBytes, Orphan};
 pub use calls::{CallReply, GivenUp, TransactionCall};
+pub use cluster_view::{BrokerView, ClusterCell, ClusterView};
 pub use door::Door;
 pub use inbox::{Command, Event, Inbox, Letters};
 pub use memory::{Memory, Refused, Reservation};
@@ -32,6 +34,7 @@ use crate::error::{Error, Status};
 use crate::partitioner::partition_for_key;
 use crate::record::Record;
 use crate::reports::Reports;
+use crate::stats::{HealthCell, Numbers};
 use crate::time::{Micros, Time};
 
 /// What a parked record takes of the budget beside its bytes.
@@ -44,6 +47,10 @@ pub struct Accumulator {
     pub inbox: Inbox,
     pub topics: TopicTable,
     pub reports: Arc<Reports>,
+    /// Brokers as last heard of.
+    pub cluster: ClusterCell,
+    pub numbers: Arc<Numbers>,
+    pub health: HealthCell,
     /// Shut between transactions, and for good once something has gone wrong for good.
     pub door: Door,
     /// Why nothing is accepted any more, once something has gone wrong for good.
@@ -75,6 +82,9 @@ impl Accumulator {
             memory: Memory::new(config.buffer_memory),
             inbox: Inbox::default(),
             topics: TopicTable::new(producer, seed, config),
+            cluster: ClusterCell::default(),
+            numbers: reports.numbers().clone(),
+            health: HealthCell::default(),
             reports,
             door,
             fatal: OnceLock::new(),

@@ -7,7 +7,7 @@ use std::ptr;
 use crate::capi::config::{Callbacks, LogCallback};
 use crate::capi::status::producer_status_t;
 use crate::error::Status;
-use crate::reports::{FinishedBatch, Future, Item, LogLine, Persisted, Phase, RICH, RichTag, Slot};
+use crate::reports::{FinishedBatch, Future, Handed, Item, LogLine, Persisted, Phase, RICH, RichTag, Slot};
 
 /// `persisted`: the record is not in the log: never written to a socket as a whole, or refused by every broker asked.
 pub const PRODUCER_PERSISTED_NO: i32 = 0;
@@ -102,10 +102,10 @@ pub(super) fn is_dispatching(producer: u64) -> bool {
 }
 
 /// Hands an item of the producer with this id to the application.
-pub(super) fn hand(producer: u64, item: &Item<'_>, callbacks: &Callbacks) {
+pub(super) fn hand(producer: u64, item: &Item<'_>, callbacks: &Callbacks) -> Handed {
     let outer = DISPATCHING.replace(producer);
     match item {
-        Item::Batch(batch) => hand_batch(batch),
+        Item::Batch { batch, from } => hand_batch(batch, *from),
         Item::Log(line) => {
             if let Some(log) = &callbacks.log {
                 hand_line(line, log);
@@ -116,8 +116,19 @@ pub(super) fn hand(producer: u64, item: &Item<'_>, callbacks: &Callbacks) {
                 data_loss.tell(loss);
             }
         }
+        Item::Health(health) => {
+            if let Some(callback) = &callbacks.health {
+                callback.tell(health);
+            }
+        }
+        Item::Stats(json) => {
+            if let Some(callback) = &callbacks.stats {
+                callback.tell(json);
+            }
+        }
     }
     DISPATCHING.set(outer);
+    Handed::All
 }
 
 fn hand_line(line: &LogLine, log: &LogCallback) {
@@ -177,9 +188,9 @@ pub(super) fn fill_report(report: &mut producer_report_t, batch: &FinishedBatch,
     }
 }
 
-fn hand_batch(batch: &FinishedBatch) {
+fn hand_batch(batch: &FinishedBatch, from: usize) {
     let mut report = batch_report(batch);
-    for slot in &batch.slots {
+    for slot in &batch.slots[from..] {
         fill_report(&mut report, batch, slot);
         if slot.callback == RICH {
             hand_rich(batch, slot, &mut report);

@@ -3,6 +3,7 @@
 
 mod close;
 mod driver;
+mod numbers;
 #[cfg(test)]
 mod tests;
 mod transaction;
@@ -20,7 +21,7 @@ use crate::error::{Error, Result, Status};
 use crate::io::{Clock, IoOptions, IoThread};
 use crate::mock::{ClusterOptions, MockCluster};
 use crate::record::Record;
-use crate::reports::{Completion, Dispatch, Item, Reports};
+use crate::reports::{Completion, Dispatch, Handed, Item, Reports};
 use crate::sender::Sender;
 use crate::wire::record_batch::{HEADER_LEN, record_len_max};
 use driver::Driver;
@@ -60,6 +61,7 @@ impl Producer {
         let seed = RandomState::new().hash_one(id);
         let reports = Arc::new(Reports::new(config.reports_max_count, config.log_level));
         let accumulator = Arc::new(Accumulator::new(&config, id, seed, reports.clone()));
+        reports.set_news_source(numbers::News { accumulator: Arc::downgrade(&accumulator), clock });
         let config = Arc::new(config);
         let sender = Sender::new(config.clone(), accumulator.clone(), seed.rotate_left(32), clock.now());
         let driver = Driver { sender, accumulator: accumulator.clone(), clock };
@@ -151,7 +153,7 @@ impl Producer {
 
     /// Dispatches finished batches and log lines on this thread; with none there, waits up to `timeout_ms` (-1: for ever)
     /// for the first. Answers how many records were reported.
-    pub fn poll(&self, timeout_ms: i32, hand: impl FnMut(Item<'_>)) -> Result<usize> {
+    pub fn poll(&self, timeout_ms: i32, hand: impl FnMut(Item<'_>) -> Handed) -> Result<usize> {
         let ended = match timeout_ms {
             0 => self.reports.poll_now(hand),
             _ => self.reports.poll(self.call_deadline(timeout_ms), hand),
@@ -164,7 +166,7 @@ impl Producer {
     }
 
     /// KIP-8: everything sent before this call goes at once, and is finished and reported when it returns.
-    pub fn flush(&self, timeout_ms: i32, hand: impl FnMut(Item<'_>)) -> Result<()> {
+    pub fn flush(&self, timeout_ms: i32, hand: impl FnMut(Item<'_>) -> Handed) -> Result<()> {
         if self.reports.in_callback() {
             return Err(in_callback("producer_flush"));
         }

@@ -141,7 +141,7 @@ impl FinishedBatch {
 mod tests {
     use super::*;
     use crate::error::Status;
-    use crate::reports::{Item, Persisted, Phase, Reports, Waiting};
+    use crate::reports::{Handed, Item, Persisted, Phase, Reports, Waiting};
     use crate::time::Time;
 
     fn future() -> Arc<Future> {
@@ -176,9 +176,10 @@ mod tests {
     fn polled(reports: &Reports) -> Vec<FinishedBatch> {
         let mut out = Vec::new();
         reports.poll_now(|item| {
-            if let Item::Batch(batch) = item {
+            if let Item::Batch { batch, .. } = item {
                 out.push(batch.clone());
             }
+            Handed::All
         });
         out
     }

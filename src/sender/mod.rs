@@ -10,6 +10,7 @@ mod coordinator;
 mod coordinator_answers;
 mod coordinator_link;
 mod coordinator_verdict;
+mod counting;
 mod expiry;
 mod features;
 mod flush;
@@ -19,6 +20,7 @@ mod links;
 mod outcome;
 mod partition;
 mod produce;
+mod published;
 mod random;
 mod sequence;
 mod timers;
@@ -40,6 +42,7 @@ use cluster::Cluster;
 use features::Features;
 use idempotence::Idempotence;
 use partition::PartitionState;
+use published::Published;
 use random::Random;
 use timers::{Timer, Timers};
 use transaction::Transaction;
@@ -76,6 +79,7 @@ pub struct Sender {
     /// By the dense partition id that the accumulator's partitions carry.
     partitions: Vec<PartitionState>,
     cluster: Cluster,
+    published: Published,
     features: Features,
     idempotence: Idempotence,
     transaction: Transaction,
@@ -107,6 +111,7 @@ impl Sender {
         let mut sender = Sender {
             random: Random::new(seed),
             cluster: Cluster::new(now, &config),
+            published: Published::default(),
             features: Features::default(),
             idempotence: Idempotence::new(&config),
             transaction: Transaction::new(&config),
@@ -329,6 +334,7 @@ impl Sender {
             }
             self.tell_flushes();
             self.drive_transaction(now);
+            self.publish_changes(now);
             if self.pump_soon.is_empty() {
                 return;
             }
