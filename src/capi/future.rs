@@ -151,8 +151,7 @@ pub unsafe extern "C" fn producer_future_is_complete(future: *const producer_fut
     unsafe { future_arg(future) }.is_ok_and(|handle| handle.sent.future().is_complete())
 }
 
-/// Has a function called with the record's report when it has its outcome: any number of functions, each called once, in the
-/// order in which they were given, before the next one of this future.
+/// Has a function called with the record's report when it has its outcome: any number of functions, each called once.
 ///
 /// `future`: the future. `callback`: the function. `opaque`: given to it as it is, also as the report's `opaque`.
 /// Returns PRODUCER_OK; PRODUCER_ERR_INVALID_ARGUMENT for a NULL future or callback; PRODUCER_ERR_FORKED.

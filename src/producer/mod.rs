@@ -3,6 +3,7 @@
 
 mod close;
 mod driver;
+mod future;
 mod numbers;
 #[cfg(test)]
 mod tests;
@@ -25,6 +26,7 @@ use crate::reports::{Completion, Dispatch, Handed, Item, Reports};
 use crate::sender::Sender;
 use crate::wire::record_batch::{HEADER_LEN, record_len_max};
 use driver::Driver;
+pub use future::SentFuture;
 
 /// Partitions of a topic that the embedded mock cluster makes by itself.
 const MOCK_PARTITIONS: i32 = 4;

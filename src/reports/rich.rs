@@ -135,6 +135,11 @@ impl FinishedBatch {
     pub fn rich_tag(&self, slot: &Slot) -> Option<&RichTag> {
         if slot.callback == RICH { self.rich.get(slot.opaque) } else { None }
     }
+
+    /// Whether the slot is a future's whose callbacks have all been run.
+    pub fn is_idle_future(&self, slot: &Slot) -> bool {
+        matches!(self.rich_tag(slot), Some(RichTag::Future(future)) if !future.has_callbacks())
+    }
 }
 
 #[cfg(test)]
