@@ -238,6 +238,11 @@ impl Reports {
         completion.place().is_some_and(|place| self.state.lock().dispatched >= place)
     }
 
+    /// Marks a completion to which nothing belongs.
+    pub fn complete_empty(&self, completion: &Completion) {
+        completion.0.store(1, Ordering::Release);
+    }
+
     /// Marks a completion: everything pushed so far belongs to it.
     pub fn complete(&self, completion: &Completion) {
         let state = self.state.lock();
