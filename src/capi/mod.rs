@@ -12,6 +12,7 @@ mod fork;
 pub mod future;
 mod gate;
 pub mod health;
+pub mod metadata;
 pub mod mock;
 pub mod mock_transaction;
 pub mod poll;

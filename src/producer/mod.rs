@@ -6,6 +6,7 @@ mod direct;
 mod driver;
 mod flush;
 mod future;
+mod metadata;
 mod numbers;
 #[cfg(test)]
 mod tests;
@@ -67,7 +68,11 @@ impl Producer {
         let seed = RandomState::new().hash_one(id);
         let reports = Arc::new(Reports::new(config.reports_max_count, config.log_level));
         let accumulator = Arc::new(Accumulator::new(&config, id, seed, reports.clone()));
-        reports.set_news_source(numbers::News { accumulator: Arc::downgrade(&accumulator), clock });
+        reports.set_news_source(numbers::News {
+            accumulator: Arc::downgrade(&accumulator),
+            client_id: config.client_id.clone(),
+            clock,
+        });
         let config = Arc::new(config);
         let sender = Sender::new(config.clone(), accumulator.clone(), seed.rotate_left(32), clock.now());
         let driver = Driver { sender, accumulator: accumulator.clone(), clock };
