@@ -280,17 +280,8 @@ impl Partition {
             Some(tag) => (vec![DirectBatch::slot(tag)], open.count),
             None => (Vec::new(), 0),
         };
-        queue.open = Some(OpenBatch {
-            id,
-            opened_at,
-            deadline,
-            usual_deadline,
-            due_at,
-            acks: how.acks,
-            slots,
-            direct,
-            ..open
-        });
+        queue.open =
+            Some(OpenBatch { id, opened_at, deadline, usual_deadline, due_at, acks: how.acks, slots, direct, ..open });
         if batch.is_closed {
             queue.seal_open(self.id, how.memory);
         }

@@ -110,7 +110,9 @@ fn ticket_of(producer: u64, sent: &SentTicket) -> producer_ticket_t {
 
 fn sent_ticket(producer: u64, ticket: &producer_ticket_t) -> Result<SentTicket> {
     if ticket.producer == 0 {
-        return Err(invalid("the ticket names no record: producer_send_cancellable fills it in when it answers PRODUCER_OK"));
+        return Err(invalid(
+            "the ticket names no record: producer_send_cancellable fills it in when it answers PRODUCER_OK",
+        ));
     }
     if ticket.producer != producer {
         return Err(invalid("the ticket is of a record that another producer has sent: cancel it there"));

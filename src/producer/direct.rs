@@ -64,7 +64,8 @@ impl ProducerBatch {
                 }
             };
             drop(held.take());
-            let until = *deadline.get_or_insert_with(|| Instant::now().checked_add(Duration::from_millis(self.max_block_ms)));
+            let until =
+                *deadline.get_or_insert_with(|| Instant::now().checked_add(Duration::from_millis(self.max_block_ms)));
             held = Some(self.reserve(bytes, until)?);
         }
     }
@@ -106,7 +107,8 @@ impl ProducerBatch {
         if exact <= self.max_request_size {
             return Ok(());
         }
-        let text = format!("a record of {exact} bytes is larger than max.request.size={}; raise it", self.max_request_size);
+        let text =
+            format!("a record of {exact} bytes is larger than max.request.size={}; raise it", self.max_request_size);
         Err(Error::new(Status::RECORD_TOO_LARGE, text))
     }
 
@@ -162,7 +164,8 @@ impl Producer {
         tag: Option<Tag>,
     ) -> Result<Placed> {
         if batch.producer != self.id {
-            let text = "the batch is another producer's: it counts against that one's buffer.memory, which has to send it";
+            let text =
+                "the batch is another producer's: it counts against that one's buffer.memory, which has to send it";
             return Err(Error::new(Status::INVALID_ARGUMENT, text));
         }
         if tag.is_some() && self.reports.is_full() {
@@ -220,9 +223,7 @@ impl Producer {
         let key = self.reports.rich.insert(RichTag::Ticketed { ticket: number, callback, opaque });
         let tag = Tag { callback: RICH, opaque: key };
         match send(tag) {
-            Ok(placed) => {
-                Ok(SentTicket { topic: topic.id, number, place: Ticket::new(topic, partition, tag, placed) })
-            }
+            Ok(placed) => Ok(SentTicket { topic: topic.id, number, place: Ticket::new(topic, partition, tag, placed) }),
             Err(why) => {
                 self.reports.rich.take(key);
                 Err(why)

@@ -4,12 +4,13 @@ use std::cell::Cell;
 use std::collections::{BTreeMap, VecDeque};
 use std::ffi::CStr;
 use std::sync::Arc;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Instant;
 
 use crate::sync::{Condvar, Mutex, MutexGuard};
 
-use super::{DataLoss, FinishedBatch, RichTags, Slot};
+use super::{DataLoss, FinishedBatch, RichTags, Slot, UndeliveredTo};
 
 #[cfg(test)]
 mod tests;
@@ -153,6 +154,8 @@ impl State {
 pub struct Reports {
     /// What records want that have more than a callback.
     pub rich: RichTags,
+    /// Who is handed, from now on, what is not delivered.
+    undelivered_to: OnceLock<UndeliveredTo>,
     state: Mutex<State>,
     changed: Condvar,
     /// Records whose reports wait: read by every send, without the lock.
@@ -166,12 +169,24 @@ impl Reports {
     pub fn new(pending_max: usize, log_level_max: i32) -> Reports {
         Reports {
             rich: RichTags::default(),
+            undelivered_to: OnceLock::new(),
             state: Mutex::new(State::default()),
             changed: Condvar::new(),
             pending: AtomicUsize::new(0),
             pending_max,
             log_level_max,
         }
+    }
+
+    /// What is not delivered from now on is handed back with its bytes.
+    pub fn hand_undelivered_to(&self, to: UndeliveredTo) {
+        // Only the call that closes says so, and there is one.
+        let _ = self.undelivered_to.set(to);
+    }
+
+    #[inline]
+    pub fn undelivered_to(&self) -> Option<UndeliveredTo> {
+        self.undelivered_to.get().copied()
     }
 
     /// A batch is finished. Nothing is kept of it when no record of it wants a report.
@@ -184,7 +199,7 @@ impl Reports {
         if self.rich.is_used() {
             batches.iter_mut().for_each(|batch| self.rich.settle(batch));
         }
-        batches.retain(|batch| !batch.slots.is_empty());
+        batches.retain(|batch| !batch.slots.is_empty() || batch.undelivered.is_some());
         if batches.is_empty() {
             return;
         }

@@ -11,6 +11,7 @@ mod coordinator;
 mod coordinator_answers;
 mod coordinator_link;
 mod coordinator_verdict;
+mod direct;
 mod expiry;
 mod features;
 mod flush;
@@ -94,6 +95,8 @@ pub struct Sender {
     letters: Letters,
     /// Reports of batches that this input finished: handed over together, before anybody is told of a flush.
     outcomes: Vec<FinishedBatch>,
+    /// Batches of the application's own that were cut.
+    direct_parts: direct::PartsByReport,
     /// Partitions of which a batch failed, and its place: with `on.failure=stop-partition`.
     stopped: Vec<(u32, (u64, u32))>,
     /// Batches were finished by this input, with or without reports.
@@ -128,6 +131,7 @@ impl Sender {
             pump_soon: Vec::new(),
             letters: Letters::default(),
             outcomes: Vec::new(),
+            direct_parts: direct::PartsByReport::new(),
             stopped: Vec::new(),
             some_finished: false,
             finished: false,

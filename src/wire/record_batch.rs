@@ -165,7 +165,11 @@ pub fn each_record(mut bytes: &[u8], base_timestamp_ms: i64, take: &mut dyn FnMu
 /// Takes records out of `bytes`, which this module wrote and whose records begin at `at`, and gives those that stay a new
 /// place: `keep` answers it for the old one and the timestamp's delta, or `None`. Nothing grows, so it happens in place. Answers the new length, or `None` when it is
 /// not our encoding.
-pub fn renumber_records(bytes: &mut [u8], mut at: usize, mut keep: impl FnMut(u32, i64) -> Option<u32>) -> Option<usize> {
+pub fn renumber_records(
+    bytes: &mut [u8],
+    mut at: usize,
+    mut keep: impl FnMut(u32, i64) -> Option<u32>,
+) -> Option<usize> {
     let mut written = at;
     while at < bytes.len() {
         let mut reader = OwnReader { src: bytes, at };
