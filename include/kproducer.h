@@ -1009,6 +1009,8 @@ typedef struct producer_report_t {
     void *opaque;
     /** For a failure: the last cause in words, naming the broker. NULL for a success. */
     const char *error_text;
+    /** How many records it is the report of: 1, or those that were appended to a batch of producer_batch_send. */
+    int32_t record_count;
 } producer_report_t;
 
 /**
@@ -1020,6 +1022,12 @@ typedef struct producer_report_t {
  * producer_purge, producer_close and the functions of transactions of the same producer answer PRODUCER_ERR_IN_CALLBACK.
  */
 typedef void (*producer_delivery_fn)(const producer_report_t *report, void *opaque);
+
+/** The value that a producer_report_t begins with when the library is to fill it in: its size set, nothing else. */
+#define PRODUCER_REPORT_INIT                                                                                         \
+    {                                                                                                                \
+        sizeof(producer_report_t), 0, NULL, -1, -1, 0, 0, -1, -1, 0, 0, -1, 0, 0, NULL, NULL                         \
+    }
 
 /* data_loss --------------------------------------------------------------------------------------- */
 
@@ -1202,6 +1210,12 @@ int32_t producer_poll(producer_t *producer,
 #define PRODUCER_PURGE_IN_FLIGHT 2
 
 /**
+ * A flush that was begun and can be waited for later: opaque, made by producer_flush_begin, ended by producer_flush_free.
+ * Any number of threads may use it at once.
+ */
+typedef struct producer_flush_t producer_flush_t;
+
+/**
  * Sends everything at once that was sent before this call, by any thread, and waits until all of it is reported (KIP-8).
  *
  * producer: the producer. timeout_ms: how long to wait; 0 only starts it, -1 waits for ever.
@@ -1217,6 +1231,70 @@ producer_status_t producer_flush(producer_t *producer,
                                  int32_t timeout_ms);
 
 /**
+ * Sends everything at once that was sent to one topic before this call, by any thread, and waits until all of it is
+ * reported. Records of other topics are not waited for, and go on lingering (linger.ms).
+ *
+ * producer: the producer. topic: the topic's name; one that nothing was sent to has nothing to wait for. timeout_ms:
+ * how long to wait; 0 only starts it, -1 waits for ever.
+ * Returns PRODUCER_OK when every record that the topic accepted before the call has its outcome and its callback has run;
+ * PRODUCER_ERR_TIMED_OUT when the time passed first: it all goes on, call again; PRODUCER_ERR_INVALID_ARGUMENT;
+ * PRODUCER_ERR_INVALID_TOPIC_EXCEPTION for a name that Kafka does not allow; PRODUCER_ERR_IN_CALLBACK from one of this
+ * producer's own callbacks; PRODUCER_ERR_CLOSED; PRODUCER_ERR_FORKED; PRODUCER_ERR_INTERNAL after a bug of the library; the
+ * status of its end when the producer has failed.
+ * Runs callbacks on this thread, those of other topics that are due too; otherwise like producer_flush.
+ */
+producer_status_t producer_flush_topic(producer_t *producer,
+                                       const char *topic,
+                                       int32_t timeout_ms);
+
+/**
+ * Begins a flush: everything that was sent before this call, by any thread, is sent at once, whatever linger.ms says.
+ *
+ * producer: the producer. topic: the topic to flush, one that nothing was sent to has nothing to wait for; NULL for all
+ * of them. flush: receives the flush, to be freed with producer_flush_free; untouched on error.
+ * Returns PRODUCER_OK; PRODUCER_ERR_INVALID_ARGUMENT for a NULL producer or output;
+ * PRODUCER_ERR_INVALID_TOPIC_EXCEPTION for a name that Kafka does not allow; PRODUCER_ERR_CLOSED; PRODUCER_ERR_FORKED; the
+ * status of its end when the producer has failed.
+ * Does not block. May be called from any thread and from callbacks.
+ */
+producer_status_t producer_flush_begin(producer_t *producer,
+                                       const char *topic,
+                                       producer_flush_t **flush);
+
+/**
+ * Waits until everything that belongs to a flush is reported. What was sent after producer_flush_begin is not waited for.
+ *
+ * producer: the producer that it was begun on. flush: the flush; it stays yours, and may be waited for again.
+ * timeout_ms: how long to wait; 0 does not wait, -1 waits for ever.
+ * Returns PRODUCER_OK when every record has its outcome and its callback has run; PRODUCER_ERR_TIMED_OUT when the time
+ * passed first: it all goes on, wait again; PRODUCER_ERR_INVALID_ARGUMENT, also for a flush of another producer;
+ * PRODUCER_ERR_IN_CALLBACK from one of this producer's own callbacks; PRODUCER_ERR_CLOSED; PRODUCER_ERR_FORKED;
+ * PRODUCER_ERR_INTERNAL after a bug of the library; the status of its end when the producer has failed.
+ * Runs callbacks on this thread, like producer_flush. Any number of threads may wait for one flush.
+ */
+producer_status_t producer_flush_wait(producer_t *producer,
+                                      const producer_flush_t *flush,
+                                      int32_t timeout_ms);
+
+/**
+ * Whether producer_flush_wait would not wait: everything has its outcome, and its callbacks have run. Somebody has to run
+ * them: producer_poll, for one.
+ *
+ * flush: the flush; NULL is not complete, and neither is one that was begun before a fork. One whose producer was closed
+ * is.
+ * Returns true or false. Never blocks; may be called from any thread and from callbacks.
+ */
+bool producer_flush_is_complete(const producer_flush_t *flush);
+
+/**
+ * Forgets a flush. Its records go on.
+ *
+ * flush: takes; NULL does nothing. No other call may use it meanwhile or afterwards.
+ * May be called from any thread, from callbacks, after the producer was closed, and in the child of a fork.
+ */
+void producer_flush_free(producer_flush_t *flush);
+
+/**
  * Fails records that have no outcome yet, with PRODUCER_ERR_PURGED. Their reports come through producer_poll as always.
  *
  * producer: the producer. flags: PRODUCER_PURGE_QUEUED, PRODUCER_PURGE_IN_FLIGHT or both. Records in flight may be
@@ -1227,6 +1305,79 @@ producer_status_t producer_flush(producer_t *producer,
  */
 producer_status_t producer_purge(producer_t *producer,
                                  uint32_t flags);
+
+/* future ------------------------------------------------------------------------------------------ */
+
+/**
+ * The outcome of one record, now or later: opaque, made by producer_send_future, ended by producer_future_free. Any number
+ * of threads may use it at once, and it outlives its producer: producer_close completes it.
+ */
+typedef struct producer_future_t producer_future_t;
+
+/**
+ * Sends a record like producer_send, and gives a future for its outcome instead of calling back.
+ *
+ * producer: the producer. record: what to send; borrows until return. future: receives the future, to be freed with
+ * producer_future_free; untouched when the record is not accepted.
+ * Returns PRODUCER_OK: the record is accepted, and the future will be complete, by producer_close at the latest. Otherwise
+ * the record is not accepted, for one of the reasons that producer_send has; PRODUCER_ERR_INVALID_ARGUMENT also when
+ * future is NULL.
+ * Blocks like producer_send, only while buffer.memory is full. May be called from any thread and from callbacks.
+ */
+producer_status_t producer_send_future(producer_t *producer,
+                                       const producer_record_t *record,
+                                       producer_future_t **future);
+
+/**
+ * Waits until the record has its outcome. Its batch is sent at once, whatever linger.ms says, and those before it in its
+ * partition with it; other partitions are left alone. Nobody has to poll meanwhile.
+ *
+ * future: the future. timeout_ms: how long to wait; 0 only makes the batch go, -1 waits for ever, which the record's
+ * delivery time bounds. report: begun with PRODUCER_REPORT_INIT, receives the record's report when it is complete,
+ * whatever the outcome; its strings live until the future is freed, its opaque is NULL; or NULL.
+ * Returns the record's status when it is complete: PRODUCER_OK when it was delivered, otherwise why not, with the cause in
+ * producer_last_error (PRODUCER_ERR_CLOSED when its producer was closed first). Three statuses say that it is not complete,
+ * and the report is untouched: PRODUCER_ERR_TIMED_OUT: the time passed first, the record goes on, await it again;
+ * PRODUCER_ERR_IN_CALLBACK from a callback of its producer; PRODUCER_ERR_FORKED. PRODUCER_ERR_INVALID_ARGUMENT for a NULL
+ * future, a wrong timeout_ms or a report that was not begun with PRODUCER_REPORT_INIT.
+ * Runs callbacks of this future that nobody has run yet, on this thread. Any number of threads may await one future, also
+ * after its producer was closed.
+ */
+producer_status_t producer_future_await(producer_future_t *future,
+                                        int32_t timeout_ms,
+                                        producer_report_t *report);
+
+/**
+ * Whether the record has its outcome: producer_future_await would not wait.
+ *
+ * future: the future; NULL is not complete, and neither is one that was made before a fork.
+ * Returns true or false. Never blocks; may be called from any thread and from callbacks.
+ */
+bool producer_future_is_complete(const producer_future_t *future);
+
+/**
+ * Has a function called with the record's report when it has its outcome: any number of functions, each called once.
+ *
+ * future: the future. callback: the function. opaque: given to it as it is, also as the report's opaque.
+ * Returns PRODUCER_OK; PRODUCER_ERR_INVALID_ARGUMENT for a NULL future or callback; PRODUCER_ERR_FORKED.
+ * On which thread: one that was given before the outcome runs on a thread that dispatches reports (producer_poll,
+ * producer_flush, producer_close, and with delivery.dispatch=thread the library's), like a delivery callback, or in a
+ * producer_future_await of this future, whichever comes first; one that is given later runs at once, on the calling thread.
+ * Until it has run, the record counts among the reports that wait to be taken (delivery.reports.max.count).
+ * Does not block. May be called from any thread, from callbacks, and after the producer was closed.
+ */
+producer_status_t producer_future_when_complete(producer_future_t *future,
+                                                producer_delivery_fn callback,
+                                                void *opaque);
+
+/**
+ * Ends a future. A record that is still under way goes on, and the callbacks that were given to it will run.
+ *
+ * future: takes; NULL does nothing. No other call may use it meanwhile or afterwards.
+ * The strings of the reports that producer_future_await gave for it end with it. May be called from any thread, from
+ * callbacks, from those of the future itself too, after the producer was closed, and in the child of a fork.
+ */
+void producer_future_free(producer_future_t *future);
 
 /* batch ------------------------------------------------------------------------------------------- */
 
@@ -1384,6 +1535,56 @@ producer_status_t producer_cancel(producer_t *producer,
 
 /** The value a producer_ticket_t begins with: it names no record. */
 #define PRODUCER_TICKET_INIT {0, 0, 0, 0, 0, 0}
+
+/* close_with -------------------------------------------------------------------------------------- */
+
+/**
+ * A record that was not delivered when its producer was closed. It and everything it points to live until the callback
+ * that receives it returns.
+ */
+typedef struct producer_undelivered_t {
+    /** Bytes of this struct in the library: a later version has more fields at the end. */
+    size_t struct_size;
+    /**
+     * The record with topic, partition, key, value, headers and timestamp: it can be given to producer_send of another
+     * producer as it is. Its partition is the one it was sent to; PRODUCER_PARTITION_ANY when none was chosen yet.
+     */
+    const producer_record_t *record;
+    /** Why it was not delivered: the status that its report has. */
+    producer_status_t status;
+    /** PRODUCER_PERSISTED_NO, or PRODUCER_PERSISTED_MAYBE: then sending it again may write it twice. */
+    int32_t persisted;
+    /** What was given with the record for its report; NULL for one without a callback. */
+    void *opaque;
+    /** The last cause in words. */
+    const char *error_text;
+} producer_undelivered_t;
+
+/**
+ * Receives a record that was not delivered, from producer_close_with.
+ *
+ * record: valid until the callback returns; copy what you keep. opaque: what was given to producer_close_with.
+ * It runs where delivery callbacks run, most often on the thread that closes, and never two at once. It may send to another
+ * producer; functions of the one that is being closed answer PRODUCER_ERR_CLOSED or PRODUCER_ERR_IN_CALLBACK.
+ */
+typedef void (*producer_undelivered_fn)(const producer_undelivered_t *record, void *opaque);
+
+/**
+ * Ends a producer like producer_close, and hands back every record that is not delivered: those that fail from the moment of
+ * this call on, also those without a callback. Records that were acknowledged, and those that had failed before, are not
+ * among them. docs/CANCELLING.md is the guide.
+ *
+ * producer: takes, as producer_close does. timeout_ms: as for producer_close. callback: receives each of the records
+ * once; not NULL. opaque: given to it as it is.
+ * Returns what producer_close returns, and PRODUCER_ERR_INVALID_ARGUMENT for a NULL callback: the producer is not closed then.
+ * Order: records come when they fail; those of a batch in the order in which they were sent, all of them before the first
+ * report of that batch. Each record with a callback gets its report all the same. Records stay inside buffer.memory until they are handed back.
+ * Blocks for timeout_ms and little more beside the time that the callbacks take.
+ */
+producer_status_t producer_close_with(producer_t *producer,
+                                      int32_t timeout_ms,
+                                      producer_undelivered_fn callback,
+                                      void *opaque);
 
 /* transaction ------------------------------------------------------------------------------------- */
 
