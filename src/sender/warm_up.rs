@@ -1,4 +1,4 @@
-//! Warming up: a topic's metadata and a connection to each of its leaders before the first record.
+//! Warming up: a topic's metadata, a connection to each of its leaders and a producer id before the first record.
 
 use std::sync::Arc;
 
@@ -98,6 +98,9 @@ impl Sender {
                 missing = missing.or_else(|| Some(broker.trouble()));
                 self.ensure_connected(now, leader);
             }
+        }
+        if missing.is_none() && self.awaits_producer_id() {
+            return Warm::Not("a producer id".into());
         }
         missing.map_or(Warm::Ready, Warm::Not)
     }
