@@ -39,6 +39,8 @@ pub enum Command {
     Purge { queued: bool, in_flight: bool, done: Arc<Completion> },
     /// One of the five calls of transactions.
     Transaction { call: TransactionCall, reply: Arc<CallReply> },
+    /// What is left to tell of metrics is told when `Abort` comes: there is time for it.
+    LastPush,
     /// Fails everything that is left and ends.
     Abort,
 }

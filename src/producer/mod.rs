@@ -6,6 +6,7 @@ mod driver;
 mod numbers;
 #[cfg(test)]
 mod tests;
+mod telemetry;
 mod transaction;
 
 use std::hash::{BuildHasher, RandomState};
@@ -63,7 +64,8 @@ impl Producer {
         let accumulator = Arc::new(Accumulator::new(&config, id, seed, reports.clone()));
         reports.set_news_source(numbers::News { accumulator: Arc::downgrade(&accumulator), clock });
         let config = Arc::new(config);
-        let sender = Sender::new(config.clone(), accumulator.clone(), seed.rotate_left(32), clock.now());
+        let mut sender = Sender::new(config.clone(), accumulator.clone(), seed.rotate_left(32), clock.now());
+        sender.set_wall_clock(clock.now(), clock.wall_ms());
         let driver = Driver { sender, accumulator: accumulator.clone(), clock };
         let io = IoThread::start("kp-io", io_options(&config), clock, driver)?;
         let waker = io.waker();

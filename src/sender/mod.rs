@@ -23,6 +23,7 @@ mod produce;
 mod published;
 mod random;
 mod sequence;
+mod telemetry;
 mod timers;
 mod transaction;
 pub mod verdict;
@@ -43,6 +44,7 @@ use features::Features;
 use idempotence::Idempotence;
 use partition::PartitionState;
 use published::Published;
+use telemetry::Telemetry;
 use random::Random;
 use timers::{Timer, Timers};
 use transaction::Transaction;
@@ -80,6 +82,7 @@ pub struct Sender {
     partitions: Vec<PartitionState>,
     cluster: Cluster,
     published: Published,
+    telemetry: Telemetry,
     features: Features,
     idempotence: Idempotence,
     transaction: Transaction,
@@ -112,6 +115,7 @@ impl Sender {
             random: Random::new(seed),
             cluster: Cluster::new(now, &config),
             published: Published::default(),
+            telemetry: Telemetry::new(now, &config),
             features: Features::default(),
             idempotence: Idempotence::new(&config),
             transaction: Transaction::new(&config),
@@ -144,6 +148,10 @@ impl Sender {
 
     /// The application left events or commands in the inbox.
     pub fn handle_wakeup(&mut self, now: Time) {
+        if self.finished {
+            // Only the last push of telemetry is waited for.
+            return;
+        }
         let mut letters = std::mem::take(&mut self.letters);
         self.accumulator.inbox.take(&mut letters);
         for event in letters.events.drain(..) {
@@ -190,6 +198,7 @@ impl Sender {
                 self.reports.push_all(&mut self.outcomes);
                 self.reports.complete(&done);
             }
+            Command::LastPush => self.telemetry.want_last_push(),
             Command::Abort => self.abort(now),
             Command::Transaction { call, reply } => self.handle_transaction_call(now, call, reply),
         }
@@ -197,6 +206,13 @@ impl Sender {
 
     /// Timers are due.
     pub fn handle_timeout(&mut self, now: Time) {
+        if self.finished {
+            self.linger.clear();
+            self.linger_again.clear();
+            while self.timers.pop_due(now).is_some() {}
+            self.telemetry_timeout(now);
+            return;
+        }
         while let Some(&(due, partition)) = self.linger.front()
             && due <= now
         {
@@ -218,6 +234,7 @@ impl Sender {
                 Timer::Metadata => self.drive_metadata(now),
                 Timer::ProducerId => self.drive_producer_id(now),
                 Timer::Transaction => self.drive_transaction(now),
+                Timer::Telemetry => self.telemetry_timeout(now),
             }
         }
         self.serve(now);
@@ -236,7 +253,7 @@ impl Sender {
 
     /// Whether everything is reported and nothing will be done any more.
     pub fn is_finished(&self) -> bool {
-        self.finished
+        self.finished && !self.telemetry.is_ending()
     }
 
     /// Whether a batch of the partition that is still open may be sealed and sent.
