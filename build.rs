@@ -21,6 +21,8 @@ const HEADER_ORDER: &[&str] = &[
     "record",
     "report",
     "data_loss",
+    "interceptor",
+    "serializer",
     "send",
     "poll",
     "flush",

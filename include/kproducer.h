@@ -174,6 +174,9 @@ typedef int32_t producer_status_t;
 /** An earlier record of the partition failed, and on.failure=stop-partition fails what is behind it. */
 #define PRODUCER_ERR_EARLIER_FAILED (-126)
 
+/** A serializer of the application failed. */
+#define PRODUCER_ERR_SERIALIZATION (-140)
+
 /** The broker met an error that it has no code for. */
 #define PRODUCER_ERR_UNKNOWN_SERVER_ERROR (-1)
 
@@ -939,6 +942,9 @@ typedef struct producer_record_t {
 /** persisted: the record is in the log. */
 #define PRODUCER_PERSISTED_YES 2
 
+/** phase: the sending function refused the record; only interceptors hear of such records. */
+#define PRODUCER_PHASE_REFUSED (-1)
+
 /** phase: the topic's partitions were not known yet. */
 #define PRODUCER_PHASE_METADATA 0
 
@@ -1059,6 +1065,148 @@ producer_status_t producer_config_set_data_loss_callback(producer_config_t *conf
                                                          producer_data_loss_fn callback,
                                                          void *opaque);
 
+/* interceptor ------------------------------------------------------------------------------------- */
+
+/**
+ * Sees a record before it is serialized, given a partition and put into a batch, and may change it.
+ *
+ * record: a struct of the library's own, to be read and changed; valid until the function returns. It may be given
+ * another topic or topic_handle, partition, key, value, headers, timestamp_ms and delivery_timeout_ms. What its pointers
+ * point to at first is the sender's: do not write there. What you let them point to must stay as it is until this
+ * interceptor's next on_send on the same thread, or until the producer is closed: memory of your own per thread.
+ * opaque: the interceptor's.
+ * Returns PRODUCER_OK to let the changed record go on. Anything else, and a record that producer_send would refuse, is
+ * logged, for each interceptor once a second at most, and the record goes on as it was before this interceptor.
+ * It runs on the thread that sends, on several threads at once. A thread that closes the producer waits for it. It may
+ * call functions of the producer that may be called from callbacks, except those that send: they answer
+ * PRODUCER_ERR_IN_CALLBACK.
+ */
+typedef producer_status_t (*producer_on_send_fn)(producer_record_t *record, void *opaque);
+
+/**
+ * Hears what became of a record that on_send was asked about, once for each, also for records sent without a callback.
+ *
+ * report: valid until the function returns. opaque: the interceptor's; the sender's is in the report.
+ * It runs before the record's own callback or future hears of it, on the thread that dispatches; never two at once for
+ * reports that a dispatch hands out. For a record that the sending function refused it runs before that function returns, on
+ * the sending thread, with PRODUCER_PHASE_REFUSED, possibly on several threads at once and beside a dispatch; sending from
+ * there answers PRODUCER_ERR_IN_CALLBACK. What holds for delivery callbacks holds here otherwise.
+ */
+typedef void (*producer_on_acknowledgement_fn)(const producer_report_t *report, void *opaque);
+
+/**
+ * Hears that the producer is closed: no function of this interceptor is called for it any more.
+ *
+ * opaque: the interceptor's.
+ * It runs once for each producer, after its last report, on the thread that closes it, before producer_close returns. When
+ * another thread is in a callback that does not return in time, so that reports may follow, it does not run.
+ */
+typedef void (*producer_on_close_fn)(void *opaque);
+
+/** An interceptor: begin with PRODUCER_INTERCEPTOR_INIT, give it a name and at least one function. */
+typedef struct producer_interceptor_t {
+    /** sizeof(producer_interceptor_t), as PRODUCER_INTERCEPTOR_INIT sets it. */
+    size_t struct_size;
+    /** What the log calls it; not NULL, not empty. */
+    const char *name;
+    /** Passed to each of its functions as it is. */
+    void *opaque;
+    /** For each record, or NULL. */
+    producer_on_send_fn on_send;
+    /**
+     * For each report, or NULL. With it every record is kept track of, so that reports have to be taken (producer_poll) even
+     * when no record has a callback; otherwise sends end with PRODUCER_ERR_REPORTS_NOT_TAKEN.
+     */
+    producer_on_acknowledgement_fn on_acknowledgement;
+    /** For the end, or NULL. */
+    producer_on_close_fn on_close;
+} producer_interceptor_t;
+
+/**
+ * Adds an interceptor to those of the producers made from this configuration from now on. They form a chain in the order in
+ * which they were added: each sees the record as the one before left it.
+ *
+ * config: the configuration. interceptor: copied, its name too; its functions and its opaque must stay usable until
+ * the last producer made from this configuration is closed.
+ * Records that are sent in batches of the application's own (producer_batch_t) pass no interceptor.
+ * Returns PRODUCER_OK; PRODUCER_ERR_INVALID_ARGUMENT for a NULL argument, a wrong struct_size, a name that is missing or not
+ * UTF-8, no function at all, or more than 64 interceptors.
+ * May be called from any thread and from callbacks; does not block.
+ */
+producer_status_t producer_config_add_interceptor(producer_config_t *config,
+                                                  const producer_interceptor_t *interceptor);
+
+/** The value a producer_interceptor_t begins with: its size set, no name, no functions. */
+#define PRODUCER_INTERCEPTOR_INIT                                                                                    \
+    {                                                                                                                \
+        sizeof(producer_interceptor_t), NULL, NULL, NULL, NULL, NULL                                                 \
+    }
+
+/* serializer -------------------------------------------------------------------------------------- */
+
+/**
+ * What a serializer is given. It lives until the serializer returns, and so does what it points to, except topic, which
+ * lives as long as the producer.
+ */
+typedef struct producer_serialization_t {
+    /** Bytes of this struct in the library: a later version has more fields at the end. */
+    size_t struct_size;
+    /** Whether the key is to be serialized; otherwise the value. */
+    bool is_key;
+    /** The topic's name, however the record names it. */
+    const char *topic;
+    /**
+     * The record, as the interceptors left it. Let key and key_len, or value and value_len, say the bytes; headers and
+     * header_count may be replaced too, by more of them. Other changes do not count.
+     */
+    producer_record_t *record;
+    /** Room for a sentence in UTF-8 that says why it fails; it becomes part of producer_last_error. */
+    char *error_text;
+    /** Bytes of that room, with the closing NUL. */
+    size_t error_size;
+} producer_serialization_t;
+
+/**
+ * Turns a record's key or value into bytes. What the sender lets key or value point to is between the two: an object of
+ * any kind, with any length. It is not called for NULL: no key stays no key, and a tombstone a tombstone.
+ *
+ * what: the record and where to put the bytes. What its pointers are set to must stay as it is until this serializer is
+ * called again on the same thread, or until the producer is closed. opaque: the pointer given along with the serializer.
+ * Returns PRODUCER_OK, or any other status: the record is refused with PRODUCER_ERR_SERIALIZATION.
+ * It runs on the thread that sends, on several threads at once, after the interceptors, so that it knows the topic, and before
+ * the partition is chosen; the key goes first. What it waits for the sender waits for. A thread that closes the producer
+ * waits for it. It may call functions of the producer that may be called from callbacks, except those that send: they answer
+ * PRODUCER_ERR_IN_CALLBACK.
+ */
+typedef producer_status_t (*producer_serialize_fn)(producer_serialization_t *what,
+                                                   void *opaque);
+
+/**
+ * Sets what serializes the keys of producers made from this configuration from now on; without it keys are bytes.
+ *
+ * config: the configuration. serializer: the function, or NULL for none. opaque: a pointer passed to it, kept as it
+ * is; both must stay usable until the last producer made from this configuration is closed.
+ * Records that are sent in batches of the application's own (producer_batch_t) pass no serializer.
+ * Returns PRODUCER_OK; PRODUCER_ERR_INVALID_ARGUMENT when config is NULL.
+ * May be called from any thread and from callbacks; does not block.
+ */
+producer_status_t producer_config_set_key_serializer(producer_config_t *config,
+                                                     producer_serialize_fn serializer,
+                                                     void *opaque);
+
+/**
+ * Sets what serializes the values of producers made from this configuration from now on; without it values are bytes.
+ *
+ * config: the configuration. serializer: the function, or NULL for none; it may be the key's. opaque: a pointer passed
+ * to it, kept as it is; both must stay usable until the last producer made from this configuration is closed.
+ * Records that are sent in batches of the application's own (producer_batch_t) pass no serializer.
+ * Returns PRODUCER_OK; PRODUCER_ERR_INVALID_ARGUMENT when config is NULL.
+ * May be called from any thread and from callbacks; does not block.
+ */
+producer_status_t producer_config_set_value_serializer(producer_config_t *config,
+                                                       producer_serialize_fn serializer,
+                                                       void *opaque);
+
 /* send -------------------------------------------------------------------------------------------- */
 
 /**
@@ -1072,7 +1220,8 @@ producer_status_t producer_config_set_data_loss_callback(producer_config_t *conf
  * PRODUCER_ERR_INVALID_TOPIC_EXCEPTION for a topic name that Kafka does not allow; PRODUCER_ERR_RECORD_TOO_LARGE for a
  * record over max.request.size; PRODUCER_ERR_QUEUE_FULL when buffer.memory stayed full for max.block.ms;
  * PRODUCER_ERR_REPORTS_NOT_TAKEN when too many reports wait for producer_poll; PRODUCER_ERR_NO_RESOURCES for too many
- * topics; PRODUCER_ERR_CLOSED; PRODUCER_ERR_FORKED; PRODUCER_ERR_INTERNAL after a bug of the library. With
+ * topics; PRODUCER_ERR_SERIALIZATION when a serializer of this producer fails; PRODUCER_ERR_IN_CALLBACK from one of its
+ * interceptors or serializers; PRODUCER_ERR_CLOSED; PRODUCER_ERR_FORKED; PRODUCER_ERR_INTERNAL after a bug of the library. With
  * transactional.id also PRODUCER_ERR_STATE outside a transaction and while it is being committed or aborted, and the
  * abortable error that has made the transaction fail: abort it. A fatal status says what ended the producer.
  * Blocks only while buffer.memory is full, max.block.ms at most; never for metadata: records of a topic that is not

@@ -67,6 +67,7 @@ macro_rules! statuses {
 // The table, ascending by number: the lookup is a binary search.
 statuses! {
     // Ours.
+    -140 SERIALIZATION Plain "A serializer of the application failed.",
     -126 EARLIER_FAILED Abortable "An earlier record of the partition failed, and on.failure=stop-partition fails what is behind it.",
     -125 TRANSACTION_ABORTED Abortable "The record's transaction was aborted before the record was sent.",
     -124 FATAL Fatal "The producer met an error after which it cannot go on.",

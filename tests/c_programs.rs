@@ -38,12 +38,14 @@ programs! {
     fork_parked: "tests/c/fork_parked.c" [];
     idempotence_config: "tests/c/idempotence_config.c" [];
     guarantees: "tests/c/guarantees.c" [];
+    interceptors: "tests/c/interceptors.c" [];
     late_topic: "tests/c/late_topic.c" [];
     lifecycle: "tests/c/lifecycle.c" [];
     logs: "tests/c/logs.c" [];
     reports: "tests/c/reports.c" [];
     long_callback: "tests/c/long_callback.c" [];
     roundtrip: "tests/c/roundtrip.c" [];
+    serializers: "tests/c/serializers.c" [];
     servers: "tests/c/servers.c" [];
     stress: "tests/c/stress.c" [];
     thread_end: "tests/c/thread_end.c" [];

@@ -5,9 +5,10 @@ use std::ffi::{CStr, CString, c_char, c_void};
 use std::ptr;
 
 use crate::capi::config::{Callbacks, LogCallback};
+use crate::capi::hooks::Hooks;
 use crate::capi::status::producer_status_t;
 use crate::error::Status;
-use crate::reports::{FinishedBatch, Handed, Item, LogLine, Persisted, Phase, RICH, RichTag, Slot};
+use crate::reports::{FinishedBatch, Handed, Item, LogLine, Persisted, Phase, RICH, RichTag, SILENT, Slot};
 
 /// `persisted`: the record is not in the log: never written to a socket as a whole, or refused by every broker asked.
 pub const PRODUCER_PERSISTED_NO: i32 = 0;
@@ -16,6 +17,8 @@ pub const PRODUCER_PERSISTED_MAYBE: i32 = 1;
 /// `persisted`: the record is in the log.
 pub const PRODUCER_PERSISTED_YES: i32 = 2;
 
+/// `phase`: the sending function refused the record; only interceptors hear of such records.
+pub const PRODUCER_PHASE_REFUSED: i32 = -1;
 /// `phase`: the topic's partitions were not known yet.
 pub const PRODUCER_PHASE_METADATA: i32 = 0;
 /// `phase`: the partition had no leader, or its leader was not connected.
@@ -103,9 +106,20 @@ pub(super) fn is_dispatching(producer: u64) -> bool {
 
 /// Hands an item of the producer with this id to the application.
 pub(super) fn hand(producer: u64, item: &Item<'_>, callbacks: &Callbacks) -> Handed {
+    in_callback_of(producer, || hand_item(item, callbacks))
+}
+
+/// Runs code of the application that is called back by the producer with this id.
+pub(super) fn in_callback_of<R>(producer: u64, code: impl FnOnce() -> R) -> R {
     let outer = DISPATCHING.replace(producer);
+    let result = code();
+    DISPATCHING.set(outer);
+    result
+}
+
+fn hand_item(item: &Item<'_>, callbacks: &Callbacks) -> Handed {
     match item {
-        Item::Batch { batch, from } => hand_batch(batch, *from),
+        Item::Batch { batch, from } => hand_batch(batch, *from, callbacks.hooks.as_deref()),
         Item::Log(line) => {
             if let Some(log) = &callbacks.log {
                 hand_line(line, log);
@@ -117,7 +131,6 @@ pub(super) fn hand(producer: u64, item: &Item<'_>, callbacks: &Callbacks) -> Han
             }
         }
     }
-    DISPATCHING.set(outer);
     Handed::All
 }
 
@@ -127,7 +140,7 @@ fn hand_line(line: &LogLine, log: &LogCallback) {
     log.line(line.level, &facility, &text);
 }
 
-fn hand_batch(batch: &FinishedBatch, from: usize) {
+fn hand_batch(batch: &FinishedBatch, from: usize, hooks: Option<&Hooks>) {
     let mut report = producer_report_t {
         struct_size: size_of::<producer_report_t>(),
         status: batch.status.code(),
@@ -171,6 +184,12 @@ fn hand_batch(batch: &FinishedBatch, from: usize) {
         if !batch.record_causes.is_empty() {
             name_record(batch, slot.offset_delta, &mut report);
         }
+        if let Some(hooks) = hooks {
+            tell_interceptors(batch, slot, &mut report, hooks);
+        }
+        if slot.callback == SILENT {
+            continue;
+        }
         if slot.callback == RICH {
             hand_rich(batch, slot, &mut report);
             continue;
@@ -180,6 +199,19 @@ fn hand_batch(batch: &FinishedBatch, from: usize) {
         // SAFETY: the application gave callback and opaque for this use; the report outlives the call.
         unsafe { callback(&report, report.opaque) };
     }
+}
+
+/// Interceptors hear of a record before anybody else; of batches that the application made itself they know nothing.
+#[cold]
+fn tell_interceptors(batch: &FinishedBatch, slot: &Slot, report: &mut producer_report_t, hooks: &Hooks) {
+    if slot.callback == RICH {
+        report.opaque = match batch.rich_tag(slot) {
+            Some(RichTag::Ticketed { opaque, .. }) => *opaque as *mut c_void,
+            Some(RichTag::Direct { .. }) => return,
+            Some(RichTag::Future(_)) | None => ptr::null_mut(),
+        };
+    }
+    hooks.on_acknowledgement(report);
 }
 
 /// A record that wants more than a callback.

@@ -66,6 +66,8 @@ pub const PRODUCER_ERR_FATAL: producer_status_t = -124;
 pub const PRODUCER_ERR_TRANSACTION_ABORTED: producer_status_t = -125;
 /// An earlier record of the partition failed, and on.failure=stop-partition fails what is behind it.
 pub const PRODUCER_ERR_EARLIER_FAILED: producer_status_t = -126;
+/// A serializer of the application failed.
+pub const PRODUCER_ERR_SERIALIZATION: producer_status_t = -140;
 /// The broker met an error that it has no code for.
 pub const PRODUCER_ERR_UNKNOWN_SERVER_ERROR: producer_status_t = -1;
 /// The offset lies outside the partition's log.

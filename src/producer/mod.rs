@@ -3,6 +3,7 @@
 
 mod close;
 mod driver;
+mod hooks;
 #[cfg(test)]
 mod tests;
 mod transaction;
