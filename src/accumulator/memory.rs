@@ -41,6 +41,12 @@ impl Chunk {
         self.len += len;
     }
 
+    /// Only the first `len` of the filled bytes are still wanted.
+    pub fn shorten(&mut self, len: usize) {
+        debug_assert!(len <= self.len);
+        self.len = len;
+    }
+
     pub fn filled(&self) -> &[u8] {
         &self.bytes[..self.len]
     }
@@ -96,6 +102,8 @@ pub struct Memory {
     /// Set when a reservation was refused or had to wait, until the sender has seen it: with the memory full, lingering
     /// is what keeps it full.
     pressure: AtomicBool,
+    /// `State::closed` for who does not want the lock.
+    is_closed: AtomicBool,
     /// Batches that a panic dropped: their records still get their reports.
     orphans: Mutex<Vec<Orphan>>,
 }
@@ -129,6 +137,7 @@ impl Memory {
             }),
             waiting: AtomicUsize::new(0),
             pressure: AtomicBool::new(false),
+            is_closed: AtomicBool::new(false),
             orphans: Mutex::default(),
         })
     }
@@ -279,10 +288,16 @@ impl Memory {
         self.pressure.store(false, Ordering::SeqCst);
     }
 
+    /// Whether everything is refused from now on. Looked at without the lock: a moment's delay is the caller's luck.
+    pub fn is_closed(&self) -> bool {
+        self.is_closed.load(Ordering::Relaxed)
+    }
+
     /// Wakes every waiter with `Closed` and refuses everything from now on.
     pub fn close(&self) {
         let mut state = self.state.lock();
         state.closed = true;
+        self.is_closed.store(true, Ordering::Relaxed);
         for waiter in &state.waiters {
             waiter.wake.notify_one();
         }

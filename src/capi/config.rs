@@ -6,6 +6,8 @@
 use crate::capi::boundary::{call, str_arg};
 use crate::capi::data_loss::DataLossCallback;
 use crate::capi::hooks::Hooks;
+use crate::capi::health::HealthCallback;
+use crate::capi::stats::StatsCallback;
 use crate::capi::status::producer_status_t;
 use crate::config::ConfigBuilder;
 use crate::config::table::{Property, lookup, properties};
@@ -37,6 +39,8 @@ pub struct Callbacks {
     pub data_loss: Option<DataLossCallback>,
     /// `None` when records pass no function of the application.
     pub hooks: Option<Box<Hooks>>,
+    pub health: Option<HealthCallback>,
+    pub stats: Option<StatsCallback>,
 }
 
 /// Receives one line of the library's log.
@@ -88,6 +92,14 @@ impl producer_config_t {
 
     pub(super) fn set_data_loss(&self, callback: Option<DataLossCallback>) {
         self.inner.lock().callbacks.data_loss = callback;
+    }
+
+    pub(super) fn set_health(&self, callback: Option<HealthCallback>) {
+        self.inner.lock().callbacks.health = callback;
+    }
+
+    pub(super) fn set_stats(&self, callback: Option<StatsCallback>) {
+        self.inner.lock().callbacks.stats = callback;
     }
 }
 

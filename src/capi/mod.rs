@@ -2,7 +2,9 @@
 //! convert, call, map. `boundary` keeps panics and errors inside, `gate` knows who is inside a producer, `fork` tells a
 //! child from its parent.
 
+pub mod batch;
 pub mod boundary;
+pub mod cancel;
 pub mod config;
 pub mod data_loss;
 pub mod flush;
@@ -10,6 +12,7 @@ mod fork;
 mod gate;
 mod hooks;
 pub mod interceptor;
+pub mod health;
 pub mod mock;
 pub mod mock_transaction;
 pub mod poll;
@@ -18,6 +21,7 @@ pub mod record;
 pub mod report;
 pub mod send;
 pub mod serializer;
+pub mod stats;
 pub mod status;
 pub mod topic;
 pub mod transaction;

@@ -2,8 +2,10 @@
 //! to it through the accumulator's inbox; reports come back through `reports`.
 
 mod close;
+mod direct;
 mod driver;
 mod hooks;
+mod numbers;
 #[cfg(test)]
 mod tests;
 mod transaction;
@@ -24,6 +26,7 @@ use crate::record::Record;
 use crate::reports::{Completion, Dispatch, Handed, Item, Reports};
 use crate::sender::Sender;
 use crate::wire::record_batch::{HEADER_LEN, record_len_max};
+pub use direct::{ProducerBatch, SentTicket};
 use driver::Driver;
 
 /// Partitions of a topic that the embedded mock cluster makes by itself.
@@ -61,6 +64,7 @@ impl Producer {
         let seed = RandomState::new().hash_one(id);
         let reports = Arc::new(Reports::new(config.reports_max_count, config.log_level));
         let accumulator = Arc::new(Accumulator::new(&config, id, seed, reports.clone()));
+        reports.set_news_source(numbers::News { accumulator: Arc::downgrade(&accumulator), clock });
         let config = Arc::new(config);
         let sender = Sender::new(config.clone(), accumulator.clone(), seed.rotate_left(32), clock.now());
         let driver = Driver { sender, accumulator: accumulator.clone(), clock };
@@ -173,7 +177,7 @@ impl Producer {
             return Err(fatal.clone());
         }
         let (started, done) = (Arc::new(Completion::default()), Arc::new(Completion::default()));
-        self.accumulator.inbox.command(Command::Flush { started: started.clone(), done: done.clone() });
+        self.accumulator.inbox.command(Command::Flush { topic: None, started: started.clone(), done: done.clone() });
         if timeout_ms == 0 {
             // Whether anything is left is the I/O thread's to say; it says so without waiting for a broker.
             self.wait_for_io_thread(&started)?;
