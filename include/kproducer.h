@@ -174,6 +174,15 @@ typedef int32_t producer_status_t;
 /** An earlier record of the partition failed, and on.failure=stop-partition fails what is behind it. */
 #define PRODUCER_ERR_EARLIER_FAILED (-126)
 
+/** The record is on its way or finished; its report says what became of it. */
+#define PRODUCER_ERR_TOO_LATE (-128)
+
+/** The record was cancelled before it was sent. */
+#define PRODUCER_ERR_CANCELLED (-129)
+
+/** The record does not fit into the batch any more; send the batch and begin another. */
+#define PRODUCER_ERR_BATCH_FULL (-130)
+
 /** A serializer of the application failed. */
 #define PRODUCER_ERR_SERIALIZATION (-140)
 
@@ -1207,6 +1216,90 @@ producer_status_t producer_config_set_value_serializer(producer_config_t *config
                                                        producer_serialize_fn serializer,
                                                        void *opaque);
 
+/* health ------------------------------------------------------------------------------------------ */
+
+/** state: the producer is new, no broker has answered yet, and not every bootstrap server has failed either. */
+#define PRODUCER_HEALTH_CONNECTING 0
+
+/**
+ * state: all is well. Single brokers may come and go: as long as every partition has a leader and a broker answers, nothing
+ * is wrong.
+ */
+#define PRODUCER_HEALTH_OK 1
+
+/** state: partitions of the topics in use have no leader, says the cluster; records for them wait. */
+#define PRODUCER_HEALTH_DEGRADED 2
+
+/** state: every known broker failed when it was last connected to or asked; the producer goes on trying. */
+#define PRODUCER_HEALTH_UNREACHABLE 3
+
+/** state: brokers refuse the credentials. This version has no authentication and never says so. */
+#define PRODUCER_HEALTH_AUTHENTICATION_FAILED 4
+
+/** state: the producer has failed for good; close it and make a new one. */
+#define PRODUCER_HEALTH_FATAL 5
+
+/** Bytes of text in producer_health_t, its NUL included. */
+#define PRODUCER_HEALTH_TEXT_BYTES 256
+
+/** How a producer is. A plain copy: nothing in it has to be freed. */
+typedef struct producer_health_t {
+    /** Bytes of this struct, set by PRODUCER_HEALTH_INIT. */
+    size_t struct_size;
+    /** A PRODUCER_HEALTH_ constant. */
+    int32_t state;
+    /** Milliseconds since this state began. */
+    int64_t since_ms;
+    /** Partitions of the topics in use. */
+    int64_t partitions;
+    /** Those of them without a leader. */
+    int64_t partitions_leaderless;
+    /** What is wrong, in words that name brokers or partitions, cut to fit; empty when nothing is. */
+    char text[PRODUCER_HEALTH_TEXT_BYTES];
+} producer_health_t;
+
+/**
+ * Receives the news that a producer's state of health is another.
+ *
+ * health: how it is now; valid until the callback returns. opaque: the pointer given along with the callback.
+ * It runs on the thread that polls, flushes, closes or is in a function of transactions, under the rules of delivery callbacks.
+ * Changes that nobody has polled for become one, the latest, which is never lost; back at the state that was told last,
+ * nothing is told.
+ */
+typedef void (*producer_health_fn)(const producer_health_t *health, void *opaque);
+
+/**
+ * Tells how the producer is.
+ *
+ * producer: the producer. health: a struct begun with PRODUCER_HEALTH_INIT; receives the state.
+ * Returns PRODUCER_OK; PRODUCER_ERR_INVALID_ARGUMENT for a NULL argument or a struct_size smaller than the struct ever was;
+ * PRODUCER_ERR_CLOSED; PRODUCER_ERR_FORKED. A producer that has failed for good answers PRODUCER_OK and
+ * PRODUCER_HEALTH_FATAL.
+ * Does not block and asks no broker: an idle producer notices a dead cluster when it next has something to send. May be
+ * called from any thread and from callbacks.
+ */
+producer_status_t producer_health(producer_t *producer,
+                                  producer_health_t *health);
+
+/**
+ * Sets the function that is told when the state of health of producers made from this configuration changes.
+ *
+ * config: the configuration. callback: the function, or NULL for none. opaque: a pointer passed to it, kept as it is;
+ * both must stay usable until the last producer made from this configuration is closed.
+ * Returns PRODUCER_OK; PRODUCER_ERR_INVALID_ARGUMENT when config is NULL.
+ * The first change told is the one from PRODUCER_HEALTH_CONNECTING. May be called from any thread and from callbacks; does
+ * not block.
+ */
+producer_status_t producer_config_set_health_callback(producer_config_t *config,
+                                                      producer_health_fn callback,
+                                                      void *opaque);
+
+/** The value a producer_health_t begins with: its size set, everything else empty. */
+#define PRODUCER_HEALTH_INIT                                                                                         \
+    {                                                                                                                \
+        sizeof(producer_health_t), PRODUCER_HEALTH_CONNECTING, 0, 0, 0, ""                                           \
+    }
+
 /* send -------------------------------------------------------------------------------------------- */
 
 /**
@@ -1283,6 +1376,163 @@ producer_status_t producer_flush(producer_t *producer,
  */
 producer_status_t producer_purge(producer_t *producer,
                                  uint32_t flags);
+
+/* batch ------------------------------------------------------------------------------------------- */
+
+/**
+ * A batch that you fill and send as one: opaque, made by producer_batch_new, ended by producer_batch_send or
+ * producer_batch_free. One thread at a time may use it. docs/BATCHES.md is the guide.
+ */
+typedef struct producer_batch_t producer_batch_t;
+
+/**
+ * Makes an empty batch. It takes nothing of buffer.memory before its first record.
+ *
+ * producer: the producer that will send it. batch: receives the handle, to be ended with producer_batch_send or
+ * producer_batch_free; it may outlive the producer, and then nothing but producer_batch_free is left to do.
+ * Returns PRODUCER_OK; PRODUCER_ERR_INVALID_ARGUMENT for a NULL argument; PRODUCER_ERR_CLOSED; PRODUCER_ERR_FORKED; a fatal
+ * status that says what ended the producer.
+ * Does not block. May be called from any thread and from callbacks.
+ */
+producer_status_t producer_batch_new(producer_t *producer,
+                                     producer_batch_t **batch);
+
+/**
+ * Puts a record at the end of a batch.
+ *
+ * batch: the batch. record: what to append; copies. Its topic and topic_handle are NULL, its partition is
+ * PRODUCER_PARTITION_ANY and its delivery_timeout_ms PRODUCER_TIMEOUT_DEFAULT, because all records of a batch share what
+ * producer_batch_send says; key, value, headers and timestamp are its own. index: receives the record's place in the
+ * batch, from 0: its offset will be that of the report plus this; may be NULL.
+ * Returns PRODUCER_OK; otherwise the batch is as it was: PRODUCER_ERR_BATCH_FULL when the record does not fit any more into
+ * batch.size, or max.request.size where that is less (a single record may be larger than batch.size), and when the batch
+ * is closed: send it and begin another; PRODUCER_ERR_RECORD_TOO_LARGE for a record over max.request.size;
+ * PRODUCER_ERR_QUEUE_FULL when buffer.memory stayed full for max.block.ms: nothing of the record is sent, ever;
+ * PRODUCER_ERR_INVALID_ARGUMENT for a wrong record, named in producer_last_error; PRODUCER_ERR_CLOSED when its producer is
+ * closed; PRODUCER_ERR_FORKED; a fatal status that says what ended the producer.
+ * Blocks only while buffer.memory is full, max.block.ms at most. May be called from callbacks.
+ */
+producer_status_t producer_batch_append(producer_batch_t *batch,
+                                        const producer_record_t *record,
+                                        int32_t *index);
+
+/**
+ * Tells how many records a batch has.
+ *
+ * batch: the batch.
+ * Returns the number, 0 or more; otherwise a negative status: PRODUCER_ERR_INVALID_ARGUMENT; PRODUCER_ERR_FORKED.
+ * Does not block. May be called from callbacks.
+ */
+int32_t producer_batch_count(const producer_batch_t *batch);
+
+/**
+ * Tells how many bytes a batch takes in a request, before compression.
+ *
+ * batch: the batch.
+ * Returns the bytes, those that Kafka puts before the first record included; 0 before the first record. Otherwise a negative
+ * status: PRODUCER_ERR_INVALID_ARGUMENT; PRODUCER_ERR_FORKED.
+ * Does not block. May be called from callbacks.
+ */
+int64_t producer_batch_size(const producer_batch_t *batch);
+
+/**
+ * Closes a batch: nothing is appended any more, neither by you nor, when it has been sent, by producer_send; and it does not
+ * linger when it is sent. Closing it again changes nothing.
+ *
+ * batch: the batch.
+ * Returns PRODUCER_OK; PRODUCER_ERR_INVALID_ARGUMENT; PRODUCER_ERR_CLOSED when its producer is closed; PRODUCER_ERR_FORKED; a
+ * fatal status that says what ended the producer.
+ * Does not block. May be called from callbacks.
+ */
+producer_status_t producer_batch_close(producer_batch_t *batch);
+
+/**
+ * Sends a batch: behind everything that was sent to its partition before. A batch that was not closed becomes the
+ * partition's current one: it lingers, and producer_send may fill it further; a closed one goes at once.
+ *
+ * producer: the producer that the batch was made for. batch: takes when PRODUCER_OK is returned: do not use it any more;
+ * otherwise it stays yours as it is. topic: the topic's name; copies. partition: the partition, 0 or more, or
+ * PRODUCER_PARTITION_ANY for the one that records without a key go to at present; keys are not looked at. callback:
+ * receives one report for all records of the batch that you appended: the offset and timestamp of the first, their number
+ * in record_count, -1 for key_len and value_len; NULL for none. opaque: given to the callback as it is.
+ * Returns PRODUCER_OK: the batch is accepted. Otherwise nothing of it is sent, ever: PRODUCER_ERR_INVALID_ARGUMENT for a
+ * NULL argument, an empty batch, another producer's batch, a wrong partition; PRODUCER_ERR_INVALID_TOPIC_EXCEPTION for a
+ * topic name that Kafka does not allow; PRODUCER_ERR_QUEUE_FULL when the topic is not known yet and buffer.memory stayed
+ * full for max.block.ms; PRODUCER_ERR_REPORTS_NOT_TAKEN when too many reports wait for producer_poll;
+ * PRODUCER_ERR_NO_RESOURCES for too many topics; PRODUCER_ERR_CLOSED; PRODUCER_ERR_FORKED; with transactional.id
+ * PRODUCER_ERR_STATE outside a transaction, and the abortable error that has made the transaction fail; a fatal status
+ * that says what ended the producer.
+ * A batch that a broker finds too large is sent in parts; its report then has the offset of the first part, and when parts
+ * ended differently it is a failure that is at least PRODUCER_PERSISTED_MAYBE.
+ * Blocks at most as producer_send does. May be called from any thread and from delivery callbacks.
+ */
+producer_status_t producer_batch_send(producer_t *producer,
+                                      producer_batch_t *batch,
+                                      const char *topic,
+                                      int32_t partition,
+                                      producer_delivery_fn callback,
+                                      void *opaque);
+
+/**
+ * Throws a batch away that was not sent, and gives its memory back.
+ *
+ * batch: takes; NULL is nothing to do. It may outlive its producer. In the child of a fork nothing is freed.
+ * Does not block. May be called from any thread and from callbacks.
+ */
+void producer_batch_free(producer_batch_t *batch);
+
+/* cancel ------------------------------------------------------------------------------------------ */
+
+/**
+ * What names a record that was sent with producer_send_cancellable. A plain value: copy it as you like; nothing is to be
+ * freed. Its fields are the library's.
+ */
+typedef struct producer_ticket_t {
+    /** The producer; 0: the ticket names no record. */
+    uint64_t producer;
+    /** The record. */
+    uint64_t id;
+    /** Where it was put. */
+    uint64_t batch;
+    /** Who hears of it. */
+    uint64_t key;
+    /** Its topic. */
+    uint32_t topic;
+    /** Its partition, where that was known; otherwise -1. */
+    int32_t partition;
+} producer_ticket_t;
+
+/**
+ * Sends a record like producer_send, and gives a ticket with which producer_cancel takes it back as long as it waits.
+ *
+ * producer, record, callback, opaque: as for producer_send. ticket: receives the ticket; not NULL.
+ * Returns what producer_send returns; PRODUCER_ERR_INVALID_ARGUMENT also for a NULL ticket, before anything is sent.
+ * Blocks as producer_send does. May be called from any thread and from delivery callbacks. It costs a little more than
+ * producer_send; other records pay nothing for it.
+ */
+producer_status_t producer_send_cancellable(producer_t *producer,
+                                            const producer_record_t *record,
+                                            producer_delivery_fn callback,
+                                            void *opaque,
+                                            producer_ticket_t *ticket);
+
+/**
+ * Takes a record back that was sent with producer_send_cancellable and is not on its way yet.
+ *
+ * producer: the producer that the record was sent with. ticket: the record's ticket; borrows until return.
+ * Returns PRODUCER_OK: it was not sent, and never will be; its one report, if it has a callback, comes with
+ * PRODUCER_ERR_CANCELLED and PRODUCER_PERSISTED_NO. PRODUCER_ERR_TOO_LATE: a broker has it or may have it, or it is finished,
+ * or was cancelled before: its own report says what became of it. PRODUCER_ERR_INVALID_ARGUMENT for a NULL argument or a
+ * ticket that is not this producer's; PRODUCER_ERR_CLOSED; PRODUCER_ERR_FORKED.
+ * The records around it are sent as if it had never been there. In a transaction it is no part of it, and costs nothing. Its
+ * report does not wait for those of the records before it.
+ * Does not block. May be called from any thread and from callbacks.
+ */
+producer_status_t producer_cancel(producer_t *producer,
+                                  const producer_ticket_t *ticket);
+
+/** The value a producer_ticket_t begins with: it names no record. */
+#define PRODUCER_TICKET_INIT {0, 0, 0, 0, 0, 0}
 
 /* transaction ------------------------------------------------------------------------------------- */
 
@@ -1458,6 +1708,31 @@ producer_status_t producer_abort_transaction(producer_t *producer,
     {                                                                                                                \
         sizeof(producer_group_t), NULL, -1, NULL, NULL                                                               \
     }
+
+/* stats ------------------------------------------------------------------------------------------- */
+
+/**
+ * Receives the producer's numbers as JSON, every statistics.interval.ms.
+ *
+ * json: as producer_stats_json gives it, NUL-ended; valid until the callback returns. len: its bytes, without the NUL.
+ * opaque: the pointer given along with the callback.
+ * It runs on the thread that polls, flushes, closes or is in a function of transactions, under the rules of delivery callbacks;
+ * the text is made there at that moment. When nobody polls, nothing piles up: the next poll tells once.
+ */
+typedef void (*producer_stats_fn)(const char *json, size_t len, void *opaque);
+
+/**
+ * Sets the function that receives the numbers of producers made from this configuration, every statistics.interval.ms.
+ *
+ * config: the configuration. callback: the function, or NULL for none. opaque: a pointer passed to it, kept as it is;
+ * both must stay usable until the last producer made from this configuration is closed.
+ * Returns PRODUCER_OK; PRODUCER_ERR_INVALID_ARGUMENT when config is NULL.
+ * With statistics.interval.ms at 0, the default, it is never called. May be called from any thread and from callbacks;
+ * does not block.
+ */
+producer_status_t producer_config_set_stats_callback(producer_config_t *config,
+                                                     producer_stats_fn callback,
+                                                     void *opaque);
 
 /* mock -------------------------------------------------------------------------------------------- */
 
