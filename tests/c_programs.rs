@@ -54,6 +54,7 @@ programs! {
     transactions_bad_input: "tests/c/transactions_bad_input.c" [];
     unload: "tests/c/unload.c" [];
     quickstart: "examples-c/quickstart.c" ["", "", "20000"];
+    interceptors_example: "examples-c/interceptors.c" [];
     transactions_example: "examples-c/transactions.c" ["", "", "300"];
     perf_flood: "examples-c/perf.c" ["--count", "20000", "--keys", "random8", "--csv"];
     perf_ping: "examples-c/perf.c" ["--ping", "50", "--csv"];
