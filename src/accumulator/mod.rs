@@ -11,6 +11,7 @@ mod door;
 mod hurry;
 mod inbox;
 mod memory;
+mod metadata;
 mod partition;
 mod settings;
 #[cfg(test)]
@@ -29,6 +30,7 @@ pub use direct::{DirectBatch, NotTaken, SendingDirect};
 pub use door::Door;
 pub use inbox::{Command, Event, Inbox, Letters};
 pub use memory::{Memory, Refused, Reservation};
+pub use metadata::{MetadataReply, Nodes, PartitionDetail, Question, Snapshot, TopicDetail};
 pub use partition::{NotAppended, Partition, Placed};
 pub use settings::TopicSettings;
 pub use topic::{NO_LEADER, ParkedRecord, TOPIC_NAME_MAX, Tag, Topic, TopicTable, check_topic_name};

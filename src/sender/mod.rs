@@ -22,11 +22,13 @@ mod outcome;
 mod partition;
 mod produce;
 mod published;
+mod queries;
 mod random;
 mod sequence;
 mod timers;
 mod transaction;
 pub mod verdict;
+mod warm_up;
 mod window;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -44,9 +46,11 @@ use features::Features;
 use idempotence::Idempotence;
 use partition::PartitionState;
 use published::Published;
+use queries::Queries;
 use random::Random;
 use timers::{Timer, Timers};
 use transaction::Transaction;
+use warm_up::WarmUp;
 use window::Window;
 
 /// One connection attempt and the connection it became. Never reused, so a late event of an old connection is recognised.
@@ -81,6 +85,8 @@ pub struct Sender {
     partitions: Vec<PartitionState>,
     cluster: Cluster,
     published: Published,
+    queries: Queries,
+    warm_ups: Vec<WarmUp>,
     features: Features,
     idempotence: Idempotence,
     transaction: Transaction,
@@ -113,6 +119,8 @@ impl Sender {
             random: Random::new(seed),
             cluster: Cluster::new(now, &config),
             published: Published::default(),
+            queries: Queries::default(),
+            warm_ups: Vec::new(),
             features: Features::default(),
             idempotence: Idempotence::new(&config),
             transaction: Transaction::new(&config),
@@ -140,6 +148,7 @@ impl Sender {
         sender.add_bootstrap_servers();
         // Connecting before the first record saves it the round trips.
         sender.refresh_metadata(now);
+        sender.arm_statistics(now);
         sender
     }
 
@@ -194,6 +203,8 @@ impl Sender {
                 self.reports.complete(&done);
             }
             Command::Abort => self.abort(now),
+            Command::Metadata { question, reply } => self.handle_query(now, question, reply),
+            Command::WarmUp { topic, reply } => self.warm_up(now, topic, reply),
             Command::Transaction { call, reply } => self.handle_transaction_call(now, call, reply),
         }
     }
@@ -221,6 +232,9 @@ impl Sender {
                 Timer::Metadata => self.drive_metadata(now),
                 Timer::ProducerId => self.drive_producer_id(now),
                 Timer::Transaction => self.drive_transaction(now),
+                Timer::Query => self.drive_queries(now),
+                Timer::WarmUp => self.drive_warm_ups(now),
+                Timer::Statistics => self.tell_statistics(now),
                 // Armed by nobody yet.
                 Timer::Telemetry => {}
             }
