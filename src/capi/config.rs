@@ -5,8 +5,8 @@
 
 use crate::capi::boundary::{call, str_arg};
 use crate::capi::data_loss::DataLossCallback;
-use crate::capi::hooks::Hooks;
 use crate::capi::health::HealthCallback;
+use crate::capi::hooks::Hooks;
 use crate::capi::stats::StatsCallback;
 use crate::capi::status::producer_status_t;
 use crate::config::ConfigBuilder;

@@ -202,7 +202,8 @@ unsafe fn interceptor_arg<'a>(interceptor: *const producer_interceptor_t) -> Res
     // SAFETY: not NULL; every version of the struct begins with its size.
     let size = unsafe { interceptor.cast::<usize>().read() };
     if !(ours..=STRUCT_SIZE_MAX).contains(&size) {
-        let text = format!("struct_size is {size}; begin the interceptor with PRODUCER_INTERCEPTOR_INIT ({ours} bytes)");
+        let text =
+            format!("struct_size is {size}; begin the interceptor with PRODUCER_INTERCEPTOR_INIT ({ours} bytes)");
         return Err(invalid(text));
     }
     // SAFETY: the struct has `size` bytes, says its owner.

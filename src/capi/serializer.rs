@@ -7,7 +7,7 @@ use std::ffi::{CStr, c_char, c_void};
 use crate::capi::boundary::call;
 use crate::capi::config::{config_arg, producer_config_t};
 use crate::capi::record::{producer_record_t, record_bytes};
-use crate::capi::status::{producer_status_t, producer_status_name};
+use crate::capi::status::{producer_status_name, producer_status_t};
 use crate::error::{Error, Result, Status};
 
 /// What a serializer is given. It lives until the serializer returns, and so does what it points to, except `topic`, which
