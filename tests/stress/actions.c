@@ -64,6 +64,71 @@ static producer_status_t send_batch(struct storm_thread *t) {
     return status;
 }
 
+/* ---- futures ---- */
+
+/* A future that another thread may await at the same time; whoever puts another into its place frees it. */
+static struct {
+    pthread_mutex_t lock;
+    producer_future_t *future;
+    int users;
+} shared_future = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+static void share_future(struct storm_thread *t, producer_future_t *future) {
+    pthread_mutex_lock(&shared_future.lock);
+    bool swap = shared_future.users == 0;
+    producer_future_t *old = swap ? shared_future.future : future;
+    if (swap) shared_future.future = future;
+    pthread_mutex_unlock(&shared_future.lock);
+    (void)t;
+    producer_future_free(old);
+}
+
+static producer_status_t await_shared(struct storm_thread *t) {
+    pthread_mutex_lock(&shared_future.lock);
+    producer_future_t *future = shared_future.future;
+    if (future != NULL) shared_future.users++;
+    pthread_mutex_unlock(&shared_future.lock);
+    if (future == NULL) return PRODUCER_OK;
+    producer_future_await(future, (int32_t)storm_dice(t, 10), NULL);
+    pthread_mutex_lock(&shared_future.lock);
+    shared_future.users--;
+    pthread_mutex_unlock(&shared_future.lock);
+    return PRODUCER_OK;
+}
+
+void storm_end_actions(void) {
+    producer_future_free(shared_future.future);
+    shared_future.future = NULL;
+}
+
+static producer_status_t send_future(struct storm_thread *t) {
+    producer_future_t *futures[STORM_FUTURES];
+    size_t made = 0, count = 1 + storm_dice(t, STORM_FUTURES);
+    producer_status_t status = PRODUCER_OK;
+    while (made < count && status == PRODUCER_OK) {
+        producer_record_t r = storm_fill(t);
+        r.delivery_timeout_ms = PRODUCER_TIMEOUT_DEFAULT;
+        status = producer_send_future(t->round->producer, &r, &futures[made]);
+        made += status == PRODUCER_OK;
+    }
+    for (size_t i = 0; i < made; i++) {
+        size_t place = STORM_RECORDS;
+        if (storm_dice(t, 3) == 0 && (place = storm_record(t)) != STORM_RECORDS) {
+            CHECK_OK(producer_future_when_complete(futures[i], storm_on_report, &t->reports[place]));
+            t->accepted[place] = true;
+        }
+        producer_report_t report = PRODUCER_REPORT_INIT;
+        /* Its own outcome may be any: only that it is none of a wrong call is known. */
+        if (storm_dice(t, 2) == 0) {
+            producer_status_t outcome = producer_future_await(futures[i], (int32_t)storm_dice(t, 20), &report);
+            CHECK(outcome != PRODUCER_ERR_INVALID_ARGUMENT && outcome != PRODUCER_ERR_INTERNAL && outcome != PRODUCER_ERR_IN_CALLBACK);
+            if (outcome != PRODUCER_ERR_TIMED_OUT) CHECK(producer_future_is_complete(futures[i]));
+        }
+        share_future(t, futures[i]);
+    }
+    return status;
+}
+
 /* ---- hearing ---- */
 
 static producer_status_t poll_once(struct storm_thread *t) {
@@ -79,43 +144,24 @@ static producer_status_t flush_for_ever(struct storm_thread *t) {
     return producer_flush(t->round->producer, -1);
 }
 
+static producer_status_t flush_topic(struct storm_thread *t) {
+    return producer_flush_topic(t->round->producer, t->round->names[storm_dice(t, STORM_TOPICS)], (int32_t)storm_dice(t, 20));
+}
+
+static producer_status_t flush_token(struct storm_thread *t) {
+    producer_flush_t *token = NULL;
+    const char *topic = storm_dice(t, 2) ? t->round->names[storm_dice(t, STORM_TOPICS)] : NULL;
+    producer_status_t status = producer_flush_begin(t->round->producer, topic, &token);
+    if (status != PRODUCER_OK) return status;
+    send_one(t);
+    if (storm_dice(t, 3)) status = producer_flush_wait(t->round->producer, token, (int32_t)storm_dice(t, 20));
+    if (status == PRODUCER_OK && storm_dice(t, 4) == 0) producer_flush_is_complete(token);
+    producer_flush_free(token);
+    return status;
+}
+
 static producer_status_t purge(struct storm_thread *t) {
     return producer_purge(t->round->producer, 1 + storm_dice(t, 3));
-}
-
-/* ---- asking ---- */
-
-static producer_status_t topic(struct storm_thread *t) {
-    char name[40];
-    const producer_topic_t *handle = NULL;
-    if (storm_dice(t, 4) > 0) return producer_topic(t->round->producer, t->round->names[storm_dice(t, STORM_TOPICS)], &handle);
-    snprintf(name, sizeof name, "new-%d-%u", t->index, storm_dice(t, 20));
-    return producer_topic(t->round->producer, name, &handle);
-}
-
-static producer_status_t health(struct storm_thread *t) {
-    producer_health_t health = PRODUCER_HEALTH_INIT;
-    return producer_health(t->round->producer, &health);
-}
-
-static producer_status_t wrong_arguments(struct storm_thread *t) {
-    CHECK_STATUS(producer_send(NULL, NULL, NULL, NULL), PRODUCER_ERR_INVALID_ARGUMENT);
-    producer_status_t status = producer_send(t->round->producer, NULL, NULL, NULL);
-    CHECK(strlen(producer_last_error()) > 5 && strlen(producer_features()) > 0 && producer_property_count() > 0);
-    return status == PRODUCER_ERR_INVALID_ARGUMENT ? PRODUCER_OK : status;
-}
-
-/* Another producer, made and closed beside the one of the round. */
-static producer_status_t brief_producer(struct storm_thread *t) {
-    struct storm_round other = {.mode = (enum storm_mode)storm_dice(t, STORM_TRANSACTIONAL), .mock = t->round->mock};
-    memcpy(other.names, t->round->names, sizeof other.names);
-    producer_t *p = storm_start(&other, t->seed);
-    producer_record_t r = storm_fill(t);
-    r.topic_handle = NULL;
-    producer_status_t status = producer_send(p, &r, NULL, NULL);
-    CHECK_STATUS_OR(producer_close(p, (int32_t)storm_dice(t, 20)), PRODUCER_OK, PRODUCER_ERR_TIMED_OUT);
-    CHECK_STATUS(producer_send(p, &r, NULL, NULL), PRODUCER_ERR_CLOSED);
-    return status;
 }
 
 /* ---- transactions ---- */
@@ -169,11 +215,19 @@ const struct storm_action storm_actions[] = {
     {"flush", 4, flush},
     {"flush for ever", 1, flush_for_ever},
     {"purge", 1, purge},
-    {"topic", 5, topic},
-    {"health", 4, health},
-    {"wrong arguments", 3, wrong_arguments},
+    {"future", 12, send_future},
+    {"await", 5, await_shared},
+    {"flush of a topic", 3, flush_topic},
+    {"flush token", 3, flush_token},
+    {"topic", 5, storm_topic},
+    {"metadata", 3, storm_metadata},
+    {"warm-up", 2, storm_warm_up},
+    {"cluster id", 2, storm_cluster_id},
+    {"numbers", 4, storm_stats},
+    {"health", 4, storm_health},
+    {"wrong arguments", 3, storm_wrong_arguments},
     {"transaction", 2, transact},
-    {"brief producer", 1, brief_producer},
+    {"brief producer", 1, storm_brief_producer},
     {"disturb", 2, disturb},
 };
 const size_t storm_action_count = sizeof storm_actions / sizeof *storm_actions;

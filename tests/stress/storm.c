@@ -185,6 +185,7 @@ int main(int argc, char **argv) {
         round_of(mock, names, (enum storm_mode)(seed % STORM_MODES), seed);
         seed++, rounds++;
     }
+    storm_end_actions();
     producer_mock_cluster_free(mock);
     for (size_t i = 0; i < storm_action_count; i++) {
         printf("%10ld %s\n", (long)runs[i], storm_actions[i].name);

@@ -52,6 +52,17 @@ struct storm_action {
 extern const struct storm_action storm_actions[];
 extern const size_t storm_action_count;
 
+producer_status_t storm_topic(struct storm_thread *t);
+producer_status_t storm_health(struct storm_thread *t);
+producer_status_t storm_metadata(struct storm_thread *t);
+producer_status_t storm_warm_up(struct storm_thread *t);
+producer_status_t storm_cluster_id(struct storm_thread *t);
+producer_status_t storm_stats(struct storm_thread *t);
+producer_status_t storm_wrong_arguments(struct storm_thread *t);
+producer_status_t storm_brief_producer(struct storm_thread *t);
+/* Frees what the actions share. */
+void storm_end_actions(void);
+
 producer_t *storm_start(struct storm_round *round, unsigned seed);
 
 static inline unsigned storm_dice(struct storm_thread *t, unsigned sides) {
