@@ -263,6 +263,7 @@ unsafe fn refused(inside: &Inside<'_>, hooks: &Hooks, record: &producer_record_t
         attempts: 0,
         latency_us: 0,
         // A future's or a ticket's is a key of ours.
+        record_count: 1,
         opaque: tag.filter(|tag| tag.callback != RICH).map_or(ptr::null_mut(), |tag| tag.opaque as *mut c_void),
         error_text: text.as_ptr(),
     };

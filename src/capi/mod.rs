@@ -5,6 +5,7 @@
 pub mod batch;
 pub mod boundary;
 pub mod cancel;
+pub mod close_with;
 pub mod config;
 pub mod data_loss;
 pub mod flush;

@@ -97,6 +97,14 @@ impl RichTags {
         matches!(tags.by_key.get(key), Some(Some(RichTag::Ticketed { ticket, .. })) if *ticket == number)
     }
 
+    /// The argument for the one report of a batch that the application made itself.
+    pub fn direct_opaque(&self, key: usize) -> Option<usize> {
+        match self.tags.lock().by_key.get(key) {
+            Some(Some(RichTag::Direct { opaque, .. })) => Some(*opaque),
+            _ => None,
+        }
+    }
+
     pub fn take(&self, key: usize) -> Option<RichTag> {
         self.tags.lock().take(key)
     }
@@ -119,6 +127,8 @@ impl RichTags {
         }
         let unwanted = if self.heard.load(Ordering::Relaxed) { SILENT } else { GONE };
         let mut slots = std::mem::take(&mut batch.slots);
+        // A future that is kept must not keep them.
+        let undelivered = batch.undelivered.take();
         let mut rich = Vec::new();
         {
             let mut tags = self.tags.lock();
@@ -148,6 +158,7 @@ impl RichTags {
         slots.retain(|slot| slot.callback != GONE);
         batch.slots = slots;
         batch.rich = rich;
+        batch.undelivered = undelivered;
     }
 }
 
@@ -196,6 +207,7 @@ mod tests {
             record_causes: Vec::new(),
             slots,
             rich: Vec::new(),
+            undelivered: None,
         }
     }
 

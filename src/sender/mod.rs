@@ -12,6 +12,7 @@ mod coordinator_answers;
 mod coordinator_link;
 mod coordinator_verdict;
 mod counting;
+mod direct;
 mod expiry;
 mod features;
 mod flush;
@@ -104,6 +105,8 @@ pub struct Sender {
     letters: Letters,
     /// Reports of batches that this input finished: handed over together, before anybody is told of a flush.
     outcomes: Vec<FinishedBatch>,
+    /// Batches of the application's own that were cut.
+    direct_parts: direct::PartsByReport,
     /// Partitions of which a batch failed, and its place: with `on.failure=stop-partition`.
     stopped: Vec<(u32, (u64, u32))>,
     /// Batches were finished by this input, with or without reports.
@@ -141,6 +144,7 @@ impl Sender {
             pump_soon: Vec::new(),
             letters: Letters::default(),
             outcomes: Vec::new(),
+            direct_parts: direct::PartsByReport::new(),
             stopped: Vec::new(),
             some_finished: false,
             finished: false,
