@@ -21,6 +21,8 @@ const HEADER_ORDER: &[&str] = &[
     "record",
     "report",
     "data_loss",
+    "interceptor",
+    "serializer",
     "health",
     "send",
     "poll",

@@ -38,12 +38,14 @@ programs! {
     fork_parked: "tests/c/fork_parked.c" [];
     idempotence_config: "tests/c/idempotence_config.c" [];
     guarantees: "tests/c/guarantees.c" [];
+    interceptors: "tests/c/interceptors.c" [];
     late_topic: "tests/c/late_topic.c" [];
     lifecycle: "tests/c/lifecycle.c" [];
     logs: "tests/c/logs.c" [];
     reports: "tests/c/reports.c" [];
     long_callback: "tests/c/long_callback.c" [];
     roundtrip: "tests/c/roundtrip.c" [];
+    serializers: "tests/c/serializers.c" [];
     servers: "tests/c/servers.c" [];
     stress: "tests/c/stress.c" [];
     thread_end: "tests/c/thread_end.c" [];
@@ -52,6 +54,7 @@ programs! {
     transactions_bad_input: "tests/c/transactions_bad_input.c" [];
     unload: "tests/c/unload.c" [];
     quickstart: "examples-c/quickstart.c" ["", "", "20000"];
+    interceptors_example: "examples-c/interceptors.c" [];
     transactions_example: "examples-c/transactions.c" ["", "", "300"];
     perf_flood: "examples-c/perf.c" ["--count", "20000", "--keys", "random8", "--csv"];
     perf_ping: "examples-c/perf.c" ["--ping", "50", "--csv"];

@@ -13,6 +13,7 @@ use crate::capi::boundary::{call, invalid, keep_panics_quiet, out_arg, timeout_a
 use crate::capi::config::{Callbacks, config_arg, producer_config_t};
 use crate::capi::fork;
 use crate::capi::gate::{Gate, Pass};
+use crate::capi::hooks::Hooks;
 use crate::capi::report;
 use crate::capi::status::producer_status_t;
 use crate::error::{Error, Result, Status};
@@ -89,6 +90,9 @@ pub unsafe extern "C" fn producer_new(
             config.statistics_interval_ms = 0;
         }
         let made = Producer::new(config)?;
+        if callbacks.hooks.as_ref().is_some_and(|hooks| hooks.hear()) {
+            made.hear_of_all();
+        }
         let shell = Box::new(producer_t {
             magic: MAGIC,
             generation: fork::generation(),
@@ -160,6 +164,9 @@ pub(super) unsafe fn close(
         if shell.gate.wait_for_others(OTHERS_WAIT) {
             // SAFETY: the gate is shut and everybody is out.
             drop(unsafe { &mut *shell.producer.get() }.take());
+            if let Some(hooks) = &shell.callbacks.hooks {
+                report::in_callback_of(shell.gate.id(), || hooks.on_close());
+            }
         }
         // Otherwise another thread is in a callback that does not return: its producer stays, idle, with the shell.
         quarantine(producer);
@@ -190,6 +197,12 @@ pub(super) struct Inside<'a> {
 }
 
 impl Inside<'_> {
+    /// The application's functions that records pass, when there are any.
+    #[inline]
+    pub fn hooks(&self) -> Option<&Hooks> {
+        self.shell.callbacks.hooks.as_deref()
+    }
+
     /// Hands reports and log lines to the application.
     pub fn dispatcher(&self) -> impl FnMut(Item<'_>) -> Handed {
         |item| report::hand(self.shell.gate.id(), &item, &self.shell.callbacks)

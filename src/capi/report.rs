@@ -6,9 +6,10 @@ use std::ptr;
 
 use crate::capi::close_with::hand_undelivered;
 use crate::capi::config::{Callbacks, LogCallback};
+use crate::capi::hooks::Hooks;
 use crate::capi::status::producer_status_t;
 use crate::error::Status;
-use crate::reports::{FinishedBatch, Future, Handed, Item, LogLine, Persisted, Phase, RICH, RichTag, Slot};
+use crate::reports::{FinishedBatch, Future, Handed, Item, LogLine, Persisted, Phase, RICH, RichTag, SILENT, Slot};
 
 /// `persisted`: the record is not in the log: never written to a socket as a whole, or refused by every broker asked.
 pub const PRODUCER_PERSISTED_NO: i32 = 0;
@@ -17,6 +18,8 @@ pub const PRODUCER_PERSISTED_MAYBE: i32 = 1;
 /// `persisted`: the record is in the log.
 pub const PRODUCER_PERSISTED_YES: i32 = 2;
 
+/// `phase`: the sending function refused the record; only interceptors hear of such records.
+pub const PRODUCER_PHASE_REFUSED: i32 = -1;
 /// `phase`: the topic's partitions were not known yet.
 pub const PRODUCER_PHASE_METADATA: i32 = 0;
 /// `phase`: the partition had no leader, or its leader was not connected.
@@ -106,13 +109,24 @@ pub(super) fn is_dispatching(producer: u64) -> bool {
 
 /// Hands an item of the producer with this id to the application.
 pub(super) fn hand(producer: u64, item: &Item<'_>, callbacks: &Callbacks) -> Handed {
+    in_callback_of(producer, || hand_item(item, callbacks))
+}
+
+/// Runs code of the application that is called back by the producer with this id.
+pub(super) fn in_callback_of<R>(producer: u64, code: impl FnOnce() -> R) -> R {
     let outer = DISPATCHING.replace(producer);
+    let result = code();
+    DISPATCHING.set(outer);
+    result
+}
+
+fn hand_item(item: &Item<'_>, callbacks: &Callbacks) -> Handed {
     match item {
         Item::Batch { batch, from } => {
             if let Some(undelivered) = &batch.undelivered {
                 hand_undelivered(batch, undelivered);
             }
-            hand_batch(batch, *from);
+            hand_batch(batch, *from, callbacks.hooks.as_deref());
         }
         Item::Log(line) => {
             if let Some(log) = &callbacks.log {
@@ -135,7 +149,6 @@ pub(super) fn hand(producer: u64, item: &Item<'_>, callbacks: &Callbacks) -> Han
             }
         }
     }
-    DISPATCHING.set(outer);
     Handed::All
 }
 
@@ -219,10 +232,16 @@ fn fill_rich(report: &mut producer_report_t, batch: &FinishedBatch, slot: &Slot)
     }
 }
 
-fn hand_batch(batch: &FinishedBatch, from: usize) {
+fn hand_batch(batch: &FinishedBatch, from: usize, hooks: Option<&Hooks>) {
     let mut report = batch_report(batch);
     for slot in &batch.slots[from..] {
         fill_report(&mut report, batch, slot);
+        if let Some(hooks) = hooks {
+            tell_interceptors(batch, slot, &report, hooks);
+        }
+        if slot.callback == SILENT {
+            continue;
+        }
         if slot.callback == RICH {
             hand_rich(batch, slot, &mut report);
             continue;
@@ -232,6 +251,15 @@ fn hand_batch(batch: &FinishedBatch, from: usize) {
         // SAFETY: the application gave callback and opaque for this use; the report outlives the call.
         unsafe { callback(&report, report.opaque) };
     }
+}
+
+/// Interceptors hear of a record before anybody else; of batches that the application made itself they know nothing.
+#[cold]
+fn tell_interceptors(batch: &FinishedBatch, slot: &Slot, report: &producer_report_t, hooks: &Hooks) {
+    if let Some(RichTag::Direct { .. }) = batch.rich_tag(slot) {
+        return;
+    }
+    hooks.on_acknowledgement(report);
 }
 
 /// A record that wants more than a callback.

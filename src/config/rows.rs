@@ -291,13 +291,13 @@ pub(super) static OBSERVING: &[Property] = rows! {
     "plugin.library.paths" [] Text(ANY), "", Harmless(&[""], "the library loads no code"), "librdkafka: plugins.";
 };
 
-const SERIALIZER: &str = "keys and values are bytes here; serialize before the send and remove it";
+const SERIALIZER: &str = "keys and values are bytes here; serialize before the send, or give a function to producer_config_set_value_serializer, and remove it";
 const METRICS: &str = "the library keeps no Java metrics; remove it";
 
 pub(super) static CODE: &[Property] = rows! {
     "key.serializer" [] Text(ANY), "", Absent(SERIALIZER), "Java: class that serializes keys.";
     "value.serializer" [] Text(ANY), "", Absent(SERIALIZER), "Java: class that serializes values.";
-    "interceptor.classes" [] Text(ANY), "", Harmless(&[""], "a class cannot be loaded by a C library, and interceptors come in a later version"),
+    "interceptor.classes" [] Text(ANY), "", Harmless(&[""], "a class cannot be loaded by a C library; give functions to producer_config_add_interceptor"),
         "Java: classes that see every record.";
     "interceptors" [] Text(ANY), "", Absent(BY_FUNCTION), "librdkafka: interceptors.";
     "metric.reporters" [] Text(ANY), "", Harmless(&[""], "a class cannot be loaded by a C library"), "Java: classes that report metrics.";

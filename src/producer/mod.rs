@@ -6,6 +6,7 @@ mod direct;
 mod driver;
 mod flush;
 mod future;
+mod hooks;
 mod metadata;
 mod numbers;
 mod telemetry;
