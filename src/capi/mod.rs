@@ -3,8 +3,10 @@
 //! child from its parent.
 
 pub mod boundary;
+pub mod bulk;
 pub mod config;
 pub mod data_loss;
+pub mod event_loop;
 pub mod flush;
 mod fork;
 mod gate;

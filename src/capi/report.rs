@@ -3,11 +3,13 @@
 use std::cell::Cell;
 use std::ffi::{CStr, CString, c_char, c_void};
 use std::ptr;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::capi::config::{Callbacks, LogCallback};
+use crate::capi::producer::{producer_t, shell_arg};
 use crate::capi::status::producer_status_t;
-use crate::error::Status;
-use crate::reports::{FinishedBatch, Handed, Item, LogLine, Persisted, Phase, RICH, RichTag, Slot};
+use crate::error::{Result, Status};
+use crate::reports::{FinishedBatch, Handed, Item, KEPT, LogLine, Persisted, Phase, RICH, RichTag, Slot};
 
 /// `persisted`: the record is not in the log: never written to a socket as a whole, or refused by every broker asked.
 pub const PRODUCER_PERSISTED_NO: i32 = 0;
@@ -76,8 +78,9 @@ pub struct producer_report_t {
 /// Receives the report of one record, exactly once for each record that was accepted with this callback.
 ///
 /// `report`: valid until the callback returns. `opaque`: what was given to producer_send.
-/// It runs on the thread that polls, flushes, closes, or is in a function of transactions that takes a timeout; reports of
-/// one partition come in order, and never two at once for one producer. It may send; producer_poll, producer_flush,
+/// It runs on the thread that polls, flushes, closes, or is in a function of transactions that takes a timeout; with
+/// delivery.dispatch=thread on a thread of the library's own, and on no other. With delivery.report.only.error=true it runs
+/// for records that failed only. Reports of one partition come in order, and never two at once for one producer. It may send; producer_poll, producer_flush,
 /// producer_purge, producer_close and the functions of transactions of the same producer answer PRODUCER_ERR_IN_CALLBACK.
 #[allow(non_camel_case_types)]
 pub type producer_delivery_fn = Option<unsafe extern "C" fn(report: *const producer_report_t, opaque: *mut c_void)>;
@@ -101,24 +104,93 @@ pub(super) fn is_dispatching(producer: u64) -> bool {
     DISPATCHING.try_with(Cell::get) == Ok(producer)
 }
 
-/// Hands an item of the producer with this id to the application.
-pub(super) fn hand(producer: u64, item: &Item<'_>, callbacks: &Callbacks) -> Handed {
-    let outer = DISPATCHING.replace(producer);
-    match item {
-        Item::Batch { batch, from } => hand_batch(batch, *from),
+/// Who hears of one producer: its callbacks, and whether one of them has asked for the rest to wait.
+pub(super) struct Hearing {
+    producer: u64,
+    callbacks: Callbacks,
+    cut: AtomicBool,
+}
+
+impl Hearing {
+    pub fn new(producer: u64, callbacks: Callbacks) -> Hearing {
+        Hearing { producer, callbacks, cut: AtomicBool::new(false) }
+    }
+
+    /// Of a producer that may be closing: its last callbacks run then.
+    ///
+    /// # Safety
+    /// `producer` is NULL or a handle from `producer_new`.
+    pub unsafe fn of<'a>(producer: *mut producer_t) -> Result<&'a Hearing> {
+        // SAFETY: as the caller promises.
+        Ok(unsafe { shell_arg(producer) }?.hearing())
+    }
+
+    /// The callback that runs on this thread asks for the rest to wait. False when none of this producer's runs here.
+    pub fn cut(&self) -> bool {
+        let inside = is_dispatching(self.producer);
+        if inside {
+            self.cut.store(true, Ordering::Relaxed);
+        }
+        inside
+    }
+
+    /// Whether the callback that has just returned has asked for that.
+    #[inline]
+    fn take_cut(&self) -> bool {
+        self.cut.load(Ordering::Relaxed) && self.cut.swap(false, Ordering::Relaxed)
+    }
+}
+
+/// Hands an item of a producer to the application's callbacks.
+pub(super) fn hand(hearing: &Hearing, item: &Item<'_>) -> Handed {
+    hand_by(hearing, item, |report, slot| match slot.callback {
+        KEPT => Told::Kept,
+        callback => {
+            // SAFETY: the slot's callback is from `callback_address`, and was given with its opaque for this use.
+            unsafe { run_callback(callback, report, slot.opaque) };
+            Told::Heard
+        }
+    })
+}
+
+/// What became of one report.
+pub(super) enum Told {
+    Heard,
+    /// It is for who copies reports.
+    Kept,
+    /// There is no room for it now.
+    NoRoom,
+}
+
+/// Hands an item to the application: log lines and losses to its callbacks, each report of a batch to `tell`, with the slot
+/// that says who wants it.
+pub(super) fn hand_by(
+    hearing: &Hearing,
+    item: &Item<'_>,
+    tell: impl FnMut(&producer_report_t, &Slot) -> Told,
+) -> Handed {
+    let outer = DISPATCHING.replace(hearing.producer);
+    let handed = match item {
+        Item::Batch { batch, from } => hand_batch(hearing, batch, *from, tell),
         Item::Log(line) => {
-            if let Some(log) = &callbacks.log {
+            if let Some(log) = &hearing.callbacks.log {
                 hand_line(line, log);
             }
+            all_but_cut(hearing)
         }
         Item::DataLoss(loss) => {
-            if let Some(data_loss) = &callbacks.data_loss {
+            if let Some(data_loss) = &hearing.callbacks.data_loss {
                 data_loss.tell(loss);
             }
+            all_but_cut(hearing)
         }
-    }
+    };
     DISPATCHING.set(outer);
-    Handed::All
+    handed
+}
+
+fn all_but_cut(hearing: &Hearing) -> Handed {
+    if hearing.take_cut() { Handed::Part(0) } else { Handed::All }
 }
 
 fn hand_line(line: &LogLine, log: &LogCallback) {
@@ -127,7 +199,13 @@ fn hand_line(line: &LogLine, log: &LogCallback) {
     log.line(line.level, &facility, &text);
 }
 
-fn hand_batch(batch: &FinishedBatch, from: usize) {
+fn hand_batch(
+    hearing: &Hearing,
+    batch: &FinishedBatch,
+    from: usize,
+    mut tell: impl FnMut(&producer_report_t, &Slot) -> Told,
+) -> Handed {
+    let mut kept = false;
     let mut report = producer_report_t {
         struct_size: size_of::<producer_report_t>(),
         status: batch.status.code(),
@@ -159,7 +237,7 @@ fn hand_batch(batch: &FinishedBatch, from: usize) {
         opaque: ptr::null_mut(),
         error_text: batch.cause.as_ref().map_or(ptr::null(), |cause| cause.as_ptr()),
     };
-    for slot in &batch.slots[from..] {
+    for (place, slot) in batch.slots[from..].iter().enumerate() {
         if batch.base_offset >= 0 {
             report.offset = batch.base_offset + i64::from(slot.offset_delta);
         }
@@ -171,22 +249,30 @@ fn hand_batch(batch: &FinishedBatch, from: usize) {
         if !batch.record_causes.is_empty() {
             name_record(batch, slot.offset_delta, &mut report);
         }
-        if slot.callback == RICH {
-            hand_rich(batch, slot, &mut report);
-            continue;
+        let told =
+            if slot.callback == RICH { hand_rich(batch, slot, &mut report, &mut tell) } else { tell(&report, slot) };
+        match told {
+            Told::Heard => {}
+            Told::Kept => kept = true,
+            Told::NoRoom => return Handed::Part(place),
         }
-        // SAFETY: the address was taken from a callback of this type by `callback_address`.
-        let callback = unsafe { std::mem::transmute::<usize, Delivery>(slot.callback) };
-        // SAFETY: the application gave callback and opaque for this use; the report outlives the call.
-        unsafe { callback(&report, report.opaque) };
+        if hearing.take_cut() {
+            return Handed::Part(place + 1);
+        }
     }
+    if kept { Handed::AllButKept } else { Handed::All }
 }
 
 /// A record that wants more than a callback.
 #[cold]
-fn hand_rich(batch: &FinishedBatch, slot: &Slot, report: &mut producer_report_t) {
+fn hand_rich(
+    batch: &FinishedBatch,
+    slot: &Slot,
+    report: &mut producer_report_t,
+    mut tell: impl FnMut(&producer_report_t, &Slot) -> Told,
+) -> Told {
     match batch.rich_tag(slot) {
-        None => {}
+        None => Told::Heard,
         Some(RichTag::Future(future)) => {
             // The dispatching thread is the first to come by: awaiting ones may have been faster.
             for waiting in future.take_callbacks() {
@@ -194,11 +280,11 @@ fn hand_rich(batch: &FinishedBatch, slot: &Slot, report: &mut producer_report_t)
                 // SAFETY: registered for such a report by `producer_future_when_complete`.
                 unsafe { run_callback(waiting.callback, report, waiting.opaque) };
             }
+            Told::Heard
         }
         Some(RichTag::Ticketed { callback, opaque, .. } | RichTag::Direct { callback, opaque, .. }) => {
             report.opaque = *opaque as *mut c_void;
-            // SAFETY: given to the function that sent the record, for this use.
-            unsafe { run_callback(*callback, report, *opaque) };
+            tell(report, &Slot { callback: *callback, opaque: *opaque, ..*slot })
         }
     }
 }

@@ -2,8 +2,10 @@
 //! one report per record by the thread that polls, flushes or closes.
 
 mod future;
+mod level;
 mod queue;
 mod rich;
+mod room;
 
 use std::ffi::CStr;
 use std::sync::Arc;
@@ -11,6 +13,7 @@ use std::sync::Arc;
 pub use future::{Future, Outcome, Waiting};
 pub use queue::{Completion, Dispatch, Handed, Item, KEPT, LogLine, Reports};
 pub use rich::{RICH, RichTag, RichTags};
+pub use room::{Lack, Room};
 
 use crate::error::Status;
 use crate::time::{Micros, Time};

@@ -3,6 +3,8 @@
 use std::cell::Cell;
 use std::collections::{BTreeMap, VecDeque};
 use std::ffi::CStr;
+use std::io;
+use std::os::fd::RawFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Instant;
@@ -15,6 +17,9 @@ use super::{DataLoss, FinishedBatch, RichTags, Slot};
 mod tests;
 mod turn;
 
+use super::level::Level;
+use super::{Lack, RICH, RichTag, Room};
+use crate::error::Status;
 use turn::{Line, Served, Turn};
 
 /// Log lines kept for a dispatcher: the latest ones; older ones are counted, not kept.
@@ -123,6 +128,8 @@ struct State {
     /// A thread of the library's own runs the callbacks, and nobody else does.
     threaded: bool,
     spare_slots: Vec<Vec<Slot>>,
+    /// For event loops; made when it is first asked for.
+    level: Option<Level>,
     /// The producer is closing: whoever waits for reports to come goes home.
     shut: bool,
 }
@@ -130,6 +137,14 @@ struct State {
 impl State {
     fn has_callbacks_due(&self) -> bool {
         !self.line.is_empty() || !self.logs.is_empty() || !self.losses.is_empty()
+    }
+
+    /// Shows event loops whether there is something to be dispatched or taken, or an end to hear of.
+    fn show(&mut self) {
+        let high = self.shut || self.has_for(View::Array);
+        if let Some(level) = &mut self.level {
+            level.set(high);
+        }
     }
 
     /// The loss of this partition that waits, with the highest offset of both.
@@ -153,12 +168,18 @@ impl State {
 pub struct Reports {
     /// What records want that have more than a callback.
     pub rich: RichTags,
+    /// Whether sends find room, for event loops.
+    pub room: Arc<Room>,
     state: Mutex<State>,
     changed: Condvar,
     /// Records whose reports wait: read by every send, without the lock.
     pending: AtomicUsize,
     pending_max: usize,
     log_level_max: i32,
+    /// Records that were delivered make no report.
+    only_errors: bool,
+    /// What the strings point to that a thread was given with copied reports, until its next call.
+    lent: Mutex<BTreeMap<ThreadMark, Vec<Arc<CStr>>>>,
 }
 
 impl Reports {
@@ -166,12 +187,20 @@ impl Reports {
     pub fn new(pending_max: usize, log_level_max: i32) -> Reports {
         Reports {
             rich: RichTags::default(),
+            room: Arc::default(),
             state: Mutex::new(State::default()),
             changed: Condvar::new(),
             pending: AtomicUsize::new(0),
             pending_max,
             log_level_max,
+            only_errors: false,
+            lent: Mutex::default(),
         }
+    }
+
+    /// `delivery.report.only.error`.
+    pub fn with_only_errors(self, only_errors: bool) -> Reports {
+        Reports { only_errors, ..self }
     }
 
     /// A batch is finished. Nothing is kept of it when no record of it wants a report.
@@ -184,6 +213,9 @@ impl Reports {
         if self.rich.is_used() {
             batches.iter_mut().for_each(|batch| self.rich.settle(batch));
         }
+        if self.only_errors {
+            batches.iter_mut().filter(|batch| batch.status == Status::OK).for_each(keep_futures);
+        }
         batches.retain(|batch| !batch.slots.is_empty());
         if batches.is_empty() {
             return;
@@ -192,6 +224,7 @@ impl Reports {
         let mut state = self.state.lock();
         state.pushed += batches.len() as u64;
         state.line.batches.extend(batches.drain(..));
+        state.show();
         self.changed.notify_all();
     }
 
@@ -213,6 +246,7 @@ impl Reports {
             state.logs_dropped += 1;
         }
         state.logs.push_back(line);
+        state.show();
         self.changed.notify_all();
     }
 
@@ -222,6 +256,7 @@ impl Reports {
         let mut state = self.state.lock();
         let text = loss.text.clone();
         state.merge_loss(loss).text = text;
+        state.show();
         self.changed.notify_all();
     }
 
@@ -233,6 +268,44 @@ impl Reports {
 
     pub fn pending(&self) -> usize {
         self.pending.load(Ordering::Relaxed)
+    }
+
+    /// A send is refused because too many wait: event loops hear when that is over.
+    #[cold]
+    pub fn refuse_for_reports(&self) {
+        // Under the lock under which they are taken, or the last one may go between the look and the note.
+        let _state = self.state.lock();
+        if self.is_full() {
+            self.room.lacks(Lack::Reports);
+        }
+    }
+
+    /// Reports have been taken: event loops hear of room when an eighth is free, and not at every single one.
+    fn look_for_room(&self) {
+        if self.room.is_lacking(Lack::Reports) {
+            let enough = (self.pending_max - self.pending_max / 8).min(self.pending_max - 1);
+            if self.pending() <= enough {
+                self.room.regains(Lack::Reports);
+            }
+        }
+    }
+
+    /// The descriptor that is readable while something waits to be dispatched or taken.
+    pub fn descriptor(&self) -> io::Result<RawFd> {
+        let mut state = self.state.lock();
+        if state.level.is_none() {
+            state.level = Some(Level::new()?);
+        }
+        state.show();
+        Ok(state.level.as_ref().map_or(-1, Level::descriptor))
+    }
+
+    /// Keeps what this thread was lent by its last copying call, and lets what it was lent before go.
+    pub fn lend(&self, texts: Vec<Arc<CStr>>) {
+        let mut lent = self.lent.lock();
+        let before = if texts.is_empty() { lent.remove(&this_thread()) } else { lent.insert(this_thread(), texts) };
+        drop(lent);
+        drop(before);
     }
 
     /// Whether this thread is inside a dispatch of this producer, that is, in one of its callbacks.
@@ -340,7 +413,9 @@ impl Reports {
 
     /// Nothing will be pushed any more: threads that wait in `poll` return.
     pub fn shut(&self) {
-        self.state.lock().shut = true;
+        let mut state = self.state.lock();
+        state.shut = true;
+        state.show();
         self.changed.notify_all();
     }
 
@@ -373,7 +448,9 @@ impl Reports {
         struct Leave<'a>(&'a Reports);
         impl Drop for Leave<'_> {
             fn drop(&mut self) {
-                self.0.state.lock().threaded = false;
+                let mut state = self.0.state.lock();
+                state.threaded = false;
+                state.show();
                 self.0.changed.notify_all();
             }
         }
@@ -412,4 +489,10 @@ impl Reports {
             Some(deadline) => !self.changed.wait_until(state, deadline).timed_out(),
         }
     }
+}
+
+/// Of a batch that was delivered: only futures still have somebody to tell.
+fn keep_futures(batch: &mut FinishedBatch) {
+    let FinishedBatch { slots, rich, .. } = batch;
+    slots.retain(|slot| slot.callback == RICH && matches!(rich.get(slot.opaque), Some(RichTag::Future(_))));
 }

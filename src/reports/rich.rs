@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::sync::Mutex;
 
-use super::{FinishedBatch, Future, Slot};
+use super::{FinishedBatch, Future, KEPT, Slot};
 
 /// As the callback of a slot or a tag: its `opaque` is a key of `RichTags`, and in a finished batch the place in
 /// `FinishedBatch::rich`. No function has this address.
@@ -134,6 +134,15 @@ impl FinishedBatch {
     /// What the record of a slot wants, when that is more than a callback.
     pub fn rich_tag(&self, slot: &Slot) -> Option<&RichTag> {
         if slot.callback == RICH { self.rich.get(slot.opaque) } else { None }
+    }
+
+    /// Whether a slot's report waits to be copied.
+    pub fn is_kept(&self, slot: &Slot) -> bool {
+        match self.rich_tag(slot) {
+            None => slot.callback == KEPT,
+            Some(RichTag::Future(_)) => false,
+            Some(RichTag::Ticketed { callback, .. } | RichTag::Direct { callback, .. }) => *callback == KEPT,
+        }
     }
 }
 

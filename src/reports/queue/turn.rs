@@ -6,7 +6,7 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::{DataLoss, FinishedBatch, Handed, Item, KEPT, LogLine, Reports, Slot, State, View, this_thread};
+use super::{DataLoss, FinishedBatch, Handed, Item, LogLine, Reports, Slot, State, View, this_thread};
 
 /// Slot vectors kept for reuse: a few large batches' worth.
 const SPARE_SLOT_VECTORS: usize = 16;
@@ -47,6 +47,7 @@ pub(super) struct Served {
 /// Ending it lets the next thread serve reports and tells waiting flushes how far this one came.
 pub(super) struct Turn<'a> {
     reports: &'a Reports,
+    view: View,
     line: Line,
     kept: Line,
     logs: VecDeque<LogLine>,
@@ -64,6 +65,7 @@ impl<'a> Turn<'a> {
         state.dispatcher = Some(this_thread());
         let mut turn = Turn {
             reports,
+            view,
             line: Line::default(),
             kept: Line::default(),
             logs: VecDeque::new(),
@@ -161,7 +163,11 @@ impl<'a> Turn<'a> {
     /// Keeps those of these slots that wait to be copied. Answers how many.
     #[cold]
     fn set_aside(&mut self, batch: &mut FinishedBatch, taken: Range<usize>) -> usize {
-        let kept: Vec<Slot> = batch.slots[taken].iter().filter(|slot| slot.callback == KEPT).copied().collect();
+        if self.view == View::Array {
+            // They have just been copied.
+            return 0;
+        }
+        let kept: Vec<Slot> = batch.slots[taken].iter().filter(|slot| batch.is_kept(slot)).copied().collect();
         let count = kept.len();
         if count > 0 {
             let slots = std::mem::take(&mut batch.slots);
@@ -190,6 +196,8 @@ impl Drop for Turn<'_> {
         }
         let room = SPARE_SLOT_VECTORS.saturating_sub(state.spare_slots.len());
         state.spare_slots.extend(self.spare.drain(..).take(room));
+        state.show();
+        self.reports.look_for_room();
         self.reports.changed.notify_all();
     }
 }
