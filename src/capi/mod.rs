@@ -2,14 +2,20 @@
 //! convert, call, map. `boundary` keeps panics and errors inside, `gate` knows who is inside a producer, `fork` tells a
 //! child from its parent.
 
+pub mod batch;
 pub mod boundary;
 pub mod bulk;
+pub mod cancel;
+pub mod close_with;
 pub mod config;
 pub mod data_loss;
 pub mod event_loop;
 pub mod flush;
 mod fork;
+pub mod future;
 mod gate;
+pub mod health;
+pub mod metadata;
 pub mod mock;
 pub mod mock_transaction;
 pub mod poll;
@@ -17,6 +23,7 @@ pub mod producer;
 pub mod record;
 pub mod report;
 pub mod send;
+pub mod stats;
 pub mod status;
 pub mod topic;
 pub mod transaction;

@@ -112,6 +112,9 @@ impl Array {
 
     fn take(&mut self, hearing: &Hearing, copied: &Cell<usize>, item: &Item<'_>) -> Handed {
         let before = copied.get();
+        if before == self.max && matches!(item, Item::Batch { .. }) {
+            return Handed::Part(0);
+        }
         let handed = hand_by(hearing, item, |report, _| {
             if copied.get() == self.max {
                 return Told::NoRoom;

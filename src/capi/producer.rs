@@ -19,6 +19,7 @@ use crate::capi::status::producer_status_t;
 use crate::config::DeliveryDispatch;
 use crate::error::{Error, Result, Status};
 use crate::producer::Producer;
+use crate::reports::UndeliveredTo;
 use crate::reports::{Handed, Item};
 
 /// A producer: opaque, made by producer_new, ended by producer_close. It may be used from any number of threads at once.
@@ -93,6 +94,9 @@ pub unsafe extern "C" fn producer_new(
             config.log_level = -1;
         }
         let on_thread = config.delivery_dispatch == DeliveryDispatch::Thread;
+        if callbacks.stats.is_none() {
+            config.statistics_interval_ms = 0;
+        }
         let made = Producer::new(config)?;
         let hearing = Arc::new(Hearing::new(made.id(), callbacks));
         if on_thread {
@@ -130,6 +134,19 @@ pub unsafe extern "C" fn producer_new(
 /// that does not return within a second, PRODUCER_ERR_TIMED_OUT is answered and that thread runs those that are left.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn producer_close(producer: *mut producer_t, timeout_ms: i32) -> producer_status_t {
+    // SAFETY: as the caller promises.
+    unsafe { close(producer, timeout_ms, None) }
+}
+
+/// Ends a producer; `undelivered` is handed what is not delivered from now on.
+///
+/// # Safety
+/// `producer` is NULL or a handle from `producer_new`.
+pub(super) unsafe fn close(
+    producer: *mut producer_t,
+    timeout_ms: i32,
+    undelivered: Option<UndeliveredTo>,
+) -> producer_status_t {
     call(|| {
         // SAFETY: the caller's promise: NULL or a handle of ours.
         let shell = unsafe { shell_arg(producer) }?;
@@ -148,6 +165,9 @@ pub unsafe extern "C" fn producer_close(producer: *mut producer_t, timeout_ms: i
         // SAFETY: only the thread that shut the gate gets here, and the producer is taken out further below at the
         // earliest: until then it is only read, here and by those still inside.
         let inner = unsafe { &*shell.producer.get() }.as_ref().ok_or_else(closed)?;
+        if let Some(to) = undelivered {
+            inner.hand_undelivered_to(to);
+        }
         inner.refuse_sends();
         shell.gate.wait_for_passes();
         let ended = inner.close(timeout_ms, |item| report::hand(&shell.hearing, &item));

@@ -5,3 +5,8 @@
  * Languages without this macro give the number 2 as the callback's address.
  */
 #define PRODUCER_QUEUE_REPORT ((producer_delivery_fn)2)
+/** The value that a producer_report_t begins with when the library is to fill it in: its size set, nothing else. */
+#define PRODUCER_REPORT_INIT                                                                                         \
+    {                                                                                                                \
+        sizeof(producer_report_t), 0, NULL, -1, -1, 0, 0, -1, -1, 0, 0, -1, 0, 0, NULL, NULL                         \
+    }

@@ -5,11 +5,12 @@ use std::ffi::{CStr, CString, c_char, c_void};
 use std::ptr;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use crate::capi::close_with::hand_undelivered;
 use crate::capi::config::{Callbacks, LogCallback};
 use crate::capi::producer::{producer_t, shell_arg};
 use crate::capi::status::producer_status_t;
 use crate::error::{Result, Status};
-use crate::reports::{FinishedBatch, Handed, Item, KEPT, LogLine, Persisted, Phase, RICH, RichTag, Slot};
+use crate::reports::{FinishedBatch, Future, Handed, Item, KEPT, LogLine, Persisted, Phase, RICH, RichTag, Slot};
 
 /// `persisted`: the record is not in the log: never written to a socket as a whole, or refused by every broker asked.
 pub const PRODUCER_PERSISTED_NO: i32 = 0;
@@ -73,6 +74,8 @@ pub struct producer_report_t {
     pub opaque: *mut c_void,
     /// For a failure: the last cause in words, naming the broker. NULL for a success.
     pub error_text: *const c_char,
+    /// How many records it is the report of: 1, or those that were appended to a batch of producer_batch_send.
+    pub record_count: i32,
 }
 
 /// Receives the report of one record, exactly once for each record that was accepted with this callback.
@@ -171,7 +174,12 @@ pub(super) fn hand_by(
 ) -> Handed {
     let outer = DISPATCHING.replace(hearing.producer);
     let handed = match item {
-        Item::Batch { batch, from } => hand_batch(hearing, batch, *from, tell),
+        Item::Batch { batch, from } => {
+            if let (Some(undelivered), 0) = (&batch.undelivered, from) {
+                hand_undelivered(batch, undelivered);
+            }
+            hand_batch(hearing, batch, *from, tell)
+        }
         Item::Log(line) => {
             if let Some(log) = &hearing.callbacks.log {
                 hand_line(line, log);
@@ -181,6 +189,18 @@ pub(super) fn hand_by(
         Item::DataLoss(loss) => {
             if let Some(data_loss) = &hearing.callbacks.data_loss {
                 data_loss.tell(loss);
+            }
+            all_but_cut(hearing)
+        }
+        Item::Health(health) => {
+            if let Some(callback) = &hearing.callbacks.health {
+                callback.tell(health);
+            }
+            all_but_cut(hearing)
+        }
+        Item::Stats(json) => {
+            if let Some(callback) = &hearing.callbacks.stats {
+                callback.tell(json);
             }
             all_but_cut(hearing)
         }
@@ -199,14 +219,9 @@ fn hand_line(line: &LogLine, log: &LogCallback) {
     log.line(line.level, &facility, &text);
 }
 
-fn hand_batch(
-    hearing: &Hearing,
-    batch: &FinishedBatch,
-    from: usize,
-    mut tell: impl FnMut(&producer_report_t, &Slot) -> Told,
-) -> Handed {
-    let mut kept = false;
-    let mut report = producer_report_t {
+/// What the reports of a batch have in common.
+pub(super) fn batch_report(batch: &FinishedBatch) -> producer_report_t {
+    producer_report_t {
         struct_size: size_of::<producer_report_t>(),
         status: batch.status.code(),
         topic: batch.topic.as_ptr(),
@@ -236,19 +251,58 @@ fn hand_batch(
         latency_us: i64::try_from(batch.latency().0).unwrap_or(i64::MAX),
         opaque: ptr::null_mut(),
         error_text: batch.cause.as_ref().map_or(ptr::null(), |cause| cause.as_ptr()),
-    };
+        record_count: 1,
+    }
+}
+
+/// The rest of a record's report.
+#[inline]
+pub(super) fn fill_report(report: &mut producer_report_t, batch: &FinishedBatch, slot: &Slot) {
+    if batch.base_offset >= 0 {
+        report.offset = batch.base_offset + i64::from(slot.offset_delta);
+    }
+    report.timestamp_ms =
+        batch.log_append_time_ms.unwrap_or(batch.base_timestamp_ms + i64::from(slot.timestamp_delta_ms));
+    report.key_len = i64::from(slot.key_len);
+    report.value_len = i64::from(slot.value_len);
+    report.opaque = slot.opaque as *mut c_void;
+    report.record_count = 1;
+    if !batch.record_causes.is_empty() {
+        name_record(batch, slot.offset_delta, report);
+    }
+    if slot.callback == RICH {
+        fill_rich(report, batch, slot);
+    }
+}
+
+/// What a record's report says that wants more than a callback.
+#[cold]
+fn fill_rich(report: &mut producer_report_t, batch: &FinishedBatch, slot: &Slot) {
+    match batch.rich_tag(slot) {
+        None | Some(RichTag::Future(_)) => report.opaque = ptr::null_mut(),
+        Some(RichTag::Ticketed { opaque, .. }) => report.opaque = *opaque as *mut c_void,
+        Some(RichTag::Direct { opaque, count, .. }) => {
+            report.opaque = *opaque as *mut c_void;
+            report.record_count = i32::try_from(*count).unwrap_or(i32::MAX);
+            // Of a batch, the first record that the broker named.
+            let own = batch.record_causes.iter().find(|(place, _)| place < count);
+            if let Some((place, _)) = own {
+                name_record(batch, *place, report);
+            }
+        }
+    }
+}
+
+fn hand_batch(
+    hearing: &Hearing,
+    batch: &FinishedBatch,
+    from: usize,
+    mut tell: impl FnMut(&producer_report_t, &Slot) -> Told,
+) -> Handed {
+    let mut kept = false;
+    let mut report = batch_report(batch);
     for (place, slot) in batch.slots[from..].iter().enumerate() {
-        if batch.base_offset >= 0 {
-            report.offset = batch.base_offset + i64::from(slot.offset_delta);
-        }
-        report.timestamp_ms =
-            batch.log_append_time_ms.unwrap_or(batch.base_timestamp_ms + i64::from(slot.timestamp_delta_ms));
-        report.key_len = i64::from(slot.key_len);
-        report.value_len = i64::from(slot.value_len);
-        report.opaque = slot.opaque as *mut c_void;
-        if !batch.record_causes.is_empty() {
-            name_record(batch, slot.offset_delta, &mut report);
-        }
+        fill_report(&mut report, batch, slot);
         let told =
             if slot.callback == RICH { hand_rich(batch, slot, &mut report, &mut tell) } else { tell(&report, slot) };
         match told {
@@ -274,24 +328,28 @@ fn hand_rich(
     match batch.rich_tag(slot) {
         None => Told::Heard,
         Some(RichTag::Future(future)) => {
-            // The dispatching thread is the first to come by: awaiting ones may have been faster.
-            for waiting in future.take_callbacks() {
-                report.opaque = ptr::null_mut();
-                // SAFETY: registered for such a report by `producer_future_when_complete`.
-                unsafe { run_callback(waiting.callback, report, waiting.opaque) };
-            }
+            // A thread that awaits it may have been faster.
+            run_future_callbacks(future, report);
             Told::Heard
         }
         Some(RichTag::Ticketed { callback, opaque, .. } | RichTag::Direct { callback, opaque, .. }) => {
-            report.opaque = *opaque as *mut c_void;
             tell(report, &Slot { callback: *callback, opaque: *opaque, ..*slot })
         }
     }
 }
 
+/// Runs the callbacks that wait for a complete future; `report` is its record's.
+pub(super) fn run_future_callbacks(future: &Future, report: &mut producer_report_t) {
+    for waiting in future.take_callbacks() {
+        report.opaque = waiting.opaque as *mut c_void;
+        // SAFETY: address and argument were given to `producer_future_when_complete`, for such a report.
+        unsafe { run_callback(waiting.callback, report, waiting.opaque) };
+    }
+}
+
 /// # Safety
 /// `address` is `callback_address` of a delivery callback that takes `report` and `opaque`.
-unsafe fn run_callback(address: usize, report: &producer_report_t, opaque: usize) {
+pub(super) unsafe fn run_callback(address: usize, report: &producer_report_t, opaque: usize) {
     // SAFETY: the caller's promise.
     let callback = unsafe { std::mem::transmute::<usize, Delivery>(address) };
     // SAFETY: the caller's promise; the report outlives the call.
@@ -300,7 +358,7 @@ unsafe fn run_callback(address: usize, report: &producer_report_t, opaque: usize
 
 /// KIP-467: the broker named the records that made it refuse the batch.
 #[cold]
-fn name_record(batch: &FinishedBatch, place: u32, report: &mut producer_report_t) {
+pub(super) fn name_record(batch: &FinishedBatch, place: u32, report: &mut producer_report_t) {
     let words: &CStr = match batch.record_causes.binary_search_by_key(&place, |(named, _)| *named) {
         Ok(at) => &batch.record_causes[at].1,
         Err(_) => c"another record of its batch was refused by the broker, and the batch with it",

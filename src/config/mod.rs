@@ -185,6 +185,8 @@ pub struct Config {
     pub delivery_dispatch: DeliveryDispatch,
     /// `delivery.report.only.error`: records that were delivered make no report.
     pub report_only_errors: bool,
+    /// How often the stats callback is called; 0 is never.
+    pub statistics_interval_ms: u64,
     /// Least important line that reaches the log callback: 0 (emergency) to 7 (debug).
     pub log_level: i32,
     /// Brokers of the embedded mock cluster to start and use; 0 is none.
@@ -252,6 +254,7 @@ impl Default for Config {
             reports_max_count: 1_000_000,
             delivery_dispatch: DeliveryDispatch::Poll,
             report_only_errors: false,
+            statistics_interval_ms: 0,
             log_level: 6,
             test_mock_num_brokers: 0,
             test_mock_broker_rtt_ms: 0,

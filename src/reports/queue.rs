@@ -5,13 +5,15 @@ use std::collections::{BTreeMap, VecDeque};
 use std::ffi::CStr;
 use std::io;
 use std::os::fd::RawFd;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use crate::sync::{Condvar, Mutex, MutexGuard};
 
-use super::{DataLoss, FinishedBatch, RichTags, Slot};
+use super::{DataLoss, FinishedBatch, RichTags, Slot, UndeliveredTo};
+use crate::stats::{Health, HealthState, Numbers};
+use crate::time::{Micros, Time};
 
 #[cfg(test)]
 mod tests;
@@ -62,6 +64,10 @@ pub enum Item<'a> {
     },
     Log(&'a LogLine),
     DataLoss(&'a DataLoss),
+    /// The producer's state of health is another.
+    Health(&'a Health),
+    /// The numbers as JSON: `statistics.interval.ms` has passed.
+    Stats(&'a str),
 }
 
 /// How far an item was taken.
@@ -120,6 +126,11 @@ struct State {
     logs_dropped: u64,
     /// One per partition, which bounds them: none may get lost.
     losses: BTreeMap<(Arc<CStr>, i32), DataLoss>,
+    /// The latest change of health that nobody has taken, and the state that was last taken.
+    health: Option<Health>,
+    health_told: Option<HealthState>,
+    /// Numbers are due: made by whoever dispatches, so that they are never older than that and never more than one.
+    stats_due: bool,
     /// Batches ever pushed, and ever dispatched with their callbacks returned.
     pushed: u64,
     dispatched: u64,
@@ -136,7 +147,8 @@ struct State {
 
 impl State {
     fn has_callbacks_due(&self) -> bool {
-        !self.line.is_empty() || !self.logs.is_empty() || !self.losses.is_empty()
+        let news = !self.logs.is_empty() || !self.losses.is_empty() || self.health.is_some() || self.stats_due;
+        news || !self.line.is_empty()
     }
 
     /// Shows event loops whether there is something to be dispatched or taken, or an end to hear of.
@@ -170,6 +182,8 @@ pub struct Reports {
     pub rich: RichTags,
     /// Whether sends find room, for event loops.
     pub room: Arc<Room>,
+    /// Who is handed, from now on, what is not delivered.
+    undelivered_to: OnceLock<UndeliveredTo>,
     state: Mutex<State>,
     changed: Condvar,
     /// Records whose reports wait: read by every send, without the lock.
@@ -180,6 +194,15 @@ pub struct Reports {
     only_errors: bool,
     /// What the strings point to that a thread was given with copied reports, until its next call.
     lent: Mutex<BTreeMap<ThreadMark, Vec<Arc<CStr>>>>,
+    numbers: Arc<Numbers>,
+    news: OnceLock<Box<dyn NewsSource>>,
+}
+
+/// What news are made from at the moment they are handed out.
+pub trait NewsSource: Send + Sync {
+    /// The numbers as JSON; `None`: the producer is gone.
+    fn stats_json(&self) -> Option<String>;
+    fn age(&self, since: Time) -> Micros;
 }
 
 impl Reports {
@@ -188,6 +211,7 @@ impl Reports {
         Reports {
             rich: RichTags::default(),
             room: Arc::default(),
+            undelivered_to: OnceLock::new(),
             state: Mutex::new(State::default()),
             changed: Condvar::new(),
             pending: AtomicUsize::new(0),
@@ -195,12 +219,25 @@ impl Reports {
             log_level_max,
             only_errors: false,
             lent: Mutex::default(),
+            numbers: Arc::default(),
+            news: OnceLock::new(),
         }
     }
 
     /// `delivery.report.only.error`.
     pub fn with_only_errors(self, only_errors: bool) -> Reports {
         Reports { only_errors, ..self }
+    }
+
+    /// What is not delivered from now on is handed back with its bytes.
+    pub fn hand_undelivered_to(&self, to: UndeliveredTo) {
+        // Only the call that closes says so, and there is one.
+        let _ = self.undelivered_to.set(to);
+    }
+
+    #[inline]
+    pub fn undelivered_to(&self) -> Option<UndeliveredTo> {
+        self.undelivered_to.get().copied()
     }
 
     /// A batch is finished. Nothing is kept of it when no record of it wants a report.
@@ -216,7 +253,7 @@ impl Reports {
         if self.only_errors {
             batches.iter_mut().filter(|batch| batch.status == Status::OK).for_each(keep_futures);
         }
-        batches.retain(|batch| !batch.slots.is_empty());
+        batches.retain(|batch| !batch.slots.is_empty() || batch.undelivered.is_some());
         if batches.is_empty() {
             return;
         }
@@ -226,6 +263,32 @@ impl Reports {
         state.line.batches.extend(batches.drain(..));
         state.show();
         self.changed.notify_all();
+    }
+
+    /// Callbacks of futures were run by a thread that awaited them: nobody need dispatch what has none left.
+    pub fn forget_idle_futures(&self) {
+        let mut state = self.state.lock();
+        if state.dispatcher.is_some() {
+            // It comes by them with the rest.
+            return;
+        }
+        let (slots, batches) = state.line.forget_idle_futures();
+        self.pending.fetch_sub(slots, Ordering::Relaxed);
+        state.dispatched += batches;
+        if batches > 0 {
+            state.show();
+            self.changed.notify_all();
+        }
+    }
+
+    /// Whether a completion is reached and everything that belongs to it was dispatched: `wait_for` would not wait.
+    pub fn has_reached(&self, completion: &Completion) -> bool {
+        completion.place().is_some_and(|place| self.state.lock().dispatched >= place)
+    }
+
+    /// Marks a completion to which nothing belongs.
+    pub fn complete_empty(&self, completion: &Completion) {
+        completion.0.store(1, Ordering::Release);
     }
 
     /// Marks a completion: everything pushed so far belongs to it.
@@ -256,6 +319,34 @@ impl Reports {
         let mut state = self.state.lock();
         let text = loss.text.clone();
         state.merge_loss(loss).text = text;
+        state.show();
+        self.changed.notify_all();
+    }
+
+    /// What the producer counts.
+    pub fn numbers(&self) -> &Arc<Numbers> {
+        &self.numbers
+    }
+
+    /// Sets what news are made from; without it there are no numbers.
+    pub fn set_news_source(&self, source: impl NewsSource + 'static) {
+        // A second call would come from a second producer, which no queue has.
+        let _ = self.news.set(Box::new(source));
+    }
+
+    /// The state of health is another. Changes that nobody has taken yet become one, the latest.
+    pub fn health_changed(&self, health: Health) {
+        let mut state = self.state.lock();
+        // Back at what was last told: there is nothing to tell.
+        state.health = if state.health_told == Some(health.state) { None } else { Some(health) };
+        state.show();
+        self.changed.notify_all();
+    }
+
+    /// Numbers are due. What was due before and nobody took is the same.
+    pub fn stats_due(&self) {
+        let mut state = self.state.lock();
+        state.stats_due = true;
         state.show();
         self.changed.notify_all();
     }

@@ -4,25 +4,32 @@
 //! after every `handle_*` call the driver takes `poll_action` until `None`, then sleeps at most until `poll_timeout`.
 
 mod broker;
+mod cancelled;
 mod cluster;
 mod connection;
 mod coordinator;
 mod coordinator_answers;
 mod coordinator_link;
 mod coordinator_verdict;
+mod counting;
+mod direct;
 mod expiry;
 mod features;
+mod flush;
 mod frame;
 mod idempotence;
 mod links;
 mod outcome;
 mod partition;
 mod produce;
+mod published;
+mod queries;
 mod random;
 mod sequence;
 mod timers;
 mod transaction;
 pub mod verdict;
+mod warm_up;
 mod window;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -39,9 +46,12 @@ use cluster::Cluster;
 use features::Features;
 use idempotence::Idempotence;
 use partition::PartitionState;
+use published::Published;
+use queries::Queries;
 use random::Random;
 use timers::{Timer, Timers};
 use transaction::Transaction;
+use warm_up::WarmUp;
 use window::Window;
 
 /// One connection attempt and the connection it became. Never reused, so a late event of an old connection is recognised.
@@ -75,6 +85,9 @@ pub struct Sender {
     /// By the dense partition id that the accumulator's partitions carry.
     partitions: Vec<PartitionState>,
     cluster: Cluster,
+    published: Published,
+    queries: Queries,
+    warm_ups: Vec<WarmUp>,
     features: Features,
     idempotence: Idempotence,
     transaction: Transaction,
@@ -92,6 +105,8 @@ pub struct Sender {
     letters: Letters,
     /// Reports of batches that this input finished: handed over together, before anybody is told of a flush.
     outcomes: Vec<FinishedBatch>,
+    /// Batches of the application's own that were cut.
+    direct_parts: direct::PartsByReport,
     /// Partitions of which a batch failed, and its place: with `on.failure=stop-partition`.
     stopped: Vec<(u32, (u64, u32))>,
     /// Batches were finished by this input, with or without reports.
@@ -106,6 +121,9 @@ impl Sender {
         let mut sender = Sender {
             random: Random::new(seed),
             cluster: Cluster::new(now, &config),
+            published: Published::default(),
+            queries: Queries::default(),
+            warm_ups: Vec::new(),
             features: Features::default(),
             idempotence: Idempotence::new(&config),
             transaction: Transaction::new(&config),
@@ -126,6 +144,7 @@ impl Sender {
             pump_soon: Vec::new(),
             letters: Letters::default(),
             outcomes: Vec::new(),
+            direct_parts: direct::PartsByReport::new(),
             stopped: Vec::new(),
             some_finished: false,
             finished: false,
@@ -133,6 +152,7 @@ impl Sender {
         sender.add_bootstrap_servers();
         // Connecting before the first record saves it the round trips.
         sender.refresh_metadata(now);
+        sender.arm_statistics(now);
         sender
     }
 
@@ -143,6 +163,7 @@ impl Sender {
         for event in letters.events.drain(..) {
             self.handle_event(now, event);
         }
+        self.window.know(letters.next_batch);
         for command in letters.commands.drain(..) {
             self.handle_command(now, command, letters.next_batch);
         }
@@ -154,10 +175,11 @@ impl Sender {
     fn handle_event(&mut self, now: Time, event: Event) {
         match event {
             Event::Opened { partition, batch, due_at, deadline } => {
+                self.window.opened(batch, self.partitions[partition as usize].topic.id);
                 self.arm_deadline(partition, deadline);
                 self.transaction_expects(now, partition);
                 // A flush may have come before the event: its parked records got their batches only now.
-                if due_at <= now || batch < self.flush_before || self.accumulator.memory.has_waiters() {
+                if due_at <= now || batch < self.flushes_before(partition) || self.accumulator.memory.has_waiters() {
                     self.mark_ready(now, partition);
                 } else {
                     self.arm_linger(partition, due_at);
@@ -166,6 +188,8 @@ impl Sender {
             Event::Sealed { partition } => self.mark_ready(now, partition),
             Event::Deadline { partition, deadline } => self.arm_deadline(partition, deadline),
             Event::Parked { topic, deadline } => self.topic_wanted(now, topic, deadline),
+            Event::Emptied { partition, batch } => self.batch_emptied(partition, batch),
+            Event::Unparked { topic } => self.topic_unparked(topic),
             Event::Pressure => {
                 self.accumulator.memory.clear_pressure();
                 self.end_linger(now);
@@ -175,20 +199,16 @@ impl Sender {
 
     fn handle_command(&mut self, now: Time, command: Command, next_batch: u64) {
         match command {
-            Command::Flush { started, done } => {
-                self.flush_before = self.flush_before.max(next_batch);
-                let parked = self.cluster.topics_with_parked(&self.accumulator);
-                self.window.flush(next_batch, parked, done);
-                self.end_linger(now);
-                self.tell_flushes();
-                self.reports.complete(&started);
-            }
+            Command::Flush { topic, started, done } => self.handle_flush(now, next_batch, topic, &started, done),
+            Command::Hurry { topic, placed } => self.handle_hurry(now, next_batch, topic, placed),
             Command::Purge { queued, in_flight, done } => {
                 self.purge(now, queued, in_flight);
                 self.reports.push_all(&mut self.outcomes);
                 self.reports.complete(&done);
             }
             Command::Abort => self.abort(now),
+            Command::Metadata { question, reply } => self.handle_query(now, question, reply),
+            Command::WarmUp { topic, reply } => self.warm_up(now, topic, reply),
             Command::Transaction { call, reply } => self.handle_transaction_call(now, call, reply),
         }
     }
@@ -216,6 +236,11 @@ impl Sender {
                 Timer::Metadata => self.drive_metadata(now),
                 Timer::ProducerId => self.drive_producer_id(now),
                 Timer::Transaction => self.drive_transaction(now),
+                Timer::Query => self.drive_queries(now),
+                Timer::WarmUp => self.drive_warm_ups(now),
+                Timer::Statistics => self.tell_statistics(now),
+                // Armed by nobody yet.
+                Timer::Telemetry => {}
             }
         }
         self.serve(now);
@@ -237,9 +262,9 @@ impl Sender {
         self.finished
     }
 
-    /// Whether a batch that is still open may be sealed and sent.
-    fn may_seal(&self, now: Time) -> impl Fn(u64, Time) -> bool + use<> {
-        let flush_before = self.flush_before;
+    /// Whether a batch of the partition that is still open may be sealed and sent.
+    fn may_seal(&self, now: Time, partition: u32) -> impl Fn(u64, Time) -> bool + use<> {
+        let flush_before = self.flushes_before(partition);
         let hurry = self.accumulator.memory.has_waiters();
         move |batch, due_at| hurry || batch < flush_before || due_at <= now
     }
@@ -272,7 +297,7 @@ impl Sender {
 
     /// The batch that was open when this was arranged is due, or gone; a later one gets a timer of its own.
     fn lingered(&mut self, now: Time, armed_for: Time, partition: u32) {
-        let may_seal = self.may_seal(now);
+        let may_seal = self.may_seal(now, partition);
         let state = &mut self.partitions[partition as usize];
         if state.linger_armed == armed_for {
             state.linger_armed = Time::NEVER;
@@ -332,6 +357,7 @@ impl Sender {
             }
             self.tell_flushes();
             self.drive_transaction(now);
+            self.publish_changes(now);
             if self.pump_soon.is_empty() {
                 return;
             }

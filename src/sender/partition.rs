@@ -139,6 +139,8 @@ pub struct PartitionState {
     pub queued_on: Option<i32>,
     /// The earliest entry for this partition among those that linger: later batches look for theirs when it has come.
     pub linger_armed: Time,
+    /// Batches with a smaller number do not linger: somebody waits for them, or flushes their topic.
+    pub hurry_before: u64,
     /// Back-off: nothing is sent before.
     pub muted_until: Time,
     /// When the deadline timer was armed for.
@@ -162,6 +164,7 @@ impl PartitionState {
             ramp_at: Time::ZERO,
             queued_on: None,
             linger_armed: Time::NEVER,
+            hurry_before: 0,
             muted_until: Time::ZERO,
             deadline_armed: Time::NEVER,
         }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::Sender;
 use super::connection::{Kind, Part, Phase};
+use super::counting::count_ended;
 use super::frame::Frame;
 use super::partition::Taken;
 use super::sequence::Stamp;
@@ -94,6 +95,7 @@ impl Sender {
                 continue;
             }
             let Some(taken) = self.take_unexpired(now, dense) else { continue };
+            self.transaction.note_produced();
             bytes += taken.batch.len();
             parts.push(Part { partition: dense, taken: Some(taken) });
         }
@@ -107,7 +109,7 @@ impl Sender {
     /// The partition's next batch. Expired ones on the way are reported, not sent.
     fn take_unexpired(&mut self, now: Time, dense: u32) -> Option<Taken> {
         loop {
-            let may_seal = self.may_seal(now);
+            let may_seal = self.may_seal(now, dense);
             let state = &mut self.partitions[dense as usize];
             let taken = match state.retries.pop_front() {
                 Some(taken) => taken,
@@ -132,7 +134,7 @@ impl Sender {
 
     /// Back in line when there is more to send at once.
     fn rejoin_line(&mut self, now: Time, dense: u32, id: i32) {
-        let may_seal = self.may_seal(now);
+        let may_seal = self.may_seal(now, dense);
         let state = &mut self.partitions[dense as usize];
         // While retrying, the next one waits for this one's outcome.
         if state.queued_on.is_none() && state.retries.is_empty() && state.shared().has_batch(may_seal) {
@@ -166,7 +168,10 @@ impl Sender {
                 }
                 taken.stamped = true;
             }
-            state.retry_in_flight = taken.attempts > 0;
+            let again = taken.attempts > 0;
+            let (opened_at, count, len) = (taken.batch.opened_at, taken.batch.count, taken.batch.len());
+            self.accumulator.numbers.batch_written(now, opened_at, count, len, again, &state.topic.numbers);
+            state.retry_in_flight = again;
             taken.attempts += 1;
             taken.broker = id;
             taken.leader_epoch = state.leader_epoch;
@@ -219,6 +224,9 @@ impl Sender {
                     at += 1;
                 }
             }
+        }
+        if let Some(broker) = self.brokers.get(&id) {
+            count_ended(&self.accumulator.numbers, broker, done.len());
         }
         for request in done {
             let Kind::Produce { parts, .. } = request.kind else { continue };
@@ -341,6 +349,7 @@ impl Sender {
         if throttle_ms <= 0 {
             return;
         }
+        self.count_throttle(id, throttle_ms.min(THROTTLE_MS_MAX) as u64);
         let span = Micros::from_ms(throttle_ms.min(THROTTLE_MS_MAX) as u64);
         if let Some(connection) = self.brokers.get_mut(&id).and_then(|broker| broker.connection.as_mut()) {
             connection.throttled_until = connection.throttled_until.max(now + span);
@@ -350,7 +359,7 @@ impl Sender {
 
     /// The partition may have something left to do after an outcome.
     pub(super) fn after_outcome(&mut self, now: Time, dense: u32) {
-        let may_seal = self.may_seal(now);
+        let may_seal = self.may_seal(now, dense);
         let state = &mut self.partitions[dense as usize];
         if state.queued_on.is_some() {
             return;
