@@ -192,18 +192,18 @@ impl Outcomes {
     }
 }
 
-/// Whether the records after one that was refused so would be refused too.
+/// Whether the records after one that was refused so would be refused too: unless it was the record's own fault.
 #[cold]
 fn ends_run(status: Status) -> bool {
-    let again = [
-        Status::QUEUE_FULL,
-        Status::REPORTS_NOT_TAKEN,
-        Status::STATE,
-        Status::CLOSED,
-        Status::FORKED,
-        Status::INTERNAL,
+    let own = [
+        Status::INVALID_ARGUMENT,
+        Status::INVALID_TOPIC_EXCEPTION,
+        Status::UNKNOWN_TOPIC_OR_PARTITION,
+        Status::RECORD_TOO_LARGE,
+        Status::INVALID_RECORD,
+        Status::NO_RESOURCES,
     ];
-    again.contains(&status) || status.is_abortable() || status.is_fatal()
+    !own.contains(&status)
 }
 
 unsafe fn send_many(
