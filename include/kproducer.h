@@ -1012,6 +1012,12 @@ typedef struct producer_report_t {
  */
 typedef void (*producer_delivery_fn)(const producer_report_t *report, void *opaque);
 
+/** The value that a producer_report_t begins with when the library is to fill it in: its size set, nothing else. */
+#define PRODUCER_REPORT_INIT                                                                                         \
+    {                                                                                                                \
+        sizeof(producer_report_t), 0, NULL, -1, -1, 0, 0, -1, -1, 0, 0, -1, 0, 0, NULL, NULL                         \
+    }
+
 /* data_loss --------------------------------------------------------------------------------------- */
 
 /**
@@ -1058,6 +1064,90 @@ typedef void (*producer_data_loss_fn)(const producer_data_loss_t *loss, void *op
 producer_status_t producer_config_set_data_loss_callback(producer_config_t *config,
                                                          producer_data_loss_fn callback,
                                                          void *opaque);
+
+/* health ------------------------------------------------------------------------------------------ */
+
+/** state: the producer is new, no broker has answered yet, and not every bootstrap server has failed either. */
+#define PRODUCER_HEALTH_CONNECTING 0
+
+/**
+ * state: all is well. Single brokers may come and go: as long as every partition has a leader and a broker answers, nothing
+ * is wrong.
+ */
+#define PRODUCER_HEALTH_OK 1
+
+/** state: partitions of the topics in use have no leader, says the cluster; records for them wait. */
+#define PRODUCER_HEALTH_DEGRADED 2
+
+/** state: every known broker failed when it was last connected to or asked; the producer goes on trying. */
+#define PRODUCER_HEALTH_UNREACHABLE 3
+
+/** state: brokers refuse the credentials. This version has no authentication and never says so. */
+#define PRODUCER_HEALTH_AUTHENTICATION_FAILED 4
+
+/** state: the producer has failed for good; close it and make a new one. */
+#define PRODUCER_HEALTH_FATAL 5
+
+/** Bytes of text in producer_health_t, its NUL included. */
+#define PRODUCER_HEALTH_TEXT_BYTES 256
+
+/** How a producer is. A plain copy: nothing in it has to be freed. */
+typedef struct producer_health_t {
+    /** Bytes of this struct, set by PRODUCER_HEALTH_INIT. */
+    size_t struct_size;
+    /** A PRODUCER_HEALTH_ constant. */
+    int32_t state;
+    /** Milliseconds since this state began. */
+    int64_t since_ms;
+    /** Partitions of the topics in use. */
+    int64_t partitions;
+    /** Those of them without a leader. */
+    int64_t partitions_leaderless;
+    /** What is wrong, in words that name brokers or partitions, cut to fit; empty when nothing is. */
+    char text[PRODUCER_HEALTH_TEXT_BYTES];
+} producer_health_t;
+
+/**
+ * Receives the news that a producer's state of health is another.
+ *
+ * health: how it is now; valid until the callback returns. opaque: the pointer given along with the callback.
+ * It runs on the thread that polls, flushes, closes or is in a function of transactions, under the rules of delivery callbacks.
+ * Changes that nobody has polled for become one, the latest, which is never lost; back at the state that was told last,
+ * nothing is told.
+ */
+typedef void (*producer_health_fn)(const producer_health_t *health, void *opaque);
+
+/**
+ * Tells how the producer is.
+ *
+ * producer: the producer. health: a struct begun with PRODUCER_HEALTH_INIT; receives the state.
+ * Returns PRODUCER_OK; PRODUCER_ERR_INVALID_ARGUMENT for a NULL argument or a struct_size smaller than the struct ever was;
+ * PRODUCER_ERR_CLOSED; PRODUCER_ERR_FORKED. A producer that has failed for good answers PRODUCER_OK and
+ * PRODUCER_HEALTH_FATAL.
+ * Does not block and asks no broker: an idle producer notices a dead cluster when it next has something to send. May be
+ * called from any thread and from callbacks.
+ */
+producer_status_t producer_health(producer_t *producer,
+                                  producer_health_t *health);
+
+/**
+ * Sets the function that is told when the state of health of producers made from this configuration changes.
+ *
+ * config: the configuration. callback: the function, or NULL for none. opaque: a pointer passed to it, kept as it is;
+ * both must stay usable until the last producer made from this configuration is closed.
+ * Returns PRODUCER_OK; PRODUCER_ERR_INVALID_ARGUMENT when config is NULL.
+ * The first change told is the one from PRODUCER_HEALTH_CONNECTING. May be called from any thread and from callbacks; does
+ * not block.
+ */
+producer_status_t producer_config_set_health_callback(producer_config_t *config,
+                                                      producer_health_fn callback,
+                                                      void *opaque);
+
+/** The value a producer_health_t begins with: its size set, everything else empty. */
+#define PRODUCER_HEALTH_INIT                                                                                         \
+    {                                                                                                                \
+        sizeof(producer_health_t), PRODUCER_HEALTH_CONNECTING, 0, 0, 0, ""                                           \
+    }
 
 /* send -------------------------------------------------------------------------------------------- */
 
@@ -1109,6 +1199,12 @@ int32_t producer_poll(producer_t *producer,
 #define PRODUCER_PURGE_IN_FLIGHT 2
 
 /**
+ * A flush that was begun and can be waited for later: opaque, made by producer_flush_begin, ended by producer_flush_free.
+ * Any number of threads may use it at once.
+ */
+typedef struct producer_flush_t producer_flush_t;
+
+/**
  * Sends everything at once that was sent before this call, by any thread, and waits until all of it is reported (KIP-8).
  *
  * producer: the producer. timeout_ms: how long to wait; 0 only starts it, -1 waits for ever.
@@ -1124,6 +1220,70 @@ producer_status_t producer_flush(producer_t *producer,
                                  int32_t timeout_ms);
 
 /**
+ * Sends everything at once that was sent to one topic before this call, by any thread, and waits until all of it is
+ * reported. Records of other topics are not waited for, and go on lingering (linger.ms).
+ *
+ * producer: the producer. topic: the topic's name; one that nothing was sent to has nothing to wait for. timeout_ms:
+ * how long to wait; 0 only starts it, -1 waits for ever.
+ * Returns PRODUCER_OK when every record that the topic accepted before the call has its outcome and its callback has run;
+ * PRODUCER_ERR_TIMED_OUT when the time passed first: it all goes on, call again; PRODUCER_ERR_INVALID_ARGUMENT;
+ * PRODUCER_ERR_INVALID_TOPIC_EXCEPTION for a name that Kafka does not allow; PRODUCER_ERR_IN_CALLBACK from one of this
+ * producer's own callbacks; PRODUCER_ERR_CLOSED; PRODUCER_ERR_FORKED; PRODUCER_ERR_INTERNAL after a bug of the library; the
+ * status of its end when the producer has failed.
+ * Runs callbacks on this thread, those of other topics that are due too; otherwise like producer_flush.
+ */
+producer_status_t producer_flush_topic(producer_t *producer,
+                                       const char *topic,
+                                       int32_t timeout_ms);
+
+/**
+ * Begins a flush: everything that was sent before this call, by any thread, is sent at once, whatever linger.ms says.
+ *
+ * producer: the producer. topic: the topic to flush, one that nothing was sent to has nothing to wait for; NULL for all
+ * of them. flush: receives the flush, to be freed with producer_flush_free; untouched on error.
+ * Returns PRODUCER_OK; PRODUCER_ERR_INVALID_ARGUMENT for a NULL producer or output;
+ * PRODUCER_ERR_INVALID_TOPIC_EXCEPTION for a name that Kafka does not allow; PRODUCER_ERR_CLOSED; PRODUCER_ERR_FORKED; the
+ * status of its end when the producer has failed.
+ * Does not block. May be called from any thread and from callbacks.
+ */
+producer_status_t producer_flush_begin(producer_t *producer,
+                                       const char *topic,
+                                       producer_flush_t **flush);
+
+/**
+ * Waits until everything that belongs to a flush is reported. What was sent after producer_flush_begin is not waited for.
+ *
+ * producer: the producer that it was begun on. flush: the flush; it stays yours, and may be waited for again.
+ * timeout_ms: how long to wait; 0 does not wait, -1 waits for ever.
+ * Returns PRODUCER_OK when every record has its outcome and its callback has run; PRODUCER_ERR_TIMED_OUT when the time
+ * passed first: it all goes on, wait again; PRODUCER_ERR_INVALID_ARGUMENT, also for a flush of another producer;
+ * PRODUCER_ERR_IN_CALLBACK from one of this producer's own callbacks; PRODUCER_ERR_CLOSED; PRODUCER_ERR_FORKED;
+ * PRODUCER_ERR_INTERNAL after a bug of the library; the status of its end when the producer has failed.
+ * Runs callbacks on this thread, like producer_flush. Any number of threads may wait for one flush.
+ */
+producer_status_t producer_flush_wait(producer_t *producer,
+                                      const producer_flush_t *flush,
+                                      int32_t timeout_ms);
+
+/**
+ * Whether producer_flush_wait would not wait: everything has its outcome, and its callbacks have run. Somebody has to run
+ * them: producer_poll, for one.
+ *
+ * flush: the flush; NULL is not complete, and neither is one that was begun before a fork. One whose producer was closed
+ * is.
+ * Returns true or false. Never blocks; may be called from any thread and from callbacks.
+ */
+bool producer_flush_is_complete(const producer_flush_t *flush);
+
+/**
+ * Forgets a flush. Its records go on.
+ *
+ * flush: takes; NULL does nothing. No other call may use it meanwhile or afterwards.
+ * May be called from any thread, from callbacks, after the producer was closed, and in the child of a fork.
+ */
+void producer_flush_free(producer_flush_t *flush);
+
+/**
  * Fails records that have no outcome yet, with PRODUCER_ERR_PURGED. Their reports come through producer_poll as always.
  *
  * producer: the producer. flags: PRODUCER_PURGE_QUEUED, PRODUCER_PURGE_IN_FLIGHT or both. Records in flight may be
@@ -1134,6 +1294,79 @@ producer_status_t producer_flush(producer_t *producer,
  */
 producer_status_t producer_purge(producer_t *producer,
                                  uint32_t flags);
+
+/* future ------------------------------------------------------------------------------------------ */
+
+/**
+ * The outcome of one record, now or later: opaque, made by producer_send_future, ended by producer_future_free. Any number
+ * of threads may use it at once, and it outlives its producer: producer_close completes it.
+ */
+typedef struct producer_future_t producer_future_t;
+
+/**
+ * Sends a record like producer_send, and gives a future for its outcome instead of calling back.
+ *
+ * producer: the producer. record: what to send; borrows until return. future: receives the future, to be freed with
+ * producer_future_free; untouched when the record is not accepted.
+ * Returns PRODUCER_OK: the record is accepted, and the future will be complete, by producer_close at the latest. Otherwise
+ * the record is not accepted, for one of the reasons that producer_send has; PRODUCER_ERR_INVALID_ARGUMENT also when
+ * future is NULL.
+ * Blocks like producer_send, only while buffer.memory is full. May be called from any thread and from callbacks.
+ */
+producer_status_t producer_send_future(producer_t *producer,
+                                       const producer_record_t *record,
+                                       producer_future_t **future);
+
+/**
+ * Waits until the record has its outcome. Its batch is sent at once, whatever linger.ms says, and those before it in its
+ * partition with it; other partitions are left alone. Nobody has to poll meanwhile.
+ *
+ * future: the future. timeout_ms: how long to wait; 0 only makes the batch go, -1 waits for ever, which the record's
+ * delivery time bounds. report: begun with PRODUCER_REPORT_INIT, receives the record's report when it is complete,
+ * whatever the outcome; its strings live until the future is freed, its opaque is NULL; or NULL.
+ * Returns the record's status when it is complete: PRODUCER_OK when it was delivered, otherwise why not, with the cause in
+ * producer_last_error (PRODUCER_ERR_CLOSED when its producer was closed first). Three statuses say that it is not complete,
+ * and the report is untouched: PRODUCER_ERR_TIMED_OUT: the time passed first, the record goes on, await it again;
+ * PRODUCER_ERR_IN_CALLBACK from a callback of its producer; PRODUCER_ERR_FORKED. PRODUCER_ERR_INVALID_ARGUMENT for a NULL
+ * future, a wrong timeout_ms or a report that was not begun with PRODUCER_REPORT_INIT.
+ * Runs callbacks of this future that nobody has run yet, on this thread. Any number of threads may await one future, also
+ * after its producer was closed.
+ */
+producer_status_t producer_future_await(producer_future_t *future,
+                                        int32_t timeout_ms,
+                                        producer_report_t *report);
+
+/**
+ * Whether the record has its outcome: producer_future_await would not wait.
+ *
+ * future: the future; NULL is not complete, and neither is one that was made before a fork.
+ * Returns true or false. Never blocks; may be called from any thread and from callbacks.
+ */
+bool producer_future_is_complete(const producer_future_t *future);
+
+/**
+ * Has a function called with the record's report when it has its outcome: any number of functions, each called once.
+ *
+ * future: the future. callback: the function. opaque: given to it as it is, also as the report's opaque.
+ * Returns PRODUCER_OK; PRODUCER_ERR_INVALID_ARGUMENT for a NULL future or callback; PRODUCER_ERR_FORKED.
+ * On which thread: one that was given before the outcome runs on a thread that dispatches reports (producer_poll,
+ * producer_flush, producer_close, and with delivery.dispatch=thread the library's), like a delivery callback, or in a
+ * producer_future_await of this future, whichever comes first; one that is given later runs at once, on the calling thread.
+ * Until it has run, the record counts among the reports that wait to be taken (delivery.reports.max.count).
+ * Does not block. May be called from any thread, from callbacks, and after the producer was closed.
+ */
+producer_status_t producer_future_when_complete(producer_future_t *future,
+                                                producer_delivery_fn callback,
+                                                void *opaque);
+
+/**
+ * Ends a future. A record that is still under way goes on, and the callbacks that were given to it will run.
+ *
+ * future: takes; NULL does nothing. No other call may use it meanwhile or afterwards.
+ * The strings of the reports that producer_future_await gave for it end with it. May be called from any thread, from
+ * callbacks, from those of the future itself too, after the producer was closed, and in the child of a fork.
+ */
+void producer_future_free(producer_future_t *future);
 
 /* transaction ------------------------------------------------------------------------------------- */
 
@@ -1309,6 +1542,31 @@ producer_status_t producer_abort_transaction(producer_t *producer,
     {                                                                                                                \
         sizeof(producer_group_t), NULL, -1, NULL, NULL                                                               \
     }
+
+/* stats ------------------------------------------------------------------------------------------- */
+
+/**
+ * Receives the producer's numbers as JSON, every statistics.interval.ms.
+ *
+ * json: as producer_stats_json gives it, NUL-ended; valid until the callback returns. len: its bytes, without the NUL.
+ * opaque: the pointer given along with the callback.
+ * It runs on the thread that polls, flushes, closes or is in a function of transactions, under the rules of delivery callbacks;
+ * the text is made there at that moment. When nobody polls, nothing piles up: the next poll tells once.
+ */
+typedef void (*producer_stats_fn)(const char *json, size_t len, void *opaque);
+
+/**
+ * Sets the function that receives the numbers of producers made from this configuration, every statistics.interval.ms.
+ *
+ * config: the configuration. callback: the function, or NULL for none. opaque: a pointer passed to it, kept as it is;
+ * both must stay usable until the last producer made from this configuration is closed.
+ * Returns PRODUCER_OK; PRODUCER_ERR_INVALID_ARGUMENT when config is NULL.
+ * With statistics.interval.ms at 0, the default, it is never called. May be called from any thread and from callbacks;
+ * does not block.
+ */
+producer_status_t producer_config_set_stats_callback(producer_config_t *config,
+                                                     producer_stats_fn callback,
+                                                     void *opaque);
 
 /* mock -------------------------------------------------------------------------------------------- */
 

@@ -37,6 +37,8 @@ programs! {
     fork: "tests/c/fork.c" [];
     fork_parked: "tests/c/fork_parked.c" [];
     idempotence_config: "tests/c/idempotence_config.c" [];
+    flush_tokens: "tests/c/flush_tokens.c" [];
+    futures: "tests/c/futures.c" [];
     guarantees: "tests/c/guarantees.c" [];
     late_topic: "tests/c/late_topic.c" [];
     lifecycle: "tests/c/lifecycle.c" [];
