@@ -273,11 +273,7 @@ impl Sim {
         self.note(43, self.app.sent.len() as u64, 0, || "flush".into());
         let before = self.app.sent.len();
         self.app.flushes.push(Flush { completion: completion.clone(), before, complete_at: None });
-        self.accumulator.inbox.command(Command::Flush {
-            topic: None,
-            started: Arc::default(),
-            done: completion.clone(),
-        });
+        self.accumulator.inbox.flush(None, Arc::default(), completion.clone());
         self.after_application();
         completion
     }
