@@ -2,7 +2,9 @@
 //! convert, call, map. `boundary` keeps panics and errors inside, `gate` knows who is inside a producer, `fork` tells a
 //! child from its parent.
 
+pub mod batch;
 pub mod boundary;
+pub mod cancel;
 pub mod config;
 pub mod data_loss;
 pub mod flush;
@@ -10,6 +12,7 @@ mod fork;
 pub mod future;
 mod gate;
 pub mod health;
+pub mod metadata;
 pub mod mock;
 pub mod mock_transaction;
 pub mod poll;

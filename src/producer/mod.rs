@@ -2,9 +2,11 @@
 //! to it through the accumulator's inbox; reports come back through `reports`.
 
 mod close;
+mod direct;
 mod driver;
 mod flush;
 mod future;
+mod metadata;
 mod numbers;
 #[cfg(test)]
 mod tests;
@@ -26,6 +28,7 @@ use crate::record::Record;
 use crate::reports::{Completion, Dispatch, Handed, Item, Reports};
 use crate::sender::Sender;
 use crate::wire::record_batch::{HEADER_LEN, record_len_max};
+pub use direct::{ProducerBatch, SentTicket};
 use driver::Driver;
 pub use flush::FlushToken;
 pub use future::SentFuture;
@@ -65,7 +68,11 @@ impl Producer {
         let seed = RandomState::new().hash_one(id);
         let reports = Arc::new(Reports::new(config.reports_max_count, config.log_level));
         let accumulator = Arc::new(Accumulator::new(&config, id, seed, reports.clone()));
-        reports.set_news_source(numbers::News { accumulator: Arc::downgrade(&accumulator), clock });
+        reports.set_news_source(numbers::News {
+            accumulator: Arc::downgrade(&accumulator),
+            client_id: config.client_id.clone(),
+            clock,
+        });
         let config = Arc::new(config);
         let sender = Sender::new(config.clone(), accumulator.clone(), seed.rotate_left(32), clock.now());
         let driver = Driver { sender, accumulator: accumulator.clone(), clock };

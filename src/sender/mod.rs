@@ -4,6 +4,7 @@
 //! after every `handle_*` call the driver takes `poll_action` until `None`, then sleeps at most until `poll_timeout`.
 
 mod broker;
+mod cancelled;
 mod cluster;
 mod connection;
 mod coordinator;
@@ -21,11 +22,13 @@ mod outcome;
 mod partition;
 mod produce;
 mod published;
+mod queries;
 mod random;
 mod sequence;
 mod timers;
 mod transaction;
 pub mod verdict;
+mod warm_up;
 mod window;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -43,9 +46,11 @@ use features::Features;
 use idempotence::Idempotence;
 use partition::PartitionState;
 use published::Published;
+use queries::Queries;
 use random::Random;
 use timers::{Timer, Timers};
 use transaction::Transaction;
+use warm_up::WarmUp;
 use window::Window;
 
 /// One connection attempt and the connection it became. Never reused, so a late event of an old connection is recognised.
@@ -80,6 +85,8 @@ pub struct Sender {
     partitions: Vec<PartitionState>,
     cluster: Cluster,
     published: Published,
+    queries: Queries,
+    warm_ups: Vec<WarmUp>,
     features: Features,
     idempotence: Idempotence,
     transaction: Transaction,
@@ -112,6 +119,8 @@ impl Sender {
             random: Random::new(seed),
             cluster: Cluster::new(now, &config),
             published: Published::default(),
+            queries: Queries::default(),
+            warm_ups: Vec::new(),
             features: Features::default(),
             idempotence: Idempotence::new(&config),
             transaction: Transaction::new(&config),
@@ -139,6 +148,7 @@ impl Sender {
         sender.add_bootstrap_servers();
         // Connecting before the first record saves it the round trips.
         sender.refresh_metadata(now);
+        sender.arm_statistics(now);
         sender
     }
 
@@ -174,6 +184,8 @@ impl Sender {
             Event::Sealed { partition } => self.mark_ready(now, partition),
             Event::Deadline { partition, deadline } => self.arm_deadline(partition, deadline),
             Event::Parked { topic, deadline } => self.topic_wanted(now, topic, deadline),
+            Event::Emptied { partition, batch } => self.batch_emptied(partition, batch),
+            Event::Unparked { topic } => self.topic_unparked(topic),
             Event::Pressure => {
                 self.accumulator.memory.clear_pressure();
                 // A shortage without waiters (max.block.ms=0) still has to send what lingers.
@@ -193,6 +205,8 @@ impl Sender {
                 self.reports.complete(&done);
             }
             Command::Abort => self.abort(now),
+            Command::Metadata { question, reply } => self.handle_query(now, question, reply),
+            Command::WarmUp { topic, reply } => self.warm_up(now, topic, reply),
             Command::Transaction { call, reply } => self.handle_transaction_call(now, call, reply),
         }
     }
@@ -220,6 +234,11 @@ impl Sender {
                 Timer::Metadata => self.drive_metadata(now),
                 Timer::ProducerId => self.drive_producer_id(now),
                 Timer::Transaction => self.drive_transaction(now),
+                Timer::Query => self.drive_queries(now),
+                Timer::WarmUp => self.drive_warm_ups(now),
+                Timer::Statistics => self.tell_statistics(now),
+                // Armed by nobody yet.
+                Timer::Telemetry => {}
             }
         }
         self.serve(now);
