@@ -17,6 +17,8 @@ impl Sender {
         started: &Completion,
         done: Arc<Completion>,
     ) {
+        // Metadata may have come between asking for the flush and this: what was parked then has batches now.
+        let before = before.max(self.cluster.unparked_before(topic));
         let mut parked = self.cluster.topics_with_parked(&self.accumulator);
         match topic {
             None => {
