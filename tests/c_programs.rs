@@ -40,12 +40,14 @@ programs! {
     flush_tokens: "tests/c/flush_tokens.c" [];
     futures: "tests/c/futures.c" [];
     guarantees: "tests/c/guarantees.c" [];
+    interceptors: "tests/c/interceptors.c" [];
     late_topic: "tests/c/late_topic.c" [];
     lifecycle: "tests/c/lifecycle.c" [];
     logs: "tests/c/logs.c" [];
     reports: "tests/c/reports.c" [];
     long_callback: "tests/c/long_callback.c" [];
     roundtrip: "tests/c/roundtrip.c" [];
+    serializers: "tests/c/serializers.c" [];
     servers: "tests/c/servers.c" [];
     stress: "tests/c/stress.c" [];
     thread_end: "tests/c/thread_end.c" [];
@@ -54,6 +56,9 @@ programs! {
     transactions_bad_input: "tests/c/transactions_bad_input.c" [];
     unload: "tests/c/unload.c" [];
     quickstart: "examples-c/quickstart.c" ["", "", "20000"];
+    interceptors_example: "examples-c/interceptors.c" [];
+    flush_tokens_example: "examples-c/flush_tokens.c" [];
+    futures_example: "examples-c/futures.c" [];
     transactions_example: "examples-c/transactions.c" ["", "", "300"];
     perf_flood: "examples-c/perf.c" ["--count", "20000", "--keys", "random8", "--csv"];
     perf_ping: "examples-c/perf.c" ["--ping", "50", "--csv"];
@@ -77,7 +82,7 @@ fn every_c_program_has_a_test() {
 /// What the README and the guide tell a newcomer to type has to compile: the first program of each.
 #[test]
 fn the_documents_programs_compile() {
-    for document in ["README.md", "docs/TRANSACTIONS.md"] {
+    for document in ["README.md", "docs/TRANSACTIONS.md", "docs/FUTURES.md", "docs/FLUSHING.md"] {
         let text = fs::read_to_string(root().join(document)).expect(document);
         let (_, rest) = text.split_once("```c\n").expect(document);
         let (program, _) = rest.split_once("```").expect("the program's end");

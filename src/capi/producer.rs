@@ -13,10 +13,12 @@ use crate::capi::boundary::{call, invalid, keep_panics_quiet, out_arg, timeout_a
 use crate::capi::config::{Callbacks, config_arg, producer_config_t};
 use crate::capi::fork;
 use crate::capi::gate::{Gate, Pass};
+use crate::capi::hooks::Hooks;
 use crate::capi::report;
 use crate::capi::status::producer_status_t;
 use crate::error::{Error, Result, Status};
 use crate::producer::Producer;
+use crate::reports::UndeliveredTo;
 use crate::reports::{Handed, Item};
 
 /// A producer: opaque, made by producer_new, ended by producer_close. It may be used from any number of threads at once.
@@ -88,6 +90,9 @@ pub unsafe extern "C" fn producer_new(
             config.statistics_interval_ms = 0;
         }
         let made = Producer::new(config)?;
+        if callbacks.hooks.as_ref().is_some_and(|hooks| hooks.hear()) {
+            made.hear_of_all();
+        }
         let shell = Box::new(producer_t {
             magic: MAGIC,
             generation: fork::generation(),
@@ -119,6 +124,19 @@ pub unsafe extern "C" fn producer_new(
 /// that does not return within a second, PRODUCER_ERR_TIMED_OUT is answered and that thread runs those that are left.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn producer_close(producer: *mut producer_t, timeout_ms: i32) -> producer_status_t {
+    // SAFETY: as the caller promises.
+    unsafe { close(producer, timeout_ms, None) }
+}
+
+/// Ends a producer; `undelivered` is handed what is not delivered from now on.
+///
+/// # Safety
+/// `producer` is NULL or a handle from `producer_new`.
+pub(super) unsafe fn close(
+    producer: *mut producer_t,
+    timeout_ms: i32,
+    undelivered: Option<UndeliveredTo>,
+) -> producer_status_t {
     call(|| {
         // SAFETY: the caller's promise: NULL or a handle of ours.
         let shell = unsafe { shell_arg(producer) }?;
@@ -137,12 +155,18 @@ pub unsafe extern "C" fn producer_close(producer: *mut producer_t, timeout_ms: i
         // SAFETY: only the thread that shut the gate gets here, and the producer is taken out further below at the
         // earliest: until then it is only read, here and by those still inside.
         let inner = unsafe { &*shell.producer.get() }.as_ref().ok_or_else(closed)?;
+        if let Some(to) = undelivered {
+            inner.hand_undelivered_to(to);
+        }
         inner.refuse_sends();
         shell.gate.wait_for_passes();
         let ended = inner.close(timeout_ms, |item| report::hand(shell.gate.id(), &item, &shell.callbacks));
         if shell.gate.wait_for_others(OTHERS_WAIT) {
             // SAFETY: the gate is shut and everybody is out.
             drop(unsafe { &mut *shell.producer.get() }.take());
+            if let Some(hooks) = &shell.callbacks.hooks {
+                report::in_callback_of(shell.gate.id(), || hooks.on_close());
+            }
         }
         // Otherwise another thread is in a callback that does not return: its producer stays, idle, with the shell.
         quarantine(producer);
@@ -173,6 +197,12 @@ pub(super) struct Inside<'a> {
 }
 
 impl Inside<'_> {
+    /// The application's functions that records pass, when there are any.
+    #[inline]
+    pub fn hooks(&self) -> Option<&Hooks> {
+        self.shell.callbacks.hooks.as_deref()
+    }
+
     /// Hands reports and log lines to the application.
     pub fn dispatcher(&self) -> impl FnMut(Item<'_>) -> Handed {
         |item| report::hand(self.shell.gate.id(), &item, &self.shell.callbacks)

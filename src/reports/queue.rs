@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use crate::sync::{Condvar, Mutex, MutexGuard};
 
-use super::{DataLoss, FinishedBatch, RichTags, Slot};
+use super::{DataLoss, FinishedBatch, RichTags, Slot, UndeliveredTo};
 use crate::stats::{Health, HealthState, Numbers};
 use crate::time::{Micros, Time};
 
@@ -86,7 +86,7 @@ pub enum Dispatch {
     TimedOut(usize),
     /// So many records were reported; the producer has ended, and what was waited for does not come any more.
     Ended(usize),
-    /// This thread is inside a dispatch of the same producer.
+    /// This thread is inside a dispatch of the same producer, or in code that it calls while sending.
     Reentered,
 }
 
@@ -165,6 +165,8 @@ impl State {
 pub struct Reports {
     /// What records want that have more than a callback.
     pub rich: RichTags,
+    /// Who is handed, from now on, what is not delivered.
+    undelivered_to: OnceLock<UndeliveredTo>,
     state: Mutex<State>,
     changed: Condvar,
     /// Records whose reports wait: read by every send, without the lock.
@@ -187,6 +189,7 @@ impl Reports {
     pub fn new(pending_max: usize, log_level_max: i32) -> Reports {
         Reports {
             rich: RichTags::default(),
+            undelivered_to: OnceLock::new(),
             state: Mutex::new(State::default()),
             changed: Condvar::new(),
             pending: AtomicUsize::new(0),
@@ -195,6 +198,17 @@ impl Reports {
             numbers: Arc::default(),
             news: OnceLock::new(),
         }
+    }
+
+    /// What is not delivered from now on is handed back with its bytes.
+    pub fn hand_undelivered_to(&self, to: UndeliveredTo) {
+        // Only the call that closes says so, and there is one.
+        let _ = self.undelivered_to.set(to);
+    }
+
+    #[inline]
+    pub fn undelivered_to(&self) -> Option<UndeliveredTo> {
+        self.undelivered_to.get().copied()
     }
 
     /// A batch is finished. Nothing is kept of it when no record of it wants a report.
@@ -207,7 +221,7 @@ impl Reports {
         if self.rich.is_used() {
             batches.iter_mut().for_each(|batch| self.rich.settle(batch));
         }
-        batches.retain(|batch| !batch.slots.is_empty());
+        batches.retain(|batch| !batch.slots.is_empty() || batch.undelivered.is_some());
         if batches.is_empty() {
             return;
         }
@@ -221,8 +235,8 @@ impl Reports {
     /// Callbacks of futures were run by a thread that awaited them: nobody need dispatch what has none left.
     pub fn forget_idle_futures(&self) {
         let mut state = self.state.lock();
-        if state.dispatcher.is_some() {
-            // It comes by them with the rest.
+        if state.dispatcher.is_some() || self.rich.hears_of_all() {
+            // Somebody comes by them with the rest, or has to.
             return;
         }
         let (slots, batches) = state.line.forget_idle_futures();
@@ -310,7 +324,7 @@ impl Reports {
 
     /// Whether this thread is inside a dispatch of this producer, that is, in one of its callbacks.
     pub fn in_callback(&self) -> bool {
-        self.state.lock().dispatcher == Some(this_thread())
+        self.state.lock().dispatcher == Some(this_thread()) || self.is_called_out()
     }
 
     /// An empty vector for slots, with the room it had before.
@@ -347,7 +361,7 @@ impl Reports {
         mut hand: impl FnMut(Item<'_>) -> Handed,
     ) -> Dispatch {
         let mut state = self.state.lock();
-        if state.dispatcher == Some(this_thread()) {
+        if state.dispatcher == Some(this_thread()) || self.is_called_out() {
             return Dispatch::Reentered;
         }
         loop {
@@ -376,7 +390,7 @@ impl Reports {
     ) -> Dispatch {
         let mut reported = 0;
         let mut state = self.state.lock();
-        if state.dispatcher == Some(this_thread()) {
+        if state.dispatcher == Some(this_thread()) || self.is_called_out() {
             return Dispatch::Reentered;
         }
         loop {
