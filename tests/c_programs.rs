@@ -39,6 +39,8 @@ programs! {
     fork: "tests/c/fork.c" [];
     fork_parked: "tests/c/fork_parked.c" [];
     idempotence_config: "tests/c/idempotence_config.c" [];
+    flush_tokens: "tests/c/flush_tokens.c" [];
+    futures: "tests/c/futures.c" [];
     guarantees: "tests/c/guarantees.c" [];
     interceptors: "tests/c/interceptors.c" [];
     late_topic: "tests/c/late_topic.c" [];
@@ -60,6 +62,8 @@ programs! {
     yield_reports: "tests/c/yield.c" [];
     quickstart: "examples-c/quickstart.c" ["", "", "20000"];
     interceptors_example: "examples-c/interceptors.c" [];
+    flush_tokens_example: "examples-c/flush_tokens.c" [];
+    futures_example: "examples-c/futures.c" [];
     transactions_example: "examples-c/transactions.c" ["", "", "300"];
     perf_flood: "examples-c/perf.c" ["--count", "20000", "--keys", "random8", "--csv"];
     perf_ping: "examples-c/perf.c" ["--ping", "50", "--csv"];
@@ -83,7 +87,7 @@ fn every_c_program_has_a_test() {
 /// What the README and the guide tell a newcomer to type has to compile: the first program of each.
 #[test]
 fn the_documents_programs_compile() {
-    for document in ["README.md", "docs/TRANSACTIONS.md"] {
+    for document in ["README.md", "docs/TRANSACTIONS.md", "docs/FUTURES.md", "docs/FLUSHING.md"] {
         let text = fs::read_to_string(root().join(document)).expect(document);
         let (_, rest) = text.split_once("```c\n").expect(document);
         let (program, _) = rest.split_once("```").expect("the program's end");
