@@ -21,6 +21,8 @@ const HEADER_ORDER: &[&str] = &[
     "record",
     "report",
     "data_loss",
+    "interceptor",
+    "serializer",
     "health",
     "send",
     "bulk",
@@ -36,8 +38,10 @@ const HEADER_ORDER: &[&str] = &[
     "transaction",
     "metadata",
     "stats",
+    "telemetry",
     "mock",
     "mock_transaction",
+    "mock_telemetry",
 ];
 
 const CAPI_DIR: &str = "src/capi";

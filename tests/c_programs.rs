@@ -40,6 +40,7 @@ programs! {
     fork_parked: "tests/c/fork_parked.c" [];
     idempotence_config: "tests/c/idempotence_config.c" [];
     guarantees: "tests/c/guarantees.c" [];
+    interceptors: "tests/c/interceptors.c" [];
     late_topic: "tests/c/late_topic.c" [];
     lifecycle: "tests/c/lifecycle.c" [];
     logs: "tests/c/logs.c" [];
@@ -47,6 +48,7 @@ programs! {
     reports: "tests/c/reports.c" [];
     long_callback: "tests/c/long_callback.c" [];
     roundtrip: "tests/c/roundtrip.c" [];
+    serializers: "tests/c/serializers.c" [];
     send_many: "tests/c/send_many.c" [];
     servers: "tests/c/servers.c" [];
     stress: "tests/c/stress.c" [];
@@ -57,6 +59,7 @@ programs! {
     unload: "tests/c/unload.c" [];
     yield_reports: "tests/c/yield.c" [];
     quickstart: "examples-c/quickstart.c" ["", "", "20000"];
+    interceptors_example: "examples-c/interceptors.c" [];
     transactions_example: "examples-c/transactions.c" ["", "", "300"];
     perf_flood: "examples-c/perf.c" ["--count", "20000", "--keys", "random8", "--csv"];
     perf_ping: "examples-c/perf.c" ["--ping", "50", "--csv"];

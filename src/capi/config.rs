@@ -6,6 +6,7 @@
 use crate::capi::boundary::{call, str_arg};
 use crate::capi::data_loss::DataLossCallback;
 use crate::capi::health::HealthCallback;
+use crate::capi::hooks::Hooks;
 use crate::capi::stats::StatsCallback;
 use crate::capi::status::producer_status_t;
 use crate::config::ConfigBuilder;
@@ -32,10 +33,12 @@ struct Inner {
 }
 
 /// The functions that producers made from a configuration call.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Default)]
 pub struct Callbacks {
     pub log: Option<LogCallback>,
     pub data_loss: Option<DataLossCallback>,
+    /// `None` when records pass no function of the application.
+    pub hooks: Option<Box<Hooks>>,
     pub health: Option<HealthCallback>,
     pub stats: Option<StatsCallback>,
 }
@@ -76,7 +79,15 @@ impl producer_config_t {
     /// What a new producer takes along: a copy of the settings, and the callbacks.
     pub fn parts(&self) -> (ConfigBuilder, Callbacks) {
         let inner = self.inner.lock();
-        (inner.builder.clone(), inner.callbacks)
+        (inner.builder.clone(), inner.callbacks.clone())
+    }
+
+    pub(super) fn change_hooks(&self, change: impl FnOnce(&mut Hooks) -> Result<()>) -> Result<()> {
+        let mut inner = self.inner.lock();
+        let mut hooks = inner.callbacks.hooks.take().unwrap_or_default();
+        let changed = change(&mut hooks);
+        inner.callbacks.hooks = Some(hooks).filter(|hooks| !hooks.is_empty());
+        changed
     }
 
     pub(super) fn set_data_loss(&self, callback: Option<DataLossCallback>) {

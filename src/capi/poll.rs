@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use crate::capi::boundary::{call, call_count, invalid, out_arg, timeout_arg};
 use crate::capi::producer::{Inside, enter, producer_t};
-use crate::capi::report::{Hearing, Told, hand_by, producer_report_t};
+use crate::capi::report::{Hearing, Told, hand_by, hear_first, producer_report_t};
 use crate::capi::status::producer_status_t;
 use crate::error::{Error, Result, Status};
 use crate::reports::{Handed, Item};
@@ -115,10 +115,11 @@ impl Array {
         if before == self.max && matches!(item, Item::Batch { .. }) {
             return Handed::Part(0);
         }
-        let handed = hand_by(hearing, item, |report, _| {
+        let handed = hand_by(hearing, item, |report, _, hooks| {
             if copied.get() == self.max {
                 return Told::NoRoom;
             }
+            hear_first(hooks, report);
             self.write(copied.get(), report);
             copied.set(copied.get() + 1);
             Told::Heard

@@ -14,6 +14,7 @@ use crate::capi::boundary::{call, invalid, keep_panics_quiet, out_arg, timeout_a
 use crate::capi::config::{config_arg, producer_config_t};
 use crate::capi::fork;
 use crate::capi::gate::{Gate, Pass};
+use crate::capi::hooks::Hooks;
 use crate::capi::report::{self, Hearing};
 use crate::capi::status::producer_status_t;
 use crate::config::DeliveryDispatch;
@@ -31,6 +32,8 @@ pub struct producer_t {
     generation: u32,
     gate: Gate,
     hearing: Arc<Hearing>,
+    /// As `hearing` has them: here they are one look away for every record.
+    hooks: Option<Box<Hooks>>,
     /// Taken out by the call that closes, when the gate has let everybody out.
     producer: UnsafeCell<Option<Box<Producer>>>,
 }
@@ -98,6 +101,10 @@ pub unsafe extern "C" fn producer_new(
             config.statistics_interval_ms = 0;
         }
         let made = Producer::new(config)?;
+        if callbacks.hooks.as_ref().is_some_and(|hooks| hooks.hear()) {
+            made.hear_of_all();
+        }
+        let hooks = callbacks.hooks.clone();
         let hearing = Arc::new(Hearing::new(made.id(), callbacks));
         if on_thread {
             let hearing = hearing.clone();
@@ -108,6 +115,7 @@ pub unsafe extern "C" fn producer_new(
             generation: fork::generation(),
             gate: Gate::new(made.id()),
             hearing,
+            hooks,
             producer: UnsafeCell::new(Some(Box::new(made))),
         });
         // SAFETY: not NULL, and the caller's to be written.
@@ -174,6 +182,9 @@ pub(super) unsafe fn close(
         if shell.gate.wait_for_others(OTHERS_WAIT) {
             // SAFETY: the gate is shut and everybody is out.
             drop(unsafe { &mut *shell.producer.get() }.take());
+            if let Some(hooks) = &shell.hooks {
+                report::in_callback_of(shell.gate.id(), || hooks.on_close());
+            }
         }
         // Otherwise another thread is in a callback that does not return: its producer stays, idle, with the shell.
         quarantine(producer);
@@ -204,6 +215,12 @@ pub(super) struct Inside<'a> {
 }
 
 impl Inside<'_> {
+    /// The application's functions that records pass, when there are any.
+    #[inline]
+    pub fn hooks(&self) -> Option<&Hooks> {
+        self.shell.hooks.as_deref()
+    }
+
     /// Who hears of this producer.
     pub fn hearing(&self) -> &Hearing {
         &self.shell.hearing

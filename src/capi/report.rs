@@ -7,10 +7,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::capi::close_with::hand_undelivered;
 use crate::capi::config::{Callbacks, LogCallback};
+use crate::capi::hooks::Hooks;
 use crate::capi::producer::{producer_t, shell_arg};
 use crate::capi::status::producer_status_t;
 use crate::error::{Result, Status};
-use crate::reports::{FinishedBatch, Future, Handed, Item, KEPT, LogLine, Persisted, Phase, RICH, RichTag, Slot};
+use crate::reports::{
+    FinishedBatch, Future, Handed, Item, KEPT, LogLine, Persisted, Phase, RICH, RichTag, SILENT, Slot,
+};
 
 /// `persisted`: the record is not in the log: never written to a socket as a whole, or refused by every broker asked.
 pub const PRODUCER_PERSISTED_NO: i32 = 0;
@@ -19,6 +22,8 @@ pub const PRODUCER_PERSISTED_MAYBE: i32 = 1;
 /// `persisted`: the record is in the log.
 pub const PRODUCER_PERSISTED_YES: i32 = 2;
 
+/// `phase`: the sending function refused the record; only interceptors hear of such records.
+pub const PRODUCER_PHASE_REFUSED: i32 = -1;
 /// `phase`: the topic's partitions were not known yet.
 pub const PRODUCER_PHASE_METADATA: i32 = 0;
 /// `phase`: the partition had no leader, or its leader was not connected.
@@ -107,6 +112,14 @@ pub(super) fn is_dispatching(producer: u64) -> bool {
     DISPATCHING.try_with(Cell::get) == Ok(producer)
 }
 
+/// Runs code of the application that is called back by the producer with this id.
+pub(super) fn in_callback_of<R>(producer: u64, code: impl FnOnce() -> R) -> R {
+    let outer = DISPATCHING.replace(producer);
+    let result = code();
+    DISPATCHING.set(outer);
+    result
+}
+
 /// Who hears of one producer: its callbacks, and whether one of them has asked for the rest to wait.
 pub(super) struct Hearing {
     producer: u64,
@@ -146,9 +159,10 @@ impl Hearing {
 
 /// Hands an item of a producer to the application's callbacks.
 pub(super) fn hand(hearing: &Hearing, item: &Item<'_>) -> Handed {
-    hand_by(hearing, item, |report, slot| match slot.callback {
+    hand_by(hearing, item, |report, slot, hooks| match slot.callback {
         KEPT => Told::Kept,
         callback => {
+            hear_first(hooks, report);
             // SAFETY: the slot's callback is from `callback_address`, and was given with its opaque for this use.
             unsafe { run_callback(callback, report, slot.opaque) };
             Told::Heard
@@ -165,12 +179,20 @@ pub(super) enum Told {
     NoRoom,
 }
 
+/// Interceptors hear of a record before anybody else does.
+#[inline]
+pub(super) fn hear_first(hooks: Option<&Hooks>, report: &producer_report_t) {
+    if let Some(hooks) = hooks {
+        hooks.on_acknowledgement(report);
+    }
+}
+
 /// Hands an item to the application: log lines and losses to its callbacks, each report of a batch to `tell`, with the slot
-/// that says who wants it.
+/// that says who wants it, and the hooks that `tell` has hear of it first unless it leaves the report where it is.
 pub(super) fn hand_by(
     hearing: &Hearing,
     item: &Item<'_>,
-    tell: impl FnMut(&producer_report_t, &Slot) -> Told,
+    tell: impl FnMut(&producer_report_t, &Slot, Option<&Hooks>) -> Told,
 ) -> Handed {
     let outer = DISPATCHING.replace(hearing.producer);
     let handed = match item {
@@ -297,14 +319,21 @@ fn hand_batch(
     hearing: &Hearing,
     batch: &FinishedBatch,
     from: usize,
-    mut tell: impl FnMut(&producer_report_t, &Slot) -> Told,
+    mut tell: impl FnMut(&producer_report_t, &Slot, Option<&Hooks>) -> Told,
 ) -> Handed {
+    let hooks = hearing.callbacks.hooks.as_deref();
     let mut kept = false;
     let mut report = batch_report(batch);
     for (place, slot) in batch.slots[from..].iter().enumerate() {
         fill_report(&mut report, batch, slot);
-        let told =
-            if slot.callback == RICH { hand_rich(batch, slot, &mut report, &mut tell) } else { tell(&report, slot) };
+        let told = match slot.callback {
+            SILENT => {
+                hear_first(hooks, &report);
+                Told::Heard
+            }
+            RICH => hand_rich(batch, slot, &mut report, hooks, &mut tell),
+            _ => tell(&report, slot, hooks),
+        };
         match told {
             Told::Heard => {}
             Told::Kept => kept = true,
@@ -323,17 +352,23 @@ fn hand_rich(
     batch: &FinishedBatch,
     slot: &Slot,
     report: &mut producer_report_t,
-    mut tell: impl FnMut(&producer_report_t, &Slot) -> Told,
+    hooks: Option<&Hooks>,
+    mut tell: impl FnMut(&producer_report_t, &Slot, Option<&Hooks>) -> Told,
 ) -> Told {
     match batch.rich_tag(slot) {
         None => Told::Heard,
         Some(RichTag::Future(future)) => {
+            hear_first(hooks, report);
             // A thread that awaits it may have been faster.
             run_future_callbacks(future, report);
             Told::Heard
         }
-        Some(RichTag::Ticketed { callback, opaque, .. } | RichTag::Direct { callback, opaque, .. }) => {
-            tell(report, &Slot { callback: *callback, opaque: *opaque, ..*slot })
+        Some(RichTag::Ticketed { callback, opaque, .. }) => {
+            tell(report, &Slot { callback: *callback, opaque: *opaque, ..*slot }, hooks)
+        }
+        // Of batches that the application made itself interceptors know nothing.
+        Some(RichTag::Direct { callback, opaque, .. }) => {
+            tell(report, &Slot { callback: *callback, opaque: *opaque, ..*slot }, None)
         }
     }
 }

@@ -279,7 +279,8 @@ pub(super) static OBSERVING: &[Property] = rows! {
     "log.connection.close" [] Bool, "true", Harmless(&["true"], "use log_level to see less"), "librdkafka: log closed connections.";
     "statistics.interval.ms" [] Int(0, 86_400_000, "ms"), "0", Built(|c, v| c.statistics_interval_ms = v.ms()),
         "How often the stats callback receives the producer's numbers; 0 is never. producer_stats gives them at any time.";
-    "enable.metrics.push" [] Bool, "false", Harmless(&["false"], LATER), "Send metrics to the broker (KIP-714).";
+    "enable.metrics.push" [] Bool, "true", Built(|c, v| c.enable_metrics_push = v.flag()),
+        "Push metrics to brokers that ask for them (KIP-714, Kafka 3.7 and newer where the operator has set it up), over a connection of its own.";
     "test.mock.num.brokers" [] Int(0, 100, ""), "0",
         Built(|c, v| c.test_mock_num_brokers = i32::try_from(v.int()).unwrap_or(0)),
         "Start a mock cluster of so many brokers inside the process and send to it; then bootstrap.servers must not be set.";
@@ -293,13 +294,13 @@ pub(super) static OBSERVING: &[Property] = rows! {
     "plugin.library.paths" [] Text(ANY), "", Harmless(&[""], "the library loads no code"), "librdkafka: plugins.";
 };
 
-const SERIALIZER: &str = "keys and values are bytes here; serialize before the send and remove it";
+const SERIALIZER: &str = "keys and values are bytes here; serialize before the send, or give a function to producer_config_set_value_serializer, and remove it";
 const METRICS: &str = "the library keeps no Java metrics; remove it";
 
 pub(super) static CODE: &[Property] = rows! {
     "key.serializer" [] Text(ANY), "", Absent(SERIALIZER), "Java: class that serializes keys.";
     "value.serializer" [] Text(ANY), "", Absent(SERIALIZER), "Java: class that serializes values.";
-    "interceptor.classes" [] Text(ANY), "", Harmless(&[""], "a class cannot be loaded by a C library, and interceptors come in a later version"),
+    "interceptor.classes" [] Text(ANY), "", Harmless(&[""], "a class cannot be loaded by a C library; give functions to producer_config_add_interceptor"),
         "Java: classes that see every record.";
     "interceptors" [] Text(ANY), "", Absent(BY_FUNCTION), "librdkafka: interceptors.";
     "metric.reporters" [] Text(ANY), "", Harmless(&[""], "a class cannot be loaded by a C library"), "Java: classes that report metrics.";

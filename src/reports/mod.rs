@@ -1,6 +1,7 @@
 //! Finished batches on their way back to the application: pushed by the I/O thread, one entry per batch, and expanded to
 //! one report per record by the thread that polls, flushes or closes.
 
+mod calling;
 mod future;
 mod level;
 mod queue;
@@ -34,6 +35,9 @@ pub struct Slot {
     /// The record's place in its batch: records without a callback have no slot, so it is not the slot's index.
     pub offset_delta: u32,
 }
+
+/// As the callback of a slot or a tag: only who hears of every record hears of this one. No function has this address.
+pub const SILENT: usize = 3;
 
 /// Whether the record is in the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

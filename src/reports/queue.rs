@@ -91,7 +91,7 @@ pub enum Dispatch {
     TimedOut(usize),
     /// So many records were reported; the producer has ended, and what was waited for does not come any more.
     Ended(usize),
-    /// This thread is inside a dispatch of the same producer.
+    /// This thread is inside a dispatch of the same producer, or in code that it calls while sending.
     Reentered,
 }
 
@@ -401,7 +401,7 @@ impl Reports {
 
     /// Whether this thread is inside a dispatch of this producer, that is, in one of its callbacks.
     pub fn in_callback(&self) -> bool {
-        self.state.lock().dispatcher == Some(this_thread())
+        self.state.lock().dispatcher == Some(this_thread()) || self.is_called_out()
     }
 
     /// An empty vector for slots, with the room it had before.
@@ -438,7 +438,7 @@ impl Reports {
         mut hand: impl FnMut(Item<'_>) -> Handed,
     ) -> Dispatch {
         let mut state = self.state.lock();
-        if state.dispatcher == Some(this_thread()) {
+        if state.dispatcher == Some(this_thread()) || self.is_called_out() {
             return Dispatch::Reentered;
         }
         loop {
@@ -467,7 +467,7 @@ impl Reports {
     ) -> Dispatch {
         let mut reported = 0;
         let mut state = self.state.lock();
-        if state.dispatcher == Some(this_thread()) {
+        if state.dispatcher == Some(this_thread()) || self.is_called_out() {
             return Dispatch::Reentered;
         }
         loop {
