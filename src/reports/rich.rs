@@ -164,6 +164,23 @@ impl RichTags {
         batch.rich = rich;
         batch.undelivered = undelivered;
     }
+
+    /// Of a batch that was delivered, when only errors are reported: futures still have somebody to tell, and who hears of every
+    /// record hears of these.
+    pub(super) fn silence(&self, batch: &mut FinishedBatch) {
+        let heard = self.heard.load(Ordering::Relaxed);
+        let FinishedBatch { slots, rich, .. } = batch;
+        slots.retain_mut(|slot| {
+            let (opaque, kept) = match rich.get(slot.opaque).filter(|_| slot.callback == RICH) {
+                Some(RichTag::Future(_)) => return true,
+                Some(RichTag::Ticketed { opaque, .. }) => (*opaque, heard),
+                Some(RichTag::Direct { opaque, .. }) => (*opaque, false),
+                None => (slot.opaque, heard),
+            };
+            (slot.callback, slot.opaque) = (SILENT, opaque);
+            kept
+        });
+    }
 }
 
 impl FinishedBatch {
