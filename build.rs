@@ -36,8 +36,10 @@ const HEADER_ORDER: &[&str] = &[
     "transaction",
     "metadata",
     "stats",
+    "telemetry",
     "mock",
     "mock_transaction",
+    "mock_telemetry",
 ];
 
 const CAPI_DIR: &str = "src/capi";

@@ -185,6 +185,8 @@ pub struct Config {
     pub statistics_interval_ms: u64,
     /// Least important line that reaches the log callback: 0 (emergency) to 7 (debug).
     pub log_level: i32,
+    /// Whether metrics are pushed to brokers that ask for them (KIP-714).
+    pub enable_metrics_push: bool,
     /// Brokers of the embedded mock cluster to start and use; 0 is none.
     pub test_mock_num_brokers: i32,
     /// Delay the mock brokers add to each answer.
@@ -251,6 +253,7 @@ impl Default for Config {
             delivery_dispatch: DeliveryDispatch::Poll,
             statistics_interval_ms: 0,
             log_level: 6,
+            enable_metrics_push: true,
             test_mock_num_brokers: 0,
             test_mock_broker_rtt_ms: 0,
             explicit: Vec::new(),

@@ -276,7 +276,8 @@ pub(super) static OBSERVING: &[Property] = rows! {
     "log.connection.close" [] Bool, "true", Harmless(&["true"], "use log_level to see less"), "librdkafka: log closed connections.";
     "statistics.interval.ms" [] Int(0, 86_400_000, "ms"), "0", Built(|c, v| c.statistics_interval_ms = v.ms()),
         "How often the stats callback receives the producer's numbers; 0 is never. producer_stats gives them at any time.";
-    "enable.metrics.push" [] Bool, "false", Harmless(&["false"], LATER), "Send metrics to the broker (KIP-714).";
+    "enable.metrics.push" [] Bool, "true", Built(|c, v| c.enable_metrics_push = v.flag()),
+        "Push metrics to brokers that ask for them (KIP-714, Kafka 3.7 and newer where the operator has set it up), over a connection of its own.";
     "test.mock.num.brokers" [] Int(0, 100, ""), "0",
         Built(|c, v| c.test_mock_num_brokers = i32::try_from(v.int()).unwrap_or(0)),
         "Start a mock cluster of so many brokers inside the process and send to it; then bootstrap.servers must not be set.";

@@ -45,6 +45,9 @@ impl Producer {
             let ended = self.reports.wait_for(&flushed, deadline, &mut hand);
             in_time = ends_open && matches!(ended, Dispatch::Done(_));
         }
+        if timeout_ms != 0 && in_time {
+            self.accumulator.inbox.command(Command::LastPush);
+        }
         self.accumulator.inbox.command(Command::Abort);
         let io_ended = self.io.lock().join(LAST_TURN);
         self.fail_leftovers();

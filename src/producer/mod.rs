@@ -9,6 +9,7 @@ mod future;
 mod hooks;
 mod metadata;
 mod numbers;
+mod telemetry;
 #[cfg(test)]
 mod tests;
 mod transaction;
@@ -75,7 +76,8 @@ impl Producer {
             clock,
         });
         let config = Arc::new(config);
-        let sender = Sender::new(config.clone(), accumulator.clone(), seed.rotate_left(32), clock.now());
+        let mut sender = Sender::new(config.clone(), accumulator.clone(), seed.rotate_left(32), clock.now());
+        sender.set_wall_clock(clock.now(), clock.wall_ms());
         let driver = Driver { sender, accumulator: accumulator.clone(), clock };
         let io = IoThread::start("kp-io", io_options(&config), clock, driver)?;
         let waker = io.waker();
