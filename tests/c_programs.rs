@@ -32,8 +32,10 @@ programs! {
     callbacks: "tests/c/callbacks.c" [];
     config_load: "tests/c/config_load.c" [];
     deadlines: "tests/c/deadlines.c" [];
+    dispatch_thread: "tests/c/dispatch_thread.c" [];
     faults: "tests/c/faults.c" [];
     cycles: "tests/c/cycles.c" [];
+    event_fd: "tests/c/event_fd.c" [];
     fork: "tests/c/fork.c" [];
     fork_parked: "tests/c/fork_parked.c" [];
     idempotence_config: "tests/c/idempotence_config.c" [];
@@ -42,10 +44,12 @@ programs! {
     late_topic: "tests/c/late_topic.c" [];
     lifecycle: "tests/c/lifecycle.c" [];
     logs: "tests/c/logs.c" [];
+    poll_reports: "tests/c/poll_reports.c" [];
     reports: "tests/c/reports.c" [];
     long_callback: "tests/c/long_callback.c" [];
     roundtrip: "tests/c/roundtrip.c" [];
     serializers: "tests/c/serializers.c" [];
+    send_many: "tests/c/send_many.c" [];
     servers: "tests/c/servers.c" [];
     stress: "tests/c/stress.c" [];
     thread_end: "tests/c/thread_end.c" [];
@@ -53,6 +57,7 @@ programs! {
     transactions: "tests/c/transactions.c" [];
     transactions_bad_input: "tests/c/transactions_bad_input.c" [];
     unload: "tests/c/unload.c" [];
+    yield_reports: "tests/c/yield.c" [];
     quickstart: "examples-c/quickstart.c" ["", "", "20000"];
     interceptors_example: "examples-c/interceptors.c" [];
     transactions_example: "examples-c/transactions.c" ["", "", "300"];

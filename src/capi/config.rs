@@ -49,7 +49,7 @@ pub struct Callbacks {
 /// `facility`: a word for the part of the library that speaks. `message`: one line without its end. Both are UTF-8 and
 /// live until the callback returns. `opaque`: the pointer given along with the callback.
 /// It is never called on the library's own I/O thread, but on the thread that calls poll, flush, close or a function of
-/// transactions of the producer concerned.
+/// transactions of the producer concerned; with delivery.dispatch=thread on the library's dispatching thread.
 #[allow(non_camel_case_types)]
 pub type producer_log_fn =
     Option<unsafe extern "C" fn(level: i32, facility: *const c_char, message: *const c_char, opaque: *mut c_void)>;

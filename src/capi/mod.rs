@@ -4,10 +4,12 @@
 
 pub mod batch;
 pub mod boundary;
+pub mod bulk;
 pub mod cancel;
 pub mod close_with;
 pub mod config;
 pub mod data_loss;
+pub mod event_loop;
 pub mod flush;
 mod fork;
 pub mod future;

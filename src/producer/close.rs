@@ -56,6 +56,9 @@ impl Producer {
         self.reports.shut();
         let last = Instant::now() + LAST_TURN;
         let all = self.reports.drain_all(Some(last), &mut hand);
+        if all {
+            self.join_dispatch();
+        }
         if !io_ended {
             let text = "the I/O thread did not end in time: records that it had taken are not reported";
             return Err(Error::new(Status::INTERNAL, text));

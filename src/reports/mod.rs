@@ -3,8 +3,10 @@
 
 mod calling;
 mod future;
+mod level;
 mod queue;
 mod rich;
+mod room;
 mod undelivered;
 
 use std::ffi::CStr;
@@ -13,6 +15,7 @@ use std::sync::Arc;
 pub use future::{Future, Outcome, Waiting};
 pub use queue::{Completion, Dispatch, Handed, Item, KEPT, LogLine, NewsSource, Reports};
 pub use rich::{RICH, RichTag, RichTags};
+pub use room::{Lack, Room};
 pub use undelivered::{KeptRecords, Undelivered, UndeliveredTo};
 
 use crate::error::Status;

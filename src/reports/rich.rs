@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use crate::sync::Mutex;
 
-use super::{FinishedBatch, Future, SILENT, Slot};
+use super::{FinishedBatch, Future, KEPT, SILENT, Slot};
 
 /// As the callback of a slot or a tag: its `opaque` is a key of `RichTags`, and in a finished batch the place in
 /// `FinishedBatch::rich`. No function has this address.
@@ -171,6 +171,15 @@ impl FinishedBatch {
     /// Whether the slot is a future's whose callbacks have all been run.
     pub fn is_idle_future(&self, slot: &Slot) -> bool {
         matches!(self.rich_tag(slot), Some(RichTag::Future(future)) if !future.has_callbacks())
+    }
+
+    /// Whether a slot's report waits to be copied.
+    pub fn is_kept(&self, slot: &Slot) -> bool {
+        match self.rich_tag(slot) {
+            None => slot.callback == KEPT,
+            Some(RichTag::Future(_)) => false,
+            Some(RichTag::Ticketed { callback, .. } | RichTag::Direct { callback, .. }) => *callback == KEPT,
+        }
     }
 }
 
