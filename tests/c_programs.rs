@@ -46,6 +46,7 @@ programs! {
     roundtrip: "tests/c/roundtrip.c" [];
     servers: "tests/c/servers.c" [];
     stress: "tests/c/stress.c" [];
+    telemetry: "tests/c/telemetry.c" [];
     thread_end: "tests/c/thread_end.c" [];
     threads: "tests/c/threads.c" [];
     transactions: "tests/c/transactions.c" [];
@@ -75,7 +76,7 @@ fn every_c_program_has_a_test() {
 /// What the README and the guide tell a newcomer to type has to compile: the first program of each.
 #[test]
 fn the_documents_programs_compile() {
-    for document in ["README.md", "docs/TRANSACTIONS.md"] {
+    for document in ["README.md", "docs/TRANSACTIONS.md", "docs/TELEMETRY.md"] {
         let text = fs::read_to_string(root().join(document)).expect(document);
         let (_, rest) = text.split_once("```c\n").expect(document);
         let (program, _) = rest.split_once("```").expect("the program's end");
