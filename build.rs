@@ -28,6 +28,8 @@ const HEADER_ORDER: &[&str] = &[
     "purge",
     "future",
     "batch",
+    "cancel",
+    "close_with",
     "partitioner",
     "transaction",
     "metadata",

@@ -9,6 +9,7 @@ use crate::sync::Mutex;
 
 use super::calls::{CallReply, TransactionCall};
 use super::door::Door;
+use super::metadata::{MetadataReply, Question};
 use super::partition::Placed;
 use crate::reports::Completion;
 use crate::time::Time;
@@ -24,6 +25,10 @@ pub enum Event {
     Deadline { partition: u32, deadline: Time },
     /// A record waits for its topic's metadata.
     Parked { topic: u32, deadline: Time },
+    /// The last record of a batch that was not taken has been cancelled: the batch is gone.
+    Emptied { partition: u32, batch: u64 },
+    /// The last record that waited for a topic's metadata has been cancelled.
+    Unparked { topic: u32 },
     /// `buffer.memory` is full: lingering batches should go now.
     Pressure,
 }
@@ -41,6 +46,10 @@ pub enum Command {
     Transaction { call: TransactionCall, reply: Arc<CallReply> },
     /// What is left to tell of metrics is told when `Abort` comes: there is time for it.
     LastPush,
+    /// What the cluster says of topics, or what is known of them.
+    Metadata { question: Question, reply: Arc<MetadataReply> },
+    /// The topic's metadata and a connection to each of its leaders before the first record.
+    WarmUp { topic: u32, reply: Arc<CallReply> },
     /// Fails everything that is left and ends.
     Abort,
 }

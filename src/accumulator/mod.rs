@@ -4,12 +4,16 @@
 
 mod batch;
 mod calls;
+mod cancel;
 mod client_instance;
 mod cluster_view;
+mod direct;
 mod door;
 mod hurry;
 mod inbox;
+mod kept;
 mod memory;
+mod metadata;
 mod partition;
 mod settings;
 #[cfg(test)]
@@ -22,11 +26,15 @@ use std::time::Instant;
 
 pub use batch::{Batch, BatchBytes, Orphan};
 pub use calls::{CallReply, GivenUp, TransactionCall};
+pub use cancel::Ticket;
 pub use client_instance::ClientInstance;
 pub use cluster_view::{BrokerView, ClusterCell, ClusterView};
+pub use direct::{DirectBatch, NotTaken, SendingDirect};
 pub use door::Door;
 pub use inbox::{Command, Event, Inbox, Letters};
+pub use kept::{undelivered_batch, undelivered_parked};
 pub use memory::{Memory, Refused, Reservation};
+pub use metadata::{MetadataReply, Nodes, PartitionDetail, Question, Snapshot, TopicDetail};
 pub use partition::{NotAppended, Partition, Placed};
 pub use settings::TopicSettings;
 pub use topic::{NO_LEADER, ParkedRecord, TOPIC_NAME_MAX, Tag, Topic, TopicTable, check_topic_name};
@@ -253,13 +261,21 @@ impl Accumulator {
     ) {
         let mut parked = topic.parked.lock();
         let mut kept = VecDeque::new();
-        while let Some(record) = parked.pop_front() {
+        while let Some(mut record) = parked.pop_front() {
             if record.partition.unwrap_or(0) >= count {
                 let charged = record.charged;
                 match refuse(record) {
                     Some(record) => kept.push_back(record),
                     None => self.memory.uncharge(charged),
                 }
+                continue;
+            }
+            if let Some(batch) = &mut record.direct {
+                let how = SendingDirect { partition: record.partition, tag: record.tag };
+                self.memory.uncharge(record.charged);
+                let until = Some(record.deadline);
+                let appended = self.append_direct_known(topic, count, batch, &how, until, &clock);
+                debug_assert!(appended.is_ok(), "what is inside already is never refused");
                 continue;
             }
             let how = Sending {

@@ -8,6 +8,7 @@ use std::sync::{Arc, OnceLock};
 
 use crate::sync::{Mutex, RwLock};
 
+use super::direct::DirectBatch;
 use super::partition::Partition;
 use super::settings::TopicSettings;
 use crate::config::Config;
@@ -63,6 +64,8 @@ pub struct ParkedRecord {
     pub deadline: Time,
     /// What it takes of `buffer.memory`.
     pub charged: usize,
+    /// It is a whole batch that the application made, and the fields of a record are empty.
+    pub direct: Option<Box<DirectBatch>>,
 }
 
 /// Who hears of a record: address of the callback and its argument.
@@ -83,6 +86,19 @@ impl ParkedRecord {
             headers: &headers,
             timestamp_ms: self.timestamp_ms,
         })
+    }
+
+    /// Hands out its record; or those of the batch that it is, each with its place.
+    pub fn each_record(&self, take: &mut dyn FnMut(u32, &Record<'_>)) {
+        match &self.direct {
+            Some(batch) => batch.each_record(take),
+            None => self.with(|record| take(0, record)),
+        }
+    }
+
+    /// How many records it is.
+    pub fn count(&self) -> u32 {
+        self.direct.as_ref().map_or(1, |batch| batch.count())
     }
 
     /// What its report needs, if it wants one: it is a batch of its own.
@@ -111,6 +127,7 @@ impl ParkedRecord {
             parked_at: Time::ZERO,
             deadline: Time::NEVER,
             charged: 0,
+            direct: None,
         }
     }
 }

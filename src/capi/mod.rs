@@ -2,13 +2,18 @@
 //! convert, call, map. `boundary` keeps panics and errors inside, `gate` knows who is inside a producer, `fork` tells a
 //! child from its parent.
 
+pub mod batch;
 pub mod boundary;
+pub mod cancel;
+pub mod close_with;
 pub mod config;
 pub mod data_loss;
 pub mod flush;
 mod fork;
+pub mod future;
 mod gate;
 pub mod health;
+pub mod metadata;
 pub mod mock;
 pub mod mock_telemetry;
 pub mod mock_transaction;

@@ -106,6 +106,6 @@ fn own_timeout(timeout_ms: i32) -> Result<Option<Micros>> {
 }
 
 #[cold]
-fn wrong_timestamp(timestamp_ms: i64) -> crate::error::Error {
+pub(super) fn wrong_timestamp(timestamp_ms: i64) -> crate::error::Error {
     invalid(format!("timestamp_ms is {timestamp_ms}; it is 0 or more, or PRODUCER_TIMESTAMP_NOW"))
 }

@@ -181,6 +181,8 @@ pub struct Config {
     pub reports_max_count: usize,
     /// Which thread runs delivery callbacks.
     pub delivery_dispatch: DeliveryDispatch,
+    /// How often the stats callback is called; 0 is never.
+    pub statistics_interval_ms: u64,
     /// Least important line that reaches the log callback: 0 (emergency) to 7 (debug).
     pub log_level: i32,
     /// Whether metrics are pushed to brokers that ask for them (KIP-714).
@@ -249,6 +251,7 @@ impl Default for Config {
             receive_message_max_bytes: 100_000_000,
             reports_max_count: 1_000_000,
             delivery_dispatch: DeliveryDispatch::Poll,
+            statistics_interval_ms: 0,
             log_level: 6,
             enable_metrics_push: true,
             test_mock_num_brokers: 0,

@@ -274,7 +274,8 @@ pub(super) static OBSERVING: &[Property] = rows! {
         "librdkafka: log through the event queue.";
     "log.thread.name" [] Bool, "true", Absent("log lines name the broker instead; remove it"), "librdkafka: thread in log lines.";
     "log.connection.close" [] Bool, "true", Harmless(&["true"], "use log_level to see less"), "librdkafka: log closed connections.";
-    "statistics.interval.ms" [] Int(0, 86_400_000, "ms"), "0", Harmless(&["0"], LATER), "librdkafka: period of statistics.";
+    "statistics.interval.ms" [] Int(0, 86_400_000, "ms"), "0", Built(|c, v| c.statistics_interval_ms = v.ms()),
+        "How often the stats callback receives the producer's numbers; 0 is never. producer_stats gives them at any time.";
     "enable.metrics.push" [] Bool, "true", Built(|c, v| c.enable_metrics_push = v.flag()),
         "Push metrics to brokers that ask for them (KIP-714, Kafka 3.7 and newer where the operator has set it up), over a connection of its own.";
     "test.mock.num.brokers" [] Int(0, 100, ""), "0",

@@ -28,6 +28,9 @@ impl Producer {
             return Err(self.ended());
         }
         let waits_for = instance.waits_for();
-        Err(Error::new(Status::TIMED_OUT, format!("no broker gave a client instance id within {timeout_ms} ms: {waits_for}")))
+        Err(Error::new(
+            Status::TIMED_OUT,
+            format!("no broker gave a client instance id within {timeout_ms} ms: {waits_for}"),
+        ))
     }
 }

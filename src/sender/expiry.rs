@@ -105,7 +105,7 @@ impl Sender {
     }
 
     /// Nobody needs to look for the leader of a partition that has nothing left.
-    fn leave_leaderless(&mut self, dense: u32) {
+    pub(super) fn leave_leaderless(&mut self, dense: u32) {
         if !self.partitions[dense as usize].has_any() {
             self.leaderless.remove(&dense);
         }
@@ -371,6 +371,7 @@ impl Sender {
             record_causes: Vec::new(),
             slots: orphan.slots,
             rich: Vec::new(),
+            undelivered: None,
         });
     }
 }

@@ -4,6 +4,7 @@
 //! after every `handle_*` call the driver takes `poll_action` until `None`, then sleeps at most until `poll_timeout`.
 
 mod broker;
+mod cancelled;
 mod cluster;
 mod connection;
 mod coordinator;
@@ -11,6 +12,7 @@ mod coordinator_answers;
 mod coordinator_link;
 mod coordinator_verdict;
 mod counting;
+mod direct;
 mod expiry;
 mod features;
 mod flush;
@@ -21,12 +23,14 @@ mod outcome;
 mod partition;
 mod produce;
 mod published;
+mod queries;
 mod random;
 mod sequence;
 mod telemetry;
 mod timers;
 mod transaction;
 pub mod verdict;
+mod warm_up;
 mod window;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -44,10 +48,12 @@ use features::Features;
 use idempotence::Idempotence;
 use partition::PartitionState;
 use published::Published;
-use telemetry::Telemetry;
+use queries::Queries;
 use random::Random;
+use telemetry::Telemetry;
 use timers::{Timer, Timers};
 use transaction::Transaction;
+use warm_up::WarmUp;
 use window::Window;
 
 /// One connection attempt and the connection it became. Never reused, so a late event of an old connection is recognised.
@@ -83,6 +89,8 @@ pub struct Sender {
     cluster: Cluster,
     published: Published,
     telemetry: Telemetry,
+    queries: Queries,
+    warm_ups: Vec<WarmUp>,
     features: Features,
     idempotence: Idempotence,
     transaction: Transaction,
@@ -100,6 +108,8 @@ pub struct Sender {
     letters: Letters,
     /// Reports of batches that this input finished: handed over together, before anybody is told of a flush.
     outcomes: Vec<FinishedBatch>,
+    /// Batches of the application's own that were cut.
+    direct_parts: direct::PartsByReport,
     /// Partitions of which a batch failed, and its place: with `on.failure=stop-partition`.
     stopped: Vec<(u32, (u64, u32))>,
     /// Batches were finished by this input, with or without reports.
@@ -116,6 +126,8 @@ impl Sender {
             cluster: Cluster::new(now, &config),
             published: Published::default(),
             telemetry: Telemetry::new(now, &config),
+            queries: Queries::default(),
+            warm_ups: Vec::new(),
             features: Features::default(),
             idempotence: Idempotence::new(&config),
             transaction: Transaction::new(&config),
@@ -136,6 +148,7 @@ impl Sender {
             pump_soon: Vec::new(),
             letters: Letters::default(),
             outcomes: Vec::new(),
+            direct_parts: direct::PartsByReport::new(),
             stopped: Vec::new(),
             some_finished: false,
             finished: false,
@@ -143,6 +156,7 @@ impl Sender {
         sender.add_bootstrap_servers();
         // Connecting before the first record saves it the round trips.
         sender.refresh_metadata(now);
+        sender.arm_statistics(now);
         sender
     }
 
@@ -182,6 +196,8 @@ impl Sender {
             Event::Sealed { partition } => self.mark_ready(now, partition),
             Event::Deadline { partition, deadline } => self.arm_deadline(partition, deadline),
             Event::Parked { topic, deadline } => self.topic_wanted(now, topic, deadline),
+            Event::Emptied { partition, batch } => self.batch_emptied(partition, batch),
+            Event::Unparked { topic } => self.topic_unparked(topic),
             Event::Pressure => {
                 self.accumulator.memory.clear_pressure();
                 self.end_linger(now);
@@ -200,6 +216,8 @@ impl Sender {
             }
             Command::LastPush => self.telemetry.want_last_push(),
             Command::Abort => self.abort(now),
+            Command::Metadata { question, reply } => self.handle_query(now, question, reply),
+            Command::WarmUp { topic, reply } => self.warm_up(now, topic, reply),
             Command::Transaction { call, reply } => self.handle_transaction_call(now, call, reply),
         }
     }
@@ -235,6 +253,9 @@ impl Sender {
                 Timer::ProducerId => self.drive_producer_id(now),
                 Timer::Transaction => self.drive_transaction(now),
                 Timer::Telemetry => self.telemetry_timeout(now),
+                Timer::Query => self.drive_queries(now),
+                Timer::WarmUp => self.drive_warm_ups(now),
+                Timer::Statistics => self.tell_statistics(now),
             }
         }
         self.serve(now);

@@ -95,6 +95,7 @@ impl Sender {
                 continue;
             }
             let Some(taken) = self.take_unexpired(now, dense) else { continue };
+            self.transaction.note_produced();
             bytes += taken.batch.len();
             parts.push(Part { partition: dense, taken: Some(taken) });
         }
