@@ -32,18 +32,26 @@ programs! {
     callbacks: "tests/c/callbacks.c" [];
     config_load: "tests/c/config_load.c" [];
     deadlines: "tests/c/deadlines.c" [];
+    dispatch_thread: "tests/c/dispatch_thread.c" [];
     faults: "tests/c/faults.c" [];
     cycles: "tests/c/cycles.c" [];
+    event_fd: "tests/c/event_fd.c" [];
     fork: "tests/c/fork.c" [];
     fork_parked: "tests/c/fork_parked.c" [];
     idempotence_config: "tests/c/idempotence_config.c" [];
+    flush_tokens: "tests/c/flush_tokens.c" [];
+    futures: "tests/c/futures.c" [];
     guarantees: "tests/c/guarantees.c" [];
+    interceptors: "tests/c/interceptors.c" [];
     late_topic: "tests/c/late_topic.c" [];
     lifecycle: "tests/c/lifecycle.c" [];
     logs: "tests/c/logs.c" [];
+    poll_reports: "tests/c/poll_reports.c" [];
     reports: "tests/c/reports.c" [];
     long_callback: "tests/c/long_callback.c" [];
     roundtrip: "tests/c/roundtrip.c" [];
+    serializers: "tests/c/serializers.c" [];
+    send_many: "tests/c/send_many.c" [];
     servers: "tests/c/servers.c" [];
     stress: "tests/c/stress.c" [];
     telemetry: "tests/c/telemetry.c" [];
@@ -52,7 +60,11 @@ programs! {
     transactions: "tests/c/transactions.c" [];
     transactions_bad_input: "tests/c/transactions_bad_input.c" [];
     unload: "tests/c/unload.c" [];
+    yield_reports: "tests/c/yield.c" [];
     quickstart: "examples-c/quickstart.c" ["", "", "20000"];
+    interceptors_example: "examples-c/interceptors.c" [];
+    flush_tokens_example: "examples-c/flush_tokens.c" [];
+    futures_example: "examples-c/futures.c" [];
     transactions_example: "examples-c/transactions.c" ["", "", "300"];
     perf_flood: "examples-c/perf.c" ["--count", "20000", "--keys", "random8", "--csv"];
     perf_ping: "examples-c/perf.c" ["--ping", "50", "--csv"];
@@ -76,7 +88,7 @@ fn every_c_program_has_a_test() {
 /// What the README and the guide tell a newcomer to type has to compile: the first program of each.
 #[test]
 fn the_documents_programs_compile() {
-    for document in ["README.md", "docs/TRANSACTIONS.md", "docs/TELEMETRY.md"] {
+    for document in ["README.md", "docs/TRANSACTIONS.md", "docs/FUTURES.md", "docs/FLUSHING.md", "docs/TELEMETRY.md"] {
         let text = fs::read_to_string(root().join(document)).expect(document);
         let (_, rest) = text.split_once("```c\n").expect(document);
         let (program, _) = rest.split_once("```").expect("the program's end");

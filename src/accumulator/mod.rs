@@ -91,7 +91,7 @@ impl Accumulator {
             door.shut(Error::new(Status::STATE, text));
         }
         Accumulator {
-            memory: Memory::new(config.buffer_memory),
+            memory: Memory::with_room(config.buffer_memory, reports.room.clone()),
             inbox: Inbox::default(),
             topics: TopicTable::new(producer, seed, config),
             cluster: ClusterCell::default(),

@@ -4,15 +4,19 @@
 
 pub mod batch;
 pub mod boundary;
+pub mod bulk;
 pub mod cancel;
 pub mod close_with;
 pub mod config;
 pub mod data_loss;
+pub mod event_loop;
 pub mod flush;
 mod fork;
 pub mod future;
 mod gate;
 pub mod health;
+mod hooks;
+pub mod interceptor;
 pub mod metadata;
 pub mod mock;
 pub mod mock_telemetry;
@@ -22,6 +26,7 @@ pub mod producer;
 pub mod record;
 pub mod report;
 pub mod send;
+pub mod serializer;
 pub mod stats;
 pub mod status;
 pub mod telemetry;

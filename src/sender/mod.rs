@@ -88,9 +88,9 @@ pub struct Sender {
     partitions: Vec<PartitionState>,
     cluster: Cluster,
     published: Published,
-    telemetry: Telemetry,
     queries: Queries,
     warm_ups: Vec<WarmUp>,
+    telemetry: Telemetry,
     features: Features,
     idempotence: Idempotence,
     transaction: Transaction,
@@ -125,9 +125,9 @@ impl Sender {
             random: Random::new(seed),
             cluster: Cluster::new(now, &config),
             published: Published::default(),
-            telemetry: Telemetry::new(now, &config),
             queries: Queries::default(),
             warm_ups: Vec::new(),
+            telemetry: Telemetry::new(now, &config),
             features: Features::default(),
             idempotence: Idempotence::new(&config),
             transaction: Transaction::new(&config),
@@ -203,6 +203,8 @@ impl Sender {
             Event::Unparked { topic } => self.topic_unparked(topic),
             Event::Pressure => {
                 self.accumulator.memory.clear_pressure();
+                // A shortage without waiters (max.block.ms=0) still has to send what lingers.
+                self.flush_before = self.flush_before.max(self.accumulator.inbox.next_batch());
                 self.end_linger(now);
             }
         }
@@ -210,7 +212,7 @@ impl Sender {
 
     fn handle_command(&mut self, now: Time, command: Command, next_batch: u64) {
         match command {
-            Command::Flush { topic, started, done } => self.handle_flush(now, next_batch, topic, &started, done),
+            Command::Flush { topic, before, started, done } => self.handle_flush(now, before, topic, &started, done),
             Command::Hurry { topic, placed } => self.handle_hurry(now, next_batch, topic, placed),
             Command::Purge { queued, in_flight, done } => {
                 self.purge(now, queued, in_flight);
@@ -255,10 +257,10 @@ impl Sender {
                 Timer::Metadata => self.drive_metadata(now),
                 Timer::ProducerId => self.drive_producer_id(now),
                 Timer::Transaction => self.drive_transaction(now),
-                Timer::Telemetry => self.telemetry_timeout(now),
                 Timer::Query => self.drive_queries(now),
                 Timer::WarmUp => self.drive_warm_ups(now),
                 Timer::Statistics => self.tell_statistics(now),
+                Timer::Telemetry => self.telemetry_timeout(now),
             }
         }
         self.serve(now);
@@ -287,10 +289,8 @@ impl Sender {
         move |batch, due_at| hurry || batch < flush_before || due_at <= now
     }
 
-    /// Everything that lingers is due now: a flush, or memory is short.
+    /// `flush_before` has grown: a flush, or memory is short. Whatever lingers is looked at again.
     fn end_linger(&mut self, now: Time) {
-        // A shortage without waiters (max.block.ms=0) still has to send what lingers.
-        self.flush_before = self.flush_before.max(self.accumulator.inbox.next_batch());
         for (due, partition) in std::mem::take(&mut self.linger) {
             self.lingered(now, due, partition);
         }

@@ -16,8 +16,7 @@ fn get(cluster: &mut Cluster, at_ms: u64, id: Id) -> (i16, Id, i32) {
     cluster.advance(Time::from_ms(at_ms), 0);
     let body =
         GetTelemetrySubscriptionsRequest::default().with_client_instance_id(id.to_vec().try_into().expect("16 bytes"));
-    let answered: GetTelemetrySubscriptionsResponse =
-        ask(cluster, 1, api_key::GET_TELEMETRY_SUBSCRIPTIONS, 0, &body);
+    let answered: GetTelemetrySubscriptionsResponse = ask(cluster, 1, api_key::GET_TELEMETRY_SUBSCRIPTIONS, 0, &body);
     (answered.error_code, *answered.client_instance_id.as_bytes(), answered.subscription_id)
 }
 
