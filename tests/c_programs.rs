@@ -57,6 +57,7 @@ programs! {
     servers: "tests/c/servers.c" [];
     stats: "tests/c/stats.c" [];
     stress: "tests/c/stress.c" [];
+    telemetry: "tests/c/telemetry.c" [];
     thread_end: "tests/c/thread_end.c" [];
     threads: "tests/c/threads.c" [];
     transactions: "tests/c/transactions.c" [];
@@ -118,7 +119,7 @@ fn libuv_loop_example() {
 /// What the README and the guide tell a newcomer to type has to compile: the first program of each.
 #[test]
 fn the_documents_programs_compile() {
-    for document in ["README.md", "docs/TRANSACTIONS.md", "docs/FUTURES.md", "docs/FLUSHING.md"] {
+    for document in ["README.md", "docs/TRANSACTIONS.md", "docs/FUTURES.md", "docs/FLUSHING.md", "docs/TELEMETRY.md"] {
         let text = fs::read_to_string(root().join(document)).expect(document);
         let (_, rest) = text.split_once("```c\n").expect(document);
         let (program, _) = rest.split_once("```").expect("the program's end");

@@ -163,7 +163,10 @@ impl Sender {
     /// The application left events or commands in the inbox.
     pub fn handle_wakeup(&mut self, now: Time) {
         if self.finished {
-            // Only the last push of telemetry is waited for.
+            // Only the last push of telemetry is waited for; who left a letter hears that nothing comes any more.
+            self.accumulator.inbox.take(&mut self.letters);
+            self.letters.events.clear();
+            self.letters.commands.clear();
             return;
         }
         let mut letters = std::mem::take(&mut self.letters);
