@@ -43,6 +43,8 @@ pub enum Command {
     Purge { queued: bool, in_flight: bool, done: Arc<Completion> },
     /// One of the five calls of transactions.
     Transaction { call: TransactionCall, reply: Arc<CallReply> },
+    /// The application's partitioner has chosen for the topic's parked records.
+    Chosen { topic: u32 },
     /// Fails everything that is left and ends.
     Abort,
 }

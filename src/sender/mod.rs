@@ -3,6 +3,7 @@
 //!
 //! after every `handle_*` call the driver takes `poll_action` until `None`, then sleeps at most until `poll_timeout`.
 
+mod availability;
 mod broker;
 mod cancelled;
 mod cluster;
@@ -193,6 +194,7 @@ impl Sender {
                 self.reports.push_all(&mut self.outcomes);
                 self.reports.complete(&done);
             }
+            Command::Chosen { topic } => self.topic_chosen(now, topic),
             Command::Abort => self.abort(now),
             Command::Transaction { call, reply } => self.handle_transaction_call(now, call, reply),
         }
