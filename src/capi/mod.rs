@@ -9,6 +9,7 @@ pub mod config;
 pub mod data_loss;
 pub mod flush;
 mod fork;
+pub mod future;
 mod gate;
 pub mod health;
 pub mod mock;

@@ -218,6 +218,31 @@ impl Reports {
         self.changed.notify_all();
     }
 
+    /// Callbacks of futures were run by a thread that awaited them: nobody need dispatch what has none left.
+    pub fn forget_idle_futures(&self) {
+        let mut state = self.state.lock();
+        if state.dispatcher.is_some() {
+            // It comes by them with the rest.
+            return;
+        }
+        let (slots, batches) = state.line.forget_idle_futures();
+        self.pending.fetch_sub(slots, Ordering::Relaxed);
+        state.dispatched += batches;
+        if batches > 0 {
+            self.changed.notify_all();
+        }
+    }
+
+    /// Whether a completion is reached and everything that belongs to it was dispatched: `wait_for` would not wait.
+    pub fn has_reached(&self, completion: &Completion) -> bool {
+        completion.place().is_some_and(|place| self.state.lock().dispatched >= place)
+    }
+
+    /// Marks a completion to which nothing belongs.
+    pub fn complete_empty(&self, completion: &Completion) {
+        completion.0.store(1, Ordering::Release);
+    }
+
     /// Marks a completion: everything pushed so far belongs to it.
     pub fn complete(&self, completion: &Completion) {
         let state = self.state.lock();

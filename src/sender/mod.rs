@@ -223,6 +223,8 @@ impl Sender {
                 Timer::Metadata => self.drive_metadata(now),
                 Timer::ProducerId => self.drive_producer_id(now),
                 Timer::Transaction => self.drive_transaction(now),
+                // Armed by nobody yet.
+                Timer::Telemetry => {}
             }
         }
         self.serve(now);
