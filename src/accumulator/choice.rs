@@ -447,3 +447,6 @@ fn next_in_turn(topic: &Topic, count: u32) -> u32 {
     }
     (1..count.min(TRIES_MAX)).map(|_| next()).find(|index| has_leader(topic, *index)).unwrap_or(first)
 }
+
+#[cfg(test)]
+mod tests;

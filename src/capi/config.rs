@@ -7,6 +7,7 @@ use crate::capi::boundary::{call, str_arg};
 use crate::capi::data_loss::DataLossCallback;
 use crate::capi::health::HealthCallback;
 use crate::capi::stats::StatsCallback;
+use crate::capi::partitioner::PartitionerCallback;
 use crate::capi::status::producer_status_t;
 use crate::config::ConfigBuilder;
 use crate::config::table::{Property, lookup, properties};
@@ -38,6 +39,7 @@ pub struct Callbacks {
     pub data_loss: Option<DataLossCallback>,
     pub health: Option<HealthCallback>,
     pub stats: Option<StatsCallback>,
+    pub partitioner: Option<PartitionerCallback>,
 }
 
 /// Receives one line of the library's log.
@@ -77,6 +79,10 @@ impl producer_config_t {
     pub fn parts(&self) -> (ConfigBuilder, Callbacks) {
         let inner = self.inner.lock();
         (inner.builder.clone(), inner.callbacks)
+    }
+
+    pub(super) fn set_partitioner(&self, callback: Option<PartitionerCallback>) {
+        self.inner.lock().callbacks.partitioner = callback;
     }
 
     pub(super) fn set_data_loss(&self, callback: Option<DataLossCallback>) {

@@ -14,6 +14,7 @@ mod gate;
 pub mod health;
 pub mod mock;
 pub mod mock_transaction;
+pub mod partitioner;
 pub mod poll;
 pub mod producer;
 pub mod record;

@@ -5,6 +5,7 @@
 use std::cell::UnsafeCell;
 use std::collections::VecDeque;
 use std::ops::Deref;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::sync::{Mutex, MutexGuard};
@@ -12,7 +13,7 @@ use crate::sync::{Mutex, MutexGuard};
 use crate::capi::boundary::{call, invalid, keep_panics_quiet, out_arg, timeout_arg};
 use crate::capi::config::{Callbacks, config_arg, producer_config_t};
 use crate::capi::fork;
-use crate::capi::gate::{Gate, Pass};
+use crate::capi::gate::{self, Gate, Pass};
 use crate::capi::report;
 use crate::capi::status::producer_status_t;
 use crate::error::{Error, Result, Status};
@@ -85,6 +86,9 @@ pub unsafe extern "C" fn producer_new(
             config.log_level = -1;
         }
         let made = Producer::new(config)?;
+        if let Some(partitioner) = callbacks.partitioner {
+            made.set_partitioning(Arc::new(partitioner.of(made.id())));
+        }
         let shell = Box::new(producer_t {
             magic: MAGIC,
             generation: fork::generation(),
@@ -195,7 +199,7 @@ impl Deref for Inside<'_> {
 pub(super) unsafe fn pass<'a>(producer: *mut producer_t) -> Result<Inside<'a>> {
     // SAFETY: as the caller promises.
     let shell = unsafe { shell_arg(producer) }?;
-    let pass = shell.gate.pass().ok_or_else(closed)?;
+    let pass = shell.gate.pass().ok_or_else(|| closed_or_choosing(shell))?;
     Ok(Inside { shell, _pass: pass })
 }
 
@@ -206,6 +210,9 @@ pub(super) unsafe fn pass<'a>(producer: *mut producer_t) -> Result<Inside<'a>> {
 pub(super) unsafe fn enter<'a>(producer: *mut producer_t) -> Result<Inside<'a>> {
     // SAFETY: as the caller promises.
     let shell = unsafe { shell_arg(producer) }?;
+    if gate::is_choosing(shell.gate.id()) {
+        return Err(choosing());
+    }
     let pass = shell.gate.enter().ok_or_else(|| closed_or_calling_back(shell))?;
     Ok(Inside { shell, _pass: pass })
 }
@@ -231,6 +238,17 @@ fn closed_or_calling_back(shell: &producer_t) -> Error {
         return Error::new(Status::IN_CALLBACK, text);
     }
     closed()
+}
+
+#[cold]
+fn closed_or_choosing(shell: &producer_t) -> Error {
+    if gate::is_choosing(shell.gate.id()) { choosing() } else { closed() }
+}
+
+#[cold]
+fn choosing() -> Error {
+    let text = "called from the partitioner of the same producer, which may only look at what it is given; call it elsewhere";
+    Error::new(Status::IN_CALLBACK, text)
 }
 
 #[cold]

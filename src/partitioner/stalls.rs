@@ -71,10 +71,10 @@ mod tests {
         let timeout = Micros(1_000);
         stall.begin(Time(100), timeout);
         stall.begin(Time(900), timeout);
-        assert_eq!(stalls.lasting(Time(1_100), timeout), []);
+        assert!(stalls.lasting(Time(1_100), timeout).is_empty());
         assert_eq!(stalls.lasting(Time(1_101), timeout), [3]);
         stall.end();
-        assert_eq!(stalls.lasting(Time(9_999), timeout), []);
+        assert!(stalls.lasting(Time(9_999), timeout).is_empty());
         stalls.of(3).begin(Time(2_000), timeout);
         assert!(stall.lasts(Time(3_001), timeout), "one broker has one");
     }
