@@ -25,6 +25,8 @@ pub enum Event {
     Parked { topic: u32, deadline: Time },
     /// `buffer.memory` is full: lingering batches should go now.
     Pressure,
+    /// The partitions of this leader have their share of it: their lingering batches should go now.
+    Crowded { leader: i32 },
 }
 
 /// What an application thread asks of the sender.

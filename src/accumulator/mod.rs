@@ -9,6 +9,7 @@ mod inbox;
 mod memory;
 mod partition;
 mod settings;
+mod shares;
 #[cfg(test)]
 mod tests;
 mod topic;
@@ -21,9 +22,10 @@ pub use batch::{Batch, BatchBytes, Orphan};
 pub use calls::{CallReply, GivenUp, TransactionCall};
 pub use door::Door;
 pub use inbox::{Command, Event, Inbox, Letters};
-pub use memory::{Memory, Refused, Reservation};
-pub use partition::{NotAppended, Partition, Placed};
+pub use memory::{Memory, Refused, Reservation, Shortage};
+pub use partition::{NotAppended, Partition, Placed, Wanted};
 pub use settings::TopicSettings;
+pub use shares::{Claim, Crowd, Holder};
 pub use topic::{NO_LEADER, ParkedRecord, TOPIC_NAME_MAX, Tag, Topic, TopicTable, check_topic_name};
 
 use crate::config::Config;
@@ -170,16 +172,18 @@ impl Accumulator {
         }
         let headers = record.headers.len() * PARKED_HEADER_OVERHEAD;
         let charged = PARKED_OVERHEAD + headers + crate::wire::record_batch::record_len_max(record);
+        let now = clock();
+        let holder = Holder::Parked(topic.id);
         match held.take() {
-            Some(reservation) if reservation.covers(charged) => reservation.spend(charged),
+            Some(reservation) if reservation.covers(charged) => reservation.spend(holder, charged),
             other => {
                 *held = other;
-                if !self.memory.try_charge(charged) {
-                    return Err(NotAppended::NeedsMemory(charged));
+                let claim = Claim { holder, leader: NO_LEADER, at: now };
+                if !self.memory.try_charge(claim, charged) {
+                    return Err(NotAppended::NeedsMemory(Wanted { bytes: charged, claim }));
                 }
             }
         }
-        let now = clock();
         let deadline = now + how.own_timeout.unwrap_or(topic.settings().delivery_timeout());
         // Later deadlines need no word of their own: when the earliest has passed, the sender looks for the next.
         let tells = parked.back().is_none_or(|last| deadline < last.deadline);
@@ -208,14 +212,19 @@ impl Accumulator {
         ids.filter_map(|id| Some((id, self.parked_since(&self.topics.by_id(id))?.1))).collect()
     }
 
-    /// Waits in line for memory until `deadline`; meanwhile whatever lingers is sent.
-    pub fn wait_for_memory(&self, bytes: usize, deadline: Option<Instant>) -> Result<Reservation, Refused> {
+    /// Waits in line for memory until `deadline`; meanwhile what lingers and holds it is sent.
+    pub fn wait_for_memory(&self, wanted: Wanted, deadline: Option<Instant>) -> Result<Reservation, Refused> {
         // Told when this thread stands in line: what others open from then on does not linger.
-        self.memory.reserve(bytes, deadline, || {
-            if self.memory.raise_pressure() {
-                self.inbox.tell(Event::Pressure, Time::ZERO);
-            }
-        })
+        self.memory.reserve(wanted.claim, wanted.bytes, deadline, |shortage| self.tell_shortage(shortage))
+    }
+
+    /// Has what lingers sent, where it holds what is short.
+    pub fn tell_shortage(&self, shortage: Shortage) {
+        match shortage {
+            Shortage::OfMemory if self.memory.raise_pressure() => self.inbox.tell(Event::Pressure, Time::ZERO),
+            Shortage::OfShare { tell: Some(leader) } => self.inbox.tell(Event::Crowded { leader }, Time::ZERO),
+            Shortage::OfMemory | Shortage::OfShare { tell: None } => {}
+        }
     }
 
     /// Makes the topic's partitions, numbered by `number`, without letting records in yet.
@@ -240,7 +249,7 @@ impl Accumulator {
                 let charged = record.charged;
                 match refuse(record) {
                     Some(record) => kept.push_back(record),
-                    None => self.memory.uncharge(charged),
+                    None => self.memory.uncharge(Holder::Parked(topic.id), charged),
                 }
                 continue;
             }
@@ -250,7 +259,7 @@ impl Accumulator {
                 own_timeout: Some(record.deadline.since(clock())),
                 acks: record.acks,
             };
-            self.memory.uncharge(record.charged);
+            self.memory.uncharge(Holder::Parked(topic.id), record.charged);
             let appended = record.with(|fields| self.append_known(topic, count, fields, &how, &mut None, true, &clock));
             debug_assert!(appended.is_ok(), "forced memory is never refused");
         }
@@ -267,7 +276,7 @@ impl Accumulator {
         parked.retain_mut(|record| {
             let expired = now.is_none_or(|now| record.deadline <= now);
             if expired {
-                self.memory.uncharge(record.charged);
+                self.memory.uncharge(Holder::Parked(topic.id), record.charged);
                 taken.push(std::mem::replace(record, ParkedRecord::new(&Record::default())));
             }
             !expired

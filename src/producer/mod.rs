@@ -3,6 +3,7 @@
 
 mod close;
 mod driver;
+mod queue_full;
 #[cfg(test)]
 mod tests;
 mod transaction;
@@ -14,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use crate::sync::Mutex;
 
-use crate::accumulator::{Accumulator, Command, NO_LEADER, NotAppended, Placed, Refused, Reservation, Sending, Topic};
+use crate::accumulator::{Accumulator, Command, NotAppended, Placed, Refused, Reservation, Sending, Topic, Wanted};
 use crate::config::Config;
 use crate::error::{Error, Result, Status};
 use crate::io::{Clock, IoOptions, IoThread};
@@ -27,9 +28,6 @@ use driver::Driver;
 
 /// Partitions of a topic that the embedded mock cluster makes by itself.
 const MOCK_PARTITIONS: i32 = 4;
-
-/// How long what was found about a full buffer is told again.
-const HOLDER_VALID: Duration = Duration::from_millis(100);
 
 /// One producer. Every method may be called from any thread.
 pub struct Producer {
@@ -119,7 +117,7 @@ impl Producer {
         let deadline = self.deadline(self.max_block_ms);
         loop {
             let mut held = match why {
-                NotAppended::NeedsMemory(bytes) => Some(self.reserve(bytes, deadline)?),
+                NotAppended::NeedsMemory(wanted) => Some(self.reserve(topic, wanted, deadline)?),
                 NotAppended::Refused => {
                     if let Some(why) = self.accumulator.fatal().cloned().or_else(|| self.accumulator.door.why()) {
                         return Err(why);
@@ -135,7 +133,8 @@ impl Producer {
         }
     }
 
-    fn reserve(&self, bytes: usize, deadline: Option<Instant>) -> Result<Reservation> {
+    fn reserve(&self, topic: &Topic, wanted: Wanted, deadline: Option<Instant>) -> Result<Reservation> {
+        let bytes = wanted.bytes;
         if bytes > self.accumulator.memory.limit() {
             let text = format!(
                 "the record needs {bytes} bytes of buffer.memory, which is {} bytes in all",
@@ -143,9 +142,10 @@ impl Producer {
             );
             return Err(Error::new(Status::RECORD_TOO_LARGE, text));
         }
-        self.accumulator.wait_for_memory(bytes, deadline).map_err(|why| match why {
+        self.accumulator.wait_for_memory(wanted, deadline).map_err(|why| match why {
             Refused::Closed => self.ended(),
             Refused::Full => self.queue_full(),
+            Refused::Crowded(crowd) => self.share_full(topic, &crowd),
         })
     }
 
@@ -264,55 +264,6 @@ impl Producer {
             self.config.reports_max_count
         );
         Error::new(Status::REPORTS_NOT_TAKEN, text)
-    }
-
-    /// Names the partition, and its broker, that holds most of the memory.
-    #[cold]
-    fn queue_full(&self) -> Error {
-        let mut known = self.memory_holder.lock();
-        // Looking at every partition for every refused record would make a full buffer worse.
-        let now = Instant::now();
-        if known.as_ref().is_none_or(|(found_at, _)| now.duration_since(*found_at) >= HOLDER_VALID) {
-            *known = Some((now, self.find_memory_holder()));
-        }
-        let holder = known.as_ref().map_or("", |(_, holder)| holder.as_str());
-        let text = format!(
-            "buffer.memory={} stayed full for max.block.ms={} ms; {holder}",
-            self.accumulator.memory.limit(),
-            self.max_block_ms
-        );
-        Error::new(Status::QUEUE_FULL, text)
-    }
-
-    fn find_memory_holder(&self) -> String {
-        let mut worst = None;
-        let mut parked = None;
-        for id in 0..self.accumulator.topics.len() as u32 {
-            let topic = self.accumulator.topics.by_id(id);
-            let waiting = topic.parked_bytes();
-            if waiting > 0 && parked.as_ref().is_none_or(|(most, _)| waiting > *most) {
-                parked = Some((waiting, topic.name().to_owned()));
-            }
-            for index in 0..topic.partition_count() {
-                let Some(partition) = topic.partition(index) else { continue };
-                let bytes = partition.queued_bytes() + partition.taken_bytes();
-                if worst.as_ref().is_none_or(|(most, _, _)| bytes > *most) {
-                    worst = Some((bytes, format!("{} [{index}]", topic.name()), partition.leader()));
-                }
-            }
-        }
-        match worst {
-            Some((bytes, name, NO_LEADER)) if bytes > 0 => {
-                format!("partition {name}, which has no leader, holds most of what waits: {bytes} bytes")
-            }
-            Some((bytes, name, leader)) if bytes > 0 => {
-                format!("partition {name} on broker {leader} holds most of what waits: {bytes} bytes")
-            }
-            _ => match parked {
-                Some((bytes, name)) => format!("{bytes} bytes wait for metadata of topic '{name}'"),
-                None => "it has just become free".into(),
-            },
-        }
     }
 }
 

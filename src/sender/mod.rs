@@ -157,7 +157,7 @@ impl Sender {
                 self.arm_deadline(partition, deadline);
                 self.transaction_expects(now, partition);
                 // A flush may have come before the event: its parked records got their batches only now.
-                if due_at <= now || batch < self.flush_before || self.accumulator.memory.has_waiters() {
+                if due_at <= now || batch < self.flush_before || self.accumulator.memory.hurries(partition) {
                     self.mark_ready(now, partition);
                 } else {
                     self.arm_linger(partition, due_at);
@@ -170,6 +170,7 @@ impl Sender {
                 self.accumulator.memory.clear_pressure();
                 self.end_linger(now);
             }
+            Event::Crowded { leader } => self.end_linger_of(now, leader),
         }
     }
 
@@ -238,9 +239,9 @@ impl Sender {
     }
 
     /// Whether a batch that is still open may be sealed and sent.
-    fn may_seal(&self, now: Time) -> impl Fn(u64, Time) -> bool + use<> {
-        let flush_before = self.flush_before;
-        let hurry = self.accumulator.memory.has_waiters();
+    fn may_seal(&self, now: Time, dense: u32) -> impl Fn(u64, Time) -> bool + use<> {
+        let flush_before = self.flush_before.max(self.partitions[dense as usize].hurry_before);
+        let hurry = self.accumulator.memory.hurries(dense);
         move |batch, due_at| hurry || batch < flush_before || due_at <= now
     }
 
@@ -252,6 +253,30 @@ impl Sender {
             self.lingered(now, due, partition);
         }
         for (due, partition) in std::mem::take(&mut self.linger_again) {
+            self.lingered(now, due, partition);
+        }
+    }
+
+    /// What lingers for this broker is due now.
+    fn end_linger_of(&mut self, now: Time, leader: i32) {
+        if leader == NO_LEADER {
+            return;
+        }
+        let before = self.accumulator.inbox.next_batch();
+        let partitions = &mut self.partitions;
+        let mut ended = Vec::new();
+        let mut keeps = |entry: &(Time, u32)| {
+            let state = &mut partitions[entry.1 as usize];
+            let stays = state.leader != leader;
+            if !stays {
+                state.hurry_before = before;
+                ended.push(*entry);
+            }
+            stays
+        };
+        self.linger.retain(&mut keeps);
+        self.linger_again.retain(keeps);
+        for (due, partition) in ended {
             self.lingered(now, due, partition);
         }
     }
@@ -272,7 +297,7 @@ impl Sender {
 
     /// The batch that was open when this was arranged is due, or gone; a later one gets a timer of its own.
     fn lingered(&mut self, now: Time, armed_for: Time, partition: u32) {
-        let may_seal = self.may_seal(now);
+        let may_seal = self.may_seal(now, partition);
         let state = &mut self.partitions[partition as usize];
         if state.linger_armed == armed_for {
             state.linger_armed = Time::NEVER;

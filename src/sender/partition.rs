@@ -125,6 +125,8 @@ pub struct PartitionState {
     /// Batches that were written and have no outcome yet, and the broker they went to.
     pub in_flight: usize,
     pub sent_to: i32,
+    /// With which acks they went: all with the same.
+    pub acks_in_flight: i16,
     /// What is in flight is a batch that is sent again: it goes alone (R8).
     pub retry_in_flight: bool,
     pub sequences: Sequences,
@@ -139,6 +141,8 @@ pub struct PartitionState {
     pub queued_on: Option<i32>,
     /// The earliest entry for this partition among those that linger: later batches look for theirs when it has come.
     pub linger_armed: Time,
+    /// Batches with a smaller number do not linger: their broker's share of the memory is short.
+    pub hurry_before: u64,
     /// Back-off: nothing is sent before.
     pub muted_until: Time,
     /// When the deadline timer was armed for.
@@ -155,6 +159,7 @@ impl PartitionState {
             retries: VecDeque::new(),
             in_flight: 0,
             sent_to: NO_LEADER,
+            acks_in_flight: -1,
             retry_in_flight: false,
             sequences: Sequences::default(),
             acked_offset: -1,
@@ -162,6 +167,7 @@ impl PartitionState {
             ramp_at: Time::ZERO,
             queued_on: None,
             linger_armed: Time::NEVER,
+            hurry_before: 0,
             muted_until: Time::ZERO,
             deadline_armed: Time::NEVER,
         }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::{Happening, Sim};
-use crate::accumulator::{Command, Event, NotAppended, Sending, Tag, Topic};
+use crate::accumulator::{Command, NotAppended, Sending, Tag, Topic};
 use crate::error::Status;
 use crate::record::{Header, Record};
 use crate::reports::{Completion, Dispatch, FinishedBatch, Item, Persisted, Phase};
@@ -247,11 +247,11 @@ impl Sim {
                 self.after_application();
                 true
             }
-            Err(NotAppended::NeedsMemory(bytes)) => {
+            Err(NotAppended::NeedsMemory(wanted)) => {
+                let bytes = wanted.bytes;
                 self.note(42, bytes as u64, 0, || format!("a record needs {bytes} bytes of memory"));
-                if self.accumulator.memory.raise_pressure() {
-                    self.accumulator.inbox.tell(Event::Pressure, Time::ZERO);
-                }
+                let shortage = self.accumulator.memory.shortage(wanted.claim, bytes);
+                self.accumulator.tell_shortage(shortage);
                 if tries >= TRIES_MAX || self.is_transactional() || bytes > self.accumulator.memory.limit() {
                     self.app.given_up += 1;
                 } else {
