@@ -67,6 +67,9 @@ macro_rules! statuses {
 // The table, ascending by number: the lookup is a binary search.
 statuses! {
     // Ours.
+    -130 BATCH_FULL Plain "The record does not fit into the batch any more; send the batch and begin another.",
+    -129 CANCELLED Plain "The record was cancelled before it was sent.",
+    -128 TOO_LATE Plain "The record is on its way or finished; its report says what became of it.",
     -126 EARLIER_FAILED Abortable "An earlier record of the partition failed, and on.failure=stop-partition fails what is behind it.",
     -125 TRANSACTION_ABORTED Abortable "The record's transaction was aborted before the record was sent.",
     -124 FATAL Fatal "The producer met an error after which it cannot go on.",

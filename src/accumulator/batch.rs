@@ -91,6 +91,10 @@ pub(super) struct OpenBatch {
     pub full: Vec<Chunk>,
     /// What the slots take of `buffer.memory`.
     pub slot_bytes: usize,
+    /// So many records at its beginning have one report between them: that of the first slot.
+    pub direct: u32,
+    /// Places of records that were cancelled: they are cut out when the batch is taken, and have no slots any more.
+    pub cancelled: Vec<u32>,
 }
 
 impl OpenBatch {
@@ -111,6 +115,8 @@ impl OpenBatch {
             full: Vec::new(),
             slots: Vec::new(),
             slot_bytes: 0,
+            direct: 0,
+            cancelled: Vec::new(),
         }
     }
 
@@ -150,7 +156,20 @@ impl OpenBatch {
             }),
             slots: self.slots,
             slot_bytes: self.slot_bytes,
+            direct: self.direct,
+            cancelled: self.cancelled,
         }
+    }
+
+    /// What it holds of `buffer.memory`.
+    pub fn charged(&self) -> usize {
+        self.full.iter().map(Chunk::capacity).sum::<usize>() + self.tail.capacity() + self.slot_bytes
+    }
+
+    /// Gives back what it holds of `buffer.memory`: for a batch that will not be sent.
+    pub fn release(mut self, holder: Holder, memory: &Memory) {
+        memory.uncharge(holder, self.slot_bytes);
+        memory.release(holder, self.full.drain(..).chain(std::iter::once(self.tail)));
     }
 }
 
@@ -196,6 +215,10 @@ pub struct Batch {
     /// One for each record that wants a report, in order.
     pub slots: Vec<Slot>,
     slot_bytes: usize,
+    /// So many records at its beginning have one report between them: that of the first slot.
+    pub direct: u32,
+    /// Places of cancelled records, until `cut_cancelled`.
+    pub(super) cancelled: Vec<u32>,
 }
 
 impl Batch {
@@ -230,6 +253,40 @@ impl Batch {
         record_batch::seal_crc(bytes.first_mut(), crc);
     }
 
+    /// Takes the cancelled records out of the bytes, before anything is made of them. Some stay: a batch of which nothing is
+    /// left is not taken at all.
+    pub(super) fn cut_cancelled(&mut self) {
+        if self.cancelled.is_empty() {
+            return;
+        }
+        let mut cancelled = std::mem::take(&mut self.cancelled);
+        cancelled.sort_unstable();
+        let new_place = |place: u32| match cancelled.binary_search(&place) {
+            Ok(_) => None,
+            Err(before) => Some(place - before as u32),
+        };
+        let base_timestamp_ms = self.base_timestamp_ms;
+        let bytes = Arc::get_mut(&mut self.bytes).expect("nobody else knows of a batch that was not taken");
+        let mut max_timestamp_ms = i64::MIN;
+        let mut begins_at = HEADER_LEN;
+        bytes.len = 0;
+        for chunk in bytes.full.iter_mut().chain(std::iter::once(&mut bytes.last)) {
+            let len = record_batch::renumber_records(chunk.filled_mut(), begins_at, |place, timestamp_delta| {
+                let new_place = new_place(place)?;
+                max_timestamp_ms = max_timestamp_ms.max(base_timestamp_ms + timestamp_delta);
+                Some(new_place)
+            });
+            chunk.shorten(len.expect("our own encoding"));
+            bytes.len += chunk.filled().len();
+            begins_at = 0;
+        }
+        self.max_timestamp_ms = max_timestamp_ms;
+        self.count -= cancelled.len() as u32;
+        for slot in &mut self.slots {
+            slot.offset_delta = new_place(slot.offset_delta).expect("a cancelled record has no slot");
+        }
+    }
+
     /// Cuts a batch that a broker found too large into batches of at most `max_bytes` (one record at least), in order. The
     /// records are inside `buffer.memory` already, so their new chunks are had whatever the budget says.
     pub fn split(mut self, max_bytes: usize) -> Vec<Batch> {
@@ -240,6 +297,8 @@ impl Batch {
         let mut open: Option<OpenBatch> = None;
         let partition = self.partition;
         let mut slots = std::mem::take(&mut self.slots).into_iter().peekable();
+        // The report that many records have between them is asked for by each part that has some of them.
+        let shared = if self.direct > 0 { slots.next() } else { None };
         for chunk in self.bytes.chunks() {
             let mut rest = chunk;
             if parts.is_empty() && open.is_none() {
@@ -278,6 +337,14 @@ impl Batch {
                 }
                 let delta = record.timestamp_ms - target.base_timestamp_ms;
                 let body_len = record_batch::record_body_len(delta, target.count, &record);
+                if let Some(shared) = shared
+                    && own.offset_delta < self.direct
+                {
+                    if target.direct == 0 {
+                        target.slots.push(shared);
+                    }
+                    target.direct += 1;
+                }
                 if slots.peek().is_some_and(|slot| slot.offset_delta == own.offset_delta) {
                     let slot = slots.next().expect("peeked");
                     let shift = target.base_timestamp_ms - self.base_timestamp_ms;

@@ -9,6 +9,7 @@ use crate::sync::Mutex;
 
 use super::calls::{CallReply, TransactionCall};
 use super::door::Door;
+use super::partition::Placed;
 use crate::reports::Completion;
 use crate::time::Time;
 
@@ -23,6 +24,10 @@ pub enum Event {
     Deadline { partition: u32, deadline: Time },
     /// A record waits for its topic's metadata.
     Parked { topic: u32, deadline: Time },
+    /// The last record of a batch that was not taken has been cancelled: the batch is gone.
+    Emptied { partition: u32, batch: u64 },
+    /// The last record that waited for a topic's metadata has been cancelled.
+    Unparked { topic: u32 },
     /// `buffer.memory` is full: lingering batches should go now.
     Pressure,
     /// The partitions of this leader have their share of it: their lingering batches should go now.
@@ -32,8 +37,10 @@ pub enum Event {
 /// What an application thread asks of the sender.
 #[derive(Debug)]
 pub enum Command {
-    /// Everything sent so far goes now. `started` follows at once, `done` the last of it.
-    Flush { started: Arc<Completion>, done: Arc<Completion> },
+    /// Everything sent so far, to the topic or to all of them, goes now. `started` follows at once, `done` the last of it.
+    Flush { topic: Option<u32>, started: Arc<Completion>, done: Arc<Completion> },
+    /// Somebody waits for a record of the topic: what it waits in does not linger.
+    Hurry { topic: u32, placed: Placed },
     /// Fails what is queued, in flight, or both.
     Purge { queued: bool, in_flight: bool, done: Arc<Completion> },
     /// One of the five calls of transactions.

@@ -42,6 +42,12 @@ impl Chunk {
         self.len += len;
     }
 
+    /// Only the first `len` of the filled bytes are still wanted.
+    pub fn shorten(&mut self, len: usize) {
+        debug_assert!(len <= self.len);
+        self.len = len;
+    }
+
     pub fn filled(&self) -> &[u8] {
         &self.bytes[..self.len]
     }
@@ -117,6 +123,8 @@ pub struct Memory {
     /// Set when a reservation was refused or had to wait, until the sender has seen it: with the memory full, lingering
     /// is what keeps it full.
     pressure: AtomicBool,
+    /// `State::closed` for who does not want the lock.
+    is_closed: AtomicBool,
     /// Batches that a panic dropped: their records still get their reports.
     orphans: Mutex<Vec<Orphan>>,
 }
@@ -155,6 +163,7 @@ impl Memory {
             }),
             waiting: AtomicUsize::new(0),
             pressure: AtomicBool::new(false),
+            is_closed: AtomicBool::new(false),
             orphans: Mutex::default(),
         })
     }
@@ -213,6 +222,13 @@ impl Memory {
     /// Notes who asks, and whose leader it is: for those that are not refused.
     pub fn ask(&self, claim: Claim) {
         self.state.lock().shares.ask(claim);
+    }
+
+    /// What was nobody's belongs to a partition from now on.
+    pub fn assign(&self, claim: Claim, bytes: usize) {
+        let mut state = self.state.lock();
+        state.shares.ask(claim);
+        state.shares.add(claim.holder, bytes);
     }
 
     /// Takes `bytes` out of the budget whatever it says.
@@ -347,10 +363,16 @@ impl Memory {
         self.pressure.store(false, Ordering::SeqCst);
     }
 
+    /// Whether everything is refused from now on. Looked at without the lock: a moment's delay is the caller's luck.
+    pub fn is_closed(&self) -> bool {
+        self.is_closed.load(Ordering::Relaxed)
+    }
+
     /// Wakes every waiter with `Closed` and refuses everything from now on.
     pub fn close(&self) {
         let mut state = self.state.lock();
         state.closed = true;
+        self.is_closed.store(true, Ordering::Relaxed);
         for waiter in &state.waiters {
             waiter.wake.notify_one();
         }

@@ -4,7 +4,11 @@
 
 mod batch;
 mod calls;
+mod cancel;
+mod cluster_view;
+mod direct;
 mod door;
+mod hurry;
 mod inbox;
 mod memory;
 mod partition;
@@ -20,6 +24,9 @@ use std::time::Instant;
 
 pub use batch::{Batch, BatchBytes, Orphan};
 pub use calls::{CallReply, GivenUp, TransactionCall};
+pub use cancel::Ticket;
+pub use cluster_view::{BrokerView, ClusterCell, ClusterView};
+pub use direct::{DirectBatch, NotTaken, SendingDirect};
 pub use door::Door;
 pub use inbox::{Command, Event, Inbox, Letters};
 pub use memory::{Memory, Refused, Reservation, Shortage};
@@ -33,6 +40,7 @@ use crate::error::{Error, Status};
 use crate::partitioner::partition_for_key;
 use crate::record::Record;
 use crate::reports::Reports;
+use crate::stats::{HealthCell, Numbers};
 use crate::time::{Micros, Time};
 
 /// What a parked record takes of the budget beside its bytes.
@@ -45,10 +53,15 @@ pub struct Accumulator {
     pub inbox: Inbox,
     pub topics: TopicTable,
     pub reports: Arc<Reports>,
+    /// Brokers as last heard of.
+    pub cluster: ClusterCell,
+    pub numbers: Arc<Numbers>,
+    pub health: HealthCell,
     /// Shut between transactions, and for good once something has gone wrong for good.
     pub door: Door,
     /// Why nothing is accepted any more, once something has gone wrong for good.
     fatal: OnceLock<Error>,
+    hurried: hurry::Hurried,
 }
 
 /// How one record is sent, beside what is in it.
@@ -75,9 +88,13 @@ impl Accumulator {
             memory: Memory::new(config.buffer_memory),
             inbox: Inbox::default(),
             topics: TopicTable::new(producer, seed, config),
+            cluster: ClusterCell::default(),
+            numbers: reports.numbers().clone(),
+            health: HealthCell::default(),
             reports,
             door,
             fatal: OnceLock::new(),
+            hurried: hurry::Hurried::default(),
         }
     }
 
@@ -244,13 +261,21 @@ impl Accumulator {
     ) {
         let mut parked = topic.parked.lock();
         let mut kept = VecDeque::new();
-        while let Some(record) = parked.pop_front() {
+        while let Some(mut record) = parked.pop_front() {
             if record.partition.unwrap_or(0) >= count {
                 let charged = record.charged;
                 match refuse(record) {
                     Some(record) => kept.push_back(record),
                     None => self.memory.uncharge(Holder::Parked(topic.id), charged),
                 }
+                continue;
+            }
+            if let Some(batch) = &mut record.direct {
+                let how = SendingDirect { partition: record.partition, tag: record.tag };
+                self.memory.uncharge(Holder::Parked(topic.id), record.charged);
+                let until = Some(record.deadline);
+                let appended = self.append_direct_known(topic, count, batch, &how, until, &clock);
+                debug_assert!(appended.is_ok(), "what is inside already is never refused");
                 continue;
             }
             let how = Sending {

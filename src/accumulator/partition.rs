@@ -21,12 +21,12 @@ use crate::wire::record_batch::{self, HEADER_LEN};
 /// Slots of a partition's first batch; later ones start with the room that the one before needed.
 const SLOTS_MIN: usize = 8;
 /// Record counts and offset deltas are 32-bit on the wire; a batch is full long before.
-const BATCH_RECORDS_MAX: u32 = 1 << 30;
+pub(super) const BATCH_RECORDS_MAX: u32 = 1 << 30;
 
 #[derive(Debug)]
 #[repr(C, align(64))]
 pub struct Partition {
-    queue: Mutex<Queue>,
+    pub(super) queue: Mutex<Queue>,
     /// Dense over all topics: the sender's index.
     pub id: u32,
     pub topic: u32,
@@ -38,9 +38,9 @@ pub struct Partition {
 
 #[derive(Debug, Default)]
 #[repr(C)]
-struct Queue {
-    open: Option<OpenBatch>,
-    sealed: VecDeque<Batch>,
+pub(super) struct Queue {
+    pub open: Option<OpenBatch>,
+    pub sealed: VecDeque<Batch>,
     /// What the last batch came to: how much room the next one is given at once.
     last_len: usize,
     last_slots: usize,
@@ -264,7 +264,10 @@ impl Partition {
         if queue.sealed.is_empty() {
             queue.seal_open(self.id, memory);
         }
-        let taken = queue.sealed.pop_front();
+        let mut taken = queue.sealed.pop_front();
+        if let Some(batch) = &mut taken {
+            batch.cut_cancelled();
+        }
         self.note_taken(taken.as_ref().map_or(0, Batch::len));
         Ok(taken)
     }
@@ -296,8 +299,9 @@ impl Partition {
         }
         let mut expired = Vec::new();
         let mut kept = VecDeque::with_capacity(queue.sealed.len());
-        for batch in queue.sealed.drain(..) {
+        for mut batch in queue.sealed.drain(..) {
             if batch.deadline <= now || now == Time::NEVER {
+                batch.cut_cancelled();
                 expired.push(batch);
             } else {
                 kept.push_back(batch);
@@ -330,7 +334,7 @@ impl Partition {
 }
 
 impl Queue {
-    fn seal_open(&mut self, partition: u32, memory: &Arc<Memory>) {
+    pub fn seal_open(&mut self, partition: u32, memory: &Arc<Memory>) {
         if let Some(open) = self.open.take() {
             self.last_len = open.len;
             self.last_slots = open.slots.len();
@@ -395,7 +399,7 @@ impl Partition {
         }
     }
 
-    fn claim(&self, now: Time) -> Claim {
+    pub(super) fn claim(&self, now: Time) -> Claim {
         Claim { holder: Holder::Partition(self.id), leader: self.leader(), at: now }
     }
 }

@@ -1,7 +1,7 @@
 //! The accumulator as its two sides use it together: bounds, order, and what is left when everything has been taken.
 
 use super::*;
-use crate::reports::{Item, Slot};
+use crate::reports::{Handed, Item, Slot};
 use crate::wire::record_batch::{HEADER_LEN, read_record};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -251,7 +251,10 @@ fn each_threads_records_keep_their_order_and_the_budget_comes_back_to_zero() {
     assert_eq!(slots.len(), THREADS * (0..EACH).filter(|i| i % 3 != 0).count());
     assert_eq!(accumulator.memory.used(), 0);
     assert!(!accumulator.memory.has_waiters());
-    accumulator.reports.poll(Some(Instant::now()), |item| assert!(matches!(item, Item::Log(_))));
+    accumulator.reports.poll(Some(Instant::now()), |item| {
+        assert!(matches!(item, Item::Log(_)));
+        Handed::All
+    });
 }
 
 /// The sender that has acted on a shortage must hear of those who begin to wait afterwards.

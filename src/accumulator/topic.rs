@@ -8,6 +8,7 @@ use std::sync::{Arc, OnceLock};
 
 use crate::sync::{Mutex, RwLock};
 
+use super::direct::DirectBatch;
 use super::partition::Partition;
 use super::settings::TopicSettings;
 use crate::config::Config;
@@ -15,6 +16,7 @@ use crate::error::{Error, Result, Status};
 use crate::partitioner::Sticky;
 use crate::record::{Header, Record};
 use crate::reports::Slot;
+use crate::stats::TopicNumbers;
 use crate::time::Time;
 
 /// Topics of one producer. A program that needs more is sending to names it makes up.
@@ -37,6 +39,7 @@ pub struct Topic {
     segments: [OnceLock<Box<[Partition]>>; GROWTH_STEPS],
     settings: TopicSettings,
     pub sticky: Sticky,
+    pub numbers: TopicNumbers,
     /// Records that wait for metadata, in the order in which they came. Whoever finds the count zero looks again under
     /// this lock: the count is published under it, after the queue has been emptied into the partitions.
     pub(super) parked: Mutex<VecDeque<ParkedRecord>>,
@@ -61,6 +64,8 @@ pub struct ParkedRecord {
     pub deadline: Time,
     /// What it takes of `buffer.memory`.
     pub charged: usize,
+    /// It is a whole batch that the application made, and the fields of a record are empty.
+    pub direct: Option<Box<DirectBatch>>,
 }
 
 /// Who hears of a record: address of the callback and its argument.
@@ -81,6 +86,19 @@ impl ParkedRecord {
             headers: &headers,
             timestamp_ms: self.timestamp_ms,
         })
+    }
+
+    /// Hands out its record; or those of the batch that it is, each with its place.
+    pub fn each_record(&self, take: &mut dyn FnMut(u32, &Record<'_>)) {
+        match &self.direct {
+            Some(batch) => batch.each_record(take),
+            None => self.with(|record| take(0, record)),
+        }
+    }
+
+    /// How many records it is.
+    pub fn count(&self) -> u32 {
+        self.direct.as_ref().map_or(1, |batch| batch.count())
     }
 
     /// What its report needs, if it wants one: it is a batch of its own.
@@ -109,6 +127,7 @@ impl ParkedRecord {
             parked_at: Time::ZERO,
             deadline: Time::NEVER,
             charged: 0,
+            direct: None,
         }
     }
 }
@@ -256,6 +275,7 @@ impl TopicTable {
             segments: Default::default(),
             settings: TopicSettings::new(&self.config),
             sticky: Sticky::new(self.seed ^ u64::from(id).wrapping_mul(0x9E37_79B9_7F4A_7C15)),
+            numbers: TopicNumbers::default(),
             parked: Mutex::default(),
         });
         by_id.push(topic.clone());

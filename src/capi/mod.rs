@@ -2,12 +2,15 @@
 //! convert, call, map. `boundary` keeps panics and errors inside, `gate` knows who is inside a producer, `fork` tells a
 //! child from its parent.
 
+pub mod batch;
 pub mod boundary;
+pub mod cancel;
 pub mod config;
 pub mod data_loss;
 pub mod flush;
 mod fork;
 mod gate;
+pub mod health;
 pub mod mock;
 pub mod mock_transaction;
 pub mod poll;
@@ -15,6 +18,7 @@ pub mod producer;
 pub mod record;
 pub mod report;
 pub mod send;
+pub mod stats;
 pub mod status;
 pub mod topic;
 pub mod transaction;

@@ -17,7 +17,7 @@ use crate::capi::report;
 use crate::capi::status::producer_status_t;
 use crate::error::{Error, Result, Status};
 use crate::producer::Producer;
-use crate::reports::Item;
+use crate::reports::{Handed, Item};
 
 /// A producer: opaque, made by producer_new, ended by producer_close. It may be used from any number of threads at once.
 #[allow(non_camel_case_types)]
@@ -171,7 +171,7 @@ pub(super) struct Inside<'a> {
 
 impl Inside<'_> {
     /// Hands reports and log lines to the application.
-    pub fn dispatcher(&self) -> impl FnMut(Item<'_>) {
+    pub fn dispatcher(&self) -> impl FnMut(Item<'_>) -> Handed {
         |item| report::hand(self.shell.gate.id(), &item, &self.shell.callbacks)
     }
 }

@@ -7,7 +7,7 @@ use std::ptr;
 use crate::capi::config::{Callbacks, LogCallback};
 use crate::capi::status::producer_status_t;
 use crate::error::Status;
-use crate::reports::{FinishedBatch, Item, LogLine, Persisted, Phase, RICH, RichTag, Slot};
+use crate::reports::{FinishedBatch, Future, Handed, Item, LogLine, Persisted, Phase, RICH, RichTag, Slot};
 
 /// `persisted`: the record is not in the log: never written to a socket as a whole, or refused by every broker asked.
 pub const PRODUCER_PERSISTED_NO: i32 = 0;
@@ -102,10 +102,10 @@ pub(super) fn is_dispatching(producer: u64) -> bool {
 }
 
 /// Hands an item of the producer with this id to the application.
-pub(super) fn hand(producer: u64, item: &Item<'_>, callbacks: &Callbacks) {
+pub(super) fn hand(producer: u64, item: &Item<'_>, callbacks: &Callbacks) -> Handed {
     let outer = DISPATCHING.replace(producer);
     match item {
-        Item::Batch(batch) => hand_batch(batch),
+        Item::Batch { batch, from } => hand_batch(batch, *from),
         Item::Log(line) => {
             if let Some(log) = &callbacks.log {
                 hand_line(line, log);
@@ -116,8 +116,19 @@ pub(super) fn hand(producer: u64, item: &Item<'_>, callbacks: &Callbacks) {
                 data_loss.tell(loss);
             }
         }
+        Item::Health(health) => {
+            if let Some(callback) = &callbacks.health {
+                callback.tell(health);
+            }
+        }
+        Item::Stats(json) => {
+            if let Some(callback) = &callbacks.stats {
+                callback.tell(json);
+            }
+        }
     }
     DISPATCHING.set(outer);
+    Handed::All
 }
 
 fn hand_line(line: &LogLine, log: &LogCallback) {
@@ -126,8 +137,9 @@ fn hand_line(line: &LogLine, log: &LogCallback) {
     log.line(line.level, &facility, &text);
 }
 
-fn hand_batch(batch: &FinishedBatch) {
-    let mut report = producer_report_t {
+/// What the reports of a batch have in common.
+pub(super) fn batch_report(batch: &FinishedBatch) -> producer_report_t {
+    producer_report_t {
         struct_size: size_of::<producer_report_t>(),
         status: batch.status.code(),
         topic: batch.topic.as_ptr(),
@@ -157,19 +169,29 @@ fn hand_batch(batch: &FinishedBatch) {
         latency_us: i64::try_from(batch.latency().0).unwrap_or(i64::MAX),
         opaque: ptr::null_mut(),
         error_text: batch.cause.as_ref().map_or(ptr::null(), |cause| cause.as_ptr()),
-    };
-    for slot in &batch.slots {
-        if batch.base_offset >= 0 {
-            report.offset = batch.base_offset + i64::from(slot.offset_delta);
-        }
-        report.timestamp_ms =
-            batch.log_append_time_ms.unwrap_or(batch.base_timestamp_ms + i64::from(slot.timestamp_delta_ms));
-        report.key_len = i64::from(slot.key_len);
-        report.value_len = i64::from(slot.value_len);
-        report.opaque = slot.opaque as *mut c_void;
-        if !batch.record_causes.is_empty() {
-            name_record(batch, slot.offset_delta, &mut report);
-        }
+    }
+}
+
+/// The rest of a record's report.
+#[inline]
+pub(super) fn fill_report(report: &mut producer_report_t, batch: &FinishedBatch, slot: &Slot) {
+    if batch.base_offset >= 0 {
+        report.offset = batch.base_offset + i64::from(slot.offset_delta);
+    }
+    report.timestamp_ms =
+        batch.log_append_time_ms.unwrap_or(batch.base_timestamp_ms + i64::from(slot.timestamp_delta_ms));
+    report.key_len = i64::from(slot.key_len);
+    report.value_len = i64::from(slot.value_len);
+    report.opaque = slot.opaque as *mut c_void;
+    if !batch.record_causes.is_empty() {
+        name_record(batch, slot.offset_delta, report);
+    }
+}
+
+fn hand_batch(batch: &FinishedBatch, from: usize) {
+    let mut report = batch_report(batch);
+    for slot in &batch.slots[from..] {
+        fill_report(&mut report, batch, slot);
         if slot.callback == RICH {
             hand_rich(batch, slot, &mut report);
             continue;
@@ -187,12 +209,8 @@ fn hand_rich(batch: &FinishedBatch, slot: &Slot, report: &mut producer_report_t)
     match batch.rich_tag(slot) {
         None => {}
         Some(RichTag::Future(future)) => {
-            // The dispatching thread is the first to come by: awaiting ones may have been faster.
-            for waiting in future.take_callbacks() {
-                report.opaque = ptr::null_mut();
-                // SAFETY: registered for such a report by `producer_future_when_complete`.
-                unsafe { run_callback(waiting.callback, report, waiting.opaque) };
-            }
+            // A thread that awaits it may have been faster.
+            run_future_callbacks(future, report);
         }
         Some(RichTag::Ticketed { callback, opaque, .. } | RichTag::Direct { callback, opaque, .. }) => {
             report.opaque = *opaque as *mut c_void;
@@ -202,9 +220,18 @@ fn hand_rich(batch: &FinishedBatch, slot: &Slot, report: &mut producer_report_t)
     }
 }
 
+/// Runs the callbacks that wait for a complete future; `report` is its record's.
+pub(super) fn run_future_callbacks(future: &Future, report: &mut producer_report_t) {
+    for waiting in future.take_callbacks() {
+        report.opaque = waiting.opaque as *mut c_void;
+        // SAFETY: address and argument were given to `producer_future_when_complete`, for such a report.
+        unsafe { run_callback(waiting.callback, report, waiting.opaque) };
+    }
+}
+
 /// # Safety
 /// `address` is `callback_address` of a delivery callback that takes `report` and `opaque`.
-unsafe fn run_callback(address: usize, report: &producer_report_t, opaque: usize) {
+pub(super) unsafe fn run_callback(address: usize, report: &producer_report_t, opaque: usize) {
     // SAFETY: the caller's promise.
     let callback = unsafe { std::mem::transmute::<usize, Delivery>(address) };
     // SAFETY: the caller's promise; the report outlives the call.

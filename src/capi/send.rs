@@ -4,7 +4,7 @@
 
 use std::ffi::c_void;
 
-use crate::accumulator::{Placed, Sending, Tag};
+use crate::accumulator::{Placed, Sending, Tag, Topic};
 use crate::capi::boundary::{call_hot, invalid};
 use crate::capi::producer::{Inside, pass, producer_t};
 use crate::capi::record::{
@@ -61,6 +61,22 @@ pub(super) fn tag_of(callback: producer_delivery_fn, opaque: *mut c_void) -> Opt
 /// What the record points to is as its comments say. `inside` keeps the producer alive.
 #[inline]
 pub(super) unsafe fn send_one(inside: &Inside<'_>, record: &producer_record_t, tag: Option<Tag>) -> Result<Placed> {
+    // SAFETY: the caller's promise about the record's pointers.
+    let (topic, sending, timestamp_ms) = unsafe { prepare(inside, record, tag) }?;
+    // SAFETY: as above.
+    unsafe { with_record(record, timestamp_ms, |fields| inside.send(topic, fields, &sending)) }
+}
+
+/// What the record's plain fields ask for: its topic, how it is sent, and its timestamp.
+///
+/// # Safety
+/// As `send_one`.
+#[inline(always)]
+pub(super) unsafe fn prepare<'a>(
+    inside: &'a Inside<'_>,
+    record: &producer_record_t,
+    tag: Option<Tag>,
+) -> Result<(&'a Topic, Sending, i64)> {
     // SAFETY: the caller's promise about both fields.
     let topic = unsafe { topic_of(inside, record.topic_handle, record.topic) }?;
     let sending = Sending {
@@ -74,8 +90,7 @@ pub(super) unsafe fn send_one(inside: &Inside<'_>, record: &producer_record_t, t
         0.. => record.timestamp_ms,
         other => return Err(wrong_timestamp(other)),
     };
-    // SAFETY: the caller's promise about the record's pointers.
-    unsafe { with_record(record, timestamp_ms, |fields| inside.send(topic, fields, &sending)) }
+    Ok((topic, sending, timestamp_ms))
 }
 
 #[inline]
@@ -91,6 +106,6 @@ fn own_timeout(timeout_ms: i32) -> Result<Option<Micros>> {
 }
 
 #[cold]
-fn wrong_timestamp(timestamp_ms: i64) -> crate::error::Error {
+pub(super) fn wrong_timestamp(timestamp_ms: i64) -> crate::error::Error {
     invalid(format!("timestamp_ms is {timestamp_ms}; it is 0 or more, or PRODUCER_TIMESTAMP_NOW"))
 }

@@ -66,6 +66,12 @@ pub const PRODUCER_ERR_FATAL: producer_status_t = -124;
 pub const PRODUCER_ERR_TRANSACTION_ABORTED: producer_status_t = -125;
 /// An earlier record of the partition failed, and on.failure=stop-partition fails what is behind it.
 pub const PRODUCER_ERR_EARLIER_FAILED: producer_status_t = -126;
+/// The record is on its way or finished; its report says what became of it.
+pub const PRODUCER_ERR_TOO_LATE: producer_status_t = -128;
+/// The record was cancelled before it was sent.
+pub const PRODUCER_ERR_CANCELLED: producer_status_t = -129;
+/// The record does not fit into the batch any more; send the batch and begin another.
+pub const PRODUCER_ERR_BATCH_FULL: producer_status_t = -130;
 /// The broker met an error that it has no code for.
 pub const PRODUCER_ERR_UNKNOWN_SERVER_ERROR: producer_status_t = -1;
 /// The offset lies outside the partition's log.

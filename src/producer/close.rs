@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::Producer;
 use crate::accumulator::{CallReply, Command, GivenUp, Topic, TransactionCall};
 use crate::error::{Error, Result, Status};
-use crate::reports::{Completion, Dispatch, FinishedBatch, Item, Persisted, Phase, Slot};
+use crate::reports::{Completion, Dispatch, FinishedBatch, Handed, Item, Persisted, Phase, Slot};
 use crate::time::Time;
 
 /// What the I/O thread, which never blocks, is given for its last turn, and a callback that runs elsewhere for its end.
@@ -20,13 +20,17 @@ impl Producer {
 
     /// Sends what is buffered and waits up to `timeout_ms` (-1: for ever); fails the rest; dispatches every report that is
     /// left. No other thread is in `send` any more. `TIMED_OUT` when something had to be failed.
-    pub fn close(&self, timeout_ms: i32, mut hand: impl FnMut(Item<'_>)) -> Result<()> {
+    pub fn close(&self, timeout_ms: i32, mut hand: impl FnMut(Item<'_>) -> Handed) -> Result<()> {
         let (started, flushed) = (Arc::new(Completion::default()), Arc::new(Completion::default()));
         let mut in_time = false;
         let deadline = self.call_deadline(timeout_ms);
         let ends_open = timeout_ms == 0 || self.end_transaction(deadline, &mut hand);
         if self.accumulator.fatal().is_none() {
-            self.accumulator.inbox.command(Command::Flush { started: started.clone(), done: flushed.clone() });
+            self.accumulator.inbox.command(Command::Flush {
+                topic: None,
+                started: started.clone(),
+                done: flushed.clone(),
+            });
             if timeout_ms == 0 {
                 // Whether anything is left is the I/O thread's to say, at once.
                 self.reports.wait_complete(&started, Some(Instant::now() + LAST_TURN));
@@ -68,7 +72,7 @@ impl Producer {
 
     /// Brings a commit or abort that is under way to its end, and aborts a transaction that is open. False when the time was
     /// over first: its coordinator aborts it when `transaction.timeout.ms` is over, or when its next producer comes.
-    fn end_transaction(&self, deadline: Option<Instant>, mut hand: impl FnMut(Item<'_>)) -> bool {
+    fn end_transaction(&self, deadline: Option<Instant>, mut hand: impl FnMut(Item<'_>) -> Handed) -> bool {
         // A commit may turn into an error that then has to be aborted.
         for _ in 0..2 {
             if self.config.transactional_id.is_none() || self.accumulator.fatal().is_some() {

@@ -2,7 +2,9 @@
 //! to it through the accumulator's inbox; reports come back through `reports`.
 
 mod close;
+mod direct;
 mod driver;
+mod numbers;
 mod queue_full;
 #[cfg(test)]
 mod tests;
@@ -21,9 +23,10 @@ use crate::error::{Error, Result, Status};
 use crate::io::{Clock, IoOptions, IoThread};
 use crate::mock::{ClusterOptions, MockCluster};
 use crate::record::Record;
-use crate::reports::{Completion, Dispatch, Item, Reports};
+use crate::reports::{Completion, Dispatch, Handed, Item, Reports};
 use crate::sender::Sender;
 use crate::wire::record_batch::{HEADER_LEN, record_len_max};
+pub use direct::{ProducerBatch, SentTicket};
 use driver::Driver;
 
 /// Partitions of a topic that the embedded mock cluster makes by itself.
@@ -58,6 +61,7 @@ impl Producer {
         let seed = RandomState::new().hash_one(id);
         let reports = Arc::new(Reports::new(config.reports_max_count, config.log_level));
         let accumulator = Arc::new(Accumulator::new(&config, id, seed, reports.clone()));
+        reports.set_news_source(numbers::News { accumulator: Arc::downgrade(&accumulator), clock });
         let config = Arc::new(config);
         let sender = Sender::new(config.clone(), accumulator.clone(), seed.rotate_left(32), clock.now());
         let driver = Driver { sender, accumulator: accumulator.clone(), clock };
@@ -151,7 +155,7 @@ impl Producer {
 
     /// Dispatches finished batches and log lines on this thread; with none there, waits up to `timeout_ms` (-1: for ever)
     /// for the first. Answers how many records were reported.
-    pub fn poll(&self, timeout_ms: i32, hand: impl FnMut(Item<'_>)) -> Result<usize> {
+    pub fn poll(&self, timeout_ms: i32, hand: impl FnMut(Item<'_>) -> Handed) -> Result<usize> {
         let ended = match timeout_ms {
             0 => self.reports.poll_now(hand),
             _ => self.reports.poll(self.call_deadline(timeout_ms), hand),
@@ -164,7 +168,7 @@ impl Producer {
     }
 
     /// KIP-8: everything sent before this call goes at once, and is finished and reported when it returns.
-    pub fn flush(&self, timeout_ms: i32, hand: impl FnMut(Item<'_>)) -> Result<()> {
+    pub fn flush(&self, timeout_ms: i32, hand: impl FnMut(Item<'_>) -> Handed) -> Result<()> {
         if self.reports.in_callback() {
             return Err(in_callback("producer_flush"));
         }
@@ -172,7 +176,7 @@ impl Producer {
             return Err(fatal.clone());
         }
         let (started, done) = (Arc::new(Completion::default()), Arc::new(Completion::default()));
-        self.accumulator.inbox.command(Command::Flush { started: started.clone(), done: done.clone() });
+        self.accumulator.inbox.command(Command::Flush { topic: None, started: started.clone(), done: done.clone() });
         if timeout_ms == 0 {
             // Whether anything is left is the I/O thread's to say; it says so without waiting for a broker.
             self.wait_for_io_thread(&started)?;

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::accumulator::Tag;
-use crate::reports::Phase;
+use crate::reports::{Handed, Phase};
 
 const SENDING: Sending =
     Sending { partition: None, tag: Some(Tag { callback: 1, opaque: 7 }), own_timeout: None, acks: None };
@@ -18,7 +18,7 @@ fn record() -> Record<'static> {
 
 #[test]
 fn closing_with_no_time_is_in_time_when_nothing_is_left() {
-    assert_eq!(alone().close(0, |_| ()).map_err(|error| error.status), Ok(()));
+    assert_eq!(alone().close(0, |_| Handed::All).map_err(|error| error.status), Ok(()));
 }
 
 #[test]
@@ -30,9 +30,10 @@ fn a_record_parked_while_the_io_thread_ended_still_gets_its_report() {
     producer.send(&topic, &record(), &SENDING).expect("there is room");
     let mut heard = Vec::new();
     let ended = producer.close(1, |item| {
-        if let Item::Batch(batch) = item {
+        if let Item::Batch { batch, .. } = item {
             heard.push((batch.status, batch.phase, batch.slots.len(), batch.slots[0].opaque, batch.slots[0].value_len));
         }
+        Handed::All
     });
     assert_eq!(ended.map_err(|error| error.status), Err(Status::TIMED_OUT));
     assert_eq!(heard, [(Status::CLOSED, Phase::Metadata, 1, 7, 5)]);
@@ -46,8 +47,8 @@ fn calls_of_other_threads_say_closed_when_closing_ends_their_wait() {
     producer.accumulator.inbox.command(Command::Abort);
     assert!(producer.io.lock().join(Duration::from_secs(20)));
     std::thread::scope(|scope| {
-        let poll = scope.spawn(|| producer.poll(-1, |_| ()).map_err(|error| error.status));
-        let flush = scope.spawn(|| producer.flush(-1, |_| ()).map_err(|error| error.status));
+        let poll = scope.spawn(|| producer.poll(-1, |_| Handed::All).map_err(|error| error.status));
+        let flush = scope.spawn(|| producer.flush(-1, |_| Handed::All).map_err(|error| error.status));
         let purge = scope.spawn(|| producer.purge(true, false).map_err(|error| error.status));
         producer.reports.shut();
         assert_eq!(poll.join().expect("no panic"), Err(Status::CLOSED));
@@ -62,5 +63,5 @@ fn polling_a_broken_producer_says_so_and_does_not_return_at_once_for_ever() {
     let producer = alone();
     producer.accumulator.fail(Status::INTERNAL, "broken");
     producer.reports.shut();
-    assert_eq!(producer.poll(1000, |_| ()).map_err(|error| error.status), Err(Status::INTERNAL));
+    assert_eq!(producer.poll(1000, |_| Handed::All).map_err(|error| error.status), Err(Status::INTERNAL));
 }

@@ -10,14 +10,14 @@ use super::{Producer, in_callback};
 use crate::accumulator::{CallReply, Command, GivenUp, TransactionCall};
 use crate::error::{Error, Result, Status};
 use crate::offsets::{GroupMetadata, TopicOffset};
-use crate::reports::{Dispatch, Item};
+use crate::reports::{Dispatch, Handed, Item};
 
 /// What the I/O thread, which never blocks, is given for what it is doing at this moment.
 const LAST_TURN_MS: u64 = 1_000;
 
 impl Producer {
     /// Gets the producer id of the transactional id, and ends what an earlier producer of that id has left open.
-    pub fn init_transactions(&self, timeout_ms: i32, hand: impl FnMut(Item<'_>)) -> Result<()> {
+    pub fn init_transactions(&self, timeout_ms: i32, hand: impl FnMut(Item<'_>) -> Handed) -> Result<()> {
         self.transact(TransactionCall::Init, timeout_ms, hand)
     }
 
@@ -48,7 +48,7 @@ impl Producer {
         offsets: Vec<TopicOffset>,
         group: GroupMetadata,
         timeout_ms: i32,
-        hand: impl FnMut(Item<'_>),
+        hand: impl FnMut(Item<'_>) -> Handed,
     ) -> Result<()> {
         let call = TransactionCall::SendOffsets { offsets, group };
         self.check_call(&call)?;
@@ -59,16 +59,16 @@ impl Producer {
     }
 
     /// Delivers every record of the transaction, reports it, and makes all of it visible.
-    pub fn commit_transaction(&self, timeout_ms: i32, hand: impl FnMut(Item<'_>)) -> Result<()> {
+    pub fn commit_transaction(&self, timeout_ms: i32, hand: impl FnMut(Item<'_>) -> Handed) -> Result<()> {
         self.transact(TransactionCall::Commit, timeout_ms, hand)
     }
 
     /// Ends the transaction so that nothing of it is ever visible.
-    pub fn abort_transaction(&self, timeout_ms: i32, hand: impl FnMut(Item<'_>)) -> Result<()> {
+    pub fn abort_transaction(&self, timeout_ms: i32, hand: impl FnMut(Item<'_>) -> Handed) -> Result<()> {
         self.transact(TransactionCall::Abort, timeout_ms, hand)
     }
 
-    fn transact(&self, call: TransactionCall, timeout_ms: i32, mut hand: impl FnMut(Item<'_>)) -> Result<()> {
+    fn transact(&self, call: TransactionCall, timeout_ms: i32, mut hand: impl FnMut(Item<'_>) -> Handed) -> Result<()> {
         self.check_call(&call)?;
         let deadline = self.call_deadline(timeout_ms);
         let reply = self.command(call.clone());

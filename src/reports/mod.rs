@@ -9,7 +9,7 @@ use std::ffi::CStr;
 use std::sync::Arc;
 
 pub use future::{Future, Outcome, Waiting};
-pub use queue::{Completion, Dispatch, Item, LogLine, Reports};
+pub use queue::{Completion, Dispatch, Handed, Item, KEPT, LogLine, NewsSource, Reports};
 pub use rich::{RICH, RichTag, RichTags};
 
 use crate::error::Status;

@@ -3,20 +3,24 @@
 use std::cell::Cell;
 use std::collections::{BTreeMap, VecDeque};
 use std::ffi::CStr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use crate::sync::{Condvar, Mutex, MutexGuard};
 
 use super::{DataLoss, FinishedBatch, RichTags, Slot};
+use crate::stats::{Health, HealthState, Numbers};
+use crate::time::{Micros, Time};
+
+#[cfg(test)]
+mod tests;
+mod turn;
+
+use turn::{Line, Served, Turn};
 
 /// Log lines kept for a dispatcher: the latest ones; older ones are counted, not kept.
 const LOG_LINES_MAX: usize = 1_000;
-/// Slot vectors kept for reuse: a few large batches' worth.
-const SPARE_SLOT_VECTORS: usize = 16;
-/// Larger vectors than this are not worth keeping (1 MiB of slots).
-const SPARE_SLOTS_MAX: usize = 32 << 10;
 
 /// Something an application thread waits for: set by the I/O thread once, with the place in the report queue that must have
 /// been dispatched before the wait is over.
@@ -42,12 +46,35 @@ pub struct LogLine {
     pub text: String,
 }
 
+/// A slot with this callback has none: its report waits until it is copied. No function has this address.
+pub const KEPT: usize = 2;
+
 /// What a dispatcher hands to the application.
 #[derive(Debug)]
 pub enum Item<'a> {
-    Batch(&'a FinishedBatch),
+    /// The records of its slots from `from` on: those before were handed out by an earlier dispatch.
+    Batch {
+        batch: &'a FinishedBatch,
+        from: usize,
+    },
     Log(&'a LogLine),
     DataLoss(&'a DataLoss),
+    /// The producer's state of health is another.
+    Health(&'a Health),
+    /// The numbers as JSON: `statistics.interval.ms` has passed.
+    Stats(&'a str),
+}
+
+/// How far an item was taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Handed {
+    /// All of it: the next one may come.
+    All,
+    /// All of it but the slots whose callback is `KEPT`: these are kept for who copies reports.
+    AllButKept,
+    /// So many of a batch's remaining slots, and no more now: the rest, and everything behind it, is for the next dispatch. `KEPT` ones among them are kept.
+    Part(usize),
 }
 
 /// How a dispatch ended.
@@ -74,27 +101,64 @@ fn this_thread() -> ThreadMark {
     MARK.with(|mark| std::ptr::from_ref(mark).addr())
 }
 
+/// Who takes what is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum View {
+    /// A thread of the application that runs callbacks.
+    Callbacks,
+    /// A thread of the application that copies reports.
+    Array,
+    /// The library's own dispatching thread.
+    Thread,
+}
+
 #[derive(Default)]
 struct State {
-    batches: VecDeque<FinishedBatch>,
+    line: Line,
+    /// Reports that callbacks do not get: they wait to be copied.
+    kept: Line,
     logs: VecDeque<LogLine>,
     logs_dropped: u64,
     /// One per partition, which bounds them: none may get lost.
     losses: BTreeMap<(Arc<CStr>, i32), DataLoss>,
+    /// The latest change of health that nobody has taken, and the state that was last taken.
+    health: Option<Health>,
+    health_told: Option<HealthState>,
+    /// Numbers are due: made by whoever dispatches, so that they are never older than that and never more than one.
+    stats_due: bool,
     /// Batches ever pushed, and ever dispatched with their callbacks returned.
     pushed: u64,
     dispatched: u64,
     /// One dispatcher at a time keeps reports of a partition in order; its thread's mark recognises a call from a callback.
     dispatcher: Option<ThreadMark>,
+    /// A thread of the library's own runs the callbacks, and nobody else does.
+    threaded: bool,
     spare_slots: Vec<Vec<Slot>>,
     /// The producer is closing: whoever waits for reports to come goes home.
     shut: bool,
 }
 
 impl State {
-    /// Whether there is nothing to hand out.
-    fn is_empty(&self) -> bool {
-        self.batches.is_empty() && self.logs.is_empty() && self.losses.is_empty()
+    fn has_callbacks_due(&self) -> bool {
+        let news = !self.logs.is_empty() || !self.losses.is_empty() || self.health.is_some() || self.stats_due;
+        news || !self.line.is_empty()
+    }
+
+    /// The loss of this partition that waits, with the highest offset of both.
+    fn merge_loss(&mut self, loss: DataLoss) -> &mut DataLoss {
+        let acked_offset = loss.acked_offset;
+        let kept = self.losses.entry((loss.topic.clone(), loss.partition)).or_insert(loss);
+        kept.acked_offset = kept.acked_offset.max(acked_offset);
+        kept
+    }
+
+    /// Whether there is something that this view may take.
+    fn has_for(&self, view: View) -> bool {
+        match view {
+            View::Thread => self.has_callbacks_due(),
+            View::Callbacks => !self.threaded && self.has_callbacks_due(),
+            View::Array => !self.kept.is_empty() || !self.threaded && self.has_callbacks_due(),
+        }
     }
 }
 
@@ -103,10 +167,19 @@ pub struct Reports {
     pub rich: RichTags,
     state: Mutex<State>,
     changed: Condvar,
-    /// Records in `batches`: read by every send, without the lock.
+    /// Records whose reports wait: read by every send, without the lock.
     pending: AtomicUsize,
     pending_max: usize,
     log_level_max: i32,
+    numbers: Arc<Numbers>,
+    news: OnceLock<Box<dyn NewsSource>>,
+}
+
+/// What news are made from at the moment they are handed out.
+pub trait NewsSource: Send + Sync {
+    /// The numbers as JSON; `None`: the producer is gone.
+    fn stats_json(&self) -> Option<String>;
+    fn age(&self, since: Time) -> Micros;
 }
 
 impl Reports {
@@ -119,6 +192,8 @@ impl Reports {
             pending: AtomicUsize::new(0),
             pending_max,
             log_level_max,
+            numbers: Arc::default(),
+            news: OnceLock::new(),
         }
     }
 
@@ -139,7 +214,7 @@ impl Reports {
         self.pending.fetch_add(batches.iter().map(|batch| batch.slots.len()).sum(), Ordering::Relaxed);
         let mut state = self.state.lock();
         state.pushed += batches.len() as u64;
-        state.batches.extend(batches.drain(..));
+        state.line.batches.extend(batches.drain(..));
         self.changed.notify_all();
     }
 
@@ -168,10 +243,33 @@ impl Reports {
     /// offset, up to which nothing is sure.
     pub fn data_loss(&self, loss: DataLoss) {
         let mut state = self.state.lock();
-        let acked_offset = loss.acked_offset;
-        let kept = state.losses.entry((loss.topic.clone(), loss.partition)).or_insert_with(|| loss.clone());
-        kept.acked_offset = kept.acked_offset.max(acked_offset);
-        kept.text = loss.text;
+        let text = loss.text.clone();
+        state.merge_loss(loss).text = text;
+        self.changed.notify_all();
+    }
+
+    /// What the producer counts.
+    pub fn numbers(&self) -> &Arc<Numbers> {
+        &self.numbers
+    }
+
+    /// Sets what news are made from; without it there are no numbers.
+    pub fn set_news_source(&self, source: impl NewsSource + 'static) {
+        // A second call would come from a second producer, which no queue has.
+        let _ = self.news.set(Box::new(source));
+    }
+
+    /// The state of health is another. Changes that nobody has taken yet become one, the latest.
+    pub fn health_changed(&self, health: Health) {
+        let mut state = self.state.lock();
+        // Back at what was last told: there is nothing to tell.
+        state.health = if state.health_told == Some(health.state) { None } else { Some(health) };
+        self.changed.notify_all();
+    }
+
+    /// Numbers are due. What was due before and nobody took is the same.
+    pub fn stats_due(&self) {
+        self.state.lock().stats_due = true;
         self.changed.notify_all();
     }
 
@@ -197,33 +295,43 @@ impl Reports {
 
     /// Dispatches what is there now; with no report there, waits for the first to come until `deadline` (`None`: for
     /// ever), and serves log lines meanwhile.
-    pub fn poll(&self, deadline: Option<Instant>, hand: impl FnMut(Item<'_>)) -> Dispatch {
-        self.poll_while(|state| self.wait(state, deadline), hand)
+    pub fn poll(&self, deadline: Option<Instant>, hand: impl FnMut(Item<'_>) -> Handed) -> Dispatch {
+        self.poll_while(View::Callbacks, |state| self.wait(state, deadline), hand)
     }
 
     /// Dispatches what is there now. With nothing there it is one look under a lock: a wait, even one of no time, would be
     /// a system call that gives the processor away.
-    pub fn poll_now(&self, hand: impl FnMut(Item<'_>)) -> Dispatch {
-        self.poll_while(|_| false, hand)
+    pub fn poll_now(&self, hand: impl FnMut(Item<'_>) -> Handed) -> Dispatch {
+        self.poll_while(View::Callbacks, |_| false, hand)
+    }
+
+    /// As `poll`, for a `hand` that copies: it gets the reports that are kept for it too, and those first.
+    pub fn take(&self, deadline: Option<Instant>, hand: impl FnMut(Item<'_>) -> Handed) -> Dispatch {
+        self.poll_while(View::Array, |state| self.wait(state, deadline), hand)
+    }
+
+    /// As `poll_now`, for a `hand` that copies.
+    pub fn take_now(&self, hand: impl FnMut(Item<'_>) -> Handed) -> Dispatch {
+        self.poll_while(View::Array, |_| false, hand)
     }
 
     fn poll_while<'a>(
         &'a self,
+        view: View,
         mut wait: impl FnMut(&mut MutexGuard<'a, State>) -> bool,
-        mut hand: impl FnMut(Item<'_>),
+        mut hand: impl FnMut(Item<'_>) -> Handed,
     ) -> Dispatch {
         let mut state = self.state.lock();
         if state.dispatcher == Some(this_thread()) {
             return Dispatch::Reentered;
         }
         loop {
-            if state.dispatcher.is_none() && !state.is_empty() {
-                drop(state);
-                let reported = self.drain(&mut hand);
-                if reported > 0 {
-                    return Dispatch::Done(reported);
+            if state.dispatcher.is_none() && state.has_for(view) {
+                let served = self.drain(state, view, &mut hand);
+                if served.reported > 0 || served.cut {
+                    return Dispatch::Done(served.reported);
                 }
-                // Log lines and losses only, or another thread was faster.
+                // Log lines and losses only.
                 state = self.state.lock();
             } else if state.shut {
                 return Dispatch::Ended(0);
@@ -233,12 +341,13 @@ impl Reports {
         }
     }
 
-    /// Dispatches until the completion is reached and everything that belongs to it has been reported.
+    /// Dispatches until the completion is reached and everything that belongs to it has been reported. A `hand` that stops
+    /// early is called again.
     pub fn wait_for(
         &self,
         completion: &Completion,
         deadline: Option<Instant>,
-        mut hand: impl FnMut(Item<'_>),
+        mut hand: impl FnMut(Item<'_>) -> Handed,
     ) -> Dispatch {
         let mut reported = 0;
         let mut state = self.state.lock();
@@ -249,11 +358,10 @@ impl Reports {
             if completion.place().is_some_and(|place| state.dispatched >= place) {
                 return Dispatch::Done(reported);
             }
-            if state.dispatcher.is_none() && !state.is_empty() {
-                drop(state);
-                reported += self.drain(&mut hand);
+            if state.dispatcher.is_none() && state.has_for(View::Callbacks) {
+                reported += self.drain(state, View::Callbacks, &mut hand).reported;
                 state = self.state.lock();
-            } else if state.shut {
+            } else if state.shut && !(state.threaded && state.has_callbacks_due()) {
                 return Dispatch::Ended(reported);
             } else if !self.wait(&mut state, deadline) {
                 return Dispatch::TimedOut(reported);
@@ -284,16 +392,17 @@ impl Reports {
         self.changed.notify_all();
     }
 
-    /// Dispatches everything that is left; false when another thread's callback did not return before the deadline.
-    pub fn drain_all(&self, deadline: Option<Instant>, mut hand: impl FnMut(Item<'_>)) -> bool {
+    /// Dispatches everything that is left, or waits until the library's own thread has; false when another thread's callback
+    /// did not return before the deadline.
+    pub fn drain_all(&self, deadline: Option<Instant>, mut hand: impl FnMut(Item<'_>) -> Handed) -> bool {
         let mut state = self.state.lock();
         loop {
-            if state.dispatcher.is_none() {
-                if state.is_empty() {
-                    return true;
-                }
-                drop(state);
-                self.drain(&mut hand);
+            let free = state.dispatcher.is_none();
+            if free && !state.has_callbacks_due() {
+                return true;
+            }
+            if free && !state.threaded {
+                self.drain(state, View::Callbacks, &mut hand);
                 state = self.state.lock();
             } else if !self.wait(&mut state, deadline) {
                 return false;
@@ -301,44 +410,44 @@ impl Reports {
         }
     }
 
+    /// A thread of the library's own will call `serve`: until that returns nobody else runs callbacks.
+    pub fn leave_to_thread(&self) {
+        self.state.lock().threaded = true;
+    }
+
+    /// Dispatches whatever comes until the producer has ended and nothing is left.
+    pub fn serve(&self, mut hand: impl FnMut(Item<'_>) -> Handed) {
+        /// Also when `hand` panics: others take over then.
+        struct Leave<'a>(&'a Reports);
+        impl Drop for Leave<'_> {
+            fn drop(&mut self) {
+                self.0.state.lock().threaded = false;
+                self.0.changed.notify_all();
+            }
+        }
+        let leave = Leave(self);
+        let mut state = self.state.lock();
+        loop {
+            if state.dispatcher.is_none() && state.has_callbacks_due() {
+                self.drain(state, View::Thread, &mut hand);
+                state = self.state.lock();
+            } else if state.shut && !state.has_callbacks_due() {
+                drop(state);
+                drop(leave);
+                return;
+            } else {
+                self.changed.wait(&mut state);
+            }
+        }
+    }
+
     /// Serves log lines and losses first, then every batch that is there now: later ones are for the next call, so that a fast
     /// sender does not keep this one for ever.
-    fn drain(&self, hand: &mut impl FnMut(Item<'_>)) -> usize {
-        let (mut batches, logs, dropped, losses) = {
-            let mut state = self.state.lock();
-            if state.dispatcher.is_some() {
-                return 0;
-            }
-            state.dispatcher = Some(this_thread());
-            let dropped = std::mem::take(&mut state.logs_dropped);
-            let losses = std::mem::take(&mut state.losses);
-            (std::mem::take(&mut state.batches), std::mem::take(&mut state.logs), dropped, losses)
-        };
-        // Gives the dispatcher's place back even when `hand` panics.
-        let mut turn = Turn { reports: self, dispatched: 0, spare: Vec::new() };
-        if dropped > 0 {
-            let text = format!("{dropped} log lines were dropped because nobody polled");
-            hand(Item::Log(&LogLine { level: 4, facility: "LOG", text }));
-        }
-        for line in &logs {
-            hand(Item::Log(line));
-        }
-        for loss in losses.values() {
-            hand(Item::DataLoss(loss));
-        }
-        let mut reported = 0;
-        for batch in &mut batches {
-            self.pending.fetch_sub(batch.slots.len(), Ordering::Relaxed);
-            turn.dispatched += 1;
-            reported += batch.slots.len();
-            hand(Item::Batch(batch));
-            if turn.spare.len() < SPARE_SLOT_VECTORS && batch.slots.capacity() <= SPARE_SLOTS_MAX {
-                let mut slots = std::mem::take(&mut batch.slots);
-                slots.clear();
-                turn.spare.push(slots);
-            }
-        }
-        reported
+    fn drain(&self, mut state: MutexGuard<'_, State>, view: View, hand: &mut impl FnMut(Item<'_>) -> Handed) -> Served {
+        // Gives the dispatcher's place and everything that was not handed out back, even when `hand` panics.
+        let mut turn = Turn::new(self, &mut state, view);
+        drop(state);
+        turn.serve(hand)
     }
 
     /// False when the deadline has passed.
@@ -350,200 +459,5 @@ impl Reports {
             }
             Some(deadline) => !self.changed.wait_until(state, deadline).timed_out(),
         }
-    }
-}
-
-/// One dispatcher's turn. Ending it lets the next thread serve reports and tells waiting flushes how far it came.
-struct Turn<'a> {
-    reports: &'a Reports,
-    dispatched: u64,
-    spare: Vec<Vec<Slot>>,
-}
-
-impl Drop for Turn<'_> {
-    fn drop(&mut self) {
-        let mut state = self.reports.state.lock();
-        state.dispatcher = None;
-        state.dispatched += self.dispatched;
-        let room = SPARE_SLOT_VECTORS.saturating_sub(state.spare_slots.len());
-        state.spare_slots.extend(self.spare.drain(..).take(room));
-        self.reports.changed.notify_all();
-    }
-}
-
-#[cfg(test)]
-#[allow(clippy::disallowed_methods)] // Waiting threads are tested in real time.
-mod tests {
-    use super::*;
-    use crate::error::Status;
-    use crate::reports::{Persisted, Phase};
-    use crate::time::Time;
-    use std::time::Duration;
-
-    fn batch(records: u32) -> FinishedBatch {
-        let slot = |offset_delta| Slot {
-            callback: 1,
-            opaque: offset_delta as usize,
-            key_len: -1,
-            value_len: 0,
-            timestamp_delta_ms: 0,
-            offset_delta,
-        };
-        FinishedBatch {
-            topic: Arc::from(c"t"),
-            partition: 0,
-            status: Status::OK,
-            persisted: Persisted::Yes,
-            phase: Phase::Answered,
-            base_offset: 0,
-            base_timestamp_ms: 0,
-            log_append_time_ms: None,
-            broker: 1,
-            attempts: 1,
-            opened_at: Time(0),
-            finished_at: Time(1),
-            cause: None,
-            record_causes: Vec::new(),
-            slots: (0..records).map(slot).collect(),
-            rich: Vec::new(),
-        }
-    }
-
-    fn now() -> Option<Instant> {
-        Some(Instant::now())
-    }
-
-    #[test]
-    fn a_batch_without_slots_leaves_nothing_behind() {
-        let reports = Reports::new(10, 6);
-        reports.push(batch(0));
-        assert_eq!(reports.poll(now(), |_| panic!("nothing to hand out")), Dispatch::TimedOut(0));
-    }
-
-    #[test]
-    fn the_bound_counts_records_until_they_are_taken() {
-        let reports = Reports::new(3, 6);
-        reports.push(batch(2));
-        assert!(!reports.is_full());
-        reports.push(batch(1));
-        assert!(reports.is_full());
-        assert_eq!(reports.poll(now(), |_| ()), Dispatch::Done(3));
-        assert!(!reports.is_full());
-        assert_eq!(reports.spare_slots().map(|slots| slots.len()), Some(0));
-    }
-
-    #[test]
-    fn a_completion_waits_for_what_was_pushed_before_it_and_not_for_later() {
-        let reports = Reports::new(100, 6);
-        let completion = Completion::default();
-        assert_eq!(reports.wait_for(&completion, now(), |_| ()), Dispatch::TimedOut(0));
-        reports.push(batch(1));
-        reports.complete(&completion);
-        let mut handed = 0;
-        assert_eq!(reports.wait_for(&completion, now(), |_| handed += 1), Dispatch::Done(1));
-        reports.push(batch(1));
-        assert_eq!(reports.wait_for(&completion, now(), |_| handed += 1), Dispatch::Done(0));
-        assert_eq!(handed, 1);
-    }
-
-    #[test]
-    fn a_dispatch_inside_a_dispatch_is_recognised() {
-        let reports = Reports::new(100, 6);
-        reports.push(batch(1));
-        let mut inner = None;
-        reports.poll(now(), |_| {
-            assert!(reports.in_callback());
-            inner = Some(reports.poll(now(), |_| ()));
-        });
-        assert_eq!(inner, Some(Dispatch::Reentered));
-        assert!(!reports.in_callback());
-    }
-
-    #[test]
-    fn a_poll_without_time_hands_out_what_is_there() {
-        let reports = Reports::new(100, 6);
-        assert_eq!(reports.poll_now(|_| ()), Dispatch::TimedOut(0));
-        reports.push(batch(2));
-        assert_eq!(reports.poll_now(|_| ()), Dispatch::Done(2));
-    }
-
-    #[test]
-    fn a_waiting_poll_wakes_when_a_batch_comes() {
-        let reports = Arc::new(Reports::new(100, 6));
-        let theirs = reports.clone();
-        let soon = Instant::now() + Duration::from_secs(20);
-        let poller = std::thread::spawn(move || theirs.poll(Some(soon), |_| ()));
-        reports.push(batch(2));
-        assert_eq!(poller.join().expect("no panic"), Dispatch::Done(2));
-    }
-
-    #[test]
-    fn log_lines_do_not_end_the_wait_for_reports() {
-        let reports = Arc::new(Reports::new(100, 6));
-        reports.log(6, "X", || "line".into());
-        let (told, lines) = std::sync::mpsc::channel();
-        let theirs = reports.clone();
-        let poller = std::thread::spawn(move || {
-            theirs.poll(None, |item| {
-                if let Item::Log(_) = item {
-                    told.send(()).expect("the test listens");
-                }
-            })
-        });
-        lines.recv().expect("the line");
-        reports.push(batch(2));
-        assert_eq!(poller.join().expect("no panic"), Dispatch::Done(2));
-    }
-
-    #[test]
-    fn waits_of_other_threads_end_when_the_producer_does() {
-        let reports = Reports::new(100, 6);
-        reports.push(batch(1));
-        reports.shut();
-        assert_eq!(reports.poll(None, |_| ()), Dispatch::Done(1), "what is there is still served");
-        assert_eq!(reports.poll(None, |_| ()), Dispatch::Ended(0));
-        assert_eq!(reports.wait_for(&Completion::default(), None, |_| ()), Dispatch::Ended(0));
-        assert!(!reports.wait_complete(&Completion::default(), None), "it will not happen any more");
-    }
-
-    #[test]
-    fn log_lines_are_bounded_and_the_loss_is_told() {
-        let reports = Reports::new(100, 6);
-        reports.log(7, "X", || unreachable!("above the level"));
-        for _ in 0..LOG_LINES_MAX + 5 {
-            reports.log(6, "X", || "line".into());
-        }
-        let mut lines = Vec::new();
-        reports.poll(now(), |item| {
-            if let Item::Log(line) = item {
-                lines.push(line.text.clone());
-            }
-        });
-        assert_eq!(lines.len(), LOG_LINES_MAX + 1);
-        assert_eq!(lines.first().map(String::as_str), Some("5 log lines were dropped because nobody polled"));
-    }
-
-    #[test]
-    fn losses_of_a_partition_become_one_and_none_is_dropped() {
-        let reports = Reports::new(100, -1);
-        let loss = |partition, acked_offset, text: &CStr| DataLoss {
-            topic: Arc::from(c"t"),
-            partition,
-            acked_offset,
-            text: Arc::from(text),
-        };
-        for partition in 0..5_000 {
-            reports.data_loss(loss(partition, 7, c"first"));
-        }
-        reports.data_loss(loss(3, 5, c"second"));
-        let mut told = Vec::new();
-        let ended = reports.poll(now(), |item| {
-            if let Item::DataLoss(loss) = item {
-                told.push(loss.clone());
-            }
-        });
-        assert_eq!(ended, Dispatch::TimedOut(0), "a loss is no report");
-        assert_eq!(told.len(), 5_000);
-        assert_eq!(told[3], loss(3, 7, c"second"));
     }
 }

@@ -2,7 +2,7 @@
 //! key instead, and what they want waits here until their batch is finished. Who sends none of them pays nothing for it.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use crate::sync::Mutex;
 
@@ -37,6 +37,7 @@ pub enum RichTag {
 #[derive(Default)]
 pub struct RichTags {
     used: AtomicBool,
+    next_ticket: AtomicU64,
     tags: Mutex<Tags>,
 }
 
@@ -76,6 +77,17 @@ impl RichTags {
                 tags.by_key.len() - 1
             }
         }
+    }
+
+    /// A number for a ticket, that no other has.
+    pub fn next_ticket(&self) -> u64 {
+        self.next_ticket.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    /// Whether the key is at present that of the record with this ticket: keys are used again.
+    pub fn is_ticket(&self, key: usize, number: u64) -> bool {
+        let tags = self.tags.lock();
+        matches!(tags.by_key.get(key), Some(Some(RichTag::Ticketed { ticket, .. })) if *ticket == number)
     }
 
     pub fn take(&self, key: usize) -> Option<RichTag> {
@@ -141,7 +153,7 @@ impl FinishedBatch {
 mod tests {
     use super::*;
     use crate::error::Status;
-    use crate::reports::{Item, Persisted, Phase, Reports, Waiting};
+    use crate::reports::{Handed, Item, Persisted, Phase, Reports, Waiting};
     use crate::time::Time;
 
     fn slot(callback: usize, opaque: usize, offset_delta: u32) -> Slot {
@@ -172,9 +184,10 @@ mod tests {
     fn polled(reports: &Reports) -> Vec<FinishedBatch> {
         let mut out = Vec::new();
         reports.poll_now(|item| {
-            if let Item::Batch(batch) = item {
+            if let Item::Batch { batch, .. } = item {
                 out.push(batch.clone());
             }
+            Handed::All
         });
         out
     }

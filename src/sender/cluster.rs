@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use super::broker::Broker;
 use super::connection::{Connection, Kind, Phase};
+use super::counting::count_ended;
 use super::frame::Frame;
 use super::partition::PartitionState;
 use super::timers::Timer;
@@ -27,6 +28,8 @@ const REBOOTSTRAP_REQUIRED: i16 = 129;
 pub struct Cluster {
     pub topics: BTreeMap<u32, TopicState>,
     pub cluster_id: Option<String>,
+    /// -1 when unknown.
+    pub controller_id: i32,
     /// The connection whose answer is awaited, and until when.
     asked: Option<(ConnId, Time)>,
     /// The topics that the last request named: an answer says nothing about those that were wanted after it was built.
@@ -55,6 +58,8 @@ pub struct TopicState {
     pub missing: Option<(Time, i16)>,
     /// The partition count of the last answer, while records wait for partitions beyond it.
     pub doubted_count: Option<u32>,
+    /// Somebody waits for a record that waits for metadata: what becomes of those does not linger.
+    pub hurry_parked: bool,
     /// Tells a topic from one of the same name that was made after it was deleted; zero when not told.
     pub topic_id: [u8; 16],
 }
@@ -64,6 +69,7 @@ impl Cluster {
         Cluster {
             topics: BTreeMap::new(),
             cluster_id: None,
+            controller_id: -1,
             asked: None,
             asked_topics: BTreeSet::new(),
             refresh_at: now + Micros::from_ms(config.metadata_max_age_ms),
@@ -98,6 +104,7 @@ impl Sender {
                 partitions: Vec::new(),
                 missing: None,
                 doubted_count: None,
+                hurry_parked: false,
                 topic_id: [0; 16],
             });
             // The back-off is for repeated questions: a new topic is asked for at once.
@@ -266,6 +273,9 @@ impl Sender {
                 self.reports.log(4, "METADATA", || text);
             }
         }
+        self.cluster.controller_id = answer.controller_id;
+        self.accumulator.numbers.metadata_refreshes.add(1);
+        self.note_change();
         self.adopt_brokers(now, id, &answer);
         self.adopt_topics(now, answer);
         self.leave_silent_leaders(now);
@@ -281,6 +291,9 @@ impl Sender {
     fn adopt_brokers(&mut self, now: Time, answering: i32, answer: &MetadataAnswer) {
         for info in &answer.brokers {
             self.adopt_broker(now, info);
+            if let Some(broker) = self.brokers.get_mut(&info.id) {
+                broker.rack.clone_from(&info.rack);
+            }
         }
         let gone: Vec<i32> = self
             .brokers
@@ -295,7 +308,9 @@ impl Sender {
             // Nothing of a batch is in flight there, so the connection goes with the broker: ending it in the usual way would
             // connect again.
             let removed = self.brokers.remove(&id);
-            if let Some(connection) = removed.and_then(|broker| broker.connection) {
+            let Some(mut removed) = removed else { continue };
+            if let Some(connection) = removed.connection.take() {
+                count_ended(&self.accumulator.numbers, &removed, connection.requests.len());
                 let conn = connection.id;
                 self.connections.remove(&conn);
                 self.actions.push_back(Action::Close { conn });
@@ -316,6 +331,10 @@ impl Sender {
         if let (Some(connection), Some(broker)) = (connection, self.brokers.get_mut(&to)) {
             self.connections.insert(connection.id, to);
             broker.connection = Some(connection);
+            broker.was_connected = true;
+            broker.numbers.connects.add(1);
+            let open = broker.connection.as_ref().map_or(0, |connection| connection.requests.len());
+            broker.numbers.requests.add(open as u64);
             broker.failures = 0;
             // Its requests' deadlines were armed under the other id.
             let at = broker.connection.as_ref().map_or(Time::NEVER, |c| c.request_deadline());
@@ -329,7 +348,9 @@ impl Sender {
         match self.brokers.get_mut(&info.id) {
             _ if info.id < 0 => {}
             None => {
-                self.brokers.insert(info.id, Broker::new(info.id, info.host.clone(), port));
+                let numbers = self.accumulator.numbers.broker(info.id);
+                self.brokers.insert(info.id, Broker::new(info.id, info.host.clone(), port, numbers));
+                self.note_change();
             }
             Some(broker) if broker.host != info.host || broker.port != port => {
                 broker.host = info.host.clone();
@@ -431,12 +452,17 @@ impl Sender {
                 Some(record)
             },
         );
+        if self.window.waits_for_parked(id) || self.cluster.topics.get(&id).is_some_and(|state| state.hurry_parked) {
+            // They are told of as batches only after this, and find that they are not to linger.
+            self.hurry_topic(now, id, accumulator.inbox.next_batch());
+        }
         if doubted {
             self.window.extend(id, accumulator.inbox.next_batch());
         } else {
             self.window.unparked(id, accumulator.inbox.next_batch());
             if let Some(state) = self.cluster.topics.get_mut(&id) {
                 state.doubted_count = None;
+                state.hurry_parked = false;
             }
         }
         if !refused.is_empty() {
@@ -444,9 +470,6 @@ impl Sender {
             for record in refused {
                 self.fail_parked(now, topic, record, Status::UNKNOWN_PARTITION, &cause);
             }
-        }
-        if self.window.has_flushes() {
-            self.flush_before = self.flush_before.max(accumulator.inbox.next_batch());
         }
         for dense in moved {
             self.mark_ready(now, dense);
@@ -493,6 +516,9 @@ impl Sender {
         state.leader_epoch = epoch;
         let leader = if leader >= 0 && known { leader } else { NO_LEADER };
         let changed = state.leader != leader;
+        if changed {
+            self.published.note();
+        }
         state.leader = leader;
         state.shared().set_leader(leader);
         let waited = leader != NO_LEADER && self.leaderless.remove(&dense);

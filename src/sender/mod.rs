@@ -4,20 +4,24 @@
 //! after every `handle_*` call the driver takes `poll_action` until `None`, then sleeps at most until `poll_timeout`.
 
 mod broker;
+mod cancelled;
 mod cluster;
 mod connection;
 mod coordinator;
 mod coordinator_answers;
 mod coordinator_link;
 mod coordinator_verdict;
+mod counting;
 mod expiry;
 mod features;
+mod flush;
 mod frame;
 mod idempotence;
 mod links;
 mod outcome;
 mod partition;
 mod produce;
+mod published;
 mod random;
 mod sequence;
 mod timers;
@@ -39,6 +43,7 @@ use cluster::Cluster;
 use features::Features;
 use idempotence::Idempotence;
 use partition::PartitionState;
+use published::Published;
 use random::Random;
 use timers::{Timer, Timers};
 use transaction::Transaction;
@@ -75,6 +80,7 @@ pub struct Sender {
     /// By the dense partition id that the accumulator's partitions carry.
     partitions: Vec<PartitionState>,
     cluster: Cluster,
+    published: Published,
     features: Features,
     idempotence: Idempotence,
     transaction: Transaction,
@@ -106,6 +112,7 @@ impl Sender {
         let mut sender = Sender {
             random: Random::new(seed),
             cluster: Cluster::new(now, &config),
+            published: Published::default(),
             features: Features::default(),
             idempotence: Idempotence::new(&config),
             transaction: Transaction::new(&config),
@@ -143,6 +150,7 @@ impl Sender {
         for event in letters.events.drain(..) {
             self.handle_event(now, event);
         }
+        self.window.know(letters.next_batch);
         for command in letters.commands.drain(..) {
             self.handle_command(now, command, letters.next_batch);
         }
@@ -154,10 +162,12 @@ impl Sender {
     fn handle_event(&mut self, now: Time, event: Event) {
         match event {
             Event::Opened { partition, batch, due_at, deadline } => {
+                self.window.opened(batch, self.partitions[partition as usize].topic.id);
                 self.arm_deadline(partition, deadline);
                 self.transaction_expects(now, partition);
                 // A flush may have come before the event: its parked records got their batches only now.
-                if due_at <= now || batch < self.flush_before || self.accumulator.memory.hurries(partition) {
+                if due_at <= now || batch < self.flushes_before(partition) || self.accumulator.memory.hurries(partition)
+                {
                     self.mark_ready(now, partition);
                 } else {
                     self.arm_linger(partition, due_at);
@@ -166,6 +176,8 @@ impl Sender {
             Event::Sealed { partition } => self.mark_ready(now, partition),
             Event::Deadline { partition, deadline } => self.arm_deadline(partition, deadline),
             Event::Parked { topic, deadline } => self.topic_wanted(now, topic, deadline),
+            Event::Emptied { partition, batch } => self.batch_emptied(partition, batch),
+            Event::Unparked { topic } => self.topic_unparked(topic),
             Event::Pressure => {
                 self.accumulator.memory.clear_pressure();
                 self.end_linger(now);
@@ -176,14 +188,8 @@ impl Sender {
 
     fn handle_command(&mut self, now: Time, command: Command, next_batch: u64) {
         match command {
-            Command::Flush { started, done } => {
-                self.flush_before = self.flush_before.max(next_batch);
-                let parked = self.cluster.topics_with_parked(&self.accumulator);
-                self.window.flush(next_batch, parked, done);
-                self.end_linger(now);
-                self.tell_flushes();
-                self.reports.complete(&started);
-            }
+            Command::Flush { topic, started, done } => self.handle_flush(now, next_batch, topic, &started, done),
+            Command::Hurry { topic, placed } => self.handle_hurry(now, next_batch, topic, placed),
             Command::Purge { queued, in_flight, done } => {
                 self.purge(now, queued, in_flight);
                 self.reports.push_all(&mut self.outcomes);
@@ -217,6 +223,8 @@ impl Sender {
                 Timer::Metadata => self.drive_metadata(now),
                 Timer::ProducerId => self.drive_producer_id(now),
                 Timer::Transaction => self.drive_transaction(now),
+                // Armed by nobody yet.
+                Timer::Telemetry => {}
             }
         }
         self.serve(now);
@@ -238,10 +246,10 @@ impl Sender {
         self.finished
     }
 
-    /// Whether a batch that is still open may be sealed and sent.
-    fn may_seal(&self, now: Time, dense: u32) -> impl Fn(u64, Time) -> bool + use<> {
-        let flush_before = self.flush_before.max(self.partitions[dense as usize].hurry_before);
-        let hurry = self.accumulator.memory.hurries(dense);
+    /// Whether a batch of the partition that is still open may be sealed and sent.
+    fn may_seal(&self, now: Time, partition: u32) -> impl Fn(u64, Time) -> bool + use<> {
+        let flush_before = self.flushes_before(partition);
+        let hurry = self.accumulator.memory.hurries(partition);
         move |batch, due_at| hurry || batch < flush_before || due_at <= now
     }
 
@@ -269,7 +277,7 @@ impl Sender {
             let state = &mut partitions[entry.1 as usize];
             let stays = state.leader != leader;
             if !stays {
-                state.hurry_before = before;
+                state.hurry_before = state.hurry_before.max(before);
                 ended.push(*entry);
             }
             stays
@@ -357,6 +365,7 @@ impl Sender {
             }
             self.tell_flushes();
             self.drive_transaction(now);
+            self.publish_changes(now);
             if self.pump_soon.is_empty() {
                 return;
             }

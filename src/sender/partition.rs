@@ -141,7 +141,8 @@ pub struct PartitionState {
     pub queued_on: Option<i32>,
     /// The earliest entry for this partition among those that linger: later batches look for theirs when it has come.
     pub linger_armed: Time,
-    /// Batches with a smaller number do not linger: their broker's share of the memory is short.
+    /// Batches with a smaller number do not linger: somebody waits for them, or for the memory that they hold, or flushes
+    /// their topic.
     pub hurry_before: u64,
     /// Back-off: nothing is sent before.
     pub muted_until: Time,

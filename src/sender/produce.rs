@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::Sender;
 use super::connection::{Kind, Part, Phase};
+use super::counting::count_ended;
 use super::frame::Frame;
 use super::partition::Taken;
 use super::sequence::Stamp;
@@ -120,6 +121,7 @@ impl Sender {
                     continue;
                 }
             };
+            self.transaction.note_produced();
             how = Some(Asked { acks: taken.batch.acks, request_timeout_ms });
             bytes += taken.batch.len();
             parts.push(Part { partition: dense, taken: Some(taken) });
@@ -214,7 +216,10 @@ impl Sender {
                 }
                 taken.stamped = true;
             }
-            state.retry_in_flight = taken.attempts > 0;
+            let again = taken.attempts > 0;
+            let (opened_at, count, len) = (taken.batch.opened_at, taken.batch.count, taken.batch.len());
+            self.accumulator.numbers.batch_written(now, opened_at, count, len, again, &state.topic.numbers);
+            state.retry_in_flight = again;
             taken.attempts += 1;
             taken.broker = id;
             taken.leader_epoch = state.leader_epoch;
@@ -268,6 +273,9 @@ impl Sender {
                     at += 1;
                 }
             }
+        }
+        if let Some(broker) = self.brokers.get(&id) {
+            count_ended(&self.accumulator.numbers, broker, done.len());
         }
         for request in done {
             let Kind::Produce { parts, .. } = request.kind else { continue };
@@ -390,6 +398,7 @@ impl Sender {
         if throttle_ms <= 0 {
             return;
         }
+        self.count_throttle(id, throttle_ms.min(THROTTLE_MS_MAX) as u64);
         let span = Micros::from_ms(throttle_ms.min(THROTTLE_MS_MAX) as u64);
         if let Some(connection) = self.brokers.get_mut(&id).and_then(|broker| broker.connection.as_mut()) {
             connection.throttled_until = connection.throttled_until.max(now + span);

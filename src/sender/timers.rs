@@ -22,6 +22,8 @@ pub enum Timer {
     ProducerId,
     /// The back-off before a coordinator is asked again.
     Transaction,
+    /// Telemetry's next request, or the deadline of the one under way.
+    Telemetry,
 }
 
 #[derive(Debug, Default)]

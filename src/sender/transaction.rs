@@ -178,6 +178,14 @@ impl Transaction {
         self.is_fresh = false;
     }
 
+    /// A batch goes to a broker. Under version 2 that is what registers its partition, and not before: what was to be sent may
+    /// have been cancelled.
+    pub(super) fn note_produced(&mut self) {
+        if self.is_used() && self.is_v2 {
+            self.registered = Registered::Yes;
+        }
+    }
+
     /// The coordinator has confirmed these partitions.
     pub(super) fn confirm(&mut self, confirmed: &[u32]) {
         if confirmed.is_empty() {
@@ -255,9 +263,7 @@ impl Sender {
         transaction.touched.push(dense);
         let is_v2 = transaction.is_v2;
         *transaction.mark(dense) = Mark { serial, is_registered: is_v2 };
-        if is_v2 {
-            transaction.registered = Registered::Yes;
-        } else {
+        if !is_v2 {
             transaction.new.push(dense);
         }
         is_v2

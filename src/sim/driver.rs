@@ -7,7 +7,7 @@ use super::{Happening, Sim};
 use crate::accumulator::{Command, NotAppended, Sending, Tag, Topic};
 use crate::error::Status;
 use crate::record::{Header, Record};
-use crate::reports::{Completion, Dispatch, FinishedBatch, Item, Persisted, Phase};
+use crate::reports::{Completion, Dispatch, FinishedBatch, Handed, Item, Persisted, Phase};
 use crate::time::{Micros, Time};
 
 /// Sends of one record before the application gives it up.
@@ -273,7 +273,11 @@ impl Sim {
         self.note(43, self.app.sent.len() as u64, 0, || "flush".into());
         let before = self.app.sent.len();
         self.app.flushes.push(Flush { completion: completion.clone(), before, complete_at: None });
-        self.accumulator.inbox.command(Command::Flush { started: Arc::default(), done: completion.clone() });
+        self.accumulator.inbox.command(Command::Flush {
+            topic: None,
+            started: Arc::default(),
+            done: completion.clone(),
+        });
         self.after_application();
         completion
     }
@@ -308,10 +312,11 @@ impl Sim {
         let mut wrong = Vec::new();
         let mut noted = Vec::new();
         let dispatch = reports.wait_for(&all, None, |item| {
-            if let Item::Batch(batch) = item {
+            if let Item::Batch { batch, .. } = item {
                 self.app.take(batch, &mut wrong);
                 noted.push((batch.status, batch.partition, batch.base_offset, batch.slots.len()));
             }
+            Handed::All
         });
         if !noted.is_empty() {
             self.app.last_report_step = self.steps;

@@ -153,6 +153,51 @@ pub fn read_record(src: &[u8]) -> Option<(OwnRecord<'_>, usize)> {
     (reader.at == end).then_some((OwnRecord { timestamp_delta, offset_delta, key, value, headers }, end))
 }
 
+/// Hands out the records of `bytes`, which begin with one and which this module wrote: each with its place.
+pub fn each_record(mut bytes: &[u8], base_timestamp_ms: i64, take: &mut dyn FnMut(u32, &Record<'_>)) {
+    while let Some((own, used)) = read_record(bytes) {
+        let timestamp_ms = base_timestamp_ms + own.timestamp_delta;
+        take(own.offset_delta, &Record { key: own.key, value: own.value, headers: &own.headers, timestamp_ms });
+        bytes = &bytes[used..];
+    }
+}
+
+/// Takes records out of `bytes`, which this module wrote and whose records begin at `at`, and gives those that stay a new
+/// place: `keep` answers it for the old one and the timestamp's delta, or `None`. Nothing grows, so it happens in place. Answers the new length, or `None` when it is
+/// not our encoding.
+pub fn renumber_records(
+    bytes: &mut [u8],
+    mut at: usize,
+    mut keep: impl FnMut(u32, i64) -> Option<u32>,
+) -> Option<usize> {
+    let mut written = at;
+    while at < bytes.len() {
+        let mut reader = OwnReader { src: bytes, at };
+        let body_len = usize::try_from(reader.varlong()?).ok()?;
+        let end = reader.at.checked_add(body_len)?;
+        let attributes = reader.take(1)?[0];
+        let timestamp_delta = reader.varlong()?;
+        let place = u32::try_from(reader.varlong()?).ok()?;
+        let rest = reader.at..end;
+        if rest.start > end || end > bytes.len() {
+            return None;
+        }
+        if let Some(new_place) = keep(place, timestamp_delta) {
+            let new_len = body_len + varint_len(new_place as i32) - varint_len(place as i32);
+            // What is written here is no longer than what was read: it stays behind `rest`.
+            written = put_varint(bytes, written, new_len as i32);
+            bytes[written] = attributes;
+            written = put_varlong(bytes, written + 1, timestamp_delta);
+            written = put_varint(bytes, written, new_place as i32);
+            let rest_len = rest.len();
+            bytes.copy_within(rest, written);
+            written += rest_len;
+        }
+        at = end;
+    }
+    Some(written)
+}
+
 struct OwnReader<'a> {
     src: &'a [u8],
     at: usize,
@@ -349,6 +394,36 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn records_taken_out_leave_the_others_as_they_were(
+            lens in proptest::collection::vec(0usize..200, 1..300),
+            removed in proptest::collection::btree_set(0u32..300, 0..300),
+        ) {
+            let values: Vec<Vec<u8>> = lens.iter().zip(0u8..).map(|(len, fill)| vec![fill; *len]).collect();
+            let mut bytes = vec![7; 3];
+            for (value, place) in values.iter().zip(0..) {
+                let record = Record { value: Some(value), ..Record::default() };
+                let body = record_body_len(i64::from(place) - 9, place, &record);
+                let mut dst = vec![0; record_len(body)];
+                write_record(&mut dst, body, i64::from(place) - 9, place, &record);
+                bytes.extend(dst);
+            }
+            let mut next = 0;
+            let len = renumber_records(&mut bytes, 3, |place, _| {
+                let stays = !removed.contains(&place);
+                stays.then(|| { next += 1; next - 1 })
+            }).expect("our own encoding");
+            let mut rest = &bytes[3..len];
+            let kept: Vec<u32> = (0..values.len() as u32).filter(|place| !removed.contains(place)).collect();
+            for (new_place, place) in kept.into_iter().enumerate() {
+                let (read, used) = read_record(rest).expect("our own encoding");
+                prop_assert_eq!((read.offset_delta, read.timestamp_delta), (new_place as u32, i64::from(place) - 9));
+                prop_assert_eq!(read.value, Some(&values[place as usize][..]));
+                rest = &rest[used..];
+            }
+            prop_assert!(rest.is_empty());
+        }
+
         #[test]
         fn a_record_reads_back_as_written(
             key in proptest::option::of(proptest::collection::vec(any::<u8>(), 0..300)),

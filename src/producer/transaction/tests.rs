@@ -7,7 +7,7 @@ use crate::accumulator::{Sending, Tag};
 use crate::config::Config;
 use crate::mock::{ClusterOptions, CoordinatorKind, MockCluster};
 use crate::record::Record;
-use crate::reports::Persisted;
+use crate::reports::{Handed, Persisted};
 use std::time::{Duration, Instant};
 
 const WAIT_MS: i32 = 20_000;
@@ -84,12 +84,13 @@ impl House {
         house
     }
 
-    fn call(&mut self, work: impl FnOnce(&Producer, &mut dyn FnMut(Item<'_>)) -> Result<()>) -> Result<()> {
+    fn call(&mut self, work: impl FnOnce(&Producer, &mut dyn FnMut(Item<'_>) -> Handed) -> Result<()>) -> Result<()> {
         let reports = &mut self.reports;
         let mut hand = |item: Item<'_>| {
-            if let Item::Batch(batch) = item {
+            if let Item::Batch { batch, .. } = item {
                 reports.extend(batch.slots.iter().map(|_| (batch.status, batch.persisted)));
             }
+            Handed::All
         };
         work(&self.producer, &mut hand)
     }
@@ -177,7 +178,7 @@ fn a_committed_transaction_is_visible_and_reported_before_commit_returns_and_an_
             assert!(versions.iter().all(|v| (*v >= least) == (version == 2)), "api {api}: {versions:?}, {version}");
         }
         assert!(!house.cluster.with(|c| c.is_transaction_open("tx")));
-        house.producer.close(WAIT_MS, |_| ()).expect("nothing is left");
+        house.producer.close(WAIT_MS, |_| Handed::All).expect("nothing is left");
     }
 }
 
@@ -376,12 +377,12 @@ fn a_new_incarnation_ends_what_the_old_one_left_open() {
         old.send("old").expect("open");
         old.flush();
         let new = producer(&old.cluster, |_| ());
-        new.init_transactions(WAIT_MS, |_| ()).expect("initialized");
+        new.init_transactions(WAIT_MS, |_| Handed::All).expect("initialized");
         assert!(!old.cluster.with(|c| c.is_transaction_open("tx")));
         new.begin_transaction().expect("begun");
         let topic = new.topic("t").expect("legal");
         new.send(&topic, &record("new"), &SENDING).expect("open");
-        new.commit_transaction(WAIT_MS, |_| ()).expect("committed");
+        new.commit_transaction(WAIT_MS, |_| Handed::All).expect("committed");
         assert_eq!(status(old.commit()), Status::PRODUCER_FENCED);
         assert_eq!(old.committed(), ["new"], "version {version}");
     }
@@ -395,7 +396,7 @@ fn closing_aborts_what_is_open_and_finishes_a_commit_under_way() {
         house.producer.begin_transaction().expect("begun");
         house.send("open").expect("open");
         house.flush();
-        house.producer.close(WAIT_MS, |_| ()).expect("aborted in time");
+        house.producer.close(WAIT_MS, |_| Handed::All).expect("aborted in time");
         assert!(!house.cluster.with(|c| c.is_transaction_open("tx")), "version {version}");
         assert_eq!(house.committed(), ["a"]);
 
@@ -405,7 +406,7 @@ fn closing_aborts_what_is_open_and_finishes_a_commit_under_way() {
         house.flush();
         house.cluster.push_error(END_TXN, 14, 3);
         assert_eq!(status(house.commit_within(0)), Status::TIMED_OUT);
-        house.producer.close(WAIT_MS, |_| ()).expect("committed in time");
+        house.producer.close(WAIT_MS, |_| Handed::All).expect("committed in time");
         assert_eq!(house.committed(), ["b"], "version {version}");
     }
 }
@@ -443,9 +444,10 @@ fn threads_that_send_all_the_time_put_each_record_into_the_transaction_that_acce
             for round in 0..60 {
                 let mut heard: Vec<(Status, usize)> = Vec::new();
                 let mut hand = |item: Item<'_>| {
-                    if let Item::Batch(batch) = item {
+                    if let Item::Batch { batch, .. } = item {
                         heard.extend(batch.slots.iter().map(|slot| (batch.status, slot.opaque)));
                     }
+                    Handed::All
                 };
                 let enough = accepted.load(relaxed) + round % 4 * 50;
                 producer.begin_transaction().expect("begun");
@@ -483,12 +485,13 @@ fn calls_from_a_callback_are_refused() {
     house
         .producer
         .flush(WAIT_MS, |item| {
-            if let Item::Batch(_) = item {
+            if let Item::Batch { .. } = item {
                 refused.push(status(house.producer.begin_transaction()));
-                refused.push(status(house.producer.commit_transaction(0, |_| ())));
-                refused.push(status(house.producer.abort_transaction(0, |_| ())));
-                refused.push(status(house.producer.init_transactions(0, |_| ())));
+                refused.push(status(house.producer.commit_transaction(0, |_| Handed::All)));
+                refused.push(status(house.producer.abort_transaction(0, |_| Handed::All)));
+                refused.push(status(house.producer.init_transactions(0, |_| Handed::All)));
             }
+            Handed::All
         })
         .expect("delivered");
     assert_eq!(refused, vec![Status::IN_CALLBACK; 4]);

@@ -24,7 +24,7 @@ impl Sender {
         self.flush_before = self.flush_before.max(next);
         let parked = self.cluster.topics_with_parked(&self.accumulator);
         let drained = Arc::default();
-        self.window.flush(next, parked, Arc::clone(&drained));
+        self.window.flush(next, None, parked, Arc::clone(&drained));
         self.transaction.drained = Some(drained);
         self.end_linger(now);
         self.tell_flushes();

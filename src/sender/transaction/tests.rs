@@ -297,9 +297,10 @@ fn what_waits_to_be_sent_again_when_the_transaction_fails_ends_in_doubt_at_once(
     rig.run();
     let mut heard = Vec::new();
     rig.accumulator.reports.poll_now(|item| {
-        if let crate::reports::Item::Batch(batch) = item {
+        if let crate::reports::Item::Batch { batch, .. } = item {
             heard.push((batch.status, batch.persisted));
         }
+        crate::reports::Handed::All
     });
     assert_eq!(heard, [(Status::TRANSACTION_ABORTED, crate::reports::Persisted::Maybe)]);
     assert_eq!(rig.result(TransactionCall::Abort), Ok(()));

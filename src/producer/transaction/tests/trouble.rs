@@ -84,7 +84,7 @@ fn a_fenced_producer_is_broken_for_good_and_closes() {
         {
             assert_eq!(status(call), Status::PRODUCER_FENCED);
         }
-        assert_eq!(status(house.producer.close(WAIT_MS, |_| ())), Status::PRODUCER_FENCED);
+        assert_eq!(status(house.producer.close(WAIT_MS, |_| Handed::All)), Status::PRODUCER_FENCED);
         assert_eq!(house.committed(), ["a"]);
     }
 }
@@ -99,7 +99,7 @@ fn closing_keeps_its_time_whatever_the_coordinator_does() {
         house.cluster.broker_freeze(broker);
     }
     let begun = Instant::now();
-    assert_eq!(status(house.producer.close(100, |_| ())), Status::TIMED_OUT);
+    assert_eq!(status(house.producer.close(100, |_| Handed::All)), Status::TIMED_OUT);
     assert!(begun.elapsed() < Duration::from_secs(3));
 }
 
@@ -392,7 +392,7 @@ fn epochs_end_and_a_new_producer_id_goes_on() {
         let before = house.cluster.with(|c| c.producer_of("tx")).expect("known");
         house.cluster.with(|c| c.set_producer_epoch("tx", 32_765)).expect("between transactions");
         let new = producer(&house.cluster, |_| ());
-        new.init_transactions(WAIT_MS, |_| ()).expect("initialized");
+        new.init_transactions(WAIT_MS, |_| Handed::All).expect("initialized");
         house.producer = new;
         for value in ["b", "c", "d"] {
             house.transact(value);

@@ -8,7 +8,7 @@ use super::*;
 use crate::accumulator::{Accumulator, Command, Sending, Tag};
 use crate::mock::{Answer, ClusterOptions};
 use crate::record::Record;
-use crate::reports::{Item, Reports};
+use crate::reports::{Handed, Item, Reports};
 use crate::sender::{Action, ConnId};
 
 pub(super) struct Rig {
@@ -211,9 +211,10 @@ impl Rig {
     pub(super) fn reports(&self) -> Vec<Status> {
         let mut statuses = Vec::new();
         self.accumulator.reports.poll_now(|item| {
-            if let Item::Batch(batch) = item {
+            if let Item::Batch { batch, .. } = item {
                 statuses.extend(batch.slots.iter().map(|_| batch.status));
             }
+            Handed::All
         });
         statuses
     }

@@ -1,0 +1,190 @@
+#![allow(clippy::disallowed_methods)] // Waiting threads are tested in real time.
+
+use super::*;
+use crate::error::Status;
+use crate::reports::{Persisted, Phase};
+use crate::time::Time;
+use std::time::Duration;
+
+fn batch(records: u32) -> FinishedBatch {
+    let slot = |offset_delta| Slot {
+        callback: 1,
+        opaque: offset_delta as usize,
+        key_len: -1,
+        value_len: 0,
+        timestamp_delta_ms: 0,
+        offset_delta,
+    };
+    FinishedBatch {
+        topic: Arc::from(c"t"),
+        partition: 0,
+        status: Status::OK,
+        persisted: Persisted::Yes,
+        phase: Phase::Answered,
+        base_offset: 0,
+        base_timestamp_ms: 0,
+        log_append_time_ms: None,
+        broker: 1,
+        attempts: 1,
+        opened_at: Time(0),
+        finished_at: Time(1),
+        cause: None,
+        record_causes: Vec::new(),
+        slots: (0..records).map(slot).collect(),
+        rich: Vec::new(),
+    }
+}
+
+fn now() -> Option<Instant> {
+    Some(Instant::now())
+}
+
+#[test]
+fn a_batch_without_slots_leaves_nothing_behind() {
+    let reports = Reports::new(10, 6);
+    reports.push(batch(0));
+    assert_eq!(reports.poll(now(), |_| panic!("nothing to hand out")), Dispatch::TimedOut(0));
+}
+
+#[test]
+fn the_bound_counts_records_until_they_are_taken() {
+    let reports = Reports::new(3, 6);
+    reports.push(batch(2));
+    assert!(!reports.is_full());
+    reports.push(batch(1));
+    assert!(reports.is_full());
+    assert_eq!(reports.poll(now(), |_| Handed::All), Dispatch::Done(3));
+    assert!(!reports.is_full());
+    assert_eq!(reports.spare_slots().map(|slots| slots.len()), Some(0));
+}
+
+#[test]
+fn a_completion_waits_for_what_was_pushed_before_it_and_not_for_later() {
+    let reports = Reports::new(100, 6);
+    let completion = Completion::default();
+    assert_eq!(reports.wait_for(&completion, now(), |_| Handed::All), Dispatch::TimedOut(0));
+    reports.push(batch(1));
+    reports.complete(&completion);
+    let mut handed = 0;
+    assert_eq!(
+        reports.wait_for(&completion, now(), |_| {
+            handed += 1;
+            Handed::All
+        }),
+        Dispatch::Done(1)
+    );
+    reports.push(batch(1));
+    assert_eq!(
+        reports.wait_for(&completion, now(), |_| {
+            handed += 1;
+            Handed::All
+        }),
+        Dispatch::Done(0)
+    );
+    assert_eq!(handed, 1);
+}
+
+#[test]
+fn a_dispatch_inside_a_dispatch_is_recognised() {
+    let reports = Reports::new(100, 6);
+    reports.push(batch(1));
+    let mut inner = None;
+    reports.poll(now(), |_| {
+        assert!(reports.in_callback());
+        inner = Some(reports.poll(now(), |_| Handed::All));
+        Handed::All
+    });
+    assert_eq!(inner, Some(Dispatch::Reentered));
+    assert!(!reports.in_callback());
+}
+
+#[test]
+fn a_poll_without_time_hands_out_what_is_there() {
+    let reports = Reports::new(100, 6);
+    assert_eq!(reports.poll_now(|_| Handed::All), Dispatch::TimedOut(0));
+    reports.push(batch(2));
+    assert_eq!(reports.poll_now(|_| Handed::All), Dispatch::Done(2));
+}
+
+#[test]
+fn a_waiting_poll_wakes_when_a_batch_comes() {
+    let reports = Arc::new(Reports::new(100, 6));
+    let theirs = reports.clone();
+    let soon = Instant::now() + Duration::from_secs(20);
+    let poller = std::thread::spawn(move || theirs.poll(Some(soon), |_| Handed::All));
+    reports.push(batch(2));
+    assert_eq!(poller.join().expect("no panic"), Dispatch::Done(2));
+}
+
+#[test]
+fn log_lines_do_not_end_the_wait_for_reports() {
+    let reports = Arc::new(Reports::new(100, 6));
+    reports.log(6, "X", || "line".into());
+    let (told, lines) = std::sync::mpsc::channel();
+    let theirs = reports.clone();
+    let poller = std::thread::spawn(move || {
+        theirs.poll(None, |item| {
+            if let Item::Log(_) = item {
+                told.send(()).expect("the test listens");
+            }
+            Handed::All
+        })
+    });
+    lines.recv().expect("the line");
+    reports.push(batch(2));
+    assert_eq!(poller.join().expect("no panic"), Dispatch::Done(2));
+}
+
+#[test]
+fn waits_of_other_threads_end_when_the_producer_does() {
+    let reports = Reports::new(100, 6);
+    reports.push(batch(1));
+    reports.shut();
+    assert_eq!(reports.poll(None, |_| Handed::All), Dispatch::Done(1), "what is there is still served");
+    assert_eq!(reports.poll(None, |_| Handed::All), Dispatch::Ended(0));
+    assert_eq!(reports.wait_for(&Completion::default(), None, |_| Handed::All), Dispatch::Ended(0));
+    assert!(!reports.wait_complete(&Completion::default(), None), "it will not happen any more");
+}
+
+#[test]
+fn log_lines_are_bounded_and_the_loss_is_told() {
+    let reports = Reports::new(100, 6);
+    reports.log(7, "X", || unreachable!("above the level"));
+    for _ in 0..LOG_LINES_MAX + 5 {
+        reports.log(6, "X", || "line".into());
+    }
+    let mut lines = Vec::new();
+    reports.poll(now(), |item| {
+        if let Item::Log(line) = item {
+            lines.push(line.text.clone());
+        }
+        Handed::All
+    });
+    assert_eq!(lines.len(), LOG_LINES_MAX + 1);
+    assert_eq!(lines.first().map(String::as_str), Some("5 log lines were dropped because nobody polled"));
+}
+
+#[test]
+fn losses_of_a_partition_become_one_and_none_is_dropped() {
+    let reports = Reports::new(100, -1);
+    let loss = |partition, acked_offset, text: &CStr| DataLoss {
+        topic: Arc::from(c"t"),
+        partition,
+        acked_offset,
+        text: Arc::from(text),
+    };
+    for partition in 0..5_000 {
+        reports.data_loss(loss(partition, 7, c"first"));
+    }
+    reports.data_loss(loss(3, 5, c"second"));
+    let mut told = Vec::new();
+    let ended = reports.poll(now(), |item| {
+        if let Item::DataLoss(loss) = item {
+            told.push(loss.clone());
+        }
+        Handed::All
+    });
+    assert_eq!(ended, Dispatch::TimedOut(0), "a loss is no report");
+    assert_eq!(told.len(), 5_000);
+    assert_eq!(told[3], loss(3, 7, c"second"));
+}

@@ -1,0 +1,230 @@
+//! One dispatcher's turn: what it has taken out of the queue, handed out item by item, with the rest going back.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::ffi::CStr;
+use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use crate::stats::{Health, HealthState};
+use crate::time::Micros;
+
+use super::{DataLoss, FinishedBatch, Handed, Item, KEPT, LogLine, Reports, Slot, State, View, this_thread};
+
+/// Slot vectors kept for reuse: a few large batches' worth.
+const SPARE_SLOT_VECTORS: usize = 16;
+/// Larger vectors than this are not worth keeping (1 MiB of slots).
+const SPARE_SLOTS_MAX: usize = 32 << 10;
+
+/// Finished batches in their order.
+#[derive(Default)]
+pub(super) struct Line {
+    pub batches: VecDeque<FinishedBatch>,
+    /// Slots of the first batch that have been handed out.
+    from: usize,
+}
+
+impl Line {
+    pub fn is_empty(&self) -> bool {
+        self.batches.is_empty()
+    }
+
+    /// Puts what a dispatcher left back before what has come meanwhile.
+    fn put_back(&mut self, mut rest: Line) {
+        if !rest.is_empty() {
+            rest.batches.append(&mut self.batches);
+            *self = rest;
+        }
+    }
+}
+
+/// How far a turn came.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Served {
+    /// Records.
+    pub reported: usize,
+    /// `hand` wanted no more.
+    pub cut: bool,
+}
+
+/// Ending it lets the next thread serve reports and tells waiting flushes how far this one came.
+pub(super) struct Turn<'a> {
+    reports: &'a Reports,
+    line: Line,
+    kept: Line,
+    logs: VecDeque<LogLine>,
+    losses: BTreeMap<(Arc<CStr>, i32), DataLoss>,
+    health: Option<Health>,
+    /// The state of health that was told before this turn.
+    told_before: Option<HealthState>,
+    stats_due: bool,
+    /// Batches of the line that are done with.
+    dispatched: u64,
+    /// Taken out of the line for those who copy reports.
+    set_aside: VecDeque<FinishedBatch>,
+    spare: Vec<Vec<Slot>>,
+}
+
+impl<'a> Turn<'a> {
+    /// Takes everything that `view` may take. Nobody else has a turn.
+    pub fn new(reports: &'a Reports, state: &mut State, view: View) -> Turn<'a> {
+        state.dispatcher = Some(this_thread());
+        let mut turn = Turn {
+            reports,
+            line: Line::default(),
+            kept: Line::default(),
+            logs: VecDeque::new(),
+            losses: BTreeMap::new(),
+            health: None,
+            told_before: None,
+            stats_due: false,
+            dispatched: 0,
+            set_aside: VecDeque::new(),
+            spare: Vec::new(),
+        };
+        if view == View::Array {
+            turn.kept = std::mem::take(&mut state.kept);
+        }
+        if view == View::Thread || !state.threaded {
+            turn.line = std::mem::take(&mut state.line);
+            turn.logs = std::mem::take(&mut state.logs);
+            turn.losses = std::mem::take(&mut state.losses);
+            turn.health = state.health.take();
+            turn.told_before = state.health_told;
+            if let Some(health) = &turn.health {
+                state.health_told = Some(health.state);
+            }
+            turn.stats_due = std::mem::take(&mut state.stats_due);
+            let dropped = std::mem::take(&mut state.logs_dropped);
+            if dropped > 0 {
+                let text = format!("{dropped} log lines were dropped because nobody polled");
+                turn.logs.push_front(LogLine { level: 4, facility: "LOG", text });
+            }
+        }
+        turn
+    }
+
+    pub fn serve(&mut self, hand: &mut impl FnMut(Item<'_>) -> Handed) -> Served {
+        let mut served = Served { reported: 0, cut: self.serve_news(hand) };
+        while !served.cut
+            && let Some(batch) = self.kept.batches.pop_front()
+        {
+            let from = std::mem::take(&mut self.kept.from);
+            if let Some(rest) = self.hand_batch(batch, from, hand, &mut served) {
+                self.kept.batches.push_front(rest.0);
+                self.kept.from = rest.1;
+            }
+        }
+        while !served.cut
+            && let Some(batch) = self.line.batches.pop_front()
+        {
+            let from = std::mem::take(&mut self.line.from);
+            match self.hand_batch(batch, from, hand, &mut served) {
+                Some(rest) => {
+                    self.line.batches.push_front(rest.0);
+                    self.line.from = rest.1;
+                }
+                None => self.dispatched += 1,
+            }
+        }
+        served
+    }
+
+    /// Everything but reports; true when `hand` wanted no more.
+    fn serve_news(&mut self, hand: &mut impl FnMut(Item<'_>) -> Handed) -> bool {
+        let mut cut = |item: Item<'_>| matches!(hand(item), Handed::Part(_));
+        while let Some(line) = self.logs.pop_front() {
+            if cut(Item::Log(&line)) {
+                return true;
+            }
+        }
+        while let Some((_, loss)) = self.losses.pop_first() {
+            if cut(Item::DataLoss(&loss)) {
+                return true;
+            }
+        }
+        let news = self.reports.news.get();
+        if let Some(mut health) = self.health.take() {
+            health.age = news.map_or(Micros::ZERO, |news| news.age(health.since));
+            if cut(Item::Health(&health)) {
+                return true;
+            }
+        }
+        std::mem::take(&mut self.stats_due)
+            && news.and_then(|news| news.stats_json()).is_some_and(|json| cut(Item::Stats(&json)))
+    }
+
+    /// Hands one batch out from its slot `from` on. Gives it back, with the place to go on from, when not all of it was taken.
+    fn hand_batch(
+        &mut self,
+        mut batch: FinishedBatch,
+        from: usize,
+        hand: &mut impl FnMut(Item<'_>) -> Handed,
+        served: &mut Served,
+    ) -> Option<(FinishedBatch, usize)> {
+        let waiting = batch.slots.len() - from;
+        // Before its callbacks run: they may send, and have taken what they get.
+        self.reports.pending.fetch_sub(waiting, Ordering::Relaxed);
+        let (taken, kept) = match hand(Item::Batch { batch: &batch, from }) {
+            Handed::All => (waiting, 0),
+            Handed::AllButKept => (waiting, self.set_aside(&mut batch, from..from + waiting)),
+            Handed::Part(taken) => {
+                served.cut = true;
+                let taken = taken.min(waiting);
+                (taken, self.set_aside(&mut batch, from..from + taken))
+            }
+        };
+        served.reported += taken - kept;
+        self.reports.pending.fetch_add(waiting - taken + kept, Ordering::Relaxed);
+        if taken < waiting {
+            return Some((batch, from + taken));
+        }
+        if self.spare.len() < SPARE_SLOT_VECTORS && batch.slots.capacity() <= SPARE_SLOTS_MAX {
+            batch.slots.clear();
+            self.spare.push(batch.slots);
+        }
+        None
+    }
+
+    /// Keeps those of these slots that wait to be copied. Answers how many.
+    #[cold]
+    fn set_aside(&mut self, batch: &mut FinishedBatch, taken: Range<usize>) -> usize {
+        let kept: Vec<Slot> = batch.slots[taken].iter().filter(|slot| slot.callback == KEPT).copied().collect();
+        let count = kept.len();
+        if count > 0 {
+            let slots = std::mem::take(&mut batch.slots);
+            self.set_aside.push_back(FinishedBatch { slots: kept, ..batch.clone() });
+            batch.slots = slots;
+        }
+        count
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        let mut state = self.reports.state.lock();
+        state.dispatcher = None;
+        state.dispatched += self.dispatched;
+        state.line.put_back(std::mem::take(&mut self.line));
+        state.kept.put_back(std::mem::take(&mut self.kept));
+        state.kept.batches.append(&mut self.set_aside);
+        if !self.logs.is_empty() {
+            self.logs.append(&mut state.logs);
+            state.logs = std::mem::take(&mut self.logs);
+        }
+        while let Some((_, loss)) = self.losses.pop_first() {
+            // The words of a newer one stay.
+            state.merge_loss(loss);
+        }
+        if let Some(health) = self.health.take() {
+            // It was not told. A newer state replaces it; back at what was told before, there is nothing to tell.
+            state.health_told = self.told_before;
+            let waiting = state.health.take().unwrap_or(health);
+            state.health = if state.health_told == Some(waiting.state) { None } else { Some(waiting) };
+        }
+        state.stats_due |= self.stats_due;
+        let room = SPARE_SLOT_VECTORS.saturating_sub(state.spare_slots.len());
+        state.spare_slots.extend(self.spare.drain(..).take(room));
+        self.reports.changed.notify_all();
+    }
+}
