@@ -174,6 +174,15 @@ typedef int32_t producer_status_t;
 /** An earlier record of the partition failed, and on.failure=stop-partition fails what is behind it. */
 #define PRODUCER_ERR_EARLIER_FAILED (-126)
 
+/** The record is on its way or finished; its report says what became of it. */
+#define PRODUCER_ERR_TOO_LATE (-128)
+
+/** The record was cancelled before it was sent. */
+#define PRODUCER_ERR_CANCELLED (-129)
+
+/** The record does not fit into the batch any more; send the batch and begin another. */
+#define PRODUCER_ERR_BATCH_FULL (-130)
+
 /** The broker met an error that it has no code for. */
 #define PRODUCER_ERR_UNKNOWN_SERVER_ERROR (-1)
 
@@ -1000,6 +1009,8 @@ typedef struct producer_report_t {
     void *opaque;
     /** For a failure: the last cause in words, naming the broker. NULL for a success. */
     const char *error_text;
+    /** How many records it is the report of: 1, or those that were appended to a batch of producer_batch_send. */
+    int32_t record_count;
 } producer_report_t;
 
 /**
@@ -1134,6 +1145,213 @@ producer_status_t producer_flush(producer_t *producer,
  */
 producer_status_t producer_purge(producer_t *producer,
                                  uint32_t flags);
+
+/* batch ------------------------------------------------------------------------------------------- */
+
+/**
+ * A batch that you fill and send as one: opaque, made by producer_batch_new, ended by producer_batch_send or
+ * producer_batch_free. One thread at a time may use it. docs/BATCHES.md is the guide.
+ */
+typedef struct producer_batch_t producer_batch_t;
+
+/**
+ * Makes an empty batch. It takes nothing of buffer.memory before its first record.
+ *
+ * producer: the producer that will send it. batch: receives the handle, to be ended with producer_batch_send or
+ * producer_batch_free; it may outlive the producer, and then nothing but producer_batch_free is left to do.
+ * Returns PRODUCER_OK; PRODUCER_ERR_INVALID_ARGUMENT for a NULL argument; PRODUCER_ERR_CLOSED; PRODUCER_ERR_FORKED; a fatal
+ * status that says what ended the producer.
+ * Does not block. May be called from any thread and from callbacks.
+ */
+producer_status_t producer_batch_new(producer_t *producer,
+                                     producer_batch_t **batch);
+
+/**
+ * Puts a record at the end of a batch.
+ *
+ * batch: the batch. record: what to append; copies. Its topic and topic_handle are NULL, its partition is
+ * PRODUCER_PARTITION_ANY and its delivery_timeout_ms PRODUCER_TIMEOUT_DEFAULT, because all records of a batch share what
+ * producer_batch_send says; key, value, headers and timestamp are its own. index: receives the record's place in the
+ * batch, from 0: its offset will be that of the report plus this; may be NULL.
+ * Returns PRODUCER_OK; otherwise the batch is as it was: PRODUCER_ERR_BATCH_FULL when the record does not fit any more into
+ * batch.size, or max.request.size where that is less (a single record may be larger than batch.size), and when the batch
+ * is closed: send it and begin another; PRODUCER_ERR_RECORD_TOO_LARGE for a record over max.request.size;
+ * PRODUCER_ERR_QUEUE_FULL when buffer.memory stayed full for max.block.ms: nothing of the record is sent, ever;
+ * PRODUCER_ERR_INVALID_ARGUMENT for a wrong record, named in producer_last_error; PRODUCER_ERR_CLOSED when its producer is
+ * closed; PRODUCER_ERR_FORKED; a fatal status that says what ended the producer.
+ * Blocks only while buffer.memory is full, max.block.ms at most. May be called from callbacks.
+ */
+producer_status_t producer_batch_append(producer_batch_t *batch,
+                                        const producer_record_t *record,
+                                        int32_t *index);
+
+/**
+ * Tells how many records a batch has.
+ *
+ * batch: the batch.
+ * Returns the number, 0 or more; otherwise a negative status: PRODUCER_ERR_INVALID_ARGUMENT; PRODUCER_ERR_FORKED.
+ * Does not block. May be called from callbacks.
+ */
+int32_t producer_batch_count(const producer_batch_t *batch);
+
+/**
+ * Tells how many bytes a batch takes in a request, before compression.
+ *
+ * batch: the batch.
+ * Returns the bytes, those that Kafka puts before the first record included; 0 before the first record. Otherwise a negative
+ * status: PRODUCER_ERR_INVALID_ARGUMENT; PRODUCER_ERR_FORKED.
+ * Does not block. May be called from callbacks.
+ */
+int64_t producer_batch_size(const producer_batch_t *batch);
+
+/**
+ * Closes a batch: nothing is appended any more, neither by you nor, when it has been sent, by producer_send; and it does not
+ * linger when it is sent. Closing it again changes nothing.
+ *
+ * batch: the batch.
+ * Returns PRODUCER_OK; PRODUCER_ERR_INVALID_ARGUMENT; PRODUCER_ERR_CLOSED when its producer is closed; PRODUCER_ERR_FORKED; a
+ * fatal status that says what ended the producer.
+ * Does not block. May be called from callbacks.
+ */
+producer_status_t producer_batch_close(producer_batch_t *batch);
+
+/**
+ * Sends a batch: behind everything that was sent to its partition before. A batch that was not closed becomes the
+ * partition's current one: it lingers, and producer_send may fill it further; a closed one goes at once.
+ *
+ * producer: the producer that the batch was made for. batch: takes when PRODUCER_OK is returned: do not use it any more;
+ * otherwise it stays yours as it is. topic: the topic's name; copies. partition: the partition, 0 or more, or
+ * PRODUCER_PARTITION_ANY for the one that records without a key go to at present; keys are not looked at. callback:
+ * receives one report for all records of the batch that you appended: the offset and timestamp of the first, their number
+ * in record_count, -1 for key_len and value_len; NULL for none. opaque: given to the callback as it is.
+ * Returns PRODUCER_OK: the batch is accepted. Otherwise nothing of it is sent, ever: PRODUCER_ERR_INVALID_ARGUMENT for a
+ * NULL argument, an empty batch, another producer's batch, a wrong partition; PRODUCER_ERR_INVALID_TOPIC_EXCEPTION for a
+ * topic name that Kafka does not allow; PRODUCER_ERR_QUEUE_FULL when the topic is not known yet and buffer.memory stayed
+ * full for max.block.ms; PRODUCER_ERR_REPORTS_NOT_TAKEN when too many reports wait for producer_poll;
+ * PRODUCER_ERR_NO_RESOURCES for too many topics; PRODUCER_ERR_CLOSED; PRODUCER_ERR_FORKED; with transactional.id
+ * PRODUCER_ERR_STATE outside a transaction, and the abortable error that has made the transaction fail; a fatal status
+ * that says what ended the producer.
+ * A batch that a broker finds too large is sent in parts; its report then has the offset of the first part, and when parts
+ * ended differently it is a failure that is at least PRODUCER_PERSISTED_MAYBE.
+ * Blocks at most as producer_send does. May be called from any thread and from delivery callbacks.
+ */
+producer_status_t producer_batch_send(producer_t *producer,
+                                      producer_batch_t *batch,
+                                      const char *topic,
+                                      int32_t partition,
+                                      producer_delivery_fn callback,
+                                      void *opaque);
+
+/**
+ * Throws a batch away that was not sent, and gives its memory back.
+ *
+ * batch: takes; NULL is nothing to do. It may outlive its producer. In the child of a fork nothing is freed.
+ * Does not block. May be called from any thread and from callbacks.
+ */
+void producer_batch_free(producer_batch_t *batch);
+
+/* cancel ------------------------------------------------------------------------------------------ */
+
+/**
+ * What names a record that was sent with producer_send_cancellable. A plain value: copy it as you like; nothing is to be
+ * freed. Its fields are the library's.
+ */
+typedef struct producer_ticket_t {
+    /** The producer; 0: the ticket names no record. */
+    uint64_t producer;
+    /** The record. */
+    uint64_t id;
+    /** Where it was put. */
+    uint64_t batch;
+    /** Who hears of it. */
+    uint64_t key;
+    /** Its topic. */
+    uint32_t topic;
+    /** Its partition, where that was known; otherwise -1. */
+    int32_t partition;
+} producer_ticket_t;
+
+/**
+ * Sends a record like producer_send, and gives a ticket with which producer_cancel takes it back as long as it waits.
+ *
+ * producer, record, callback, opaque: as for producer_send. ticket: receives the ticket; not NULL.
+ * Returns what producer_send returns; PRODUCER_ERR_INVALID_ARGUMENT also for a NULL ticket, before anything is sent.
+ * Blocks as producer_send does. May be called from any thread and from delivery callbacks. It costs a little more than
+ * producer_send; other records pay nothing for it.
+ */
+producer_status_t producer_send_cancellable(producer_t *producer,
+                                            const producer_record_t *record,
+                                            producer_delivery_fn callback,
+                                            void *opaque,
+                                            producer_ticket_t *ticket);
+
+/**
+ * Takes a record back that was sent with producer_send_cancellable and is not on its way yet.
+ *
+ * producer: the producer that the record was sent with. ticket: the record's ticket; borrows until return.
+ * Returns PRODUCER_OK: it was not sent, and never will be; its one report, if it has a callback, comes with
+ * PRODUCER_ERR_CANCELLED and PRODUCER_PERSISTED_NO. PRODUCER_ERR_TOO_LATE: a broker has it or may have it, or it is finished,
+ * or was cancelled before: its own report says what became of it. PRODUCER_ERR_INVALID_ARGUMENT for a NULL argument or a
+ * ticket that is not this producer's; PRODUCER_ERR_CLOSED; PRODUCER_ERR_FORKED.
+ * The records around it are sent as if it had never been there. In a transaction it is no part of it, and costs nothing. Its
+ * report does not wait for those of the records before it.
+ * Does not block. May be called from any thread and from callbacks.
+ */
+producer_status_t producer_cancel(producer_t *producer,
+                                  const producer_ticket_t *ticket);
+
+/** The value a producer_ticket_t begins with: it names no record. */
+#define PRODUCER_TICKET_INIT {0, 0, 0, 0, 0, 0}
+
+/* close_with -------------------------------------------------------------------------------------- */
+
+/**
+ * A record that was not delivered when its producer was closed. It and everything it points to live until the callback
+ * that receives it returns.
+ */
+typedef struct producer_undelivered_t {
+    /** Bytes of this struct in the library: a later version has more fields at the end. */
+    size_t struct_size;
+    /**
+     * The record with topic, partition, key, value, headers and timestamp: it can be given to producer_send of another
+     * producer as it is. Its partition is the one it was sent to; PRODUCER_PARTITION_ANY when none was chosen yet.
+     */
+    const producer_record_t *record;
+    /** Why it was not delivered: the status that its report has. */
+    producer_status_t status;
+    /** PRODUCER_PERSISTED_NO, or PRODUCER_PERSISTED_MAYBE: then sending it again may write it twice. */
+    int32_t persisted;
+    /** What was given with the record for its report; NULL for one without a callback. */
+    void *opaque;
+    /** The last cause in words. */
+    const char *error_text;
+} producer_undelivered_t;
+
+/**
+ * Receives a record that was not delivered, from producer_close_with.
+ *
+ * record: valid until the callback returns; copy what you keep. opaque: what was given to producer_close_with.
+ * It runs where delivery callbacks run, most often on the thread that closes, and never two at once. It may send to another
+ * producer; functions of the one that is being closed answer PRODUCER_ERR_CLOSED or PRODUCER_ERR_IN_CALLBACK.
+ */
+typedef void (*producer_undelivered_fn)(const producer_undelivered_t *record, void *opaque);
+
+/**
+ * Ends a producer like producer_close, and hands back every record that is not delivered: those that fail from the moment of
+ * this call on, also those without a callback. Records that were acknowledged, and those that had failed before, are not
+ * among them. docs/CANCELLING.md is the guide.
+ *
+ * producer: takes, as producer_close does. timeout_ms: as for producer_close. callback: receives each of the records
+ * once; not NULL. opaque: given to it as it is.
+ * Returns what producer_close returns, and PRODUCER_ERR_INVALID_ARGUMENT for a NULL callback: the producer is not closed then.
+ * Order: records come when they fail; those of a batch in the order in which they were sent, all of them before the first
+ * report of that batch. Each record with a callback gets its report all the same. Records stay inside buffer.memory until they are handed back.
+ * Blocks for timeout_ms and little more beside the time that the callbacks take.
+ */
+producer_status_t producer_close_with(producer_t *producer,
+                                      int32_t timeout_ms,
+                                      producer_undelivered_fn callback,
+                                      void *opaque);
 
 /* transaction ------------------------------------------------------------------------------------- */
 

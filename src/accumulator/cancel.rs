@@ -154,6 +154,7 @@ impl Accumulator {
             record_causes: Vec::new(),
             slots: vec![cancelled.slot],
             rich: Vec::new(),
+            undelivered: None,
         });
     }
 }

@@ -4,6 +4,7 @@
 //! chunks kept for reuse are inside it too. Who may take how much of it when it gets short is in `shares.rs`.
 
 use std::collections::VecDeque;
+use std::ops::{AddAssign, SubAssign};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Instant;
@@ -117,6 +118,8 @@ impl Drop for Reservation {
 #[derive(Debug)]
 pub struct Memory {
     limit: usize,
+    /// What `State` counts, to be read without its lock.
+    used: Arc<AtomicUsize>,
     state: Mutex<State>,
     /// Threads waiting for room; read without the lock to decide whether open batches should be sent early.
     waiting: AtomicUsize,
@@ -131,12 +134,37 @@ pub struct Memory {
 
 #[derive(Debug)]
 struct State {
-    used: usize,
+    used: Used,
     free_bytes: usize,
     free: [Vec<Box<[u8]>>; CLASS_BYTES.len()],
     shares: Shares,
     waiters: VecDeque<Arc<Waiter>>,
     closed: bool,
+}
+
+/// Bytes that are handed out: changed under the lock only, so that reading and writing it are two steps.
+#[derive(Debug)]
+struct Used(Arc<AtomicUsize>);
+
+impl Used {
+    #[inline]
+    fn get(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+impl AddAssign<usize> for Used {
+    #[inline]
+    fn add_assign(&mut self, bytes: usize) {
+        self.0.store(self.get() + bytes, Ordering::Relaxed);
+    }
+}
+
+impl SubAssign<usize> for Used {
+    #[inline]
+    fn sub_assign(&mut self, bytes: usize) {
+        self.0.store(self.get() - bytes, Ordering::Relaxed);
+    }
 }
 
 #[derive(Debug)]
@@ -151,10 +179,12 @@ struct Waiter {
 
 impl Memory {
     pub fn new(limit: usize) -> Arc<Memory> {
+        let used = Arc::new(AtomicUsize::new(0));
         Arc::new(Memory {
             limit,
+            used: used.clone(),
             state: Mutex::new(State {
-                used: 0,
+                used: Used(used),
                 free_bytes: 0,
                 free: Default::default(),
                 shares: Shares::new(limit),
@@ -281,7 +311,7 @@ impl Memory {
             state.charge(holder, bytes, self.limit);
             return Ok(Reservation { bytes, holder, memory: self.clone() });
         }
-        let is_capped = state.shares.verdict(holder, bytes, state.used) == Verdict::Capped;
+        let is_capped = state.shares.verdict(holder, bytes, state.used.get()) == Verdict::Capped;
         let waiter = Arc::new(Waiter {
             holder,
             bytes,
@@ -315,7 +345,7 @@ impl Memory {
             Some(why) => {
                 state.waiters.retain(|other| !Arc::ptr_eq(other, &waiter));
                 let capped = why == Refused::Full && waiter.is_capped.load(Ordering::Relaxed);
-                let crowd = if capped { state.shares.crowd(holder, state.used) } else { None };
+                let crowd = if capped { state.shares.crowd(holder, state.used.get()) } else { None };
                 // Whoever stood behind may fit where this one did not.
                 state.grant();
                 Err(crowd.map_or(why, Refused::Crowded))
@@ -344,7 +374,7 @@ impl Memory {
     /// Why `bytes` are not to be had at present.
     pub fn shortage(&self, claim: Claim, bytes: usize) -> Shortage {
         let mut state = self.state.lock();
-        let is_capped = state.shares.verdict(claim.holder, bytes, state.used) == Verdict::Capped;
+        let is_capped = state.shares.verdict(claim.holder, bytes, state.used.get()) == Verdict::Capped;
         state.shortage(claim.holder, is_capped)
     }
 
@@ -361,6 +391,11 @@ impl Memory {
     /// The sender has acted on the shortage.
     pub fn clear_pressure(&self) {
         self.pressure.store(false, Ordering::SeqCst);
+    }
+
+    /// Threads that wait for room now.
+    pub fn waiting(&self) -> usize {
+        self.waiting.load(Ordering::Relaxed)
     }
 
     /// Whether everything is refused from now on. Looked at without the lock: a moment's delay is the caller's luck.
@@ -388,7 +423,7 @@ impl Memory {
 
     /// Bytes handed out at present.
     pub fn used(&self) -> usize {
-        self.state.lock().used
+        self.used.load(Ordering::Relaxed)
     }
 
     pub fn limit(&self) -> usize {
@@ -431,7 +466,7 @@ impl State {
     fn may_take(&mut self, claim: Claim, bytes: usize) -> bool {
         self.shares.ask(claim);
         !self.closed
-            && self.shares.verdict(claim.holder, bytes, self.used) == Verdict::Fits
+            && self.shares.verdict(claim.holder, bytes, self.used.get()) == Verdict::Fits
             && !self.overtakes(self.waiters.len(), claim.holder, bytes)
     }
 
@@ -473,7 +508,7 @@ impl State {
     /// Free chunks are part of the bound: what is used pushes them out.
     fn drop_free(&mut self, limit: usize) {
         for class in (0..CLASS_BYTES.len()).rev() {
-            while self.used + self.free_bytes > limit
+            while self.used.get() + self.free_bytes > limit
                 && let Some(bytes) = self.free[class].pop()
             {
                 self.free_bytes -= bytes.len();
@@ -485,7 +520,7 @@ impl State {
     fn grant(&mut self) {
         let mut at = 0;
         while let Some(waiter) = self.waiters.get(at).cloned() {
-            let verdict = self.shares.verdict(waiter.holder, waiter.bytes, self.used);
+            let verdict = self.shares.verdict(waiter.holder, waiter.bytes, self.used.get());
             waiter.is_capped.store(verdict == Verdict::Capped, Ordering::Relaxed);
             if verdict != Verdict::Fits || self.overtakes(at, waiter.holder, waiter.bytes) {
                 at += 1;

@@ -5,12 +5,15 @@
 pub mod batch;
 pub mod boundary;
 pub mod cancel;
+pub mod close_with;
 pub mod config;
 pub mod data_loss;
 pub mod flush;
 mod fork;
+pub mod future;
 mod gate;
 pub mod health;
+pub mod metadata;
 pub mod mock;
 pub mod mock_transaction;
 pub mod poll;

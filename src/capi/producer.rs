@@ -17,6 +17,7 @@ use crate::capi::report;
 use crate::capi::status::producer_status_t;
 use crate::error::{Error, Result, Status};
 use crate::producer::Producer;
+use crate::reports::UndeliveredTo;
 use crate::reports::{Handed, Item};
 
 /// A producer: opaque, made by producer_new, ended by producer_close. It may be used from any number of threads at once.
@@ -84,6 +85,9 @@ pub unsafe extern "C" fn producer_new(
             // Nobody listens: no line is made.
             config.log_level = -1;
         }
+        if callbacks.stats.is_none() {
+            config.statistics_interval_ms = 0;
+        }
         let made = Producer::new(config)?;
         let shell = Box::new(producer_t {
             magic: MAGIC,
@@ -116,6 +120,19 @@ pub unsafe extern "C" fn producer_new(
 /// that does not return within a second, PRODUCER_ERR_TIMED_OUT is answered and that thread runs those that are left.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn producer_close(producer: *mut producer_t, timeout_ms: i32) -> producer_status_t {
+    // SAFETY: as the caller promises.
+    unsafe { close(producer, timeout_ms, None) }
+}
+
+/// Ends a producer; `undelivered` is handed what is not delivered from now on.
+///
+/// # Safety
+/// `producer` is NULL or a handle from `producer_new`.
+pub(super) unsafe fn close(
+    producer: *mut producer_t,
+    timeout_ms: i32,
+    undelivered: Option<UndeliveredTo>,
+) -> producer_status_t {
     call(|| {
         // SAFETY: the caller's promise: NULL or a handle of ours.
         let shell = unsafe { shell_arg(producer) }?;
@@ -134,6 +151,9 @@ pub unsafe extern "C" fn producer_close(producer: *mut producer_t, timeout_ms: i
         // SAFETY: only the thread that shut the gate gets here, and the producer is taken out further below at the
         // earliest: until then it is only read, here and by those still inside.
         let inner = unsafe { &*shell.producer.get() }.as_ref().ok_or_else(closed)?;
+        if let Some(to) = undelivered {
+            inner.hand_undelivered_to(to);
+        }
         inner.refuse_sends();
         shell.gate.wait_for_passes();
         let ended = inner.close(timeout_ms, |item| report::hand(shell.gate.id(), &item, &shell.callbacks));

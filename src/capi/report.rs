@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::ffi::{CStr, CString, c_char, c_void};
 use std::ptr;
 
+use crate::capi::close_with::hand_undelivered;
 use crate::capi::config::{Callbacks, LogCallback};
 use crate::capi::status::producer_status_t;
 use crate::error::Status;
@@ -71,6 +72,8 @@ pub struct producer_report_t {
     pub opaque: *mut c_void,
     /// For a failure: the last cause in words, naming the broker. NULL for a success.
     pub error_text: *const c_char,
+    /// How many records it is the report of: 1, or those that were appended to a batch of producer_batch_send.
+    pub record_count: i32,
 }
 
 /// Receives the report of one record, exactly once for each record that was accepted with this callback.
@@ -105,7 +108,12 @@ pub(super) fn is_dispatching(producer: u64) -> bool {
 pub(super) fn hand(producer: u64, item: &Item<'_>, callbacks: &Callbacks) -> Handed {
     let outer = DISPATCHING.replace(producer);
     match item {
-        Item::Batch { batch, from } => hand_batch(batch, *from),
+        Item::Batch { batch, from } => {
+            if let Some(undelivered) = &batch.undelivered {
+                hand_undelivered(batch, undelivered);
+            }
+            hand_batch(batch, *from);
+        }
         Item::Log(line) => {
             if let Some(log) = &callbacks.log {
                 hand_line(line, log);
@@ -169,6 +177,7 @@ pub(super) fn batch_report(batch: &FinishedBatch) -> producer_report_t {
         latency_us: i64::try_from(batch.latency().0).unwrap_or(i64::MAX),
         opaque: ptr::null_mut(),
         error_text: batch.cause.as_ref().map_or(ptr::null(), |cause| cause.as_ptr()),
+        record_count: 1,
     }
 }
 
@@ -183,8 +192,30 @@ pub(super) fn fill_report(report: &mut producer_report_t, batch: &FinishedBatch,
     report.key_len = i64::from(slot.key_len);
     report.value_len = i64::from(slot.value_len);
     report.opaque = slot.opaque as *mut c_void;
+    report.record_count = 1;
     if !batch.record_causes.is_empty() {
         name_record(batch, slot.offset_delta, report);
+    }
+    if slot.callback == RICH {
+        fill_rich(report, batch, slot);
+    }
+}
+
+/// What a record's report says that wants more than a callback.
+#[cold]
+fn fill_rich(report: &mut producer_report_t, batch: &FinishedBatch, slot: &Slot) {
+    match batch.rich_tag(slot) {
+        None | Some(RichTag::Future(_)) => report.opaque = ptr::null_mut(),
+        Some(RichTag::Ticketed { opaque, .. }) => report.opaque = *opaque as *mut c_void,
+        Some(RichTag::Direct { opaque, count, .. }) => {
+            report.opaque = *opaque as *mut c_void;
+            report.record_count = i32::try_from(*count).unwrap_or(i32::MAX);
+            // Of a batch, the first record that the broker named.
+            let own = batch.record_causes.iter().find(|(place, _)| place < count);
+            if let Some((place, _)) = own {
+                name_record(batch, *place, report);
+            }
+        }
     }
 }
 
@@ -213,7 +244,6 @@ fn hand_rich(batch: &FinishedBatch, slot: &Slot, report: &mut producer_report_t)
             run_future_callbacks(future, report);
         }
         Some(RichTag::Ticketed { callback, opaque, .. } | RichTag::Direct { callback, opaque, .. }) => {
-            report.opaque = *opaque as *mut c_void;
             // SAFETY: given to the function that sent the record, for this use.
             unsafe { run_callback(*callback, report, *opaque) };
         }
@@ -240,7 +270,7 @@ pub(super) unsafe fn run_callback(address: usize, report: &producer_report_t, op
 
 /// KIP-467: the broker named the records that made it refuse the batch.
 #[cold]
-fn name_record(batch: &FinishedBatch, place: u32, report: &mut producer_report_t) {
+pub(super) fn name_record(batch: &FinishedBatch, place: u32, report: &mut producer_report_t) {
     let words: &CStr = match batch.record_causes.binary_search_by_key(&place, |(named, _)| *named) {
         Ok(at) => &batch.record_causes[at].1,
         Err(_) => c"another record of its batch was refused by the broker, and the batch with it",

@@ -4,9 +4,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::Producer;
-use crate::accumulator::{CallReply, Command, GivenUp, Topic, TransactionCall};
+use crate::accumulator::{CallReply, Command, GivenUp, Topic, TransactionCall, undelivered_batch, undelivered_parked};
 use crate::error::{Error, Result, Status};
-use crate::reports::{Completion, Dispatch, FinishedBatch, Handed, Item, Persisted, Phase, Slot};
+use crate::reports::{
+    Completion, Dispatch, FinishedBatch, Handed, Item, Persisted, Phase, Slot, Undelivered, UndeliveredTo,
+};
 use crate::time::Time;
 
 /// What the I/O thread, which never blocks, is given for its last turn, and a callback that runs elsewhere for its end.
@@ -16,6 +18,11 @@ impl Producer {
     /// Frees threads that wait for memory: they get `CLOSED`.
     pub fn refuse_sends(&self) {
         self.accumulator.memory.close();
+    }
+
+    /// What is not delivered from now on is handed back with its bytes.
+    pub fn hand_undelivered_to(&self, to: UndeliveredTo) {
+        self.reports.hand_undelivered_to(to);
     }
 
     /// Sends what is buffered and waits up to `timeout_ms` (-1: for ever); fails the rest; dispatches every report that is
@@ -41,6 +48,7 @@ impl Producer {
         self.accumulator.inbox.command(Command::Abort);
         let io_ended = self.io.lock().join(LAST_TURN);
         self.fail_leftovers();
+        self.abandon_futures();
         // Wakes threads that poll: nothing more will come.
         self.reports.shut();
         let last = Instant::now() + LAST_TURN;
@@ -100,19 +108,30 @@ impl Producer {
             for partition in (0..topic.partition_count()).filter_map(|index| topic.partition(index)) {
                 for mut batch in partition.take_expired(memory, Time::NEVER) {
                     let place = Place { partition: partition.index, phase: Phase::Queued, opened_at: batch.opened_at };
+                    let undelivered = undelivered_batch(&self.reports, &batch);
                     let base_timestamp_ms = batch.base_timestamp_ms;
-                    self.fail_leftover(&topic, status, place, base_timestamp_ms, batch.take_slots());
+                    self.fail_leftover(&topic, status, place, base_timestamp_ms, batch.take_slots(), undelivered);
                 }
             }
             for record in self.accumulator.take_parked(&topic, None) {
                 let partition = record.partition.map_or(-1, |partition| partition as i32);
                 let place = Place { partition, phase: Phase::Metadata, opened_at: record.parked_at };
-                self.fail_leftover(&topic, status, place, record.timestamp_ms, record.slot().into_iter().collect());
+                let (base_timestamp_ms, slots) = (record.timestamp_ms, record.slot().into_iter().collect());
+                let undelivered = undelivered_parked(&self.reports, record);
+                self.fail_leftover(&topic, status, place, base_timestamp_ms, slots, undelivered);
             }
         }
     }
 
-    fn fail_leftover(&self, topic: &Topic, status: Status, place: Place, base_timestamp_ms: i64, slots: Vec<Slot>) {
+    fn fail_leftover(
+        &self,
+        topic: &Topic,
+        status: Status,
+        place: Place,
+        base_timestamp_ms: i64,
+        slots: Vec<Slot>,
+        undelivered: Option<Arc<Undelivered>>,
+    ) {
         self.reports.push(FinishedBatch {
             topic: topic.c_name().clone(),
             partition: place.partition,
@@ -130,6 +149,7 @@ impl Producer {
             record_causes: Vec::new(),
             slots,
             rich: Vec::new(),
+            undelivered,
         });
     }
 }

@@ -4,6 +4,7 @@
 mod future;
 mod queue;
 mod rich;
+mod undelivered;
 
 use std::ffi::CStr;
 use std::sync::Arc;
@@ -11,6 +12,7 @@ use std::sync::Arc;
 pub use future::{Future, Outcome, Waiting};
 pub use queue::{Completion, Dispatch, Handed, Item, KEPT, LogLine, NewsSource, Reports};
 pub use rich::{RICH, RichTag, RichTags};
+pub use undelivered::{KeptRecords, Undelivered, UndeliveredTo};
 
 use crate::error::Status;
 use crate::time::{Micros, Time};
@@ -92,6 +94,8 @@ pub struct FinishedBatch {
     pub slots: Vec<Slot>,
     /// What those slots want whose callback is `RICH`: filled in by `Reports::push_all`.
     pub rich: Vec<RichTag>,
+    /// Its records, when it failed and closing hands them back: before their reports.
+    pub undelivered: Option<Arc<Undelivered>>,
 }
 
 impl FinishedBatch {

@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use crate::sync::{Condvar, Mutex, MutexGuard};
 
-use super::{DataLoss, FinishedBatch, RichTags, Slot};
+use super::{DataLoss, FinishedBatch, RichTags, Slot, UndeliveredTo};
 use crate::stats::{Health, HealthState, Numbers};
 use crate::time::{Micros, Time};
 
@@ -165,6 +165,8 @@ impl State {
 pub struct Reports {
     /// What records want that have more than a callback.
     pub rich: RichTags,
+    /// Who is handed, from now on, what is not delivered.
+    undelivered_to: OnceLock<UndeliveredTo>,
     state: Mutex<State>,
     changed: Condvar,
     /// Records whose reports wait: read by every send, without the lock.
@@ -187,6 +189,7 @@ impl Reports {
     pub fn new(pending_max: usize, log_level_max: i32) -> Reports {
         Reports {
             rich: RichTags::default(),
+            undelivered_to: OnceLock::new(),
             state: Mutex::new(State::default()),
             changed: Condvar::new(),
             pending: AtomicUsize::new(0),
@@ -195,6 +198,17 @@ impl Reports {
             numbers: Arc::default(),
             news: OnceLock::new(),
         }
+    }
+
+    /// What is not delivered from now on is handed back with its bytes.
+    pub fn hand_undelivered_to(&self, to: UndeliveredTo) {
+        // Only the call that closes says so, and there is one.
+        let _ = self.undelivered_to.set(to);
+    }
+
+    #[inline]
+    pub fn undelivered_to(&self) -> Option<UndeliveredTo> {
+        self.undelivered_to.get().copied()
     }
 
     /// A batch is finished. Nothing is kept of it when no record of it wants a report.
@@ -207,7 +221,7 @@ impl Reports {
         if self.rich.is_used() {
             batches.iter_mut().for_each(|batch| self.rich.settle(batch));
         }
-        batches.retain(|batch| !batch.slots.is_empty());
+        batches.retain(|batch| !batch.slots.is_empty() || batch.undelivered.is_some());
         if batches.is_empty() {
             return;
         }
@@ -216,6 +230,31 @@ impl Reports {
         state.pushed += batches.len() as u64;
         state.line.batches.extend(batches.drain(..));
         self.changed.notify_all();
+    }
+
+    /// Callbacks of futures were run by a thread that awaited them: nobody need dispatch what has none left.
+    pub fn forget_idle_futures(&self) {
+        let mut state = self.state.lock();
+        if state.dispatcher.is_some() {
+            // It comes by them with the rest.
+            return;
+        }
+        let (slots, batches) = state.line.forget_idle_futures();
+        self.pending.fetch_sub(slots, Ordering::Relaxed);
+        state.dispatched += batches;
+        if batches > 0 {
+            self.changed.notify_all();
+        }
+    }
+
+    /// Whether a completion is reached and everything that belongs to it was dispatched: `wait_for` would not wait.
+    pub fn has_reached(&self, completion: &Completion) -> bool {
+        completion.place().is_some_and(|place| self.state.lock().dispatched >= place)
+    }
+
+    /// Marks a completion to which nothing belongs.
+    pub fn complete_empty(&self, completion: &Completion) {
+        completion.0.store(1, Ordering::Release);
     }
 
     /// Marks a completion: everything pushed so far belongs to it.

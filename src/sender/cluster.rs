@@ -16,7 +16,7 @@ use crate::accumulator::{Accumulator, NO_LEADER, Topic};
 use crate::config::Config;
 use crate::error::Status;
 use crate::time::{Micros, Time};
-use crate::wire::api::{BrokerInfo, MetadataAnswer, TopicInfo, decode_metadata, encode_metadata};
+use crate::wire::api::{BrokerInfo, Detail, MetadataAnswer, TopicInfo, decode_metadata, encode_metadata};
 use crate::wire::header::Api;
 
 /// A broker that takes longer than this to answer is not asked again now; another is.
@@ -97,6 +97,13 @@ impl Cluster {
 impl Sender {
     /// Records wait for this topic's metadata.
     pub(super) fn topic_wanted(&mut self, now: Time, id: u32, deadline: Time) {
+        self.use_topic(id);
+        self.timers.arm(Timer::Parked(id), deadline);
+        self.refresh_metadata(now);
+    }
+
+    /// The topic belongs to those whose metadata is asked for.
+    pub(super) fn use_topic(&mut self, id: u32) {
         let topic = self.accumulator.topics.by_id(id);
         if let Entry::Vacant(vacant) = self.cluster.topics.entry(id) {
             vacant.insert(TopicState {
@@ -110,8 +117,6 @@ impl Sender {
             // The back-off is for repeated questions: a new topic is asked for at once.
             self.cluster.not_before = Time::ZERO;
         }
-        self.timers.arm(Timer::Parked(id), deadline);
-        self.refresh_metadata(now);
     }
 
     /// Newer metadata is wanted as soon as the back-off allows.
@@ -240,7 +245,8 @@ impl Sender {
     }
 
     pub(super) fn handle_metadata(&mut self, now: Time, id: i32, version: i16, body: &[u8]) -> Result<(), String> {
-        let answer = decode_metadata(version, body).map_err(|error| format!("its metadata cannot be read: {error}"))?;
+        let answer = decode_metadata(version, body, Detail::Leaders)
+            .map_err(|error| format!("its metadata cannot be read: {error}"))?;
         let asked = self.brokers.get(&id).and_then(|broker| broker.connection.as_ref()).map(|c| c.id);
         if self.cluster.asked.is_some_and(|(conn, _)| Some(conn) == asked) {
             self.cluster.asked = None;
@@ -474,8 +480,8 @@ impl Sender {
         for dense in moved {
             self.mark_ready(now, dense);
         }
-        let state = self.cluster.topics.get(&id);
-        doubted || state.is_some_and(|state| state.partitions.iter().any(|dense| self.leaderless.contains(dense)))
+        let Some(state) = self.cluster.topics.get(&id) else { return doubted };
+        doubted || self.waits_for_leader(state) || self.warm_up_waits_for_leader(state)
     }
 
     /// A topic of the same name but another id is another topic: its leaders' epochs begin anew, and so do our sequences, under
@@ -535,8 +541,12 @@ impl Sender {
     /// Whether records wait for the topic's partitions or for one of its leaders.
     fn topic_waits(&self, id: u32) -> bool {
         let Some(state) = self.cluster.topics.get(&id) else { return false };
-        self.accumulator.parked_since(&state.topic).is_some()
-            || state.partitions.iter().any(|dense| self.leaderless.contains(dense))
+        self.accumulator.parked_since(&state.topic).is_some() || self.waits_for_leader(state) || self.warms_up(id)
+    }
+
+    /// Whether records wait for one of the topic's leaders.
+    fn waits_for_leader(&self, state: &TopicState) -> bool {
+        state.partitions.iter().any(|dense| self.leaderless.contains(dense))
     }
 
     /// The answer has no usable partitions for the topic. True when records wait for it.
@@ -546,7 +556,7 @@ impl Sender {
         let topic = state.topic.clone();
         state.missing = Some((since, code));
         let Some((_, deadline)) = self.accumulator.parked_since(&topic) else {
-            return state.partitions.iter().any(|dense| self.leaderless.contains(dense));
+            return self.warms_up(id) || self.cluster.topics.get(&id).is_some_and(|state| self.waits_for_leader(state));
         };
         let status = Status(i32::from(code));
         if code != 0 && !status.is_retriable() {

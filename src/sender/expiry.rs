@@ -369,6 +369,7 @@ impl Sender {
             record_causes: Vec::new(),
             slots: orphan.slots,
             rich: Vec::new(),
+            undelivered: None,
         });
     }
 }

@@ -149,7 +149,7 @@ impl Sender {
         let request = &connection.requests[at];
         let api = match &request.kind {
             Kind::ApiVersions => Api::ApiVersions,
-            Kind::Metadata => Api::Metadata,
+            Kind::Metadata | Kind::Query(_) => Api::Metadata,
             Kind::Produce { .. } => Api::Produce,
             Kind::ProducerId(_) => Api::InitProducerId,
             Kind::Coordinator(coordinator) => coordinator.api(),
@@ -177,6 +177,7 @@ impl Sender {
         match request.kind {
             Kind::ApiVersions => self.handle_versions(now, id, request.version, body),
             Kind::Metadata => self.handle_metadata(now, id, request.version, body),
+            Kind::Query(serial) => self.handle_query_answer(now, id, serial, request.version, body),
             Kind::Produce { parts, .. } => self.handle_produced(now, id, request.version, parts, body),
             Kind::ProducerId(serial) => self.handle_producer_id(now, id, serial, request.version, body),
             Kind::Coordinator(coordinator) => {
@@ -303,6 +304,7 @@ impl Sender {
     pub(super) fn request_lost(&mut self, now: Time, id: i32, kind: Kind, written: bool, reason: &str) {
         match kind {
             Kind::ProducerId(serial) => self.producer_id_lost(now, serial),
+            Kind::Query(serial) => self.query_lost(now, serial),
             Kind::Coordinator(request) => self.coordinator_request_lost(now, id, request, written, reason),
             // Metadata is asked for elsewhere; a connection that greets again asks for versions again.
             Kind::Produce { .. } | Kind::ApiVersions | Kind::Metadata => {}
@@ -316,6 +318,8 @@ impl Sender {
         let Some(connection) = &broker.connection else {
             if broker.ready.is_empty() {
                 self.drive_metadata(now);
+                // A warm-up may want it.
+                self.note_change();
             } else {
                 self.ensure_connected(now, id);
             }

@@ -12,6 +12,7 @@ mod coordinator_answers;
 mod coordinator_link;
 mod coordinator_verdict;
 mod counting;
+mod direct;
 mod expiry;
 mod features;
 mod flush;
@@ -22,11 +23,13 @@ mod outcome;
 mod partition;
 mod produce;
 mod published;
+mod queries;
 mod random;
 mod sequence;
 mod timers;
 mod transaction;
 pub mod verdict;
+mod warm_up;
 mod window;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -44,9 +47,11 @@ use features::Features;
 use idempotence::Idempotence;
 use partition::PartitionState;
 use published::Published;
+use queries::Queries;
 use random::Random;
 use timers::{Timer, Timers};
 use transaction::Transaction;
+use warm_up::WarmUp;
 use window::Window;
 
 /// One connection attempt and the connection it became. Never reused, so a late event of an old connection is recognised.
@@ -81,6 +86,8 @@ pub struct Sender {
     partitions: Vec<PartitionState>,
     cluster: Cluster,
     published: Published,
+    queries: Queries,
+    warm_ups: Vec<WarmUp>,
     features: Features,
     idempotence: Idempotence,
     transaction: Transaction,
@@ -98,6 +105,8 @@ pub struct Sender {
     letters: Letters,
     /// Reports of batches that this input finished: handed over together, before anybody is told of a flush.
     outcomes: Vec<FinishedBatch>,
+    /// Batches of the application's own that were cut.
+    direct_parts: direct::PartsByReport,
     /// Partitions of which a batch failed, and its place: with `on.failure=stop-partition`.
     stopped: Vec<(u32, (u64, u32))>,
     /// Batches were finished by this input, with or without reports.
@@ -113,6 +122,8 @@ impl Sender {
             random: Random::new(seed),
             cluster: Cluster::new(now, &config),
             published: Published::default(),
+            queries: Queries::default(),
+            warm_ups: Vec::new(),
             features: Features::default(),
             idempotence: Idempotence::new(&config),
             transaction: Transaction::new(&config),
@@ -133,6 +144,7 @@ impl Sender {
             pump_soon: Vec::new(),
             letters: Letters::default(),
             outcomes: Vec::new(),
+            direct_parts: direct::PartsByReport::new(),
             stopped: Vec::new(),
             some_finished: false,
             finished: false,
@@ -140,6 +152,7 @@ impl Sender {
         sender.add_bootstrap_servers();
         // Connecting before the first record saves it the round trips.
         sender.refresh_metadata(now);
+        sender.arm_statistics(now);
         sender
     }
 
@@ -196,6 +209,8 @@ impl Sender {
                 self.reports.complete(&done);
             }
             Command::Abort => self.abort(now),
+            Command::Metadata { question, reply } => self.handle_query(now, question, reply),
+            Command::WarmUp { topic, reply } => self.warm_up(now, topic, reply),
             Command::Transaction { call, reply } => self.handle_transaction_call(now, call, reply),
         }
     }
@@ -223,6 +238,9 @@ impl Sender {
                 Timer::Metadata => self.drive_metadata(now),
                 Timer::ProducerId => self.drive_producer_id(now),
                 Timer::Transaction => self.drive_transaction(now),
+                Timer::Query => self.drive_queries(now),
+                Timer::WarmUp => self.drive_warm_ups(now),
+                Timer::Statistics => self.tell_statistics(now),
                 // Armed by nobody yet.
                 Timer::Telemetry => {}
             }

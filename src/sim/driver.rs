@@ -25,6 +25,7 @@ pub(super) struct Sent {
     pub headers: Vec<(String, Option<Vec<u8>>)>,
     pub timestamp_ms: i64,
     pub own_timeout: Option<Micros>,
+    pub acks: Option<i16>,
     pub is_tagged: bool,
     pub accepted_at: Time,
     pub deadline: Time,
@@ -175,7 +176,11 @@ impl Sim {
         let own = self.plan.own_deadlines && self.random.percent(30);
         let own_timeout = own.then(|| self.random.micros(1_000, 3_000_000));
         let is_tagged = own || !self.plan.untagged || self.random.percent(70);
-        self.record(topic, partition, key, value, headers, own_timeout, is_tagged)
+        let mut sent = self.record(topic, partition, key, value, headers, own_timeout, is_tagged);
+        if self.plan.mixed_acks && self.random.percent(20) {
+            sent.acks = Some(self.random.pick(&[-1, 0, 1]));
+        }
+        sent
     }
 
     #[allow(clippy::too_many_arguments)] // A record's own fields, from two places.
@@ -203,6 +208,7 @@ impl Sim {
             headers,
             timestamp_ms,
             own_timeout,
+            acks: None,
             is_tagged,
             accepted_at: Time::ZERO,
             deadline: Time::NEVER,
@@ -228,7 +234,7 @@ impl Sim {
         };
         let index = self.app.sent.len();
         let tag = sent.is_tagged.then_some(Tag { callback: CALLBACK, opaque: index });
-        let how = Sending { partition: sent.partition, tag, own_timeout: sent.own_timeout, acks: None };
+        let how = Sending { partition: sent.partition, tag, own_timeout: sent.own_timeout, acks: sent.acks };
         let now = self.now;
         let topic = self.app.topics[sent.topic].clone();
         match self.accumulator.append(&topic, &record, &how, &mut None, || now) {

@@ -16,6 +16,7 @@ mod hands;
 mod idempotence;
 mod losses;
 mod network;
+mod options;
 mod plan;
 mod random;
 mod scenarios;

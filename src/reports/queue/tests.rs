@@ -32,6 +32,7 @@ fn batch(records: u32) -> FinishedBatch {
         record_causes: Vec::new(),
         slots: (0..records).map(slot).collect(),
         rich: Vec::new(),
+        undelivered: None,
     }
 }
 

@@ -29,6 +29,25 @@ impl Line {
         self.batches.is_empty()
     }
 
+    /// Drops, in front, futures whose callbacks were run elsewhere. Answers how many, and how many batches they left empty.
+    pub fn forget_idle_futures(&mut self) -> (usize, u64) {
+        let (mut slots, mut batches) = (0, 0);
+        while let Some(batch) = self.batches.front_mut() {
+            // From the end: nothing moves, and what is not idle ends it at once the next time too.
+            while batch.slots.len() > self.from && batch.slots.last().is_some_and(|slot| batch.is_idle_future(slot)) {
+                batch.slots.pop();
+                slots += 1;
+            }
+            if batch.slots.len() > self.from {
+                break;
+            }
+            self.batches.pop_front();
+            self.from = 0;
+            batches += 1;
+        }
+        (slots, batches)
+    }
+
     /// Puts what a dispatcher left back before what has come meanwhile.
     fn put_back(&mut self, mut rest: Line) {
         if !rest.is_empty() {
