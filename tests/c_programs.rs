@@ -38,9 +38,11 @@ programs! {
     fork_parked: "tests/c/fork_parked.c" [];
     idempotence_config: "tests/c/idempotence_config.c" [];
     guarantees: "tests/c/guarantees.c" [];
+    isolation: "tests/c/isolation.c" [];
     late_topic: "tests/c/late_topic.c" [];
     lifecycle: "tests/c/lifecycle.c" [];
     logs: "tests/c/logs.c" [];
+    options: "tests/c/options.c" [];
     reports: "tests/c/reports.c" [];
     long_callback: "tests/c/long_callback.c" [];
     roundtrip: "tests/c/roundtrip.c" [];
@@ -53,6 +55,7 @@ programs! {
     unload: "tests/c/unload.c" [];
     quickstart: "examples-c/quickstart.c" ["", "", "20000"];
     transactions_example: "examples-c/transactions.c" ["", "", "300"];
+    options_example: "examples-c/options.c" [];
     perf_flood: "examples-c/perf.c" ["--count", "20000", "--keys", "random8", "--csv"];
     perf_ping: "examples-c/perf.c" ["--ping", "50", "--csv"];
 }

@@ -25,7 +25,8 @@ use crate::time::Micros;
 /// Returns PRODUCER_OK: the record is accepted and gets exactly one report, if there is a callback. Otherwise it is not
 /// accepted, and gets none: PRODUCER_ERR_INVALID_ARGUMENT for a wrong record, named in producer_last_error;
 /// PRODUCER_ERR_INVALID_TOPIC_EXCEPTION for a topic name that Kafka does not allow; PRODUCER_ERR_RECORD_TOO_LARGE for a
-/// record over `max.request.size`; PRODUCER_ERR_QUEUE_FULL when `buffer.memory` stayed full for `max.block.ms`;
+/// record over `max.request.size`; PRODUCER_ERR_QUEUE_FULL when `buffer.memory`, or what
+/// its broker or partition may have of it, stayed full for `max.block.ms`: producer_last_error names who holds it;
 /// PRODUCER_ERR_REPORTS_NOT_TAKEN when too many reports wait for producer_poll; PRODUCER_ERR_NO_RESOURCES for too many
 /// topics; PRODUCER_ERR_CLOSED; PRODUCER_ERR_FORKED; PRODUCER_ERR_INTERNAL after a bug of the library. With
 /// transactional.id also PRODUCER_ERR_STATE outside a transaction and while it is being committed or aborted, and the
