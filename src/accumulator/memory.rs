@@ -13,6 +13,7 @@ use crate::sync::{Condvar, Mutex};
 
 use super::batch::Orphan;
 use super::shares::{Claim, Crowd, Holder, Shares, Verdict};
+use crate::reports::{Lack, Room};
 
 /// Capacities of pooled chunks. A record that is larger than the last gets a chunk of its own size, not pooled.
 const CLASS_BYTES: [usize; 5] = [1 << 10, 4 << 10, 16 << 10, 64 << 10, 256 << 10];
@@ -126,6 +127,8 @@ pub struct Memory {
     /// Set when a reservation was refused or had to wait, until the sender has seen it: with the memory full, lingering
     /// is what keeps it full.
     pressure: AtomicBool,
+    /// What event loops hear of it.
+    room: Arc<Room>,
     /// `State::closed` for who does not want the lock.
     is_closed: AtomicBool,
     /// Batches that a panic dropped: their records still get their reports.
@@ -139,6 +142,8 @@ struct State {
     free: [Vec<Box<[u8]>>; CLASS_BYTES.len()],
     shares: Shares,
     waiters: VecDeque<Arc<Waiter>>,
+    /// Event loops hear of room again when so much is free; 0 while there is room.
+    wanted: usize,
     closed: bool,
 }
 
@@ -179,9 +184,15 @@ struct Waiter {
 
 impl Memory {
     pub fn new(limit: usize) -> Arc<Memory> {
+        Memory::with_room(limit, Arc::default())
+    }
+
+    /// As `new`, telling `room` when it gets short.
+    pub fn with_room(limit: usize, room: Arc<Room>) -> Arc<Memory> {
         let used = Arc::new(AtomicUsize::new(0));
         Arc::new(Memory {
             limit,
+            room,
             used: used.clone(),
             state: Mutex::new(State {
                 used: Used(used),
@@ -189,6 +200,7 @@ impl Memory {
                 free: Default::default(),
                 shares: Shares::new(limit),
                 waiters: VecDeque::new(),
+                wanted: 0,
                 closed: false,
             }),
             waiting: AtomicUsize::new(0),
@@ -271,7 +283,7 @@ impl Memory {
         if bytes > 0 {
             let mut state = self.state.lock();
             state.sub(holder, bytes);
-            state.grant();
+            self.grant(&mut state);
         }
     }
 
@@ -289,8 +301,18 @@ impl Memory {
                 None => surplus.push(chunk.bytes),
             }
         }
-        state.grant();
+        self.grant(&mut state);
         drop(state);
+    }
+
+    /// Serves those who wait, and tells event loops when nobody waits for room any more and there is some again.
+    fn grant(&self, state: &mut State) {
+        state.grant();
+        let nobody_waits = || state.waiters.iter().all(|waiter| waiter.is_capped.load(Ordering::Relaxed));
+        if state.wanted > 0 && state.used.get() + state.wanted <= self.limit && nobody_waits() {
+            state.wanted = 0;
+            self.room.regains(Lack::Memory);
+        }
     }
 
     /// Waits in line for `bytes` until `deadline` (`None`: for ever). Those who came first are served first, but for those
@@ -320,6 +342,12 @@ impl Memory {
             wake: Condvar::new(),
         });
         state.waiters.push_back(waiter.clone());
+        if !is_capped {
+            // Not at the first byte that is free: a loop woken for each batch would send a record at a time. Who has used up
+            // a share of its own says nothing of the room that others find.
+            state.wanted = state.wanted.max(bytes).max(self.limit / 8).min(self.limit);
+            self.room.lacks(Lack::Memory);
+        }
         self.waiting.fetch_add(1, Ordering::SeqCst);
         waits(state.shortage(holder, is_capped));
         let refused = loop {
@@ -347,7 +375,7 @@ impl Memory {
                 let capped = why == Refused::Full && waiter.is_capped.load(Ordering::Relaxed);
                 let crowd = if capped { state.shares.crowd(holder, state.used.get()) } else { None };
                 // Whoever stood behind may fit where this one did not.
-                state.grant();
+                self.grant(&mut state);
                 Err(crowd.map_or(why, Refused::Crowded))
             }
         }
@@ -407,6 +435,9 @@ impl Memory {
     pub fn close(&self) {
         let mut state = self.state.lock();
         state.closed = true;
+        // Whoever tries to send hears why there is none.
+        state.wanted = 0;
+        self.room.regains(Lack::Memory);
         self.is_closed.store(true, Ordering::Relaxed);
         for waiter in &state.waiters {
             waiter.wake.notify_one();
@@ -620,6 +651,25 @@ mod tests {
         }
         memory.close();
         assert_eq!(waiter.join().expect("no panic"), Some(Refused::Closed));
+    }
+
+    #[test]
+    fn event_loops_hear_of_room_when_what_was_refused_and_an_eighth_is_free() {
+        let room = Arc::<Room>::default();
+        let memory = Memory::with_room(8_000, room.clone());
+        assert!(memory.try_charge(CLAIM, 8_000));
+        assert!(memory.reserve(CLAIM, 2_000, Some(Instant::now()), |_| ()).is_err());
+        assert!(room.is_lacking(Lack::Memory));
+        memory.uncharge(Holder::Nobody, 1_999);
+        assert!(room.is_lacking(Lack::Memory), "less than was asked for");
+        memory.uncharge(Holder::Nobody, 1);
+        assert!(!room.is_lacking(Lack::Memory));
+        assert!(memory.try_charge(CLAIM, 2_000));
+        assert!(memory.reserve(CLAIM, 1, Some(Instant::now()), |_| ()).is_err());
+        memory.uncharge(Holder::Nobody, 999);
+        assert!(room.is_lacking(Lack::Memory), "less than an eighth");
+        memory.close();
+        assert!(!room.is_lacking(Lack::Memory), "a send says that it is closed");
     }
 
     #[test]

@@ -117,6 +117,6 @@ mod tests {
         says(&[], &[("retries", "3")], "acks, linger.ms, batch.size");
         says(&[], &[("acks", "2")], "all");
         says(&[], &[("compression.type", "lz4")], "not supported by this version");
-        says(&[], &[("linger", "3")], "linger.ms");
+        says(&[], &[("linger.m", "3")], "linger.ms");
     }
 }

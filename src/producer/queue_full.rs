@@ -55,7 +55,7 @@ impl Producer {
         Error::new(Status::QUEUE_FULL, text)
     }
 
-    fn find_memory_holder(&self) -> String {
+    pub(super) fn find_memory_holder(&self) -> String {
         let mut worst = None;
         let mut parked = None;
         for id in 0..self.accumulator.topics.len() as u32 {
