@@ -406,6 +406,12 @@ impl Memory {
         state.shortage(claim.holder, is_capped)
     }
 
+    /// Whether it is the holder's own share that has no room for so much more.
+    pub fn is_capped(&self, holder: Holder, bytes: usize) -> bool {
+        let state = self.state.lock();
+        state.shares.verdict(holder, bytes, state.used.get()) == Verdict::Capped
+    }
+
     /// Bytes handed out to one holder.
     pub fn held(&self, holder: Holder) -> usize {
         self.state.lock().shares.held(holder)

@@ -17,6 +17,7 @@ mod metadata;
 mod partition;
 mod settings;
 mod shares;
+mod steer;
 #[cfg(test)]
 mod tests;
 mod topic;

@@ -41,6 +41,9 @@ pub use future::SentFuture;
 /// Partitions of a topic that the embedded mock cluster makes by itself.
 const MOCK_PARTITIONS: i32 = 4;
 
+/// Partitions tried for a record without a key where one has used up its share of the memory.
+const OTHER_CHOICES: u32 = 4;
+
 /// One producer. Every method may be called from any thread.
 pub struct Producer {
     id: u64,
@@ -148,8 +151,14 @@ impl Producer {
     #[cold]
     fn send_again(&self, topic: &Topic, record: &Record<'_>, how: &Sending, mut why: NotAppended) -> Result<Placed> {
         let deadline = self.deadline(self.max_block_ms);
+        // Another partition is as good for a record that has neither.
+        let mut choices = if how.partition.is_none() && record.key.is_none() { OTHER_CHOICES } else { 0 };
         loop {
             let mut held = match why {
+                NotAppended::NeedsMemory(wanted) if choices > 0 && self.accumulator.steer(topic, &wanted) => {
+                    choices -= 1;
+                    None
+                }
                 NotAppended::NeedsMemory(wanted) => Some(self.reserve(topic, wanted, deadline)?),
                 NotAppended::Refused => {
                     if let Some(why) = self.accumulator.fatal().cloned().or_else(|| self.accumulator.door.why()) {

@@ -141,6 +141,27 @@ static void threads(void) {
     producer_mock_cluster_free(mock);
 }
 
+static void without_a_key(void) {
+    check_case("records without a key go around a broker that is stuck");
+    enum { COUNT = 40000, OUTSTANDING = 5600 }; /* more than the stuck one may hold, less than the buffer takes */
+    producer_mock_cluster_t *mock = mock_of(BROKERS, "t", BROKERS);
+    producer_t *p = small_buffer(mock, "0");
+    int32_t frozen = warm_up_all(p);
+    REQUIRE_OK(producer_mock_cluster_broker_freeze(mock, frozen));
+    struct outcome *o = outcomes_new(COUNT);
+    for (size_t i = 0; i < COUNT; i++) {
+        if (!CHECK_OK(send_text(p, "t", PRODUCER_PARTITION_ANY, payload, &o[i]))) break;
+        for (int64_t until = now_ms() + WAIT_MS; i % 100 == 0 && i - outcomes_reported(o, i) > OUTSTANDING;)
+            if (producer_poll(p, 10) < 0 || !CHECK(now_ms() < until)) exit(check_end());
+    }
+    REQUIRE_OK(producer_mock_cluster_broker_thaw(mock, frozen));
+    CHECK_OK(producer_close(p, WAIT_MS));
+    CHECK_ALL(o, COUNT, PRODUCER_OK);
+    CHECK(log_end(mock, "t", 0) * RECORD_LEN <= BUFFER_LEN / 10 * 6);
+    producer_mock_cluster_free(mock);
+    free(o);
+}
+
 static void alone(void) {
     check_case("a program that uses one broker only may fill the whole buffer");
     producer_mock_cluster_t *mock = mock_of(BROKERS, "t", BROKERS);
@@ -164,6 +185,7 @@ int main(void) {
     frozen_broker();
     leaderless_partition();
     threads();
+    without_a_key();
     alone();
     return check_end();
 }
