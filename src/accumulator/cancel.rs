@@ -5,6 +5,7 @@ use super::Accumulator;
 use super::batch::{Batch, OpenBatch};
 use super::inbox::Event;
 use super::partition::{Partition, Placed};
+use super::shares::Holder;
 use super::topic::{Tag, Topic};
 use crate::error::Status;
 use crate::reports::{FinishedBatch, Persisted, Phase, Slot};
@@ -71,7 +72,7 @@ impl Accumulator {
             return false;
         }
         let Some(record) = parked.remove(at) else { return false };
-        self.memory.uncharge(record.charged);
+        self.memory.uncharge(Holder::Parked(topic.id), record.charged);
         if let Some(slot) = record.slot() {
             self.push_cancelled(
                 topic,
@@ -127,7 +128,7 @@ impl Accumulator {
             }),
             None if queue.open.as_ref().is_some_and(OpenBatch::is_cancelled) => queue.open.take().map(|open| {
                 let id = open.id;
-                open.release(&self.memory);
+                open.release(Holder::Partition(partition.id), &self.memory);
                 id
             }),
             _ => None,

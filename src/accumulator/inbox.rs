@@ -31,6 +31,8 @@ pub enum Event {
     Unparked { topic: u32 },
     /// `buffer.memory` is full: lingering batches should go now.
     Pressure,
+    /// The partitions of this leader have their share of it: their lingering batches should go now.
+    Crowded { leader: i32 },
 }
 
 /// What an application thread asks of the sender.

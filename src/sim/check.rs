@@ -119,7 +119,7 @@ impl Sim {
     }
 
     fn check_report(&self, index: usize, sent: &Sent, report: &Report) -> Option<String> {
-        let acks0 = self.plan.config.acks == 0;
+        let acks0 = sent.acks.unwrap_or(self.plan.config.acks) == 0;
         let ok = report.status == Status::OK;
         let right = match report.persisted {
             Persisted::Yes => ok && (report.offset >= 0 || self.plan.rates.hidden_append > 0) && !acks0,

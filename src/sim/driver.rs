@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::{Happening, Sim};
-use crate::accumulator::{Command, Event, NotAppended, Placed, Sending, Tag, Topic};
+use crate::accumulator::{Command, NotAppended, Placed, Sending, Tag, Topic};
 use crate::error::Status;
 use crate::record::{Header, Record};
 use crate::reports::{Completion, Dispatch, FinishedBatch, Handed, Item, Persisted, Phase};
@@ -25,6 +25,7 @@ pub(super) struct Sent {
     pub headers: Vec<(String, Option<Vec<u8>>)>,
     pub timestamp_ms: i64,
     pub own_timeout: Option<Micros>,
+    pub acks: Option<i16>,
     pub is_tagged: bool,
     pub accepted_at: Time,
     pub deadline: Time,
@@ -181,7 +182,11 @@ impl Sim {
         let own = self.plan.own_deadlines && self.random.percent(30);
         let own_timeout = own.then(|| self.random.micros(1_000, 3_000_000));
         let is_tagged = own || !self.plan.untagged || self.random.percent(70);
-        self.record(topic, partition, key, value, headers, own_timeout, is_tagged)
+        let mut sent = self.record(topic, partition, key, value, headers, own_timeout, is_tagged);
+        if self.plan.mixed_acks && self.random.percent(20) {
+            sent.acks = Some(self.random.pick(&[-1, 0, 1]));
+        }
+        sent
     }
 
     #[allow(clippy::too_many_arguments)] // A record's own fields, from two places.
@@ -209,6 +214,7 @@ impl Sim {
             headers,
             timestamp_ms,
             own_timeout,
+            acks: None,
             is_tagged,
             accepted_at: Time::ZERO,
             deadline: Time::NEVER,
@@ -234,7 +240,7 @@ impl Sim {
         };
         let index = self.app.sent.len();
         let tag = sent.is_tagged.then_some(Tag { callback: CALLBACK, opaque: index });
-        let how = Sending { partition: sent.partition, tag, own_timeout: sent.own_timeout, acks: None };
+        let how = Sending { partition: sent.partition, tag, own_timeout: sent.own_timeout, acks: sent.acks };
         let now = self.now;
         let topic = self.app.topics[sent.topic].clone();
         match self.accumulator.append(&topic, &record, &how, &mut None, || now) {
@@ -257,11 +263,11 @@ impl Sim {
                 self.after_application();
                 true
             }
-            Err(NotAppended::NeedsMemory(bytes)) => {
+            Err(NotAppended::NeedsMemory(wanted)) => {
+                let bytes = wanted.bytes;
                 self.note(42, bytes as u64, 0, || format!("a record needs {bytes} bytes of memory"));
-                if self.accumulator.memory.raise_pressure() {
-                    self.accumulator.inbox.tell(Event::Pressure, Time::ZERO);
-                }
+                let shortage = self.accumulator.memory.shortage(wanted.claim, bytes);
+                self.accumulator.tell_shortage(shortage);
                 if tries >= TRIES_MAX || self.is_transactional() || bytes > self.accumulator.memory.limit() {
                     self.app.given_up += 1;
                 } else {

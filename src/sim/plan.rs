@@ -92,6 +92,8 @@ pub(super) struct Plan {
     pub record_bytes_most: u64,
     pub app_span_us: u64,
     pub own_deadlines: bool,
+    /// Records may ask for acks of their own.
+    pub mixed_acks: bool,
     pub purges: bool,
     pub flushes: bool,
     /// Untagged records get no report.
@@ -149,6 +151,7 @@ impl Plan {
             record_bytes_most: 100,
             app_span_us: 0,
             own_deadlines: false,
+            mixed_acks: false,
             purges: false,
             flushes: false,
             untagged: false,
@@ -185,6 +188,7 @@ impl Plan {
         plan.write_slice = random.pick(&[u64::MAX, u64::MAX, 1000, 64, 7]);
         plan.read_slice = random.pick(&[u64::MAX, u64::MAX, 100, 9]);
         plan.config = draw_config(random, plan.config);
+        plan.mixed_acks = !plan.config.enable_idempotence && random.percent(30);
         if plan.config.enable_idempotence {
             use UnknownProducer::{Accept, MustStartAtZero, Refuse};
             plan.unknown_producer = random.pick(&[Accept, Accept, MustStartAtZero, Refuse]);
