@@ -16,6 +16,7 @@
 //! | [`sender`] | every decision, without I/O or clock | "kp-io" |
 //! | [`accumulator`] | open and sealed batches, `buffer.memory` | shared |
 //! | [`reports`] | finished batches, log lines | shared |
+//! | [`stats`] | counters, histograms, health; JSON and Prometheus text | written by "kp-io", read by any |
 //! | [`partitioner`], [`wire`], [`config`], [`record`], [`offsets`], [`error`], [`sync`], [`time`] | plain data and pure functions | any |
 //! | [`mock`] | the mock cluster | "kp-mock" |
 //!
@@ -42,6 +43,7 @@ pub mod reports;
 pub mod sender;
 #[cfg(test)]
 mod sim;
+pub mod stats;
 #[allow(clippy::disallowed_methods)]
 pub mod sync;
 pub mod time;

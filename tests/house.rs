@@ -9,7 +9,7 @@ use std::{
 
 /// A room may use those after it. A new room has to be given its place here.
 const ROOM_ORDER: &[&str] =
-    &["capi", "producer", "io", "sender", "accumulator", "reports", "partitioner", "wire", "config"];
+    &["capi", "producer", "io", "sender", "accumulator", "reports", "stats", "partitioner", "wire", "config"];
 /// Plain data, used by everybody and by each other.
 const LEAVES: &[&str] = &["record", "offsets", "error", "sync", "time"];
 /// Beside the order: the broker model has a decoder of its own, or an encoding mistake would agree with itself.
@@ -19,6 +19,7 @@ const SIM_MAY_USE: &[&str] = &[
     "sender",
     "accumulator",
     "reports",
+    "stats",
     "partitioner",
     "mock",
     "config",

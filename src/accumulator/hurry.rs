@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::inbox::Command;
-use super::{Accumulator, Placed, Topic};
+use super::{Accumulator, Placed};
 
 /// Batches remembered, each in the place that its number gives it.
 const PLACES: usize = 64;
@@ -28,10 +28,10 @@ impl Hurried {
 
 impl Accumulator {
     /// Somebody waits for a record of the topic: its batch goes at once, whatever `linger.ms` says.
-    pub fn hurry(&self, topic: &Topic, placed: Placed) {
+    pub fn hurry(&self, topic: u32, placed: Placed) {
         let known = matches!(placed, Placed::InBatch { batch, .. } if !self.hurried.is_first(batch));
         if !known {
-            self.inbox.command(Command::Hurry { topic: topic.id, placed });
+            self.inbox.command(Command::Hurry { topic, placed });
         }
     }
 }

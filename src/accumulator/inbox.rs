@@ -9,6 +9,7 @@ use crate::sync::Mutex;
 
 use super::calls::{CallReply, TransactionCall};
 use super::door::Door;
+use super::metadata::{MetadataReply, Question};
 use super::partition::Placed;
 use crate::reports::Completion;
 use crate::time::Time;
@@ -43,6 +44,10 @@ pub enum Command {
     Purge { queued: bool, in_flight: bool, done: Arc<Completion> },
     /// One of the five calls of transactions.
     Transaction { call: TransactionCall, reply: Arc<CallReply> },
+    /// What the cluster says of topics, or what is known of them.
+    Metadata { question: Question, reply: Arc<MetadataReply> },
+    /// The topic's metadata and a connection to each of its leaders before the first record.
+    WarmUp { topic: u32, reply: Arc<CallReply> },
     /// Fails everything that is left and ends.
     Abort,
 }

@@ -4,6 +4,7 @@
 //! chunks kept for reuse are inside it too.
 
 use std::collections::VecDeque;
+use std::ops::{AddAssign, SubAssign};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Instant;
@@ -96,6 +97,8 @@ impl Drop for Reservation {
 #[derive(Debug)]
 pub struct Memory {
     limit: usize,
+    /// What `State` counts, to be read without its lock.
+    used: Arc<AtomicUsize>,
     state: Mutex<State>,
     /// Threads waiting for room; read without the lock to decide whether open batches should be sent early.
     waiting: AtomicUsize,
@@ -110,11 +113,36 @@ pub struct Memory {
 
 #[derive(Debug)]
 struct State {
-    used: usize,
+    used: Used,
     free_bytes: usize,
     free: [Vec<Box<[u8]>>; CLASS_BYTES.len()],
     waiters: VecDeque<Arc<Waiter>>,
     closed: bool,
+}
+
+/// Bytes that are handed out: changed under the lock only, so that reading and writing it are two steps.
+#[derive(Debug)]
+struct Used(Arc<AtomicUsize>);
+
+impl Used {
+    #[inline]
+    fn get(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+impl AddAssign<usize> for Used {
+    #[inline]
+    fn add_assign(&mut self, bytes: usize) {
+        self.0.store(self.get() + bytes, Ordering::Relaxed);
+    }
+}
+
+impl SubAssign<usize> for Used {
+    #[inline]
+    fn sub_assign(&mut self, bytes: usize) {
+        self.0.store(self.get() - bytes, Ordering::Relaxed);
+    }
 }
 
 #[derive(Debug)]
@@ -126,10 +154,12 @@ struct Waiter {
 
 impl Memory {
     pub fn new(limit: usize) -> Arc<Memory> {
+        let used = Arc::new(AtomicUsize::new(0));
         Arc::new(Memory {
             limit,
+            used: used.clone(),
             state: Mutex::new(State {
-                used: 0,
+                used: Used(used),
                 free_bytes: 0,
                 free: Default::default(),
                 waiters: VecDeque::new(),
@@ -156,7 +186,7 @@ impl Memory {
     pub fn try_chunk(&self, capacity: usize, more: usize) -> Option<Chunk> {
         let recycled = {
             let mut state = self.state.lock();
-            if state.closed || !state.waiters.is_empty() || state.used + capacity + more > self.limit {
+            if state.closed || !state.waiters.is_empty() || state.used.get() + capacity + more > self.limit {
                 return None;
             }
             state.used += capacity + more;
@@ -185,7 +215,7 @@ impl Memory {
     /// Takes `bytes` out of the budget at once; false when there is no room or others wait for it already.
     pub fn try_charge(&self, bytes: usize) -> bool {
         let mut state = self.state.lock();
-        if state.closed || !state.waiters.is_empty() || state.used + bytes > self.limit {
+        if state.closed || !state.waiters.is_empty() || state.used.get() + bytes > self.limit {
             return false;
         }
         state.charge(bytes, self.limit);
@@ -236,7 +266,7 @@ impl Memory {
         if state.closed {
             return Err(Refused::Closed);
         }
-        if state.waiters.is_empty() && state.used + bytes <= self.limit {
+        if state.waiters.is_empty() && state.used.get() + bytes <= self.limit {
             state.charge(bytes, self.limit);
             return Ok(Reservation { bytes, memory: self.clone() });
         }
@@ -288,6 +318,11 @@ impl Memory {
         self.pressure.store(false, Ordering::SeqCst);
     }
 
+    /// Threads that wait for room now.
+    pub fn waiting(&self) -> usize {
+        self.waiting.load(Ordering::Relaxed)
+    }
+
     /// Whether everything is refused from now on. Looked at without the lock: a moment's delay is the caller's luck.
     pub fn is_closed(&self) -> bool {
         self.is_closed.load(Ordering::Relaxed)
@@ -313,7 +348,7 @@ impl Memory {
 
     /// Bytes handed out at present.
     pub fn used(&self) -> usize {
-        self.state.lock().used
+        self.used.load(Ordering::Relaxed)
     }
 
     pub fn limit(&self) -> usize {
@@ -357,7 +392,7 @@ impl State {
     /// Free chunks are part of the bound: what is used pushes them out.
     fn drop_free(&mut self, limit: usize) {
         for class in (0..CLASS_BYTES.len()).rev() {
-            while self.used + self.free_bytes > limit
+            while self.used.get() + self.free_bytes > limit
                 && let Some(bytes) = self.free[class].pop()
             {
                 self.free_bytes -= bytes.len();
@@ -368,7 +403,7 @@ impl State {
     /// Serves waiters in order as far as the room goes.
     fn grant(&mut self, limit: usize) {
         while let Some(first) = self.waiters.front() {
-            if self.used + first.bytes > limit {
+            if self.used.get() + first.bytes > limit {
                 return;
             }
             self.used += first.bytes;

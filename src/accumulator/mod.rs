@@ -5,12 +5,14 @@
 mod batch;
 mod calls;
 mod cancel;
+mod cluster_view;
 mod direct;
 mod door;
 mod hurry;
 mod inbox;
 mod kept;
 mod memory;
+mod metadata;
 mod partition;
 mod settings;
 #[cfg(test)]
@@ -24,11 +26,13 @@ use std::time::Instant;
 pub use batch::{Batch, BatchBytes, Orphan};
 pub use calls::{CallReply, GivenUp, TransactionCall};
 pub use cancel::Ticket;
+pub use cluster_view::{BrokerView, ClusterCell, ClusterView};
 pub use direct::{DirectBatch, NotTaken, SendingDirect};
 pub use door::Door;
 pub use inbox::{Command, Event, Inbox, Letters};
 pub use kept::{undelivered_batch, undelivered_parked};
 pub use memory::{Memory, Refused, Reservation};
+pub use metadata::{MetadataReply, Nodes, PartitionDetail, Question, Snapshot, TopicDetail};
 pub use partition::{NotAppended, Partition, Placed};
 pub use settings::TopicSettings;
 pub use topic::{NO_LEADER, ParkedRecord, TOPIC_NAME_MAX, Tag, Topic, TopicTable, check_topic_name};
@@ -38,6 +42,7 @@ use crate::error::{Error, Status};
 use crate::partitioner::partition_for_key;
 use crate::record::Record;
 use crate::reports::Reports;
+use crate::stats::{HealthCell, Numbers};
 use crate::time::{Micros, Time};
 
 /// What a parked record takes of the budget beside its bytes.
@@ -50,6 +55,10 @@ pub struct Accumulator {
     pub inbox: Inbox,
     pub topics: TopicTable,
     pub reports: Arc<Reports>,
+    /// Brokers as last heard of.
+    pub cluster: ClusterCell,
+    pub numbers: Arc<Numbers>,
+    pub health: HealthCell,
     /// Shut between transactions, and for good once something has gone wrong for good.
     pub door: Door,
     /// Why nothing is accepted any more, once something has gone wrong for good.
@@ -81,6 +90,9 @@ impl Accumulator {
             memory: Memory::new(config.buffer_memory),
             inbox: Inbox::default(),
             topics: TopicTable::new(producer, seed, config),
+            cluster: ClusterCell::default(),
+            numbers: reports.numbers().clone(),
+            health: HealthCell::default(),
             reports,
             door,
             fatal: OnceLock::new(),

@@ -16,6 +16,7 @@ use crate::error::{Error, Result, Status};
 use crate::partitioner::Sticky;
 use crate::record::{Header, Record};
 use crate::reports::Slot;
+use crate::stats::TopicNumbers;
 use crate::time::Time;
 
 /// Topics of one producer. A program that needs more is sending to names it makes up.
@@ -38,6 +39,7 @@ pub struct Topic {
     segments: [OnceLock<Box<[Partition]>>; GROWTH_STEPS],
     settings: TopicSettings,
     pub sticky: Sticky,
+    pub numbers: TopicNumbers,
     /// Records that wait for metadata, in the order in which they came. Whoever finds the count zero looks again under
     /// this lock: the count is published under it, after the queue has been emptied into the partitions.
     pub(super) parked: Mutex<VecDeque<ParkedRecord>>,
@@ -265,6 +267,7 @@ impl TopicTable {
             segments: Default::default(),
             settings: TopicSettings::new(&self.config),
             sticky: Sticky::new(self.seed ^ u64::from(id).wrapping_mul(0x9E37_79B9_7F4A_7C15)),
+            numbers: TopicNumbers::default(),
             parked: Mutex::default(),
         });
         by_id.push(topic.clone());

@@ -107,6 +107,25 @@ pub fn out_arg<T>(ptr: *mut T, name: &str) -> Result<*mut T> {
     if ptr.is_null() { Err(invalid(format!("{name} is NULL: there is nowhere to put the result"))) } else { Ok(ptr) }
 }
 
+/// Fills a struct of the caller that begins with its size: as much of it as the caller knows, its size left as it is.
+///
+/// # Safety
+/// `out` is NULL, or points to a struct whose first field says how many bytes of it may be written.
+pub unsafe fn out_struct<T: Copy>(out: *mut T, name: &str, init: &str, value: &T) -> Result<()> {
+    let out = out_arg(out, name)?;
+    // SAFETY: not NULL, and every version of such a struct begins with its size.
+    let struct_size = unsafe { out.cast::<usize>().read() };
+    if struct_size < size_of::<T>() {
+        let text = format!("{name}->struct_size is {struct_size}; begin the struct with {init}");
+        return Err(invalid(text));
+    }
+    let (from, to) = (std::ptr::from_ref(value).cast::<u8>(), out.cast::<u8>());
+    let head = size_of::<usize>();
+    // SAFETY: both are structs of at least this size; the caller's size stays as he set it.
+    unsafe { std::ptr::copy_nonoverlapping(from.add(head), to.add(head), size_of::<T>() - head) };
+    Ok(())
+}
+
 /// Checks a timeout in milliseconds.
 pub fn timeout_arg(timeout_ms: i32) -> Result<i32> {
     if timeout_ms < -1 {

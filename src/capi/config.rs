@@ -5,6 +5,8 @@
 
 use crate::capi::boundary::{call, str_arg};
 use crate::capi::data_loss::DataLossCallback;
+use crate::capi::health::HealthCallback;
+use crate::capi::stats::StatsCallback;
 use crate::capi::status::producer_status_t;
 use crate::config::ConfigBuilder;
 use crate::config::table::{Property, lookup, properties};
@@ -34,6 +36,8 @@ struct Inner {
 pub struct Callbacks {
     pub log: Option<LogCallback>,
     pub data_loss: Option<DataLossCallback>,
+    pub health: Option<HealthCallback>,
+    pub stats: Option<StatsCallback>,
 }
 
 /// Receives one line of the library's log.
@@ -77,6 +81,14 @@ impl producer_config_t {
 
     pub(super) fn set_data_loss(&self, callback: Option<DataLossCallback>) {
         self.inner.lock().callbacks.data_loss = callback;
+    }
+
+    pub(super) fn set_health(&self, callback: Option<HealthCallback>) {
+        self.inner.lock().callbacks.health = callback;
+    }
+
+    pub(super) fn set_stats(&self, callback: Option<StatsCallback>) {
+        self.inner.lock().callbacks.stats = callback;
     }
 }
 

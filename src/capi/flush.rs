@@ -1,11 +1,15 @@
-//! Ending waits: producer_flush and producer_purge.
+//! Ending waits: flushes, waited for at once or later, and producer_purge.
 
 #![allow(clippy::missing_safety_doc)] // The comments are the C header's: they say it in C's terms.
 
-use crate::capi::boundary::{call, invalid, timeout_arg};
+use std::ffi::c_char;
+
+use crate::capi::boundary::{call, invalid, out_arg, str_arg, timeout_arg};
+use crate::capi::fork;
 use crate::capi::producer::{enter, producer_t};
 use crate::capi::status::producer_status_t;
-use crate::error::{Error, Status};
+use crate::error::{Error, Result, Status};
+use crate::producer::FlushToken;
 
 /// `flags` of producer_purge: records that no socket has taken yet, and those that wait to be sent again.
 pub const PRODUCER_PURGE_QUEUED: u32 = 1;
@@ -30,6 +34,144 @@ pub unsafe extern "C" fn producer_flush(producer: *mut producer_t, timeout_ms: i
         let timeout_ms = timeout_arg(timeout_ms)?;
         inside.flush(timeout_ms, inside.dispatcher())
     })
+}
+
+/// Sends everything at once that was sent to one topic before this call, by any thread, and waits until all of it is
+/// reported. Records of other topics are not waited for, and go on lingering (`linger.ms`).
+///
+/// `producer`: the producer. `topic`: the topic's name; one that nothing was sent to has nothing to wait for. `timeout_ms`:
+/// how long to wait; 0 only starts it, -1 waits for ever.
+/// Returns PRODUCER_OK when every record that the topic accepted before the call has its outcome and its callback has run;
+/// PRODUCER_ERR_TIMED_OUT when the time passed first: it all goes on, call again; PRODUCER_ERR_INVALID_ARGUMENT;
+/// PRODUCER_ERR_INVALID_TOPIC_EXCEPTION for a name that Kafka does not allow; PRODUCER_ERR_IN_CALLBACK from one of this
+/// producer's own callbacks; PRODUCER_ERR_CLOSED; PRODUCER_ERR_FORKED; PRODUCER_ERR_INTERNAL after a bug of the library; the
+/// status of its end when the producer has failed.
+/// Runs callbacks on this thread, those of other topics that are due too; otherwise like producer_flush.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn producer_flush_topic(
+    producer: *mut producer_t,
+    topic: *const c_char,
+    timeout_ms: i32,
+) -> producer_status_t {
+    call(|| {
+        // SAFETY: the caller's promise: NULL or a handle of ours.
+        let inside = unsafe { enter(producer) }?;
+        // SAFETY: the caller's promise: NULL or a NUL-ended string.
+        let topic = unsafe { str_arg(topic, "topic") }?;
+        let timeout_ms = timeout_arg(timeout_ms)?;
+        inside.flush_topic(topic, timeout_ms, inside.dispatcher())
+    })
+}
+
+/// A flush that was begun and can be waited for later: opaque, made by producer_flush_begin, ended by producer_flush_free.
+/// Any number of threads may use it at once.
+#[allow(non_camel_case_types)]
+pub struct producer_flush_t {
+    /// Tells a handle from a stray pointer, as far as that can be told.
+    magic: u64,
+    /// The process that made it, counted in forks.
+    generation: u32,
+    token: FlushToken,
+}
+
+const MAGIC: u64 = 0x6b70_5f66_6c75_7368;
+
+/// Begins a flush: everything that was sent before this call, by any thread, is sent at once, whatever `linger.ms` says.
+///
+/// `producer`: the producer. `topic`: the topic to flush, one that nothing was sent to has nothing to wait for; NULL for all
+/// of them. `flush`: receives the flush, to be freed with producer_flush_free; untouched on error.
+/// Returns PRODUCER_OK; PRODUCER_ERR_INVALID_ARGUMENT for a NULL producer or output;
+/// PRODUCER_ERR_INVALID_TOPIC_EXCEPTION for a name that Kafka does not allow; PRODUCER_ERR_CLOSED; PRODUCER_ERR_FORKED; the
+/// status of its end when the producer has failed.
+/// Does not block. May be called from any thread and from callbacks.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn producer_flush_begin(
+    producer: *mut producer_t,
+    topic: *const c_char,
+    flush: *mut *mut producer_flush_t,
+) -> producer_status_t {
+    call(|| {
+        // SAFETY: the caller's promise: NULL or a handle of ours.
+        let inside = unsafe { enter(producer) }?;
+        let topic = match topic.is_null() {
+            true => None,
+            // SAFETY: not NULL, and NUL-ended by the caller's promise.
+            false => Some(unsafe { str_arg(topic, "topic") }?),
+        };
+        let out = out_arg(flush, "flush")?;
+        let token = inside.begin_flush(topic)?;
+        let made = Box::new(producer_flush_t { magic: MAGIC, generation: fork::generation(), token });
+        // SAFETY: not NULL, and the caller's to be written.
+        unsafe { *out = Box::into_raw(made) };
+        Ok(())
+    })
+}
+
+/// Waits until everything that belongs to a flush is reported. What was sent after producer_flush_begin is not waited for.
+///
+/// `producer`: the producer that it was begun on. `flush`: the flush; it stays yours, and may be waited for again.
+/// `timeout_ms`: how long to wait; 0 does not wait, -1 waits for ever.
+/// Returns PRODUCER_OK when every record has its outcome and its callback has run; PRODUCER_ERR_TIMED_OUT when the time
+/// passed first: it all goes on, wait again; PRODUCER_ERR_INVALID_ARGUMENT, also for a flush of another producer;
+/// PRODUCER_ERR_IN_CALLBACK from one of this producer's own callbacks; PRODUCER_ERR_CLOSED; PRODUCER_ERR_FORKED;
+/// PRODUCER_ERR_INTERNAL after a bug of the library; the status of its end when the producer has failed.
+/// Runs callbacks on this thread, like producer_flush. Any number of threads may wait for one flush.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn producer_flush_wait(
+    producer: *mut producer_t,
+    flush: *const producer_flush_t,
+    timeout_ms: i32,
+) -> producer_status_t {
+    call(|| {
+        // SAFETY: the caller's promise: NULL or a handle of ours.
+        let inside = unsafe { enter(producer) }?;
+        // SAFETY: the caller's promise: NULL or a flush of ours.
+        let flush = unsafe { flush_arg(flush) }?;
+        let timeout_ms = timeout_arg(timeout_ms)?;
+        inside.wait_flush("producer_flush_wait", &flush.token, timeout_ms, inside.dispatcher())
+    })
+}
+
+/// Whether producer_flush_wait would not wait: everything has its outcome, and its callbacks have run. Somebody has to run
+/// them: producer_poll, for one.
+///
+/// `flush`: the flush; NULL is not complete, and neither is one that was begun before a fork. One whose producer was closed
+/// is.
+/// Returns true or false. Never blocks; may be called from any thread and from callbacks.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn producer_flush_is_complete(flush: *const producer_flush_t) -> bool {
+    // SAFETY: the caller's promise: NULL or a flush of ours.
+    unsafe { flush_arg(flush) }.is_ok_and(|flush| flush.token.is_complete())
+}
+
+/// Forgets a flush. Its records go on.
+///
+/// `flush`: takes; NULL does nothing. No other call may use it meanwhile or afterwards.
+/// May be called from any thread, from callbacks, after the producer was closed, and in the child of a fork.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn producer_flush_free(flush: *mut producer_flush_t) {
+    call(|| {
+        if !flush.is_null() {
+            // SAFETY: the caller's promise: a flush of ours that nobody uses any more.
+            drop(unsafe { Box::from_raw(flush) });
+        }
+        Ok(())
+    });
+}
+
+/// # Safety
+/// `flush` is NULL or from `producer_flush_begin`, and not freed yet.
+unsafe fn flush_arg<'a>(flush: *const producer_flush_t) -> Result<&'a producer_flush_t> {
+    // SAFETY: the caller's promise.
+    let Some(flush) = (unsafe { flush.as_ref() }) else { return Err(invalid("flush is NULL")) };
+    if flush.magic != MAGIC {
+        return Err(invalid("flush is not a flush from producer_flush_begin"));
+    }
+    if flush.generation != fork::generation() {
+        let text = "this flush belongs to the parent process: its records are not sent from here";
+        return Err(Error::new(Status::FORKED, text));
+    }
+    Ok(flush)
 }
 
 /// Fails records that have no outcome yet, with PRODUCER_ERR_PURGED. Their reports come through producer_poll as always.

@@ -85,6 +85,9 @@ pub unsafe extern "C" fn producer_new(
             // Nobody listens: no line is made.
             config.log_level = -1;
         }
+        if callbacks.stats.is_none() {
+            config.statistics_interval_ms = 0;
+        }
         let made = Producer::new(config)?;
         let shell = Box::new(producer_t {
             magic: MAGIC,

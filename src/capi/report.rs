@@ -124,6 +124,16 @@ pub(super) fn hand(producer: u64, item: &Item<'_>, callbacks: &Callbacks) -> Han
                 data_loss.tell(loss);
             }
         }
+        Item::Health(health) => {
+            if let Some(callback) = &callbacks.health {
+                callback.tell(health);
+            }
+        }
+        Item::Stats(json) => {
+            if let Some(callback) = &callbacks.stats {
+                callback.tell(json);
+            }
+        }
     }
     DISPATCHING.set(outer);
     Handed::All

@@ -181,6 +181,8 @@ pub struct Config {
     pub reports_max_count: usize,
     /// Which thread runs delivery callbacks.
     pub delivery_dispatch: DeliveryDispatch,
+    /// How often the stats callback is called; 0 is never.
+    pub statistics_interval_ms: u64,
     /// Least important line that reaches the log callback: 0 (emergency) to 7 (debug).
     pub log_level: i32,
     /// Brokers of the embedded mock cluster to start and use; 0 is none.
@@ -247,6 +249,7 @@ impl Default for Config {
             receive_message_max_bytes: 100_000_000,
             reports_max_count: 1_000_000,
             delivery_dispatch: DeliveryDispatch::Poll,
+            statistics_interval_ms: 0,
             log_level: 6,
             test_mock_num_brokers: 0,
             test_mock_broker_rtt_ms: 0,

@@ -274,7 +274,8 @@ pub(super) static OBSERVING: &[Property] = rows! {
         "librdkafka: log through the event queue.";
     "log.thread.name" [] Bool, "true", Absent("log lines name the broker instead; remove it"), "librdkafka: thread in log lines.";
     "log.connection.close" [] Bool, "true", Harmless(&["true"], "use log_level to see less"), "librdkafka: log closed connections.";
-    "statistics.interval.ms" [] Int(0, 86_400_000, "ms"), "0", Harmless(&["0"], LATER), "librdkafka: period of statistics.";
+    "statistics.interval.ms" [] Int(0, 86_400_000, "ms"), "0", Built(|c, v| c.statistics_interval_ms = v.ms()),
+        "How often the stats callback receives the producer's numbers; 0 is never. producer_stats gives them at any time.";
     "enable.metrics.push" [] Bool, "false", Harmless(&["false"], LATER), "Send metrics to the broker (KIP-714).";
     "test.mock.num.brokers" [] Int(0, 100, ""), "0",
         Built(|c, v| c.test_mock_num_brokers = i32::try_from(v.int()).unwrap_or(0)),

@@ -12,6 +12,7 @@ use super::partition_log::{LogSnapshot, StoredRecord};
 use super::producer_state::UnknownProducer;
 use super::request::{self, Answer};
 use super::stats::Stats;
+use super::telemetry::Telemetry;
 use super::topic::{Partition, Topic, is_legal_topic_name};
 use super::transactions::{ProducerIds, Transactions};
 use super::{api_key, code};
@@ -77,6 +78,7 @@ pub struct Cluster {
     pub(super) transactions: Transactions,
     pub(super) groups: Groups,
     pub(super) coordinators: Coordinators,
+    pub(super) telemetry: Telemetry,
     /// When the last request came, or the last look was taken: the hands of a test know no clock.
     pub(super) now: Time,
     pub(super) wall_ms: i64,
@@ -111,6 +113,7 @@ impl Cluster {
             transactions: Transactions::default(),
             groups: Groups::default(),
             coordinators: Coordinators::default(),
+            telemetry: Telemetry::default(),
             now: Time::ZERO,
             wall_ms: 0,
             server_changes: 0,
@@ -314,6 +317,8 @@ impl Cluster {
         self.set_max_version(api_key::ADD_OFFSETS_TO_TXN, 1);
         self.set_max_version(api_key::END_TXN, 1);
         self.set_max_version(api_key::TXN_OFFSET_COMMIT, 2);
+        self.set_max_version(api_key::GET_TELEMETRY_SUBSCRIPTIONS, -1);
+        self.set_max_version(api_key::PUSH_TELEMETRY, -1);
         self.unknown_producer = UnknownProducer::Refuse;
         self.transactions.version = 0;
         self.transactions.verifies = false;

@@ -26,6 +26,7 @@ mod init_producer_id;
 mod list_offsets;
 mod markers;
 mod metadata;
+mod otlp;
 mod partition_log;
 mod produce;
 mod producer_state;
@@ -35,6 +36,7 @@ mod request;
 #[allow(clippy::disallowed_methods)]
 mod server;
 mod stats;
+mod telemetry;
 #[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]
@@ -47,11 +49,13 @@ mod txn_offset_commit;
 pub use batch_decode::{BatchHeader, BatchRefusal, RecordView, Records, check_batch};
 pub use cluster::{Cluster, ClusterOptions};
 pub use coordinators::CoordinatorKind;
+pub use otlp::{KindSeen, MetricSeen, PointSeen, decode_metrics};
 pub use partition_log::{LogSnapshot, StoredRecord};
 pub use producer_state::UnknownProducer;
 pub use request::Answer;
 pub use server::MockCluster;
 pub use stats::{RequestSeen, Stats};
+pub use telemetry::{PushSeen, Subscription};
 
 /// The API keys the mock answers.
 pub mod api_key {
@@ -68,6 +72,8 @@ pub mod api_key {
     pub const ADD_OFFSETS_TO_TXN: i16 = 25;
     pub const END_TXN: i16 = 26;
     pub const TXN_OFFSET_COMMIT: i16 = 28;
+    pub const GET_TELEMETRY_SUBSCRIPTIONS: i16 = 71;
+    pub const PUSH_TELEMETRY: i16 = 72;
 }
 
 /// Kafka's error codes, as far as the mock answers them itself.
@@ -113,7 +119,10 @@ pub(crate) mod code {
     pub const FENCED_INSTANCE_ID: i16 = 82;
     pub const INVALID_RECORD: i16 = 87;
     pub const UNSTABLE_OFFSET_COMMIT: i16 = 88;
+    pub const THROTTLING_QUOTA_EXCEEDED: i16 = 89;
     pub const PRODUCER_FENCED: i16 = 90;
     pub const UNKNOWN_TOPIC_ID: i16 = 100;
+    pub const UNKNOWN_SUBSCRIPTION_ID: i16 = 117;
+    pub const TELEMETRY_TOO_LARGE: i16 = 118;
     pub const TRANSACTION_ABORTABLE: i16 = 120;
 }

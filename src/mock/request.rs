@@ -12,7 +12,7 @@ use super::reader::{Malformed, ReadResult, Reader};
 use super::stats::RequestSeen;
 use super::{
     add_to_txn, api_key, api_versions, code, end_txn, fetch, find_coordinator, group_offsets, init_producer_id,
-    list_offsets, metadata, produce, txn_offset_commit,
+    list_offsets, metadata, produce, telemetry, txn_offset_commit,
 };
 
 /// What becomes of one request.
@@ -58,7 +58,7 @@ pub(super) struct ApiRange {
 }
 
 /// Produce is announced from 0, as Kafka 4 does: older librdkafka takes a higher minimum for a broker it cannot talk to.
-pub(super) const API_RANGES: [ApiRange; 13] = [
+pub(super) const API_RANGES: [ApiRange; 15] = [
     ApiRange { api_key: api_key::PRODUCE, min_announced: 0, min: 3, max: 12, first_flexible: 9 },
     ApiRange { api_key: api_key::FETCH, min_announced: 4, min: 4, max: 12, first_flexible: 12 },
     ApiRange { api_key: api_key::LIST_OFFSETS, min_announced: 1, min: 1, max: 7, first_flexible: 6 },
@@ -72,10 +72,16 @@ pub(super) const API_RANGES: [ApiRange; 13] = [
     ApiRange { api_key: api_key::TXN_OFFSET_COMMIT, min_announced: 0, min: 0, max: 5, first_flexible: 3 },
     ApiRange { api_key: api_key::OFFSET_COMMIT, min_announced: 2, min: 2, max: 8, first_flexible: 8 },
     ApiRange { api_key: api_key::OFFSET_FETCH, min_announced: 1, min: 1, max: 8, first_flexible: 6 },
+    ApiRange { api_key: api_key::GET_TELEMETRY_SUBSCRIPTIONS, min_announced: 0, min: 0, max: 0, first_flexible: 0 },
+    ApiRange { api_key: api_key::PUSH_TELEMETRY, min_announced: 0, min: 0, max: 0, first_flexible: 0 },
 ];
 
 impl ApiRange {
     pub(super) fn max_for(&self, cluster: &Cluster) -> i16 {
+        let is_telemetry = matches!(self.api_key, api_key::GET_TELEMETRY_SUBSCRIPTIONS | api_key::PUSH_TELEMETRY);
+        if is_telemetry && !cluster.telemetry.is_offered() {
+            return -1;
+        }
         cluster.max_versions.get(&self.api_key).map_or(self.max, |&max| max.min(self.max))
     }
 }
@@ -136,6 +142,8 @@ fn answer(cluster: &mut Cluster, now: Time, wall_ms: i64, broker: i32, frame: &[
                 api_key::TXN_OFFSET_COMMIT => txn_offset_commit::handle(cluster, request, injected)?,
                 api_key::OFFSET_COMMIT => group_offsets::handle_commit(cluster, request, injected)?,
                 api_key::OFFSET_FETCH => group_offsets::handle_fetch(cluster, request, injected)?,
+                api_key::GET_TELEMETRY_SUBSCRIPTIONS => telemetry::handle_get(cluster, request, injected)?,
+                api_key::PUSH_TELEMETRY => telemetry::handle_push(cluster, request, injected)?,
                 _ => api_versions::handle(cluster, request, injected)?,
             }
         }

@@ -48,6 +48,7 @@ impl Producer {
         self.accumulator.inbox.command(Command::Abort);
         let io_ended = self.io.lock().join(LAST_TURN);
         self.fail_leftovers();
+        self.abandon_futures();
         // Wakes threads that poll: nothing more will come.
         self.reports.shut();
         let last = Instant::now() + LAST_TURN;

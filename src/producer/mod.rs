@@ -4,6 +4,10 @@
 mod close;
 mod direct;
 mod driver;
+mod flush;
+mod future;
+mod metadata;
+mod numbers;
 #[cfg(test)]
 mod tests;
 mod transaction;
@@ -26,6 +30,8 @@ use crate::sender::Sender;
 use crate::wire::record_batch::{HEADER_LEN, record_len_max};
 pub use direct::{ProducerBatch, SentTicket};
 use driver::Driver;
+pub use flush::FlushToken;
+pub use future::SentFuture;
 
 /// Partitions of a topic that the embedded mock cluster makes by itself.
 const MOCK_PARTITIONS: i32 = 4;
@@ -62,6 +68,11 @@ impl Producer {
         let seed = RandomState::new().hash_one(id);
         let reports = Arc::new(Reports::new(config.reports_max_count, config.log_level));
         let accumulator = Arc::new(Accumulator::new(&config, id, seed, reports.clone()));
+        reports.set_news_source(numbers::News {
+            accumulator: Arc::downgrade(&accumulator),
+            client_id: config.client_id.clone(),
+            clock,
+        });
         let config = Arc::new(config);
         let sender = Sender::new(config.clone(), accumulator.clone(), seed.rotate_left(32), clock.now());
         let driver = Driver { sender, accumulator: accumulator.clone(), clock };
@@ -162,35 +173,6 @@ impl Producer {
             Dispatch::Done(count) | Dispatch::TimedOut(count) => Ok(count),
             Dispatch::Ended(_) => Err(self.ended()),
             Dispatch::Reentered => Err(in_callback("producer_poll")),
-        }
-    }
-
-    /// KIP-8: everything sent before this call goes at once, and is finished and reported when it returns.
-    pub fn flush(&self, timeout_ms: i32, hand: impl FnMut(Item<'_>) -> Handed) -> Result<()> {
-        if self.reports.in_callback() {
-            return Err(in_callback("producer_flush"));
-        }
-        if let Some(fatal) = self.accumulator.fatal() {
-            return Err(fatal.clone());
-        }
-        let (started, done) = (Arc::new(Completion::default()), Arc::new(Completion::default()));
-        self.accumulator.inbox.command(Command::Flush { topic: None, started: started.clone(), done: done.clone() });
-        if timeout_ms == 0 {
-            // Whether anything is left is the I/O thread's to say; it says so without waiting for a broker.
-            self.wait_for_io_thread(&started)?;
-        }
-        let ended = self.reports.wait_for(&done, self.call_deadline(timeout_ms), hand);
-        if let Some(fatal) = self.accumulator.fatal() {
-            return Err(fatal.clone());
-        }
-        match ended {
-            Dispatch::Done(_) => Ok(()),
-            Dispatch::Ended(_) => Err(self.ended()),
-            Dispatch::TimedOut(_) => {
-                let text = format!("not everything was delivered within {timeout_ms} ms; it goes on, call flush again");
-                Err(Error::new(Status::TIMED_OUT, text))
-            }
-            Dispatch::Reentered => Err(in_callback("producer_flush")),
         }
     }
 

@@ -1,5 +1,6 @@
 //! The outcome of one record, for threads that wait for it and callbacks that want to hear of it.
 
+use std::ffi::CStr;
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
@@ -8,8 +9,10 @@ use crate::sync::{Condvar, Mutex};
 use super::{FinishedBatch, Slot};
 
 /// Completed once, by the I/O thread; waited for by any number of threads.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Future {
+    /// The topic that the record was sent to, for a report that nobody else can make.
+    topic: Arc<CStr>,
     /// Set under the lock of `waiting`: whoever finds it empty there is heard when it comes.
     outcome: OnceLock<Outcome>,
     waiting: Mutex<Vec<Waiting>>,
@@ -31,6 +34,14 @@ pub struct Waiting {
 }
 
 impl Future {
+    pub fn new(topic: Arc<CStr>) -> Future {
+        Future { topic, outcome: OnceLock::new(), waiting: Mutex::default(), completed: Condvar::new() }
+    }
+
+    pub fn topic(&self) -> &Arc<CStr> {
+        &self.topic
+    }
+
     /// Wakes whoever waits. True when callbacks wait for a thread that runs them. The first outcome stays.
     pub fn complete(&self, batch: &Arc<FinishedBatch>, slot: Slot) -> bool {
         let waiting = self.waiting.lock();

@@ -10,7 +10,7 @@ use std::ffi::CStr;
 use std::sync::Arc;
 
 pub use future::{Future, Outcome, Waiting};
-pub use queue::{Completion, Dispatch, Handed, Item, KEPT, LogLine, Reports};
+pub use queue::{Completion, Dispatch, Handed, Item, KEPT, LogLine, NewsSource, Reports};
 pub use rich::{RICH, RichTag, RichTags};
 pub use undelivered::{KeptRecords, Undelivered, UndeliveredTo};
 

@@ -3,14 +3,15 @@
 use std::cell::Cell;
 use std::collections::{BTreeMap, VecDeque};
 use std::ffi::CStr;
-use std::sync::Arc;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use crate::sync::{Condvar, Mutex, MutexGuard};
 
 use super::{DataLoss, FinishedBatch, RichTags, Slot, UndeliveredTo};
+use crate::stats::{Health, HealthState, Numbers};
+use crate::time::{Micros, Time};
 
 #[cfg(test)]
 mod tests;
@@ -58,6 +59,10 @@ pub enum Item<'a> {
     },
     Log(&'a LogLine),
     DataLoss(&'a DataLoss),
+    /// The producer's state of health is another.
+    Health(&'a Health),
+    /// The numbers as JSON: `statistics.interval.ms` has passed.
+    Stats(&'a str),
 }
 
 /// How far an item was taken.
@@ -116,6 +121,11 @@ struct State {
     logs_dropped: u64,
     /// One per partition, which bounds them: none may get lost.
     losses: BTreeMap<(Arc<CStr>, i32), DataLoss>,
+    /// The latest change of health that nobody has taken, and the state that was last taken.
+    health: Option<Health>,
+    health_told: Option<HealthState>,
+    /// Numbers are due: made by whoever dispatches, so that they are never older than that and never more than one.
+    stats_due: bool,
     /// Batches ever pushed, and ever dispatched with their callbacks returned.
     pushed: u64,
     dispatched: u64,
@@ -130,7 +140,8 @@ struct State {
 
 impl State {
     fn has_callbacks_due(&self) -> bool {
-        !self.line.is_empty() || !self.logs.is_empty() || !self.losses.is_empty()
+        let news = !self.logs.is_empty() || !self.losses.is_empty() || self.health.is_some() || self.stats_due;
+        news || !self.line.is_empty()
     }
 
     /// The loss of this partition that waits, with the highest offset of both.
@@ -162,6 +173,15 @@ pub struct Reports {
     pending: AtomicUsize,
     pending_max: usize,
     log_level_max: i32,
+    numbers: Arc<Numbers>,
+    news: OnceLock<Box<dyn NewsSource>>,
+}
+
+/// What news are made from at the moment they are handed out.
+pub trait NewsSource: Send + Sync {
+    /// The numbers as JSON; `None`: the producer is gone.
+    fn stats_json(&self) -> Option<String>;
+    fn age(&self, since: Time) -> Micros;
 }
 
 impl Reports {
@@ -175,6 +195,8 @@ impl Reports {
             pending: AtomicUsize::new(0),
             pending_max,
             log_level_max,
+            numbers: Arc::default(),
+            news: OnceLock::new(),
         }
     }
 
@@ -210,6 +232,31 @@ impl Reports {
         self.changed.notify_all();
     }
 
+    /// Callbacks of futures were run by a thread that awaited them: nobody need dispatch what has none left.
+    pub fn forget_idle_futures(&self) {
+        let mut state = self.state.lock();
+        if state.dispatcher.is_some() {
+            // It comes by them with the rest.
+            return;
+        }
+        let (slots, batches) = state.line.forget_idle_futures();
+        self.pending.fetch_sub(slots, Ordering::Relaxed);
+        state.dispatched += batches;
+        if batches > 0 {
+            self.changed.notify_all();
+        }
+    }
+
+    /// Whether a completion is reached and everything that belongs to it was dispatched: `wait_for` would not wait.
+    pub fn has_reached(&self, completion: &Completion) -> bool {
+        completion.place().is_some_and(|place| self.state.lock().dispatched >= place)
+    }
+
+    /// Marks a completion to which nothing belongs.
+    pub fn complete_empty(&self, completion: &Completion) {
+        completion.0.store(1, Ordering::Release);
+    }
+
     /// Marks a completion: everything pushed so far belongs to it.
     pub fn complete(&self, completion: &Completion) {
         let state = self.state.lock();
@@ -237,6 +284,31 @@ impl Reports {
         let mut state = self.state.lock();
         let text = loss.text.clone();
         state.merge_loss(loss).text = text;
+        self.changed.notify_all();
+    }
+
+    /// What the producer counts.
+    pub fn numbers(&self) -> &Arc<Numbers> {
+        &self.numbers
+    }
+
+    /// Sets what news are made from; without it there are no numbers.
+    pub fn set_news_source(&self, source: impl NewsSource + 'static) {
+        // A second call would come from a second producer, which no queue has.
+        let _ = self.news.set(Box::new(source));
+    }
+
+    /// The state of health is another. Changes that nobody has taken yet become one, the latest.
+    pub fn health_changed(&self, health: Health) {
+        let mut state = self.state.lock();
+        // Back at what was last told: there is nothing to tell.
+        state.health = if state.health_told == Some(health.state) { None } else { Some(health) };
+        self.changed.notify_all();
+    }
+
+    /// Numbers are due. What was due before and nobody took is the same.
+    pub fn stats_due(&self) {
+        self.state.lock().stats_due = true;
         self.changed.notify_all();
     }
 

@@ -158,6 +158,11 @@ impl FinishedBatch {
     pub fn rich_tag(&self, slot: &Slot) -> Option<&RichTag> {
         if slot.callback == RICH { self.rich.get(slot.opaque) } else { None }
     }
+
+    /// Whether the slot is a future's whose callbacks have all been run.
+    pub fn is_idle_future(&self, slot: &Slot) -> bool {
+        matches!(self.rich_tag(slot), Some(RichTag::Future(future)) if !future.has_callbacks())
+    }
 }
 
 #[cfg(test)]
@@ -166,6 +171,10 @@ mod tests {
     use crate::error::Status;
     use crate::reports::{Handed, Item, Persisted, Phase, Reports, Waiting};
     use crate::time::Time;
+
+    fn future() -> Arc<Future> {
+        Arc::new(Future::new(Arc::from(c"t")))
+    }
 
     fn slot(callback: usize, opaque: usize, offset_delta: u32) -> Slot {
         Slot { callback, opaque, key_len: -1, value_len: 0, timestamp_delta_ms: 0, offset_delta }
@@ -207,7 +216,7 @@ mod tests {
     #[test]
     fn a_future_without_callbacks_completes_when_its_batch_is_pushed_and_leaves_nothing_to_dispatch() {
         let reports = Reports::new(10, 6);
-        let futures: Vec<Arc<Future>> = (0..3).map(|_| Arc::default()).collect();
+        let futures: Vec<Arc<Future>> = (0..3).map(|_| future()).collect();
         let slots = futures.iter().zip(0..).map(|(future, place)| {
             let key = reports.rich.insert(RichTag::Future(future.clone()));
             slot(RICH, key, place)
@@ -225,7 +234,7 @@ mod tests {
     #[test]
     fn a_future_whose_callback_waits_is_handed_out_in_its_place() {
         let reports = Reports::new(10, 6);
-        let future: Arc<Future> = Arc::default();
+        let future = future();
         let waiting = Waiting { callback: 70, opaque: 71 };
         assert!(future.when_complete(waiting).is_none());
         let key = reports.rich.insert(RichTag::Future(future.clone()));
@@ -257,10 +266,10 @@ mod tests {
     fn a_key_is_given_again_after_its_wish_was_taken() {
         let tags = RichTags::default();
         assert!(!tags.is_used());
-        let first = tags.insert(RichTag::Future(Arc::default()));
+        let first = tags.insert(RichTag::Future(future()));
         assert!(tags.is_used());
         assert!(tags.take(first).is_some() && tags.take(first).is_none());
-        assert_eq!(tags.insert(RichTag::Future(Arc::default())), first);
+        assert_eq!(tags.insert(RichTag::Future(future())), first);
         assert!(tags.take(first + 1).is_none());
     }
 }

@@ -1,8 +1,10 @@
 //! One broker: where it is, its connection if there is one, and the partitions that have something to send to it.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use super::connection::{Connection, Phase};
+use crate::stats::BrokerNumbers;
 use crate::time::{Micros, Time};
 
 /// Entries of the bootstrap list are brokers with ids of their own: -1, -2, …
@@ -15,6 +17,10 @@ pub struct Broker {
     pub id: i32,
     pub host: String,
     pub port: u16,
+    pub rack: Option<String>,
+    pub numbers: Arc<BrokerNumbers>,
+    /// It has been connected to before.
+    pub was_connected: bool,
     pub connection: Option<Connection>,
     /// Partitions led by this broker that have something to send, first come first served. An entry counts only while the
     /// partition says that it stands here; leaders that moved leave stale ones behind.
@@ -41,11 +47,14 @@ const LOG_LINES_IN_A_ROW: u32 = 6;
 const LOG_REFILL: Micros = Micros::from_ms(10_000);
 
 impl Broker {
-    pub fn new(id: i32, host: String, port: u16) -> Broker {
+    pub fn new(id: i32, host: String, port: u16, numbers: Arc<BrokerNumbers>) -> Broker {
         Broker {
             id,
             host,
             port,
+            rack: None,
+            numbers,
+            was_connected: false,
             connection: None,
             ready: VecDeque::new(),
             failures: 0,
@@ -107,7 +116,7 @@ mod tests {
 
     #[test]
     fn a_broker_that_flaps_does_not_flood_the_log() {
-        let mut broker = Broker::new(1, "h".into(), 1);
+        let mut broker = Broker::new(1, "h".into(), 1, Arc::default());
         assert_eq!(broker.announce(Time::ZERO, true), Some(0));
         assert_eq!(broker.announce(Time::ZERO, true), None, "nothing changed");
         let logged = (0..100).filter(|i| broker.announce(Time(*i), i % 2 == 1).is_some()).count();

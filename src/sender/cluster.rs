@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use super::broker::Broker;
 use super::connection::{Connection, Kind, Phase};
+use super::counting::count_ended;
 use super::frame::Frame;
 use super::partition::PartitionState;
 use super::timers::Timer;
@@ -15,7 +16,7 @@ use crate::accumulator::{Accumulator, NO_LEADER, Topic};
 use crate::config::Config;
 use crate::error::Status;
 use crate::time::{Micros, Time};
-use crate::wire::api::{BrokerInfo, MetadataAnswer, TopicInfo, decode_metadata, encode_metadata};
+use crate::wire::api::{BrokerInfo, Detail, MetadataAnswer, TopicInfo, decode_metadata, encode_metadata};
 use crate::wire::header::Api;
 
 /// A broker that takes longer than this to answer is not asked again now; another is.
@@ -27,6 +28,8 @@ const REBOOTSTRAP_REQUIRED: i16 = 129;
 pub struct Cluster {
     pub topics: BTreeMap<u32, TopicState>,
     pub cluster_id: Option<String>,
+    /// -1 when unknown.
+    pub controller_id: i32,
     /// The connection whose answer is awaited, and until when.
     asked: Option<(ConnId, Time)>,
     /// The topics that the last request named: an answer says nothing about those that were wanted after it was built.
@@ -66,6 +69,7 @@ impl Cluster {
         Cluster {
             topics: BTreeMap::new(),
             cluster_id: None,
+            controller_id: -1,
             asked: None,
             asked_topics: BTreeSet::new(),
             refresh_at: now + Micros::from_ms(config.metadata_max_age_ms),
@@ -93,6 +97,13 @@ impl Cluster {
 impl Sender {
     /// Records wait for this topic's metadata.
     pub(super) fn topic_wanted(&mut self, now: Time, id: u32, deadline: Time) {
+        self.use_topic(id);
+        self.timers.arm(Timer::Parked(id), deadline);
+        self.refresh_metadata(now);
+    }
+
+    /// The topic belongs to those whose metadata is asked for.
+    pub(super) fn use_topic(&mut self, id: u32) {
         let topic = self.accumulator.topics.by_id(id);
         if let Entry::Vacant(vacant) = self.cluster.topics.entry(id) {
             vacant.insert(TopicState {
@@ -106,8 +117,6 @@ impl Sender {
             // The back-off is for repeated questions: a new topic is asked for at once.
             self.cluster.not_before = Time::ZERO;
         }
-        self.timers.arm(Timer::Parked(id), deadline);
-        self.refresh_metadata(now);
     }
 
     /// Newer metadata is wanted as soon as the back-off allows.
@@ -236,7 +245,8 @@ impl Sender {
     }
 
     pub(super) fn handle_metadata(&mut self, now: Time, id: i32, version: i16, body: &[u8]) -> Result<(), String> {
-        let answer = decode_metadata(version, body).map_err(|error| format!("its metadata cannot be read: {error}"))?;
+        let answer = decode_metadata(version, body, Detail::Leaders)
+            .map_err(|error| format!("its metadata cannot be read: {error}"))?;
         let asked = self.brokers.get(&id).and_then(|broker| broker.connection.as_ref()).map(|c| c.id);
         if self.cluster.asked.is_some_and(|(conn, _)| Some(conn) == asked) {
             self.cluster.asked = None;
@@ -269,6 +279,9 @@ impl Sender {
                 self.reports.log(4, "METADATA", || text);
             }
         }
+        self.cluster.controller_id = answer.controller_id;
+        self.accumulator.numbers.metadata_refreshes.add(1);
+        self.note_change();
         self.adopt_brokers(now, id, &answer);
         self.adopt_topics(now, answer);
         self.leave_silent_leaders(now);
@@ -284,6 +297,9 @@ impl Sender {
     fn adopt_brokers(&mut self, now: Time, answering: i32, answer: &MetadataAnswer) {
         for info in &answer.brokers {
             self.adopt_broker(now, info);
+            if let Some(broker) = self.brokers.get_mut(&info.id) {
+                broker.rack.clone_from(&info.rack);
+            }
         }
         let gone: Vec<i32> = self
             .brokers
@@ -298,7 +314,9 @@ impl Sender {
             // Nothing of a batch is in flight there, so the connection goes with the broker: ending it in the usual way would
             // connect again.
             let removed = self.brokers.remove(&id);
-            if let Some(connection) = removed.and_then(|broker| broker.connection) {
+            let Some(mut removed) = removed else { continue };
+            if let Some(connection) = removed.connection.take() {
+                count_ended(&self.accumulator.numbers, &removed, connection.requests.len());
                 let conn = connection.id;
                 self.connections.remove(&conn);
                 self.actions.push_back(Action::Close { conn });
@@ -319,6 +337,10 @@ impl Sender {
         if let (Some(connection), Some(broker)) = (connection, self.brokers.get_mut(&to)) {
             self.connections.insert(connection.id, to);
             broker.connection = Some(connection);
+            broker.was_connected = true;
+            broker.numbers.connects.add(1);
+            let open = broker.connection.as_ref().map_or(0, |connection| connection.requests.len());
+            broker.numbers.requests.add(open as u64);
             broker.failures = 0;
             // Its requests' deadlines were armed under the other id.
             let at = broker.connection.as_ref().map_or(Time::NEVER, |c| c.request_deadline());
@@ -332,7 +354,9 @@ impl Sender {
         match self.brokers.get_mut(&info.id) {
             _ if info.id < 0 => {}
             None => {
-                self.brokers.insert(info.id, Broker::new(info.id, info.host.clone(), port));
+                let numbers = self.accumulator.numbers.broker(info.id);
+                self.brokers.insert(info.id, Broker::new(info.id, info.host.clone(), port, numbers));
+                self.note_change();
             }
             Some(broker) if broker.host != info.host || broker.port != port => {
                 broker.host = info.host.clone();
@@ -456,8 +480,8 @@ impl Sender {
         for dense in moved {
             self.mark_ready(now, dense);
         }
-        let state = self.cluster.topics.get(&id);
-        doubted || state.is_some_and(|state| state.partitions.iter().any(|dense| self.leaderless.contains(dense)))
+        let Some(state) = self.cluster.topics.get(&id) else { return doubted };
+        doubted || self.waits_for_leader(state) || self.warm_up_waits_for_leader(state)
     }
 
     /// A topic of the same name but another id is another topic: its leaders' epochs begin anew, and so do our sequences, under
@@ -498,6 +522,9 @@ impl Sender {
         state.leader_epoch = epoch;
         let leader = if leader >= 0 && known { leader } else { NO_LEADER };
         let changed = state.leader != leader;
+        if changed {
+            self.published.note();
+        }
         state.leader = leader;
         state.shared().set_leader(leader);
         let waited = leader != NO_LEADER && self.leaderless.remove(&dense);
@@ -514,8 +541,12 @@ impl Sender {
     /// Whether records wait for the topic's partitions or for one of its leaders.
     fn topic_waits(&self, id: u32) -> bool {
         let Some(state) = self.cluster.topics.get(&id) else { return false };
-        self.accumulator.parked_since(&state.topic).is_some()
-            || state.partitions.iter().any(|dense| self.leaderless.contains(dense))
+        self.accumulator.parked_since(&state.topic).is_some() || self.waits_for_leader(state) || self.warms_up(id)
+    }
+
+    /// Whether records wait for one of the topic's leaders.
+    fn waits_for_leader(&self, state: &TopicState) -> bool {
+        state.partitions.iter().any(|dense| self.leaderless.contains(dense))
     }
 
     /// The answer has no usable partitions for the topic. True when records wait for it.
@@ -525,7 +556,7 @@ impl Sender {
         let topic = state.topic.clone();
         state.missing = Some((since, code));
         let Some((_, deadline)) = self.accumulator.parked_since(&topic) else {
-            return state.partitions.iter().any(|dense| self.leaderless.contains(dense));
+            return self.warms_up(id) || self.cluster.topics.get(&id).is_some_and(|state| self.waits_for_leader(state));
         };
         let status = Status(i32::from(code));
         if code != 0 && !status.is_retriable() {

@@ -62,6 +62,7 @@ pub fn decide(api: Api, code: i16, facts: &Facts) -> Decision {
         (Api::TxnOffsetCommit, _) => commit_offsets(code),
         (Api::EndTxn, _) => end(code, facts),
         (Api::Produce | Api::Metadata | Api::ApiVersions, _) => Action::Fatal,
+        (Api::GetTelemetrySubscriptions | Api::PushTelemetry, _) => Action::Fatal,
     };
     let kafkas = Status(i32::from(code));
     let status = match action {

@@ -271,6 +271,7 @@ impl Sender {
         let text = format!("{text}; the producer cannot go on: close it and make a new one");
         self.reports.log(2, "PRODUCER", || text.clone());
         self.accumulator.fail(status, &text);
+        self.note_change();
         Some((status, text))
     }
 
@@ -341,6 +342,8 @@ impl Sender {
         for completion in self.window.take_all() {
             self.reports.complete(&completion);
         }
+        self.note_change();
+        self.publish_changes(now);
         // Whoever waits for a command that nobody will read any more goes home.
         self.reports.shut();
         self.finished = true;

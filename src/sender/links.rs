@@ -1,7 +1,10 @@
 //! Connections: made when there is something to send, their deadlines, and what follows when they end.
 
+use std::sync::Arc;
+
 use super::broker::{Broker, bootstrap_id};
 use super::connection::{Connection, Kind, Phase, Versions};
+use super::counting::count_ended;
 use super::frame::Frame;
 use super::timers::Timer;
 use super::verdict::Outcome;
@@ -25,7 +28,7 @@ impl Sender {
     pub(super) fn add_bootstrap_servers(&mut self) {
         for (index, (host, port)) in self.config.bootstrap_servers.clone().into_iter().enumerate() {
             let id = bootstrap_id(index);
-            self.brokers.insert(id, Broker::new(id, host, port));
+            self.brokers.insert(id, Broker::new(id, host, port, Arc::default()));
         }
     }
 
@@ -81,8 +84,10 @@ impl Sender {
         let Some(connection) = self.brokers.get_mut(&id).and_then(|broker| broker.connection.as_mut()) else { return };
         let correlation_id = connection.next_correlation_id();
         let frame = encode(correlation_id);
+        let is_produce = matches!(kind, Kind::Produce { .. });
         connection.push(now, correlation_id, version, kind, frame.len(), deadline);
         let conn = connection.id;
+        self.count_request(id, is_produce);
         self.actions.push_back(Action::Write { conn, frame });
         self.arm_broker(id, deadline.min(now + DOUBT_AFTER));
     }
@@ -92,6 +97,7 @@ impl Sender {
         let Some(&id) = self.connections.get(&conn) else { return };
         let Some(connection) = self.brokers.get_mut(&id).and_then(|broker| broker.connection.as_mut()) else { return };
         connection.written_bytes += bytes as u64;
+        self.count_bytes(id, bytes, 0);
         if self.config.acks == 0 {
             self.finish_unanswered(now, id);
         }
@@ -111,6 +117,7 @@ impl Sender {
             frames.push(frame.to_vec());
             true
         });
+        self.count_bytes(id, 0, bytes.len());
         for frame in frames {
             // The connection may have ended, or become another broker's, with the response before this one.
             let Some(&id) = self.connections.get(&conn) else { break };
@@ -141,7 +148,7 @@ impl Sender {
         let request = &connection.requests[at];
         let api = match &request.kind {
             Kind::ApiVersions => Api::ApiVersions,
-            Kind::Metadata => Api::Metadata,
+            Kind::Metadata | Kind::Query(_) => Api::Metadata,
             Kind::Produce { .. } => Api::Produce,
             Kind::ProducerId(_) => Api::InitProducerId,
             Kind::Coordinator(coordinator) => coordinator.api(),
@@ -155,16 +162,21 @@ impl Sender {
             ));
         }
         let Some(request) = connection.requests.remove(at) else { return Ok(()) };
+        self.count_answer(now, id, &request);
         if !matches!(request.kind, Kind::ApiVersions)
             && let Some(broker) = self.brokers.get_mut(&id)
         {
             // Only now it is known to be of use: one that greets and hangs up keeps its back-off.
-            broker.failures = 0;
+            let recovers = std::mem::take(&mut broker.failures) > 0;
             broker.last_error = None;
+            if recovers || !std::mem::replace(&mut self.published.was_reached, true) {
+                self.note_change();
+            }
         }
         match request.kind {
             Kind::ApiVersions => self.handle_versions(now, id, request.version, body),
             Kind::Metadata => self.handle_metadata(now, id, request.version, body),
+            Kind::Query(serial) => self.handle_query_answer(now, id, serial, request.version, body),
             Kind::Produce { parts, .. } => self.handle_produced(now, id, request.version, parts, body),
             Kind::ProducerId(serial) => self.handle_producer_id(now, id, serial, request.version, body),
             Kind::Coordinator(coordinator) => {
@@ -199,6 +211,8 @@ impl Sender {
             connection.versions = versions;
             connection.phase = Phase::Ready;
         }
+        self.count_connect(id);
+        self.note_change();
         self.drive_metadata(now);
         self.drive_producer_id(now);
         self.drive_transaction(now);
@@ -225,6 +239,7 @@ impl Sender {
         let Some(id) = self.connections.remove(&conn) else { return };
         let Some(broker) = self.brokers.get_mut(&id) else { return };
         let Some(connection) = broker.connection.take() else { return };
+        count_ended(&self.accumulator.numbers, broker, connection.requests.len());
         let label = broker.label();
         // With acks=0 a broker says that something is wrong by hanging up, and nothing is outstanding then.
         let refused = self.config.acks == 0
@@ -236,6 +251,8 @@ impl Sender {
             self.reports.log(7, "BROKER", || format!("{label}: idle connection ended: {reason}"));
         } else {
             broker.failures += 1;
+            self.accumulator.numbers.connection_failures.add(1);
+            broker.numbers.connection_failures.add(1);
             if let Some(unlogged) = broker.announce(now, false) {
                 let more = unlogged_words(unlogged);
                 self.reports.log(4, "BROKER", || format!("{label}: {reason}; connecting again{more}"));
@@ -247,6 +264,7 @@ impl Sender {
             broker.retry_at = now + self.random.backoff(first, most, step);
         }
         broker.last_error = Some(reason.clone());
+        self.note_change();
         self.metadata_connection_lost(now, conn);
         let written = connection.written_bytes;
         for request in connection.requests {
@@ -285,6 +303,7 @@ impl Sender {
     pub(super) fn request_lost(&mut self, now: Time, id: i32, kind: Kind, written: bool, reason: &str) {
         match kind {
             Kind::ProducerId(serial) => self.producer_id_lost(now, serial),
+            Kind::Query(serial) => self.query_lost(now, serial),
             Kind::Coordinator(request) => self.coordinator_request_lost(now, id, request, written, reason),
             // Metadata is asked for elsewhere; a connection that greets again asks for versions again.
             Kind::Produce { .. } | Kind::ApiVersions | Kind::Metadata => {}
@@ -298,6 +317,8 @@ impl Sender {
         let Some(connection) = &broker.connection else {
             if broker.ready.is_empty() {
                 self.drive_metadata(now);
+                // A warm-up may want it.
+                self.note_change();
             } else {
                 self.ensure_connected(now, id);
             }

@@ -11,6 +11,7 @@ mod coordinator;
 mod coordinator_answers;
 mod coordinator_link;
 mod coordinator_verdict;
+mod counting;
 mod direct;
 mod expiry;
 mod features;
@@ -21,11 +22,14 @@ mod links;
 mod outcome;
 mod partition;
 mod produce;
+mod published;
+mod queries;
 mod random;
 mod sequence;
 mod timers;
 mod transaction;
 pub mod verdict;
+mod warm_up;
 mod window;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -42,9 +46,12 @@ use cluster::Cluster;
 use features::Features;
 use idempotence::Idempotence;
 use partition::PartitionState;
+use published::Published;
+use queries::Queries;
 use random::Random;
 use timers::{Timer, Timers};
 use transaction::Transaction;
+use warm_up::WarmUp;
 use window::Window;
 
 /// One connection attempt and the connection it became. Never reused, so a late event of an old connection is recognised.
@@ -78,6 +85,9 @@ pub struct Sender {
     /// By the dense partition id that the accumulator's partitions carry.
     partitions: Vec<PartitionState>,
     cluster: Cluster,
+    published: Published,
+    queries: Queries,
+    warm_ups: Vec<WarmUp>,
     features: Features,
     idempotence: Idempotence,
     transaction: Transaction,
@@ -111,6 +121,9 @@ impl Sender {
         let mut sender = Sender {
             random: Random::new(seed),
             cluster: Cluster::new(now, &config),
+            published: Published::default(),
+            queries: Queries::default(),
+            warm_ups: Vec::new(),
             features: Features::default(),
             idempotence: Idempotence::new(&config),
             transaction: Transaction::new(&config),
@@ -139,6 +152,7 @@ impl Sender {
         sender.add_bootstrap_servers();
         // Connecting before the first record saves it the round trips.
         sender.refresh_metadata(now);
+        sender.arm_statistics(now);
         sender
     }
 
@@ -193,6 +207,8 @@ impl Sender {
                 self.reports.complete(&done);
             }
             Command::Abort => self.abort(now),
+            Command::Metadata { question, reply } => self.handle_query(now, question, reply),
+            Command::WarmUp { topic, reply } => self.warm_up(now, topic, reply),
             Command::Transaction { call, reply } => self.handle_transaction_call(now, call, reply),
         }
     }
@@ -220,6 +236,11 @@ impl Sender {
                 Timer::Metadata => self.drive_metadata(now),
                 Timer::ProducerId => self.drive_producer_id(now),
                 Timer::Transaction => self.drive_transaction(now),
+                Timer::Query => self.drive_queries(now),
+                Timer::WarmUp => self.drive_warm_ups(now),
+                Timer::Statistics => self.tell_statistics(now),
+                // Armed by nobody yet.
+                Timer::Telemetry => {}
             }
         }
         self.serve(now);
@@ -336,6 +357,7 @@ impl Sender {
             }
             self.tell_flushes();
             self.drive_transaction(now);
+            self.publish_changes(now);
             if self.pump_soon.is_empty() {
                 return;
             }

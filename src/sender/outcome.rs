@@ -37,8 +37,8 @@ impl Answer {
 
 /// How a batch ended.
 pub(super) struct Ending {
-    status: Status,
-    in_log: InLog,
+    pub status: Status,
+    pub in_log: InLog,
     phase: Phase,
     answer: Answer,
 }
@@ -204,6 +204,7 @@ impl Sender {
                 "{label}: a batch of {count} records and {len} bytes is too large for the broker; sending it in parts"
             )
         });
+        self.accumulator.numbers.batch_splits.add(1);
         let number = taken.number;
         let mut parts = taken.split((len / 2).min(self.config.batch_size));
         if let Some(number) = number {
@@ -229,6 +230,7 @@ impl Sender {
     pub(super) fn finish(&mut self, now: Time, dense: u32, mut taken: Taken, ending: Ending) {
         self.some_finished = true;
         self.window.finish(taken.batch.id);
+        self.count_outcome(now, dense, &taken, &ending);
         let state = &mut self.partitions[dense as usize];
         state.shared().note_finished(taken.batch.len());
         let is_acked = ending.status == Status::OK;
@@ -302,6 +304,7 @@ impl Sender {
     /// A record that never got into a batch: certainly not in the log.
     pub(super) fn fail_parked(&mut self, now: Time, topic: &Topic, record: ParkedRecord, status: Status, cause: &str) {
         self.transaction_record_failed(now, status, cause);
+        self.count_unbatched(now, topic, &record, status);
         let slot = record.slot();
         let (partition, base_timestamp_ms, opened_at) = (record.partition, record.timestamp_ms, record.parked_at);
         let undelivered = undelivered_parked(&self.reports, record);

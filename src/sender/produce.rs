@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::Sender;
 use super::connection::{Kind, Part, Phase};
+use super::counting::count_ended;
 use super::frame::Frame;
 use super::partition::Taken;
 use super::sequence::Stamp;
@@ -167,7 +168,10 @@ impl Sender {
                 }
                 taken.stamped = true;
             }
-            state.retry_in_flight = taken.attempts > 0;
+            let again = taken.attempts > 0;
+            let (opened_at, count, len) = (taken.batch.opened_at, taken.batch.count, taken.batch.len());
+            self.accumulator.numbers.batch_written(now, opened_at, count, len, again, &state.topic.numbers);
+            state.retry_in_flight = again;
             taken.attempts += 1;
             taken.broker = id;
             taken.leader_epoch = state.leader_epoch;
@@ -220,6 +224,9 @@ impl Sender {
                     at += 1;
                 }
             }
+        }
+        if let Some(broker) = self.brokers.get(&id) {
+            count_ended(&self.accumulator.numbers, broker, done.len());
         }
         for request in done {
             let Kind::Produce { parts, .. } = request.kind else { continue };
@@ -342,6 +349,7 @@ impl Sender {
         if throttle_ms <= 0 {
             return;
         }
+        self.count_throttle(id, throttle_ms.min(THROTTLE_MS_MAX) as u64);
         let span = Micros::from_ms(throttle_ms.min(THROTTLE_MS_MAX) as u64);
         if let Some(connection) = self.brokers.get_mut(&id).and_then(|broker| broker.connection.as_mut()) {
             connection.throttled_until = connection.throttled_until.max(now + span);

@@ -14,10 +14,12 @@ pub enum Api {
     AddOffsetsToTxn,
     TxnOffsetCommit,
     EndTxn,
+    GetTelemetrySubscriptions,
+    PushTelemetry,
 }
 
 impl Api {
-    pub const ALL: [Api; 9] = [
+    pub const ALL: [Api; 11] = [
         Api::Produce,
         Api::Metadata,
         Api::ApiVersions,
@@ -27,6 +29,8 @@ impl Api {
         Api::AddOffsetsToTxn,
         Api::TxnOffsetCommit,
         Api::EndTxn,
+        Api::GetTelemetrySubscriptions,
+        Api::PushTelemetry,
     ];
 
     pub const fn key(self) -> i16 {
@@ -40,6 +44,8 @@ impl Api {
             Api::AddOffsetsToTxn => 25,
             Api::EndTxn => 26,
             Api::TxnOffsetCommit => 28,
+            Api::GetTelemetrySubscriptions => 71,
+            Api::PushTelemetry => 72,
         }
     }
 
@@ -55,6 +61,8 @@ impl Api {
             Api::AddOffsetsToTxn => "AddOffsetsToTxn",
             Api::TxnOffsetCommit => "TxnOffsetCommit",
             Api::EndTxn => "EndTxn",
+            Api::GetTelemetrySubscriptions => "GetTelemetrySubscriptions",
+            Api::PushTelemetry => "PushTelemetry",
         }
     }
 
@@ -71,6 +79,7 @@ impl Api {
             Api::AddOffsetsToTxn => (1, 4),
             Api::TxnOffsetCommit => (2, 5),
             Api::EndTxn => (1, 5),
+            Api::GetTelemetrySubscriptions | Api::PushTelemetry => (0, 0),
         }
     }
 
@@ -78,6 +87,7 @@ impl Api {
         match self {
             Api::Produce | Api::Metadata => 9,
             Api::InitProducerId => 2,
+            Api::GetTelemetrySubscriptions | Api::PushTelemetry => 0,
             Api::ApiVersions
             | Api::FindCoordinator
             | Api::AddPartitionsToTxn
@@ -141,7 +151,8 @@ mod tests {
     use bytes::{Buf, BytesMut};
     use kafka_protocol::messages::{
         AddOffsetsToTxnRequest, AddPartitionsToTxnRequest, ApiVersionsRequest, EndTxnRequest, FindCoordinatorRequest,
-        InitProducerIdRequest, MetadataRequest, ProduceRequest, RequestHeader, ResponseHeader, TxnOffsetCommitRequest,
+        GetTelemetrySubscriptionsRequest, InitProducerIdRequest, MetadataRequest, ProduceRequest, PushTelemetryRequest,
+        RequestHeader, ResponseHeader, TxnOffsetCommitRequest,
     };
     use kafka_protocol::protocol::{Decodable, Encodable, HeaderVersion, Request};
 
@@ -163,7 +174,7 @@ mod tests {
         }
     }
 
-    fn theirs() -> [Theirs; 9] {
+    fn theirs() -> [Theirs; 11] {
         [
             of::<ProduceRequest>(Api::Produce),
             of::<MetadataRequest>(Api::Metadata),
@@ -174,6 +185,8 @@ mod tests {
             of::<AddOffsetsToTxnRequest>(Api::AddOffsetsToTxn),
             of::<TxnOffsetCommitRequest>(Api::TxnOffsetCommit),
             of::<EndTxnRequest>(Api::EndTxn),
+            of::<GetTelemetrySubscriptionsRequest>(Api::GetTelemetrySubscriptions),
+            of::<PushTelemetryRequest>(Api::PushTelemetry),
         ]
     }
 

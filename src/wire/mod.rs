@@ -4,9 +4,11 @@
 pub mod api;
 pub mod coordinator;
 pub mod header;
+pub mod otlp;
 pub mod primitives;
 pub mod produce;
 pub mod record_batch;
+pub mod telemetry;
 #[cfg(test)]
 mod theirs;
 pub mod transactions;

@@ -123,11 +123,13 @@ static void before_metadata(producer_mock_cluster_t *mock) {
     free(o);
 }
 
-static void parked_then_batched(producer_mock_cluster_t *mock) {
+static void parked_then_batched(producer_mock_cluster_t *mock, int round) {
+    char value[32];
+    snprintf(value, sizeof value, "lingers%d", round);
     producer_t *p = producer_of(producer_mock_cluster_bootstrap_servers(mock), "linger.ms", "600000", NULL);
     struct outcome *o = outcomes_new(2);
     producer_ticket_t ticket;
-    REQUIRE_OK(send_cancellable(p, "t", PRODUCER_PARTITION_ANY, "lingers", &o[0], &ticket));
+    REQUIRE_OK(send_cancellable(p, "t", PRODUCER_PARTITION_ANY, value, &o[0], &ticket));
     /* A closed batch, parked behind it, does not linger: when it is through, the record lies in a batch. */
     producer_batch_t *batch = NULL;
     producer_record_t r = PRODUCER_RECORD_INIT;
@@ -147,7 +149,7 @@ static void parked_then_batched(producer_mock_cluster_t *mock) {
         return;
     }
     CHECK_INT(o[0].status, PRODUCER_ERR_CANCELLED);
-    for (int32_t i = 0; i < 4; i++) CHECK_INT(log_count(mock, "t", i, "lingers"), 0);
+    for (int32_t i = 0; i < 4; i++) CHECK_INT(log_count(mock, "t", i, value), 0);
     CHECK_OK(producer_close(p, WAIT_MS));
     free(o);
 }
@@ -193,6 +195,7 @@ static void bad_input(producer_mock_cluster_t *mock) {
     CHECK_STATUS(producer_send_cancellable(p, &r, NULL, NULL, &ticket), PRODUCER_ERR_INVALID_ARGUMENT);
     r.topic = "t";
     CHECK_INT(ticket.id, 0);
+    connect_to(p, "t", 0);
     CHECK_STATUS(producer_cancel(NULL, &ticket), PRODUCER_ERR_INVALID_ARGUMENT);
     CHECK_STATUS(producer_cancel(p, NULL), PRODUCER_ERR_INVALID_ARGUMENT);
     CHECK_STATUS(producer_cancel(p, &none), PRODUCER_ERR_INVALID_ARGUMENT);
@@ -308,7 +311,7 @@ int main(void) {
     whole_batches(mock);
     before_metadata(mock);
     check_case("a ticket from before the topic was known finds the record in its batch");
-    for (int i = 0; i < 5; i++) parked_then_batched(mock);
+    for (int i = 0; i < 5; i++) parked_then_batched(mock, i);
     in_transactions(mock);
     bad_input(mock);
     threads(mock, "0");

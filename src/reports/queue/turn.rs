@@ -6,6 +6,9 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use crate::stats::{Health, HealthState};
+use crate::time::Micros;
+
 use super::{DataLoss, FinishedBatch, Handed, Item, KEPT, LogLine, Reports, Slot, State, View, this_thread};
 
 /// Slot vectors kept for reuse: a few large batches' worth.
@@ -24,6 +27,25 @@ pub(super) struct Line {
 impl Line {
     pub fn is_empty(&self) -> bool {
         self.batches.is_empty()
+    }
+
+    /// Drops, in front, futures whose callbacks were run elsewhere. Answers how many, and how many batches they left empty.
+    pub fn forget_idle_futures(&mut self) -> (usize, u64) {
+        let (mut slots, mut batches) = (0, 0);
+        while let Some(batch) = self.batches.front_mut() {
+            // From the end: nothing moves, and what is not idle ends it at once the next time too.
+            while batch.slots.len() > self.from && batch.slots.last().is_some_and(|slot| batch.is_idle_future(slot)) {
+                batch.slots.pop();
+                slots += 1;
+            }
+            if batch.slots.len() > self.from {
+                break;
+            }
+            self.batches.pop_front();
+            self.from = 0;
+            batches += 1;
+        }
+        (slots, batches)
     }
 
     /// Puts what a dispatcher left back before what has come meanwhile.
@@ -51,6 +73,10 @@ pub(super) struct Turn<'a> {
     kept: Line,
     logs: VecDeque<LogLine>,
     losses: BTreeMap<(Arc<CStr>, i32), DataLoss>,
+    health: Option<Health>,
+    /// The state of health that was told before this turn.
+    told_before: Option<HealthState>,
+    stats_due: bool,
     /// Batches of the line that are done with.
     dispatched: u64,
     /// Taken out of the line for those who copy reports.
@@ -68,6 +94,9 @@ impl<'a> Turn<'a> {
             kept: Line::default(),
             logs: VecDeque::new(),
             losses: BTreeMap::new(),
+            health: None,
+            told_before: None,
+            stats_due: false,
             dispatched: 0,
             set_aside: VecDeque::new(),
             spare: Vec::new(),
@@ -79,6 +108,12 @@ impl<'a> Turn<'a> {
             turn.line = std::mem::take(&mut state.line);
             turn.logs = std::mem::take(&mut state.logs);
             turn.losses = std::mem::take(&mut state.losses);
+            turn.health = state.health.take();
+            turn.told_before = state.health_told;
+            if let Some(health) = &turn.health {
+                state.health_told = Some(health.state);
+            }
+            turn.stats_due = std::mem::take(&mut state.stats_due);
             let dropped = std::mem::take(&mut state.logs_dropped);
             if dropped > 0 {
                 let text = format!("{dropped} log lines were dropped because nobody polled");
@@ -89,19 +124,7 @@ impl<'a> Turn<'a> {
     }
 
     pub fn serve(&mut self, hand: &mut impl FnMut(Item<'_>) -> Handed) -> Served {
-        let mut served = Served::default();
-        while let Some(line) = self.logs.pop_front() {
-            if let Handed::Part(_) = hand(Item::Log(&line)) {
-                served.cut = true;
-                return served;
-            }
-        }
-        while let Some((_, loss)) = self.losses.pop_first() {
-            if let Handed::Part(_) = hand(Item::DataLoss(&loss)) {
-                served.cut = true;
-                return served;
-            }
-        }
+        let mut served = Served { reported: 0, cut: self.serve_news(hand) };
         while !served.cut
             && let Some(batch) = self.kept.batches.pop_front()
         {
@@ -124,6 +147,30 @@ impl<'a> Turn<'a> {
             }
         }
         served
+    }
+
+    /// Everything but reports; true when `hand` wanted no more.
+    fn serve_news(&mut self, hand: &mut impl FnMut(Item<'_>) -> Handed) -> bool {
+        let mut cut = |item: Item<'_>| matches!(hand(item), Handed::Part(_));
+        while let Some(line) = self.logs.pop_front() {
+            if cut(Item::Log(&line)) {
+                return true;
+            }
+        }
+        while let Some((_, loss)) = self.losses.pop_first() {
+            if cut(Item::DataLoss(&loss)) {
+                return true;
+            }
+        }
+        let news = self.reports.news.get();
+        if let Some(mut health) = self.health.take() {
+            health.age = news.map_or(Micros::ZERO, |news| news.age(health.since));
+            if cut(Item::Health(&health)) {
+                return true;
+            }
+        }
+        std::mem::take(&mut self.stats_due)
+            && news.and_then(|news| news.stats_json()).is_some_and(|json| cut(Item::Stats(&json)))
     }
 
     /// Hands one batch out from its slot `from` on. Gives it back, with the place to go on from, when not all of it was taken.
@@ -188,6 +235,13 @@ impl Drop for Turn<'_> {
             // The words of a newer one stay.
             state.merge_loss(loss);
         }
+        if let Some(health) = self.health.take() {
+            // It was not told. A newer state replaces it; back at what was told before, there is nothing to tell.
+            state.health_told = self.told_before;
+            let waiting = state.health.take().unwrap_or(health);
+            state.health = if state.health_told == Some(waiting.state) { None } else { Some(waiting) };
+        }
+        state.stats_due |= self.stats_due;
         let room = SPARE_SLOT_VECTORS.saturating_sub(state.spare_slots.len());
         state.spare_slots.extend(self.spare.drain(..).take(room));
         self.reports.changed.notify_all();

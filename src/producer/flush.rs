@@ -1,0 +1,118 @@
+//! Flushes: of everything or of one topic, waited for at once or later (KIP-8).
+
+use std::sync::{Arc, Weak};
+
+use super::{Producer, in_callback};
+use crate::accumulator::{Accumulator, Command, check_topic_name};
+use crate::error::{Error, Result, Status};
+use crate::reports::{Completion, Dispatch, Handed, Item};
+
+/// A flush that has begun. Dropping it ends nothing: the records go on.
+pub struct FlushToken {
+    home: Weak<Accumulator>,
+    /// The id of its producer.
+    producer: u64,
+    /// The topic; `None` for all.
+    topic: Option<String>,
+    started: Arc<Completion>,
+    done: Arc<Completion>,
+}
+
+impl Producer {
+    /// Everything sent before this call goes at once, and is finished and reported when it returns.
+    pub fn flush(&self, timeout_ms: i32, hand: impl FnMut(Item<'_>) -> Handed) -> Result<()> {
+        self.flush_and_wait("producer_flush", None, timeout_ms, hand)
+    }
+
+    /// The same for what was sent to one topic; the others go on lingering.
+    pub fn flush_topic(&self, topic: &str, timeout_ms: i32, hand: impl FnMut(Item<'_>) -> Handed) -> Result<()> {
+        self.flush_and_wait("producer_flush_topic", Some(topic), timeout_ms, hand)
+    }
+
+    fn flush_and_wait(
+        &self,
+        call: &str,
+        topic: Option<&str>,
+        timeout_ms: i32,
+        hand: impl FnMut(Item<'_>) -> Handed,
+    ) -> Result<()> {
+        if self.reports.in_callback() {
+            return Err(in_callback(call));
+        }
+        let token = self.begin_flush(topic)?;
+        self.wait_flush(call, &token, timeout_ms, hand)
+    }
+
+    /// Everything sent before this call, to the topic or to all, goes at once. Waits for nothing.
+    pub fn begin_flush(&self, topic: Option<&str>) -> Result<FlushToken> {
+        if let Some(fatal) = self.accumulator.fatal() {
+            return Err(fatal.clone());
+        }
+        topic.map_or(Ok(()), check_topic_name)?;
+        let token = FlushToken {
+            home: Arc::downgrade(&self.accumulator),
+            producer: self.id,
+            topic: topic.map(str::to_owned),
+            started: Arc::default(),
+            done: Arc::default(),
+        };
+        let id = match topic.map(|name| self.accumulator.topics.find(name)) {
+            None => None,
+            Some(Some(topic)) => Some(topic.id),
+            Some(None) => {
+                // Nothing was ever sent to it.
+                self.reports.complete_empty(&token.started);
+                self.reports.complete_empty(&token.done);
+                return Ok(token);
+            }
+        };
+        let (started, done) = (token.started.clone(), token.done.clone());
+        self.accumulator.inbox.command(Command::Flush { topic: id, started, done });
+        Ok(token)
+    }
+
+    /// Dispatches until everything that belongs to the flush is finished and reported, or `timeout_ms` (-1: for ever) is over.
+    pub fn wait_flush(
+        &self,
+        call: &str,
+        token: &FlushToken,
+        timeout_ms: i32,
+        hand: impl FnMut(Item<'_>) -> Handed,
+    ) -> Result<()> {
+        if self.reports.in_callback() {
+            return Err(in_callback(call));
+        }
+        if token.producer != self.id {
+            let text = "the flush was begun on another producer; wait for it with that one";
+            return Err(Error::new(Status::INVALID_ARGUMENT, text));
+        }
+        if timeout_ms == 0 {
+            // Whether anything is left is the I/O thread's to say; it says so without waiting for a broker.
+            self.wait_for_io_thread(&token.started)?;
+        }
+        let ended = self.reports.wait_for(&token.done, self.call_deadline(timeout_ms), hand);
+        if let Some(fatal) = self.accumulator.fatal() {
+            return Err(fatal.clone());
+        }
+        match ended {
+            Dispatch::Done(_) => Ok(()),
+            Dispatch::Ended(_) => Err(self.ended()),
+            Dispatch::TimedOut(_) => {
+                let what = token
+                    .topic
+                    .as_ref()
+                    .map_or("not everything".into(), |topic| format!("not every record of topic '{topic}'"));
+                let text = format!("{what} was delivered within {timeout_ms} ms; it goes on, call {call} again");
+                Err(Error::new(Status::TIMED_OUT, text))
+            }
+            Dispatch::Reentered => Err(in_callback(call)),
+        }
+    }
+}
+
+impl FlushToken {
+    /// Whether `wait_flush` would not wait. Once the producer is gone there is nothing left to wait for.
+    pub fn is_complete(&self) -> bool {
+        self.home.upgrade().is_none_or(|home| home.reports.has_reached(&self.done))
+    }
+}

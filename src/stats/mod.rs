@@ -1,0 +1,210 @@
+//! What the producer counts, and how it is told: counters and histograms that the I/O thread writes once per batch or request,
+//! never per record, and that any thread reads without a lock; the state of health; and numbers as JSON and Prometheus text.
+
+mod health;
+mod histogram;
+mod summary;
+mod text;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+pub use health::{Health, HealthCell, HealthState};
+pub use histogram::{Buckets, Histogram, Percentiles};
+pub use summary::{BrokerRow, Everything, Gauges, Kind, PartitionRow, Row, Summary, TopicRow};
+
+use crate::sync::Mutex;
+use crate::time::{Micros, Time};
+
+/// A number that only grows, or one that is set. Readers may see two numbers of one event at different moments.
+#[derive(Debug, Default)]
+pub struct Number(AtomicU64);
+
+impl Number {
+    pub fn add(&self, more: u64) {
+        self.0.fetch_add(more, Ordering::Relaxed);
+    }
+
+    pub fn set(&self, value: u64) {
+        self.0.store(value, Ordering::Relaxed);
+    }
+
+    pub fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// How a batch ended, as far as it is counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Counted {
+    Delivered,
+    /// Certainly not in the log.
+    Failed,
+    /// Failed, and may be in the log.
+    InDoubt,
+}
+
+/// Everything that is counted for a producer. Written by its I/O thread.
+#[derive(Debug, Default)]
+pub struct Numbers {
+    /// Accepted records that were handed to a connection at least once, or failed before that.
+    pub records_sent: Number,
+    pub records_delivered: Number,
+    /// Failed for whatever reason, with a callback or without.
+    pub records_failed: Number,
+    /// Of the failed ones: those that may be in the log.
+    pub records_in_doubt: Number,
+    /// Of the failed ones: those whose delivery time was over.
+    pub records_expired: Number,
+    /// Bytes of batches, with their headers, when they were handed to a connection for the first time.
+    pub bytes_sent: Number,
+    pub bytes_delivered: Number,
+    /// Batches handed to a connection for the first time, and again.
+    pub batches_sent: Number,
+    pub batches_delivered: Number,
+    pub batches_failed: Number,
+    pub batch_retries: Number,
+    pub batch_splits: Number,
+    /// Records of the batches in `batches_sent`.
+    pub batch_records: Number,
+    pub requests: Number,
+    /// Requests that have their answer, or will not get one any more: the difference is in flight.
+    pub requests_ended: Number,
+    pub produce_requests: Number,
+    /// Bytes that sockets took and gave.
+    pub bytes_written: Number,
+    pub bytes_received: Number,
+    /// Connections over which a broker has told its versions, ever, and the second and later ones to the same broker.
+    pub connects: Number,
+    pub reconnects: Number,
+    /// Attempts that failed and connections that ended as a failure.
+    pub connection_failures: Number,
+    /// Connections that are of use now.
+    pub connections: Number,
+    /// Milliseconds of silence that brokers asked for.
+    pub throttle_ms: Number,
+    pub metadata_refreshes: Number,
+    pub epoch_bumps: Number,
+    pub transactions_committed: Number,
+    pub transactions_aborted: Number,
+    /// Topics in use, their partitions, and those of them without a leader.
+    pub topics: Number,
+    pub partitions: Number,
+    pub partitions_leaderless: Number,
+    /// From a batch's first record to its first request, counted for each of its records.
+    pub queue_time: Histogram,
+    /// From a produce request to its answer.
+    pub round_trip: Histogram,
+    /// From a batch's first record to its outcome, counted for each of its records.
+    pub delivery: Histogram,
+    /// By id; the entries of the bootstrap list are not among them.
+    brokers: Mutex<BTreeMap<i32, Arc<BrokerNumbers>>>,
+}
+
+/// What is counted for each broker.
+#[derive(Debug, Default)]
+pub struct BrokerNumbers {
+    pub requests: Number,
+    pub requests_ended: Number,
+    pub bytes_written: Number,
+    pub bytes_received: Number,
+    pub connects: Number,
+    pub connection_failures: Number,
+    pub throttle_ms: Number,
+    /// Produce requests answered, and the sum of their round trips.
+    pub round_trips: Number,
+    pub round_trip_us: Number,
+}
+
+/// What is counted for each topic.
+#[derive(Debug, Default)]
+pub struct TopicNumbers {
+    pub records_delivered: Number,
+    pub records_failed: Number,
+    pub bytes_delivered: Number,
+    pub batches_sent: Number,
+    pub batch_retries: Number,
+}
+
+impl Numbers {
+    /// A batch is handed to a connection: the first time, or again.
+    pub fn batch_written(
+        &self,
+        now: Time,
+        opened_at: Time,
+        records: u32,
+        bytes: usize,
+        again: bool,
+        topic: &TopicNumbers,
+    ) {
+        if again {
+            self.batch_retries.add(1);
+            topic.batch_retries.add(1);
+            return;
+        }
+        self.records_sent.add(u64::from(records));
+        self.batch_records.add(u64::from(records));
+        self.bytes_sent.add(bytes as u64);
+        self.batches_sent.add(1);
+        topic.batches_sent.add(1);
+        self.queue_time.record(now, now.since(opened_at), u64::from(records));
+    }
+
+    /// A batch, or a record that never got into one, has its outcome. `written`: it was handed to a connection before.
+    pub fn finished(
+        &self,
+        now: Time,
+        opened_at: Time,
+        records: u32,
+        bytes: usize,
+        how: Counted,
+        written: bool,
+        topic: &TopicNumbers,
+    ) {
+        let count = u64::from(records);
+        if !written {
+            self.records_sent.add(count);
+        }
+        self.delivery.record(now, now.since(opened_at), count);
+        if how == Counted::Delivered {
+            self.records_delivered.add(count);
+            self.bytes_delivered.add(bytes as u64);
+            self.batches_delivered.add(1);
+            topic.records_delivered.add(count);
+            topic.bytes_delivered.add(bytes as u64);
+            return;
+        }
+        self.records_failed.add(count);
+        self.batches_failed.add(1);
+        topic.records_failed.add(count);
+        if how == Counted::InDoubt {
+            self.records_in_doubt.add(count);
+        }
+    }
+
+    /// A produce request was answered.
+    pub fn round_trip(&self, now: Time, took: Micros, broker: &BrokerNumbers) {
+        self.round_trip.record(now, took, 1);
+        broker.round_trips.add(1);
+        broker.round_trip_us.add(took.0);
+    }
+
+    pub fn in_flight(&self) -> u64 {
+        // Read in this order the difference is never below zero.
+        let ended = self.requests_ended.get();
+        self.requests.get().saturating_sub(ended)
+    }
+
+    /// The numbers of one broker, made when it is new. They stay when the broker goes: counters never fall.
+    pub fn broker(&self, id: i32) -> Arc<BrokerNumbers> {
+        if id < 0 {
+            return Arc::default();
+        }
+        self.brokers.lock().entry(id).or_default().clone()
+    }
+
+    pub fn brokers(&self) -> Vec<(i32, Arc<BrokerNumbers>)> {
+        self.brokers.lock().iter().map(|(id, numbers)| (*id, numbers.clone())).collect()
+    }
+}
