@@ -1023,6 +1023,12 @@ typedef struct producer_report_t {
  */
 typedef void (*producer_delivery_fn)(const producer_report_t *report, void *opaque);
 
+/** The value that a producer_report_t begins with when the library is to fill it in: its size set, nothing else. */
+#define PRODUCER_REPORT_INIT                                                                                         \
+    {                                                                                                                \
+        sizeof(producer_report_t), 0, NULL, -1, -1, 0, 0, -1, -1, 0, 0, -1, 0, 0, NULL, NULL                         \
+    }
+
 /* data_loss --------------------------------------------------------------------------------------- */
 
 /**
@@ -1069,6 +1075,90 @@ typedef void (*producer_data_loss_fn)(const producer_data_loss_t *loss, void *op
 producer_status_t producer_config_set_data_loss_callback(producer_config_t *config,
                                                          producer_data_loss_fn callback,
                                                          void *opaque);
+
+/* health ------------------------------------------------------------------------------------------ */
+
+/** state: the producer is new, no broker has answered yet, and not every bootstrap server has failed either. */
+#define PRODUCER_HEALTH_CONNECTING 0
+
+/**
+ * state: all is well. Single brokers may come and go: as long as every partition has a leader and a broker answers, nothing
+ * is wrong.
+ */
+#define PRODUCER_HEALTH_OK 1
+
+/** state: partitions of the topics in use have no leader, says the cluster; records for them wait. */
+#define PRODUCER_HEALTH_DEGRADED 2
+
+/** state: every known broker failed when it was last connected to or asked; the producer goes on trying. */
+#define PRODUCER_HEALTH_UNREACHABLE 3
+
+/** state: brokers refuse the credentials. This version has no authentication and never says so. */
+#define PRODUCER_HEALTH_AUTHENTICATION_FAILED 4
+
+/** state: the producer has failed for good; close it and make a new one. */
+#define PRODUCER_HEALTH_FATAL 5
+
+/** Bytes of text in producer_health_t, its NUL included. */
+#define PRODUCER_HEALTH_TEXT_BYTES 256
+
+/** How a producer is. A plain copy: nothing in it has to be freed. */
+typedef struct producer_health_t {
+    /** Bytes of this struct, set by PRODUCER_HEALTH_INIT. */
+    size_t struct_size;
+    /** A PRODUCER_HEALTH_ constant. */
+    int32_t state;
+    /** Milliseconds since this state began. */
+    int64_t since_ms;
+    /** Partitions of the topics in use. */
+    int64_t partitions;
+    /** Those of them without a leader. */
+    int64_t partitions_leaderless;
+    /** What is wrong, in words that name brokers or partitions, cut to fit; empty when nothing is. */
+    char text[PRODUCER_HEALTH_TEXT_BYTES];
+} producer_health_t;
+
+/**
+ * Receives the news that a producer's state of health is another.
+ *
+ * health: how it is now; valid until the callback returns. opaque: the pointer given along with the callback.
+ * It runs on the thread that polls, flushes, closes or is in a function of transactions, under the rules of delivery callbacks.
+ * Changes that nobody has polled for become one, the latest, which is never lost; back at the state that was told last,
+ * nothing is told.
+ */
+typedef void (*producer_health_fn)(const producer_health_t *health, void *opaque);
+
+/**
+ * Tells how the producer is.
+ *
+ * producer: the producer. health: a struct begun with PRODUCER_HEALTH_INIT; receives the state.
+ * Returns PRODUCER_OK; PRODUCER_ERR_INVALID_ARGUMENT for a NULL argument or a struct_size smaller than the struct ever was;
+ * PRODUCER_ERR_CLOSED; PRODUCER_ERR_FORKED. A producer that has failed for good answers PRODUCER_OK and
+ * PRODUCER_HEALTH_FATAL.
+ * Does not block and asks no broker: an idle producer notices a dead cluster when it next has something to send. May be
+ * called from any thread and from callbacks.
+ */
+producer_status_t producer_health(producer_t *producer,
+                                  producer_health_t *health);
+
+/**
+ * Sets the function that is told when the state of health of producers made from this configuration changes.
+ *
+ * config: the configuration. callback: the function, or NULL for none. opaque: a pointer passed to it, kept as it is;
+ * both must stay usable until the last producer made from this configuration is closed.
+ * Returns PRODUCER_OK; PRODUCER_ERR_INVALID_ARGUMENT when config is NULL.
+ * The first change told is the one from PRODUCER_HEALTH_CONNECTING. May be called from any thread and from callbacks; does
+ * not block.
+ */
+producer_status_t producer_config_set_health_callback(producer_config_t *config,
+                                                      producer_health_fn callback,
+                                                      void *opaque);
+
+/** The value a producer_health_t begins with: its size set, everything else empty. */
+#define PRODUCER_HEALTH_INIT                                                                                         \
+    {                                                                                                                \
+        sizeof(producer_health_t), PRODUCER_HEALTH_CONNECTING, 0, 0, 0, ""                                           \
+    }
 
 /* send -------------------------------------------------------------------------------------------- */
 
@@ -1120,6 +1210,12 @@ int32_t producer_poll(producer_t *producer,
 #define PRODUCER_PURGE_IN_FLIGHT 2
 
 /**
+ * A flush that was begun and can be waited for later: opaque, made by producer_flush_begin, ended by producer_flush_free.
+ * Any number of threads may use it at once.
+ */
+typedef struct producer_flush_t producer_flush_t;
+
+/**
  * Sends everything at once that was sent before this call, by any thread, and waits until all of it is reported (KIP-8).
  *
  * producer: the producer. timeout_ms: how long to wait; 0 only starts it, -1 waits for ever.
@@ -1135,6 +1231,70 @@ producer_status_t producer_flush(producer_t *producer,
                                  int32_t timeout_ms);
 
 /**
+ * Sends everything at once that was sent to one topic before this call, by any thread, and waits until all of it is
+ * reported. Records of other topics are not waited for, and go on lingering (linger.ms).
+ *
+ * producer: the producer. topic: the topic's name; one that nothing was sent to has nothing to wait for. timeout_ms:
+ * how long to wait; 0 only starts it, -1 waits for ever.
+ * Returns PRODUCER_OK when every record that the topic accepted before the call has its outcome and its callback has run;
+ * PRODUCER_ERR_TIMED_OUT when the time passed first: it all goes on, call again; PRODUCER_ERR_INVALID_ARGUMENT;
+ * PRODUCER_ERR_INVALID_TOPIC_EXCEPTION for a name that Kafka does not allow; PRODUCER_ERR_IN_CALLBACK from one of this
+ * producer's own callbacks; PRODUCER_ERR_CLOSED; PRODUCER_ERR_FORKED; PRODUCER_ERR_INTERNAL after a bug of the library; the
+ * status of its end when the producer has failed.
+ * Runs callbacks on this thread, those of other topics that are due too; otherwise like producer_flush.
+ */
+producer_status_t producer_flush_topic(producer_t *producer,
+                                       const char *topic,
+                                       int32_t timeout_ms);
+
+/**
+ * Begins a flush: everything that was sent before this call, by any thread, is sent at once, whatever linger.ms says.
+ *
+ * producer: the producer. topic: the topic to flush, one that nothing was sent to has nothing to wait for; NULL for all
+ * of them. flush: receives the flush, to be freed with producer_flush_free; untouched on error.
+ * Returns PRODUCER_OK; PRODUCER_ERR_INVALID_ARGUMENT for a NULL producer or output;
+ * PRODUCER_ERR_INVALID_TOPIC_EXCEPTION for a name that Kafka does not allow; PRODUCER_ERR_CLOSED; PRODUCER_ERR_FORKED; the
+ * status of its end when the producer has failed.
+ * Does not block. May be called from any thread and from callbacks.
+ */
+producer_status_t producer_flush_begin(producer_t *producer,
+                                       const char *topic,
+                                       producer_flush_t **flush);
+
+/**
+ * Waits until everything that belongs to a flush is reported. What was sent after producer_flush_begin is not waited for.
+ *
+ * producer: the producer that it was begun on. flush: the flush; it stays yours, and may be waited for again.
+ * timeout_ms: how long to wait; 0 does not wait, -1 waits for ever.
+ * Returns PRODUCER_OK when every record has its outcome and its callback has run; PRODUCER_ERR_TIMED_OUT when the time
+ * passed first: it all goes on, wait again; PRODUCER_ERR_INVALID_ARGUMENT, also for a flush of another producer;
+ * PRODUCER_ERR_IN_CALLBACK from one of this producer's own callbacks; PRODUCER_ERR_CLOSED; PRODUCER_ERR_FORKED;
+ * PRODUCER_ERR_INTERNAL after a bug of the library; the status of its end when the producer has failed.
+ * Runs callbacks on this thread, like producer_flush. Any number of threads may wait for one flush.
+ */
+producer_status_t producer_flush_wait(producer_t *producer,
+                                      const producer_flush_t *flush,
+                                      int32_t timeout_ms);
+
+/**
+ * Whether producer_flush_wait would not wait: everything has its outcome, and its callbacks have run. Somebody has to run
+ * them: producer_poll, for one.
+ *
+ * flush: the flush; NULL is not complete, and neither is one that was begun before a fork. One whose producer was closed
+ * is.
+ * Returns true or false. Never blocks; may be called from any thread and from callbacks.
+ */
+bool producer_flush_is_complete(const producer_flush_t *flush);
+
+/**
+ * Forgets a flush. Its records go on.
+ *
+ * flush: takes; NULL does nothing. No other call may use it meanwhile or afterwards.
+ * May be called from any thread, from callbacks, after the producer was closed, and in the child of a fork.
+ */
+void producer_flush_free(producer_flush_t *flush);
+
+/**
  * Fails records that have no outcome yet, with PRODUCER_ERR_PURGED. Their reports come through producer_poll as always.
  *
  * producer: the producer. flags: PRODUCER_PURGE_QUEUED, PRODUCER_PURGE_IN_FLIGHT or both. Records in flight may be
@@ -1145,6 +1305,79 @@ producer_status_t producer_flush(producer_t *producer,
  */
 producer_status_t producer_purge(producer_t *producer,
                                  uint32_t flags);
+
+/* future ------------------------------------------------------------------------------------------ */
+
+/**
+ * The outcome of one record, now or later: opaque, made by producer_send_future, ended by producer_future_free. Any number
+ * of threads may use it at once, and it outlives its producer: producer_close completes it.
+ */
+typedef struct producer_future_t producer_future_t;
+
+/**
+ * Sends a record like producer_send, and gives a future for its outcome instead of calling back.
+ *
+ * producer: the producer. record: what to send; borrows until return. future: receives the future, to be freed with
+ * producer_future_free; untouched when the record is not accepted.
+ * Returns PRODUCER_OK: the record is accepted, and the future will be complete, by producer_close at the latest. Otherwise
+ * the record is not accepted, for one of the reasons that producer_send has; PRODUCER_ERR_INVALID_ARGUMENT also when
+ * future is NULL.
+ * Blocks like producer_send, only while buffer.memory is full. May be called from any thread and from callbacks.
+ */
+producer_status_t producer_send_future(producer_t *producer,
+                                       const producer_record_t *record,
+                                       producer_future_t **future);
+
+/**
+ * Waits until the record has its outcome. Its batch is sent at once, whatever linger.ms says, and those before it in its
+ * partition with it; other partitions are left alone. Nobody has to poll meanwhile.
+ *
+ * future: the future. timeout_ms: how long to wait; 0 only makes the batch go, -1 waits for ever, which the record's
+ * delivery time bounds. report: begun with PRODUCER_REPORT_INIT, receives the record's report when it is complete,
+ * whatever the outcome; its strings live until the future is freed, its opaque is NULL; or NULL.
+ * Returns the record's status when it is complete: PRODUCER_OK when it was delivered, otherwise why not, with the cause in
+ * producer_last_error (PRODUCER_ERR_CLOSED when its producer was closed first). Three statuses say that it is not complete,
+ * and the report is untouched: PRODUCER_ERR_TIMED_OUT: the time passed first, the record goes on, await it again;
+ * PRODUCER_ERR_IN_CALLBACK from a callback of its producer; PRODUCER_ERR_FORKED. PRODUCER_ERR_INVALID_ARGUMENT for a NULL
+ * future, a wrong timeout_ms or a report that was not begun with PRODUCER_REPORT_INIT.
+ * Runs callbacks of this future that nobody has run yet, on this thread. Any number of threads may await one future, also
+ * after its producer was closed.
+ */
+producer_status_t producer_future_await(producer_future_t *future,
+                                        int32_t timeout_ms,
+                                        producer_report_t *report);
+
+/**
+ * Whether the record has its outcome: producer_future_await would not wait.
+ *
+ * future: the future; NULL is not complete, and neither is one that was made before a fork.
+ * Returns true or false. Never blocks; may be called from any thread and from callbacks.
+ */
+bool producer_future_is_complete(const producer_future_t *future);
+
+/**
+ * Has a function called with the record's report when it has its outcome: any number of functions, each called once.
+ *
+ * future: the future. callback: the function. opaque: given to it as it is, also as the report's opaque.
+ * Returns PRODUCER_OK; PRODUCER_ERR_INVALID_ARGUMENT for a NULL future or callback; PRODUCER_ERR_FORKED.
+ * On which thread: one that was given before the outcome runs on a thread that dispatches reports (producer_poll,
+ * producer_flush, producer_close, and with delivery.dispatch=thread the library's), like a delivery callback, or in a
+ * producer_future_await of this future, whichever comes first; one that is given later runs at once, on the calling thread.
+ * Until it has run, the record counts among the reports that wait to be taken (delivery.reports.max.count).
+ * Does not block. May be called from any thread, from callbacks, and after the producer was closed.
+ */
+producer_status_t producer_future_when_complete(producer_future_t *future,
+                                                producer_delivery_fn callback,
+                                                void *opaque);
+
+/**
+ * Ends a future. A record that is still under way goes on, and the callbacks that were given to it will run.
+ *
+ * future: takes; NULL does nothing. No other call may use it meanwhile or afterwards.
+ * The strings of the reports that producer_future_await gave for it end with it. May be called from any thread, from
+ * callbacks, from those of the future itself too, after the producer was closed, and in the child of a fork.
+ */
+void producer_future_free(producer_future_t *future);
 
 /* batch ------------------------------------------------------------------------------------------- */
 
@@ -1526,6 +1759,404 @@ producer_status_t producer_abort_transaction(producer_t *producer,
 #define PRODUCER_GROUP_INIT                                                                                          \
     {                                                                                                                \
         sizeof(producer_group_t), NULL, -1, NULL, NULL                                                               \
+    }
+
+/* metadata ---------------------------------------------------------------------------------------- */
+
+/**
+ * Metadata of a cluster at one moment: opaque, made by producer_metadata and freed by producer_metadata_free. It never changes,
+ * does not need its producer any more, and may be read by any number of threads at once.
+ */
+typedef struct producer_metadata_t producer_metadata_t;
+
+/** A broker. The strings live as long as the metadata. */
+typedef struct producer_metadata_broker_t {
+    /** Bytes of this struct, set by PRODUCER_METADATA_BROKER_INIT. */
+    size_t struct_size;
+    /** The broker's id. */
+    int32_t id;
+    /** The name or address that it advertises. */
+    const char *host;
+    /** The port that it advertises. */
+    int32_t port;
+    /** Its rack; NULL when it has none. */
+    const char *rack;
+    /** Whether this producer had a connection to it that requests could be sent over. A connection is made when it is needed. */
+    bool connected;
+} producer_metadata_broker_t;
+
+/** A topic. The name lives as long as the metadata. */
+typedef struct producer_metadata_topic_t {
+    /** Bytes of this struct, set by PRODUCER_METADATA_TOPIC_INIT. */
+    size_t struct_size;
+    /** The topic's name. */
+    const char *name;
+    /**
+     * PRODUCER_OK; otherwise what the broker says is wrong with it, such as PRODUCER_ERR_UNKNOWN_TOPIC_OR_PARTITION or
+     * PRODUCER_ERR_TOPIC_AUTHORIZATION_FAILED.
+     */
+    producer_status_t status;
+    /** How many partitions producer_metadata_partition_at knows; 0 when status says that something is wrong. */
+    size_t partition_count;
+} producer_metadata_topic_t;
+
+/**
+ * A partition. The arrays of broker ids live as long as the metadata; they are empty in metadata that was not asked of a
+ * broker (timeout_ms 0).
+ */
+typedef struct producer_metadata_partition_t {
+    /** Bytes of this struct, set by PRODUCER_METADATA_PARTITION_INIT. */
+    size_t struct_size;
+    /** The partition's number. */
+    int32_t partition;
+    /** PRODUCER_OK; otherwise what the broker says is wrong with it, such as PRODUCER_ERR_LEADER_NOT_AVAILABLE. */
+    producer_status_t status;
+    /** The leader's broker id; -1 when there is none. */
+    int32_t leader;
+    /** How often the leader has changed, as the brokers count; -1 when unknown. */
+    int32_t leader_epoch;
+    /** The brokers that have a copy. */
+    const int32_t *replicas;
+    /** How many they are. */
+    size_t replica_count;
+    /** Those of them that are in sync with the leader. */
+    const int32_t *in_sync_replicas;
+    /** How many they are. */
+    size_t in_sync_replica_count;
+    /** Those of them that are down. */
+    const int32_t *offline_replicas;
+    /** How many they are. */
+    size_t offline_replica_count;
+} producer_metadata_partition_t;
+
+/**
+ * Asks the cluster for its metadata: brokers, and topics with their partitions, leaders and replicas.
+ *
+ * producer: the producer. topic: the topic to ask for, in use or not; NULL for all topics that this producer has sent to.
+ * With allow.auto.create.topics, asking for a topic that does not exist creates it, where the brokers allow it. timeout_ms:
+ * how long to wait for a broker, and for a topic that is being created; -1 waits for ever; 0 asks nobody and tells what is
+ * known now: leaders without replicas, and only of topics in use. metadata: receives the metadata, to be freed with
+ * producer_metadata_free.
+ * Returns PRODUCER_OK when a broker has answered: what it says of the topic, a topic that does not exist included, is in
+ * producer_metadata_topic_at; PRODUCER_ERR_TIMED_OUT when none answered in time; PRODUCER_ERR_INVALID_TOPIC_EXCEPTION for a
+ * name that Kafka does not allow; PRODUCER_ERR_INVALID_ARGUMENT; PRODUCER_ERR_IN_CALLBACK from one of this producer's own
+ * callbacks, unless timeout_ms is 0; PRODUCER_ERR_CLOSED; PRODUCER_ERR_FORKED; PRODUCER_ERR_INTERNAL after a bug of the
+ * library.
+ * Blocks up to timeout_ms, runs no callbacks, and changes nothing of what is being sent. May be called from any thread.
+ */
+producer_status_t producer_metadata(producer_t *producer,
+                                    const char *topic,
+                                    int32_t timeout_ms,
+                                    producer_metadata_t **metadata);
+
+/**
+ * Frees metadata, and with it every string and array it has given out.
+ *
+ * metadata: the metadata, or NULL, which does nothing. No other thread may be using it.
+ * May be called from any thread and from callbacks, also after the producer was closed; does not block.
+ */
+void producer_metadata_free(producer_metadata_t *metadata);
+
+/**
+ * Tells the cluster's id.
+ *
+ * metadata: the metadata. Returns a string that lives as long as the metadata; NULL when the brokers told none, or
+ * metadata is NULL. May be called from any thread; does not block.
+ */
+const char *producer_metadata_cluster_id(const producer_metadata_t *metadata);
+
+/**
+ * Tells the broker id of the cluster's controller, or of the broker that stands for it.
+ *
+ * metadata: the metadata. Returns the id; -1 when it is unknown, or metadata is NULL. May be called from any thread;
+ * does not block.
+ */
+int32_t producer_metadata_controller_id(const producer_metadata_t *metadata);
+
+/**
+ * Tells how many brokers there are.
+ *
+ * metadata: the metadata. Returns the count; 0 when metadata is NULL. May be called from any thread; does not block.
+ */
+size_t producer_metadata_broker_count(const producer_metadata_t *metadata);
+
+/**
+ * Describes a broker.
+ *
+ * metadata: the metadata. index: 0 to producer_metadata_broker_count - 1, in the order of their ids. broker: a struct begun
+ * with PRODUCER_METADATA_BROKER_INIT; receives the description.
+ * Returns PRODUCER_OK; PRODUCER_ERR_INVALID_ARGUMENT for a NULL argument, an index too large or a struct_size too small.
+ * May be called from any thread; does not block.
+ */
+producer_status_t producer_metadata_broker_at(const producer_metadata_t *metadata,
+                                              size_t index,
+                                              producer_metadata_broker_t *broker);
+
+/**
+ * Tells how many topics there are.
+ *
+ * metadata: the metadata. Returns the count; 0 when metadata is NULL. May be called from any thread; does not block.
+ */
+size_t producer_metadata_topic_count(const producer_metadata_t *metadata);
+
+/**
+ * Describes a topic.
+ *
+ * metadata: the metadata. index: 0 to producer_metadata_topic_count - 1, in the order of their names. topic: a struct begun
+ * with PRODUCER_METADATA_TOPIC_INIT; receives the description.
+ * Returns PRODUCER_OK; PRODUCER_ERR_INVALID_ARGUMENT for a NULL argument, an index too large or a struct_size too small.
+ * May be called from any thread; does not block.
+ */
+producer_status_t producer_metadata_topic_at(const producer_metadata_t *metadata,
+                                             size_t index,
+                                             producer_metadata_topic_t *topic);
+
+/**
+ * Describes a partition of a topic.
+ *
+ * metadata: the metadata. topic_index: as for producer_metadata_topic_at. index: 0 to the topic's partition_count - 1, in
+ * the order of their numbers. partition: a struct begun with PRODUCER_METADATA_PARTITION_INIT; receives the description.
+ * Returns PRODUCER_OK; PRODUCER_ERR_INVALID_ARGUMENT for a NULL argument, an index too large or a struct_size too small.
+ * May be called from any thread; does not block.
+ */
+producer_status_t producer_metadata_partition_at(const producer_metadata_t *metadata,
+                                                 size_t topic_index,
+                                                 size_t index,
+                                                 producer_metadata_partition_t *partition);
+
+/**
+ * Tells the id of the cluster that the producer is connected to.
+ *
+ * producer: the producer. timeout_ms: how long to wait for a broker when none has told yet; 0 does not wait, -1 waits for
+ * ever. cluster_id: receives the id, to be freed with producer_string_free.
+ * Returns PRODUCER_OK; PRODUCER_ERR_NOT_FOUND when it is not known, and timeout_ms is 0 or the brokers tell none;
+ * PRODUCER_ERR_TIMED_OUT when no broker answered in time; PRODUCER_ERR_INVALID_ARGUMENT; PRODUCER_ERR_IN_CALLBACK from one of
+ * this producer's own callbacks when it would have to wait; PRODUCER_ERR_CLOSED; PRODUCER_ERR_FORKED; PRODUCER_ERR_INTERNAL
+ * after a bug of the library.
+ * Blocks up to timeout_ms, not at all once a broker has told, and runs no callbacks. May be called from any thread.
+ */
+producer_status_t producer_cluster_id(producer_t *producer,
+                                      int32_t timeout_ms,
+                                      char **cluster_id);
+
+/**
+ * Makes the first record to a topic as fast as any other: gets the topic's metadata and connects to the leaders of all of its
+ * partitions.
+ *
+ * producer: the producer. topic: the topic's name. timeout_ms: how long to wait; 0 only starts it, -1 waits for ever.
+ * Returns PRODUCER_OK when every leader is connected, or with 0 at once; PRODUCER_ERR_TIMED_OUT when the time passed first:
+ * it goes on, and producer_last_error says what is missing; what a broker says of the topic, when that does not go away by
+ * itself, such as PRODUCER_ERR_TOPIC_AUTHORIZATION_FAILED; PRODUCER_ERR_INVALID_TOPIC_EXCEPTION for a name that Kafka does not
+ * allow; PRODUCER_ERR_NO_RESOURCES for too many topics; PRODUCER_ERR_INVALID_ARGUMENT; PRODUCER_ERR_IN_CALLBACK from one of this
+ * producer's own callbacks, unless timeout_ms is 0; PRODUCER_ERR_CLOSED; PRODUCER_ERR_FORKED; PRODUCER_ERR_INTERNAL after a
+ * bug of the library; the fatal status when the producer has failed for good.
+ * Blocks up to timeout_ms and runs no callbacks. The connections are closed again after connections.max.idle.ms without use.
+ * May be called from any thread.
+ */
+producer_status_t producer_warm_up(producer_t *producer,
+                                   const char *topic,
+                                   int32_t timeout_ms);
+
+/**
+ * Frees a string that a function of this library has given to the caller to be freed.
+ *
+ * string: the string, or NULL, which does nothing.
+ * May be called from any thread and from callbacks, also after the producer was closed; does not block.
+ */
+void producer_string_free(char *string);
+
+/** The value a producer_metadata_broker_t begins with: its size set, everything else empty. */
+#define PRODUCER_METADATA_BROKER_INIT                                                                                \
+    {                                                                                                                \
+        sizeof(producer_metadata_broker_t), -1, NULL, -1, NULL, false                                                \
+    }
+
+/** The value a producer_metadata_topic_t begins with: its size set, everything else empty. */
+#define PRODUCER_METADATA_TOPIC_INIT                                                                                 \
+    {                                                                                                                \
+        sizeof(producer_metadata_topic_t), NULL, PRODUCER_OK, 0                                                      \
+    }
+
+/** The value a producer_metadata_partition_t begins with: its size set, everything else empty. */
+#define PRODUCER_METADATA_PARTITION_INIT                                                                             \
+    {                                                                                                                \
+        sizeof(producer_metadata_partition_t), -1, PRODUCER_OK, -1, -1, NULL, 0, NULL, 0, NULL, 0                    \
+    }
+
+/* stats ------------------------------------------------------------------------------------------- */
+
+/**
+ * How long something took, in microseconds, over the last 30 to 60 seconds. A value is at most a sixteenth above the exact
+ * one, and never below it. All are 0 when nothing was measured in that time.
+ */
+typedef struct producer_percentiles_t {
+    /** How many were measured. */
+    int64_t count;
+    /** Half of them took no longer. */
+    int64_t p50_us;
+    /** 95 of 100 took no longer. */
+    int64_t p95_us;
+    /** 99 of 100 took no longer. */
+    int64_t p99_us;
+    /** 999 of 1000 took no longer. */
+    int64_t p999_us;
+    /** The longest. */
+    int64_t max_us;
+} producer_percentiles_t;
+
+/**
+ * A producer's numbers at one moment. A plain copy: nothing in it has to be freed. The numbers are read one after the other
+ * while the producer works, so that two of them may be of slightly different moments.
+ */
+typedef struct producer_stats_t {
+    /** Bytes of this struct, set by PRODUCER_STATS_INIT. */
+    size_t struct_size;
+    /** Accepted records that were handed to a connection, or failed before that. Records in batches that are still open or queued are not counted yet: after a flush it is every accepted record. */
+    int64_t records_sent;
+    /** Records acknowledged by a broker; with acks=0, written. */
+    int64_t records_delivered;
+    /** Records that failed for whatever reason, with a callback or without. */
+    int64_t records_failed;
+    /** Those of the failed records that may be in the log: PRODUCER_PERSISTED_MAYBE. */
+    int64_t records_in_doubt;
+    /** Those of the failed records whose delivery time was over. */
+    int64_t records_expired;
+    /** Bytes of batches, with their headers, handed to a connection for the first time. */
+    int64_t bytes_sent;
+    /** Bytes of batches that were delivered. */
+    int64_t bytes_delivered;
+    /** Batches handed to a connection for the first time. */
+    int64_t batches_sent;
+    /** Batches that were delivered. */
+    int64_t batches_delivered;
+    /** Batches that failed; a record that failed before its topic was known counts as one. */
+    int64_t batches_failed;
+    /** Batches handed to a connection again. */
+    int64_t batch_retries;
+    /** Batches cut because a broker found them too large. */
+    int64_t batch_splits;
+    /** Records of the batches in batches_sent. */
+    int64_t batch_records;
+    /** Requests handed to connections, of every kind. */
+    int64_t requests;
+    /** Produce requests handed to connections. */
+    int64_t produce_requests;
+    /** Bytes that sockets took. */
+    int64_t bytes_written;
+    /** Bytes that came from sockets. */
+    int64_t bytes_received;
+    /** Connections over which a broker could be used. */
+    int64_t connects;
+    /** Of them, the second and later ones to the same broker. */
+    int64_t reconnects;
+    /** Attempts to connect that failed, and connections that ended as a failure. */
+    int64_t connection_failures;
+    /** Milliseconds of silence that brokers asked for (quotas), summed over brokers. */
+    int64_t throttle_ms;
+    /** Answers with metadata that were taken over. */
+    int64_t metadata_refreshes;
+    /** How often the producer went on under a new epoch or producer id, as idempotence and transactions need it. */
+    int64_t epoch_bumps;
+    /** Transactions committed. */
+    int64_t transactions_committed;
+    /** Transactions aborted. */
+    int64_t transactions_aborted;
+    /** Requests whose answer is awaited. */
+    int64_t requests_in_flight;
+    /** Connections that can be used now. */
+    int64_t connections;
+    /** Bytes of buffer.memory in use. */
+    int64_t buffer_used_bytes;
+    /** buffer.memory. */
+    int64_t buffer_limit_bytes;
+    /** Threads that wait for room in buffer.memory. */
+    int64_t senders_waiting;
+    /** Records whose reports wait to be taken. */
+    int64_t reports_waiting;
+    /** Topics in use. */
+    int64_t topics;
+    /** Partitions of the topics in use. */
+    int64_t partitions;
+    /** Partitions of the topics in use that have no leader. */
+    int64_t partitions_leaderless;
+    /** batch_records for each of batches_sent: how well batches are filled. */
+    double batch_records_avg;
+    /** bytes_sent for each of batches_sent; compare it with batch.size. */
+    double batch_bytes_avg;
+    /** From the first record of a batch to its first request, counted for each of the batch's records. */
+    producer_percentiles_t queue_time;
+    /** From a produce request to its answer. */
+    producer_percentiles_t round_trip;
+    /** From the first record of a batch to its outcome, counted for each of the batch's records. */
+    producer_percentiles_t delivery;
+} producer_stats_t;
+
+/**
+ * Receives the producer's numbers as JSON, every statistics.interval.ms.
+ *
+ * json: as producer_stats_json gives it, NUL-ended; valid until the callback returns. len: its bytes, without the NUL.
+ * opaque: the pointer given along with the callback.
+ * It runs on the thread that polls, flushes, closes or is in a function of transactions, under the rules of delivery callbacks;
+ * the text is made there at that moment. When nobody polls, nothing piles up: the next poll tells once.
+ */
+typedef void (*producer_stats_fn)(const char *json, size_t len, void *opaque);
+
+/**
+ * Tells the producer's numbers.
+ *
+ * producer: the producer. stats: a struct begun with PRODUCER_STATS_INIT; receives the numbers.
+ * Returns PRODUCER_OK; PRODUCER_ERR_INVALID_ARGUMENT for a NULL argument or a struct_size smaller than the struct ever was;
+ * PRODUCER_ERR_CLOSED; PRODUCER_ERR_FORKED.
+ * Does not block, takes no lock that sending needs, and costs the same whatever the number of partitions. May be called from any
+ * thread and from callbacks.
+ */
+producer_status_t producer_stats(producer_t *producer,
+                                 producer_stats_t *stats);
+
+/**
+ * Gives the producer's numbers as JSON: those of producer_stats under the same names, with lists of brokers and topics and of the
+ * 100 partitions that hold most bytes.
+ *
+ * producer: the producer. json: receives the text, one object in UTF-8, to be freed with producer_string_free.
+ * Returns PRODUCER_OK; PRODUCER_ERR_INVALID_ARGUMENT for a NULL argument; PRODUCER_ERR_CLOSED; PRODUCER_ERR_FORKED.
+ * Waits for no broker. It looks at each partition under its lock for a moment: with very many partitions prefer producer_stats.
+ * May be called from any thread and from callbacks.
+ */
+producer_status_t producer_stats_json(producer_t *producer,
+                                      char **json);
+
+/**
+ * Gives the producer's numbers in Prometheus' text format, version 0.0.4, ready to be served to a scraper.
+ *
+ * producer: the producer. text: receives the text, to be freed with producer_string_free. Each series begins with kproducer_ and
+ * has the label client_id; those of brokers and topics have a label broker or topic. Times are in seconds; the histograms count
+ * from the start of the producer.
+ * Returns PRODUCER_OK; PRODUCER_ERR_INVALID_ARGUMENT for a NULL argument; PRODUCER_ERR_CLOSED; PRODUCER_ERR_FORKED.
+ * Waits for no broker and looks at no partition. May be called from any thread and from callbacks.
+ */
+producer_status_t producer_stats_prometheus(producer_t *producer,
+                                            char **text);
+
+/**
+ * Sets the function that receives the numbers of producers made from this configuration, every statistics.interval.ms.
+ *
+ * config: the configuration. callback: the function, or NULL for none. opaque: a pointer passed to it, kept as it is;
+ * both must stay usable until the last producer made from this configuration is closed.
+ * Returns PRODUCER_OK; PRODUCER_ERR_INVALID_ARGUMENT when config is NULL.
+ * With statistics.interval.ms at 0, the default, it is never called. May be called from any thread and from callbacks;
+ * does not block.
+ */
+producer_status_t producer_config_set_stats_callback(producer_config_t *config,
+                                                     producer_stats_fn callback,
+                                                     void *opaque);
+
+/** The value a producer_stats_t begins with: its size set, every number 0. */
+#define PRODUCER_STATS_INIT                                                                                          \
+    {                                                                                                                \
+        sizeof(producer_stats_t),                                                                                    \
+            0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,                \
+            0, 0, 0, 0, 0, 0,                                                                                        \
+            {0, 0, 0, 0, 0, 0}, {0, 0, 0, 0, 0, 0}, {0, 0, 0, 0, 0, 0}                                               \
     }
 
 /* mock -------------------------------------------------------------------------------------------- */
