@@ -1026,7 +1026,7 @@ typedef void (*producer_delivery_fn)(const producer_report_t *report, void *opaq
 /** The value that a producer_report_t begins with when the library is to fill it in: its size set, nothing else. */
 #define PRODUCER_REPORT_INIT                                                                                         \
     {                                                                                                                \
-        sizeof(producer_report_t), 0, NULL, -1, -1, 0, 0, -1, -1, 0, 0, -1, 0, 0, NULL, NULL, 0                      \
+        sizeof(producer_report_t), 0, NULL, -1, -1, 0, 0, -1, -1, 0, 0, -1, 0, 0, NULL, NULL                         \
     }
 
 /* data_loss --------------------------------------------------------------------------------------- */
@@ -2159,6 +2159,29 @@ producer_status_t producer_config_set_stats_callback(producer_config_t *config,
             {0, 0, 0, 0, 0, 0}, {0, 0, 0, 0, 0, 0}, {0, 0, 0, 0, 0, 0}                                               \
     }
 
+/* telemetry --------------------------------------------------------------------------------------- */
+
+/** Bytes of a client instance id as text, its NUL included. */
+#define PRODUCER_CLIENT_INSTANCE_ID_LEN 37
+
+/**
+ * Tells the id under which the brokers know the metrics that this producer pushes to them (KIP-714), to be logged beside
+ * the application's own names. It stays the same for the producer's life.
+ *
+ * producer: the producer. timeout_ms: how long to wait for the broker that gives the id; 0 does not wait, -1 waits for
+ * ever. out: receives the id, a UUID in lower case, as PRODUCER_CLIENT_INSTANCE_ID_LEN bytes with the NUL.
+ * Returns PRODUCER_OK; PRODUCER_ERR_TIMED_OUT when no broker has given one in that time: producer_last_error says whether any
+ * offers telemetry at all, which Kafka does from 3.7 on where its operator has set up a receiver;
+ * PRODUCER_ERR_CONFIG_CONFLICT when enable.metrics.push is false; the broker's status when one refused it for good;
+ * PRODUCER_ERR_INVALID_ARGUMENT; PRODUCER_ERR_IN_CALLBACK from one of this producer's own callbacks unless timeout_ms is 0;
+ * PRODUCER_ERR_CLOSED; PRODUCER_ERR_FORKED; PRODUCER_ERR_INTERNAL after a bug of the library. With any of them out is
+ * left alone.
+ * Blocks for timeout_ms at most; runs no callbacks.
+ */
+producer_status_t producer_client_instance_id(producer_t *producer,
+                                              int32_t timeout_ms,
+                                              char *out);
+
 /* mock -------------------------------------------------------------------------------------------- */
 
 /**
@@ -2265,7 +2288,8 @@ producer_status_t producer_mock_cluster_broker_set_throttle(producer_mock_cluste
  * Lets the next requests of one kind fail.
  *
  * api_key: Kafka's number of the request, 0 for Produce, 3 for Metadata, 10 for FindCoordinator, 18 for ApiVersions, 22 for
- * InitProducerId, 24 for AddPartitionsToTxn, 25 for AddOffsetsToTxn, 26 for EndTxn, 28 for TxnOffsetCommit. status: the Kafka error that
+ * InitProducerId, 24 for AddPartitionsToTxn, 25 for AddOffsetsToTxn, 26 for EndTxn, 28 for TxnOffsetCommit,
+ * 71 for GetTelemetrySubscriptions, 72 for PushTelemetry. status: the Kafka error that
  * is answered; PRODUCER_OK lets requests through before the next order; PRODUCER_ERR_DISCONNECTED closes the connection
  * instead of answering. count: how many requests, from 0 up.
  * A failed Produce appends nothing, except with PRODUCER_ERR_NOT_ENOUGH_REPLICAS_AFTER_APPEND and
@@ -2511,6 +2535,82 @@ producer_status_t producer_mock_cluster_group_set_member(producer_mock_cluster_t
                                                          int32_t generation_id,
                                                          const char *member_id,
                                                          const char *group_instance_id);
+
+/* mock_telemetry ---------------------------------------------------------------------------------- */
+
+/** One push of metrics that a mock cluster has accepted. Everything it points to lives until the callback returns. */
+typedef struct producer_mock_push_t {
+    /** Bytes of this struct as the library knows it. */
+    size_t struct_size;
+    /** The client's id, as producer_client_instance_id tells it. */
+    const char *client_instance_id;
+    /** The broker that got it. */
+    int32_t broker_id;
+    /** The subscription that it answers: each producer_mock_cluster_telemetry_subscribe has its own. */
+    int32_t subscription_id;
+    /** Whether the client says that it is its last. */
+    bool terminating;
+    /** OpenTelemetry's MetricsData v1 as protobuf, uncompressed. */
+    const void *metrics;
+    /** Bytes of it. */
+    size_t metrics_len;
+} producer_mock_push_t;
+
+/**
+ * Receives one push of metrics.
+ *
+ * push: lives, with all it points to, until the callback returns. opaque: the pointer given along with the callback.
+ * Returns 0 to go on to the next push, anything else to stop. It may call every function of the library except
+ * producer_mock_cluster_free of this cluster.
+ */
+typedef int (*producer_mock_push_fn)(const producer_mock_push_t *push, void *opaque);
+
+/**
+ * Makes the brokers ask their clients for metrics, as Kafka does with a client-metrics resource (KIP-714). Before the first
+ * call they do not offer it: clients see that when they connect.
+ *
+ * metrics: prefixes of names separated by commas; * for every metric, an empty text for none; NULL: the brokers do not
+ * offer it any more. push_interval_ms: how often clients are to push; answered as it is, however absurd.
+ * max_bytes: the greatest push that is accepted, from 1 up; 0 for Kafka's default, 1048576.
+ * Returns PRODUCER_OK; PRODUCER_ERR_INVALID_ARGUMENT if mock is NULL, metrics is not UTF-8 or max_bytes is negative.
+ * Copies the names. Does not block.
+ */
+producer_status_t producer_mock_cluster_telemetry_subscribe(producer_mock_cluster_t *mock,
+                                                            const char *metrics,
+                                                            int32_t push_interval_ms,
+                                                            int32_t max_bytes);
+
+/**
+ * Tells how many pushes of metrics the cluster has accepted.
+ *
+ * out: receives the number.
+ * Returns PRODUCER_OK; PRODUCER_ERR_INVALID_ARGUMENT if a pointer is NULL. Does not block.
+ */
+producer_status_t producer_mock_cluster_telemetry_push_count(const producer_mock_cluster_t *mock,
+                                                             int64_t *out);
+
+/**
+ * Reads the pushes of metrics back that the cluster has accepted, the last thousand, oldest first.
+ *
+ * callback: called on this thread for each push until it returns something other than 0. opaque: passed to it.
+ * Returns PRODUCER_OK, also when the callback stopped; PRODUCER_ERR_INVALID_ARGUMENT if mock or callback is NULL.
+ * The pushes belong to the cluster and live until their callback returns. The brokers go on answering meanwhile.
+ */
+producer_status_t producer_mock_cluster_telemetry_pushes(const producer_mock_cluster_t *mock,
+                                                         producer_mock_push_fn callback,
+                                                         void *opaque);
+
+/**
+ * Tells the value of a metric in the newest push that has it.
+ *
+ * name: the metric's whole name, org.apache.kafka.producer.record.send.total for one. out: receives the value; where the
+ * metric has one for each broker, their sum.
+ * Returns PRODUCER_OK; PRODUCER_ERR_NOT_FOUND if none of the last thousand pushes has it; PRODUCER_ERR_INVALID_ARGUMENT
+ * if a pointer is NULL or name is not UTF-8. Does not block.
+ */
+producer_status_t producer_mock_cluster_telemetry_value(const producer_mock_cluster_t *mock,
+                                                        const char *name,
+                                                        double *out);
 
 #ifdef __cplusplus
 } /* extern "C" */

@@ -48,6 +48,8 @@ pub enum Command {
     Metadata { question: Question, reply: Arc<MetadataReply> },
     /// The topic's metadata and a connection to each of its leaders before the first record.
     WarmUp { topic: u32, reply: Arc<CallReply> },
+    /// What is left to tell of metrics is told when `Abort` comes: there is time for it.
+    LastPush,
     /// Fails everything that is left and ends.
     Abort,
 }

@@ -12,6 +12,7 @@ use std::time::Instant;
 use crate::sync::{Condvar, Mutex};
 
 use super::batch::Orphan;
+use crate::reports::{Lack, Room};
 
 /// Capacities of pooled chunks. A record that is larger than the last gets a chunk of its own size, not pooled.
 const CLASS_BYTES: [usize; 5] = [1 << 10, 4 << 10, 16 << 10, 64 << 10, 256 << 10];
@@ -105,6 +106,8 @@ pub struct Memory {
     /// Set when a reservation was refused or had to wait, until the sender has seen it: with the memory full, lingering
     /// is what keeps it full.
     pressure: AtomicBool,
+    /// What event loops hear of it.
+    room: Arc<Room>,
     /// `State::closed` for who does not want the lock.
     is_closed: AtomicBool,
     /// Batches that a panic dropped: their records still get their reports.
@@ -117,6 +120,8 @@ struct State {
     free_bytes: usize,
     free: [Vec<Box<[u8]>>; CLASS_BYTES.len()],
     waiters: VecDeque<Arc<Waiter>>,
+    /// Event loops hear of room again when so much is free; 0 while there is room.
+    wanted: usize,
     closed: bool,
 }
 
@@ -154,15 +159,22 @@ struct Waiter {
 
 impl Memory {
     pub fn new(limit: usize) -> Arc<Memory> {
+        Memory::with_room(limit, Arc::default())
+    }
+
+    /// As `new`, telling `room` when it gets short.
+    pub fn with_room(limit: usize, room: Arc<Room>) -> Arc<Memory> {
         let used = Arc::new(AtomicUsize::new(0));
         Arc::new(Memory {
             limit,
+            room,
             used: used.clone(),
             state: Mutex::new(State {
                 used: Used(used),
                 free_bytes: 0,
                 free: Default::default(),
                 waiters: VecDeque::new(),
+                wanted: 0,
                 closed: false,
             }),
             waiting: AtomicUsize::new(0),
@@ -232,7 +244,7 @@ impl Memory {
         if bytes > 0 {
             let mut state = self.state.lock();
             state.used -= bytes;
-            state.grant(self.limit);
+            self.grant(&mut state);
         }
     }
 
@@ -250,8 +262,17 @@ impl Memory {
                 None => surplus.push(chunk.bytes),
             }
         }
-        state.grant(self.limit);
+        self.grant(&mut state);
         drop(state);
+    }
+
+    /// Serves those who wait, and tells event loops when nobody does and there is room again.
+    fn grant(&self, state: &mut State) {
+        state.grant(self.limit);
+        if state.wanted > 0 && state.waiters.is_empty() && state.used.get() + state.wanted <= self.limit {
+            state.wanted = 0;
+            self.room.regains(Lack::Memory);
+        }
     }
 
     /// Waits in line for `bytes` until `deadline` (`None`: for ever). Those who came first are served first. `waits` is
@@ -272,6 +293,9 @@ impl Memory {
         }
         let waiter = Arc::new(Waiter { bytes, granted: AtomicBool::new(false), wake: Condvar::new() });
         state.waiters.push_back(waiter.clone());
+        // Not at the first byte that is free: a loop woken for each batch would send a record at a time.
+        state.wanted = state.wanted.max(bytes).max(self.limit / 8).min(self.limit);
+        self.room.lacks(Lack::Memory);
         self.waiting.fetch_add(1, Ordering::SeqCst);
         waits();
         let refused = loop {
@@ -297,7 +321,7 @@ impl Memory {
             Some(why) => {
                 state.waiters.retain(|other| !Arc::ptr_eq(other, &waiter));
                 // Whoever stood behind may fit where this one did not.
-                state.grant(self.limit);
+                self.grant(&mut state);
                 Err(why)
             }
         }
@@ -332,6 +356,9 @@ impl Memory {
     pub fn close(&self) {
         let mut state = self.state.lock();
         state.closed = true;
+        // Whoever tries to send hears why there is none.
+        state.wanted = 0;
+        self.room.regains(Lack::Memory);
         self.is_closed.store(true, Ordering::Relaxed);
         for waiter in &state.waiters {
             waiter.wake.notify_one();
@@ -498,6 +525,25 @@ mod tests {
         }
         memory.close();
         assert_eq!(waiter.join().expect("no panic"), Some(Refused::Closed));
+    }
+
+    #[test]
+    fn event_loops_hear_of_room_when_what_was_refused_and_an_eighth_is_free() {
+        let room = Arc::<Room>::default();
+        let memory = Memory::with_room(8_000, room.clone());
+        assert!(memory.try_charge(8_000));
+        assert!(memory.reserve(2_000, Some(Instant::now()), || ()).is_err());
+        assert!(room.is_lacking(Lack::Memory));
+        memory.uncharge(1_999);
+        assert!(room.is_lacking(Lack::Memory), "less than was asked for");
+        memory.uncharge(1);
+        assert!(!room.is_lacking(Lack::Memory));
+        assert!(memory.try_charge(2_000));
+        assert!(memory.reserve(1, Some(Instant::now()), || ()).is_err());
+        memory.uncharge(999);
+        assert!(room.is_lacking(Lack::Memory), "less than an eighth");
+        memory.close();
+        assert!(!room.is_lacking(Lack::Memory), "a send says that it is closed");
     }
 
     #[test]

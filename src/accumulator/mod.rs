@@ -5,6 +5,7 @@
 mod batch;
 mod calls;
 mod cancel;
+mod client_instance;
 mod cluster_view;
 mod direct;
 mod door;
@@ -26,6 +27,7 @@ use std::time::Instant;
 pub use batch::{Batch, BatchBytes, Orphan};
 pub use calls::{CallReply, GivenUp, TransactionCall};
 pub use cancel::Ticket;
+pub use client_instance::ClientInstance;
 pub use cluster_view::{BrokerView, ClusterCell, ClusterView};
 pub use direct::{DirectBatch, NotTaken, SendingDirect};
 pub use door::Door;
@@ -59,6 +61,8 @@ pub struct Accumulator {
     pub cluster: ClusterCell,
     pub numbers: Arc<Numbers>,
     pub health: HealthCell,
+    /// The id under which brokers know this client's telemetry.
+    pub client_instance: ClientInstance,
     /// Shut between transactions, and for good once something has gone wrong for good.
     pub door: Door,
     /// Why nothing is accepted any more, once something has gone wrong for good.
@@ -87,12 +91,13 @@ impl Accumulator {
             door.shut(Error::new(Status::STATE, text));
         }
         Accumulator {
-            memory: Memory::new(config.buffer_memory),
+            memory: Memory::with_room(config.buffer_memory, reports.room.clone()),
             inbox: Inbox::default(),
             topics: TopicTable::new(producer, seed, config),
             cluster: ClusterCell::default(),
             numbers: reports.numbers().clone(),
             health: HealthCell::default(),
+            client_instance: ClientInstance::default(),
             reports,
             door,
             fatal: OnceLock::new(),

@@ -45,6 +45,9 @@ impl Producer {
             let ended = self.reports.wait_for(&flushed, deadline, &mut hand);
             in_time = ends_open && matches!(ended, Dispatch::Done(_));
         }
+        if timeout_ms != 0 && in_time {
+            self.accumulator.inbox.command(Command::LastPush);
+        }
         self.accumulator.inbox.command(Command::Abort);
         let io_ended = self.io.lock().join(LAST_TURN);
         self.fail_leftovers();
@@ -53,6 +56,9 @@ impl Producer {
         self.reports.shut();
         let last = Instant::now() + LAST_TURN;
         let all = self.reports.drain_all(Some(last), &mut hand);
+        if all {
+            self.join_dispatch();
+        }
         if !io_ended {
             let text = "the I/O thread did not end in time: records that it had taken are not reported";
             return Err(Error::new(Status::INTERNAL, text));

@@ -1,9 +1,12 @@
 //! Finished batches on their way back to the application: pushed by the I/O thread, one entry per batch, and expanded to
 //! one report per record by the thread that polls, flushes or closes.
 
+mod calling;
 mod future;
+mod level;
 mod queue;
 mod rich;
+mod room;
 mod undelivered;
 
 use std::ffi::CStr;
@@ -12,6 +15,7 @@ use std::sync::Arc;
 pub use future::{Future, Outcome, Waiting};
 pub use queue::{Completion, Dispatch, Handed, Item, KEPT, LogLine, NewsSource, Reports};
 pub use rich::{RICH, RichTag, RichTags};
+pub use room::{Lack, Room};
 pub use undelivered::{KeptRecords, Undelivered, UndeliveredTo};
 
 use crate::error::Status;
@@ -31,6 +35,9 @@ pub struct Slot {
     /// The record's place in its batch: records without a callback have no slot, so it is not the slot's index.
     pub offset_delta: u32,
 }
+
+/// As the callback of a slot or a tag: only who hears of every record hears of this one. No function has this address.
+pub const SILENT: usize = 3;
 
 /// Whether the record is in the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

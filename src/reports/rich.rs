@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use crate::sync::Mutex;
 
-use super::{FinishedBatch, Future, Slot};
+use super::{FinishedBatch, Future, KEPT, SILENT, Slot};
 
 /// As the callback of a slot or a tag: its `opaque` is a key of `RichTags`, and in a finished batch the place in
 /// `FinishedBatch::rich`. No function has this address.
@@ -37,6 +37,8 @@ pub enum RichTag {
 #[derive(Default)]
 pub struct RichTags {
     used: AtomicBool,
+    /// Interceptors hear of every record, whatever its sender wants.
+    heard: AtomicBool,
     next_ticket: AtomicU64,
     tags: Mutex<Tags>,
 }
@@ -61,6 +63,11 @@ impl RichTags {
     pub fn is_used(&self) -> bool {
         // Set before its record gets into a batch, whose lock makes it visible to whoever finishes the batch.
         self.used.load(Ordering::Relaxed)
+    }
+
+    /// From now on no slot is dropped because its sender does not want it.
+    pub(super) fn hear_of_all(&self) {
+        self.heard.store(true, Ordering::Relaxed);
     }
 
     /// Keeps a wish until the record with the key in its tag is finished. Who is refused the record takes it out again.
@@ -118,6 +125,7 @@ impl RichTags {
         if batch.slots.iter().all(|slot| slot.callback != RICH) {
             return;
         }
+        let unwanted = if self.heard.load(Ordering::Relaxed) { SILENT } else { GONE };
         let mut slots = std::mem::take(&mut batch.slots);
         // A future that is kept must not keep them.
         let undelivered = batch.undelivered.take();
@@ -126,8 +134,9 @@ impl RichTags {
             let mut tags = self.tags.lock();
             for slot in slots.iter_mut().filter(|slot| slot.callback == RICH) {
                 match tags.take(slot.opaque) {
-                    None | Some(RichTag::Ticketed { callback: 0, .. } | RichTag::Direct { callback: 0, .. }) => {
-                        slot.callback = GONE;
+                    None | Some(RichTag::Direct { callback: 0, .. }) => slot.callback = GONE,
+                    Some(RichTag::Ticketed { callback: 0, opaque, .. }) => {
+                        (slot.callback, slot.opaque) = (unwanted, opaque);
                     }
                     Some(tag) => {
                         slot.opaque = rich.len();
@@ -142,7 +151,7 @@ impl RichTags {
             if let RichTag::Future(future) = &rich[slot.opaque] {
                 let outcome = outcome.get_or_insert_with(|| Arc::new(batch.clone()));
                 if !future.complete(outcome, *slot) {
-                    slot.callback = GONE;
+                    (slot.callback, slot.opaque) = (unwanted, 0);
                 }
             }
         }
@@ -162,6 +171,15 @@ impl FinishedBatch {
     /// Whether the slot is a future's whose callbacks have all been run.
     pub fn is_idle_future(&self, slot: &Slot) -> bool {
         matches!(self.rich_tag(slot), Some(RichTag::Future(future)) if !future.has_callbacks())
+    }
+
+    /// Whether a slot's report waits to be copied.
+    pub fn is_kept(&self, slot: &Slot) -> bool {
+        match self.rich_tag(slot) {
+            None => slot.callback == KEPT,
+            Some(RichTag::Future(_)) => false,
+            Some(RichTag::Ticketed { callback, .. } | RichTag::Direct { callback, .. }) => *callback == KEPT,
+        }
     }
 }
 

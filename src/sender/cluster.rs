@@ -82,6 +82,11 @@ impl Cluster {
         }
     }
 
+    /// How long ago the last answer came; since the start before there was one.
+    pub fn metadata_age(&self, now: Time) -> Micros {
+        now.since(self.last_answer)
+    }
+
     /// Whether somebody waits for newer metadata already.
     pub fn is_wanted(&self) -> bool {
         self.wanted

@@ -56,7 +56,7 @@ impl Sender {
     }
 
     pub fn handle_connected(&mut self, now: Time, conn: ConnId) {
-        let Some(&id) = self.connections.get(&conn) else { return };
+        let Some(&id) = self.connections.get(&conn) else { return self.telemetry_connected(now, conn) };
         let Some(connection) = self.brokers.get_mut(&id).and_then(|broker| broker.connection.as_mut()) else { return };
         connection.phase = Phase::Negotiating;
         self.ask_versions(now, id, API_VERSIONS.0);
@@ -107,7 +107,7 @@ impl Sender {
 
     /// Bytes as they came from the socket.
     pub fn handle_bytes(&mut self, now: Time, conn: ConnId, bytes: &[u8]) {
-        let Some(&id) = self.connections.get(&conn) else { return };
+        let Some(&id) = self.connections.get(&conn) else { return self.telemetry_bytes(now, conn, bytes) };
         let limit = self.config.receive_message_max_bytes;
         // Frames are handled with the whole sender at hand, so the connection gives them out one list at a time.
         let mut frames: Vec<Vec<u8>> = Vec::new();
@@ -163,6 +163,9 @@ impl Sender {
         }
         let Some(request) = connection.requests.remove(at) else { return Ok(()) };
         self.count_answer(now, id, &request);
+        if matches!(request.kind, Kind::Produce { .. }) {
+            self.telemetry.note_round_trip(id, now.since(request.sent_at));
+        }
         if !matches!(request.kind, Kind::ApiVersions)
             && let Some(broker) = self.brokers.get_mut(&id)
         {
@@ -213,6 +216,7 @@ impl Sender {
         }
         self.count_connect(id);
         self.note_change();
+        self.telemetry_offered(now, id);
         self.drive_metadata(now);
         self.drive_producer_id(now);
         self.drive_transaction(now);
@@ -222,6 +226,9 @@ impl Sender {
 
     /// The driver says that the connection ended or never came to be.
     pub fn handle_closed(&mut self, now: Time, conn: ConnId, reason: String) {
+        if !self.connections.contains_key(&conn) {
+            return self.telemetry_closed(now, conn, &reason);
+        }
         self.connection_ended(now, conn, reason, false);
         self.serve(now);
     }

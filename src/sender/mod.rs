@@ -26,6 +26,7 @@ mod published;
 mod queries;
 mod random;
 mod sequence;
+mod telemetry;
 mod timers;
 mod transaction;
 pub mod verdict;
@@ -49,6 +50,7 @@ use partition::PartitionState;
 use published::Published;
 use queries::Queries;
 use random::Random;
+use telemetry::Telemetry;
 use timers::{Timer, Timers};
 use transaction::Transaction;
 use warm_up::WarmUp;
@@ -88,6 +90,7 @@ pub struct Sender {
     published: Published,
     queries: Queries,
     warm_ups: Vec<WarmUp>,
+    telemetry: Telemetry,
     features: Features,
     idempotence: Idempotence,
     transaction: Transaction,
@@ -124,6 +127,7 @@ impl Sender {
             published: Published::default(),
             queries: Queries::default(),
             warm_ups: Vec::new(),
+            telemetry: Telemetry::new(now, &config),
             features: Features::default(),
             idempotence: Idempotence::new(&config),
             transaction: Transaction::new(&config),
@@ -158,6 +162,10 @@ impl Sender {
 
     /// The application left events or commands in the inbox.
     pub fn handle_wakeup(&mut self, now: Time) {
+        if self.finished {
+            // Only the last push of telemetry is waited for.
+            return;
+        }
         let mut letters = std::mem::take(&mut self.letters);
         self.accumulator.inbox.take(&mut letters);
         for event in letters.events.drain(..) {
@@ -206,6 +214,7 @@ impl Sender {
                 self.reports.push_all(&mut self.outcomes);
                 self.reports.complete(&done);
             }
+            Command::LastPush => self.telemetry.want_last_push(),
             Command::Abort => self.abort(now),
             Command::Metadata { question, reply } => self.handle_query(now, question, reply),
             Command::WarmUp { topic, reply } => self.warm_up(now, topic, reply),
@@ -215,6 +224,13 @@ impl Sender {
 
     /// Timers are due.
     pub fn handle_timeout(&mut self, now: Time) {
+        if self.finished {
+            self.linger.clear();
+            self.linger_again.clear();
+            while self.timers.pop_due(now).is_some() {}
+            self.telemetry_timeout(now);
+            return;
+        }
         while let Some(&(due, partition)) = self.linger.front()
             && due <= now
         {
@@ -239,8 +255,7 @@ impl Sender {
                 Timer::Query => self.drive_queries(now),
                 Timer::WarmUp => self.drive_warm_ups(now),
                 Timer::Statistics => self.tell_statistics(now),
-                // Armed by nobody yet.
-                Timer::Telemetry => {}
+                Timer::Telemetry => self.telemetry_timeout(now),
             }
         }
         self.serve(now);
@@ -259,7 +274,7 @@ impl Sender {
 
     /// Whether everything is reported and nothing will be done any more.
     pub fn is_finished(&self) -> bool {
-        self.finished
+        self.finished && !self.telemetry.is_ending()
     }
 
     /// Whether a batch of the partition that is still open may be sealed and sent.
