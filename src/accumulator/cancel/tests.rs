@@ -119,7 +119,10 @@ fn a_batch_of_which_nothing_is_left_is_gone_and_told_of_once() {
     assert_eq!(accumulator.memory.used(), 0);
     let next = send(&accumulator, &topic, 9);
     assert!(!batches.contains(&next.batch), "the next one opens a batch of its own");
-    assert_eq!(partition.take_expired(&accumulator.memory, Time::NEVER).iter_mut().map(numbers).collect::<Vec<_>>(), [[9]]);
+    assert_eq!(
+        partition.take_expired(&accumulator.memory, Time::NEVER).iter_mut().map(numbers).collect::<Vec<_>>(),
+        [[9]]
+    );
 }
 
 #[test]
