@@ -29,7 +29,10 @@ macro_rules! programs {
 programs! {
     backpressure: "tests/c/backpressure.c" [];
     bad_input: "tests/c/bad_input.c" [];
+    batches: "tests/c/batches.c" [];
     callbacks: "tests/c/callbacks.c" [];
+    cancel: "tests/c/cancel.c" [];
+    close_with: "tests/c/close_with.c" [];
     config_load: "tests/c/config_load.c" [];
     deadlines: "tests/c/deadlines.c" [];
     dispatch_thread: "tests/c/dispatch_thread.c" [];

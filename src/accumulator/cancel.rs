@@ -28,7 +28,8 @@ impl Ticket {
             Placed::Parked => Ticket { partition: asked_for, batch: None, tag },
             Placed::InBatch { partition: dense, batch, .. } => {
                 let is_it = |index: &u32| topic.partition(*index).is_some_and(|partition| partition.id == dense);
-                let partition = asked_for.or_else(|| (0..topic.partition_count()).find(is_it));
+                // An interceptor may have sent it to another partition, or to another topic: then there is none here.
+                let partition = asked_for.filter(is_it).or_else(|| (0..topic.partition_count()).find(is_it));
                 Ticket { partition, batch: Some(batch), tag }
             }
         }

@@ -318,4 +318,4 @@ fn get_chunk(
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -303,7 +303,7 @@ impl Sender {
     /// A record that never got into a batch: certainly not in the log.
     pub(super) fn fail_parked(&mut self, now: Time, topic: &Topic, record: ParkedRecord, status: Status, cause: &str) {
         self.transaction_record_failed(now, status, cause);
-        self.count_unbatched(now, topic, record.parked_at, status);
+        self.count_unbatched(now, topic, &record, status);
         let slot = record.slot();
         let (partition, base_timestamp_ms, opened_at) = (record.partition, record.timestamp_ms, record.parked_at);
         let undelivered = undelivered_parked(&self.reports, record);

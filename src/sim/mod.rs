@@ -5,6 +5,7 @@
 //! `KP_SIM_FIRST` on.
 
 mod all_or_nothing;
+mod batches;
 mod check;
 mod coordination;
 mod driver;
