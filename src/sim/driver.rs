@@ -308,7 +308,7 @@ impl Sim {
     pub(super) fn await_last(&mut self) {
         if let Some((topic, placed)) = self.app.placed {
             self.note(47, u64::from(topic), 0, || format!("somebody waits for {placed:?}"));
-            self.accumulator.hurry(topic, placed);
+            self.accumulator.hurry(Some(topic), placed);
             self.after_application();
         }
     }
