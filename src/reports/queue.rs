@@ -529,9 +529,9 @@ impl Reports {
         }
     }
 
-    /// A thread of the library's own will call `serve`: until that returns nobody else runs callbacks.
-    pub fn leave_to_thread(&self) {
-        self.state.lock().threaded = true;
+    /// Whether a thread of the library's own will call `serve`: until that returns nobody else runs callbacks.
+    pub fn leave_to_thread(&self, threaded: bool) {
+        self.state.lock().threaded = threaded;
     }
 
     /// Dispatches whatever comes until the producer has ended and nothing is left.

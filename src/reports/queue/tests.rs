@@ -323,7 +323,7 @@ fn only_failures_are_reported_when_that_is_asked_for() {
 #[test]
 fn a_thread_of_its_own_hands_out_everything_and_nobody_else_does() {
     let reports = Arc::new(Reports::new(100, 6));
-    reports.leave_to_thread();
+    reports.leave_to_thread(true);
     reports.push(batch(2));
     assert_eq!(reports.poll_now(|_| panic!("not here")), Dispatch::TimedOut(0));
     let done = Completion::default();
