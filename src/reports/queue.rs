@@ -153,9 +153,10 @@ impl State {
 
     /// Shows event loops whether there is something to be dispatched or taken, or an end to hear of.
     fn show(&mut self) {
-        let high = self.shut || self.has_for(View::Array);
-        if let Some(level) = &mut self.level {
-            level.set(high);
+        // Nobody watches most producers.
+        if self.level.is_some() {
+            let high = self.shut || self.has_for(View::Array);
+            self.level.iter_mut().for_each(|level| level.set(high));
         }
     }
 
