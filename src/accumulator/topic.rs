@@ -39,7 +39,8 @@ pub struct Topic {
     segments: [OnceLock<Box<[Partition]>>; GROWTH_STEPS],
     settings: TopicSettings,
     pub sticky: Sticky,
-    pub numbers: TopicNumbers,
+    /// On cache lines of its own: the I/O thread writes it while others send.
+    pub numbers: Box<TopicNumbers>,
     /// Records that wait for metadata, in the order in which they came. Whoever finds the count zero looks again under
     /// this lock: the count is published under it, after the queue has been emptied into the partitions.
     pub(super) parked: Mutex<VecDeque<ParkedRecord>>,
@@ -267,7 +268,7 @@ impl TopicTable {
             segments: Default::default(),
             settings: TopicSettings::new(&self.config),
             sticky: Sticky::new(self.seed ^ u64::from(id).wrapping_mul(0x9E37_79B9_7F4A_7C15)),
-            numbers: TopicNumbers::default(),
+            numbers: Box::default(),
             parked: Mutex::default(),
         });
         by_id.push(topic.clone());

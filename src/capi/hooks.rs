@@ -262,8 +262,8 @@ unsafe fn refused(inside: &Inside<'_>, hooks: &Hooks, record: &producer_record_t
         broker_id: -1,
         attempts: 0,
         latency_us: 0,
-        // A future's or a ticket's is a key of ours.
         record_count: 1,
+        // A future's or a ticket's is a key of ours.
         opaque: tag.filter(|tag| tag.callback != RICH).map_or(ptr::null_mut(), |tag| tag.opaque as *mut c_void),
         error_text: text.as_ptr(),
     };

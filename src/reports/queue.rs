@@ -270,8 +270,8 @@ impl Reports {
     /// Callbacks of futures were run by a thread that awaited them: nobody need dispatch what has none left.
     pub fn forget_idle_futures(&self) {
         let mut state = self.state.lock();
-        if state.dispatcher.is_some() {
-            // It comes by them with the rest.
+        if state.dispatcher.is_some() || self.rich.hears_of_all() {
+            // Somebody comes by them with the rest, or has to.
             return;
         }
         let (slots, batches) = state.line.forget_idle_futures();

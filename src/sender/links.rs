@@ -216,11 +216,11 @@ impl Sender {
         }
         self.count_connect(id);
         self.note_change();
-        self.telemetry_offered(now, id);
         self.drive_metadata(now);
         self.drive_producer_id(now);
         self.drive_transaction(now);
         self.pump_soon.push(id);
+        self.telemetry_offered(now, id);
         Ok(())
     }
 
