@@ -124,6 +124,28 @@ fn libuv_loop_example() {
     compile_and_run_with(LIBUV_LOOP, &["", "", "50000"], &flags);
 }
 
+/// The bench's structs are written down by hand: they have to be the library's.
+#[test]
+fn python_through_ctypes() {
+    let demanded = std::env::var_os("CI").is_some_and(|ci| ci == "true");
+    let Ok(python) = Command::new("python3").arg("--version").output() else {
+        assert!(!demanded, "there is no python3");
+        println!("skipped: there is no python3");
+        return;
+    };
+    assert!(python.status.success(), "python3 does not run");
+    let ended = Command::new("python3")
+        .arg(root().join("benches/python_ctypes.py"))
+        .arg("--library")
+        .arg(built_library())
+        .args(["--count", "50000", "--keys"])
+        .output()
+        .expect("python3 starts");
+    let said = [ended.stdout, ended.stderr].concat();
+    let said = String::from_utf8_lossy(&said);
+    assert!(ended.status.success() && said.contains("records/s: "), "{said}");
+}
+
 /// What the README and the guide tell a newcomer to type has to compile: the first program of each.
 #[test]
 fn the_documents_programs_compile() {
