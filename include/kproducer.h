@@ -674,7 +674,7 @@ typedef struct producer_config_t producer_config_t;
  * facility: a word for the part of the library that speaks. message: one line without its end. Both are UTF-8 and
  * live until the callback returns. opaque: the pointer given along with the callback.
  * It is never called on the library's own I/O thread, but on the thread that calls poll, flush, close or a function of
- * transactions of the producer concerned.
+ * transactions of the producer concerned; with delivery.dispatch=thread on the library's dispatching thread.
  */
 typedef void (*producer_log_fn)(int32_t level,
                                 const char *facility,
@@ -1023,16 +1023,24 @@ typedef struct producer_report_t {
  * Receives the report of one record, exactly once for each record that was accepted with this callback.
  *
  * report: valid until the callback returns. opaque: what was given to producer_send.
- * It runs on the thread that polls, flushes, closes, or is in a function of transactions that takes a timeout; reports of
- * one partition come in order, and never two at once for one producer. It may send; producer_poll, producer_flush,
+ * It runs on the thread that polls, flushes, closes, or is in a function of transactions that takes a timeout; with
+ * delivery.dispatch=thread on a thread of the library's own, and on no other. With delivery.report.only.error=true it runs
+ * for records that failed only. Reports of one partition come in order, and never two at once for one producer. It may send; producer_poll, producer_flush,
  * producer_purge, producer_close and the functions of transactions of the same producer answer PRODUCER_ERR_IN_CALLBACK.
  */
 typedef void (*producer_delivery_fn)(const producer_report_t *report, void *opaque);
 
+/**
+ * As the callback of a record that wants a report and no call: the report waits until producer_poll_reports takes it, while
+ * producer_poll, producer_flush and the others run the callbacks of other records. It counts towards
+ * delivery.reports.max.count until then; what is left when the producer is closed is dropped, so flush and take it before.
+ * Languages without this macro give the number 2 as the callback's address.
+ */
+#define PRODUCER_QUEUE_REPORT ((producer_delivery_fn)2)
 /** The value that a producer_report_t begins with when the library is to fill it in: its size set, nothing else. */
 #define PRODUCER_REPORT_INIT                                                                                         \
     {                                                                                                                \
-        sizeof(producer_report_t), 0, NULL, -1, -1, 0, 0, -1, -1, 0, 0, -1, 0, 0, NULL, NULL, 1                      \
+        sizeof(producer_report_t), 0, NULL, -1, -1, 0, 0, -1, -1, 0, 0, -1, 0, 0, NULL, NULL, 0                      \
     }
 
 /* data_loss --------------------------------------------------------------------------------------- */
@@ -1333,6 +1341,110 @@ producer_status_t producer_send(producer_t *producer,
                                 producer_delivery_fn callback,
                                 void *opaque);
 
+/* bulk -------------------------------------------------------------------------------------------- */
+
+/**
+ * Records of one topic as flat arrays, for languages in which making a struct for each record costs more than sending it.
+ * Begin with PRODUCER_FLAT_RECORDS_INIT. Everything is copied before producer_send_flat returns. Each array has count
+ * members; record number i is made of the members number i.
+ */
+typedef struct producer_flat_records_t {
+    /** sizeof(producer_flat_records_t), as PRODUCER_FLAT_RECORDS_INIT sets it. */
+    size_t struct_size;
+    /** The topic's name; not read when topic_handle is set. */
+    const char *topic;
+    /** The topic's handle from producer_topic, or NULL to go by topic. */
+    const producer_topic_t *topic_handle;
+    /** How many records, 0 to 2147483647. */
+    size_t count;
+    /** The values, one behind the other; may be NULL when values_len is 0. */
+    const void *values;
+    /** Bytes of all values together: what the lengths add up to. */
+    size_t values_len;
+    /** Bytes of each value; -1 for a null value. NULL: all values are null. */
+    const int32_t *value_lens;
+    /** The keys, one behind the other; may be NULL when keys_len is 0. */
+    const void *keys;
+    /** Bytes of all keys together: what the lengths add up to. */
+    size_t keys_len;
+    /** Bytes of each key; -1 for no key. NULL: no record has a key. */
+    const int32_t *key_lens;
+    /** The partition of each record from 0 on, or PRODUCER_PARTITION_ANY. NULL: any for all. */
+    const int32_t *partitions;
+    /** Milliseconds since 1970 of each record from 0 on, or PRODUCER_TIMESTAMP_NOW. NULL: the time of the call for all. */
+    const int64_t *timestamps_ms;
+    /**
+     * Receives each record's report; PRODUCER_QUEUE_REPORT leaves them to producer_poll_reports. NULL: none, or, with
+     * opaques, as PRODUCER_QUEUE_REPORT.
+     */
+    producer_delivery_fn callback;
+    /** The opaque of each record. NULL: that of record number i is first_opaque + i. */
+    void *const *opaques;
+    /** The opaque of the first record when opaques is NULL: a number, that producer_report_t's opaque gives back. */
+    size_t first_opaque;
+} producer_flat_records_t;
+
+/**
+ * Sends many records, one after the other, as producer_send does each: for languages in which a call costs more than a
+ * record.
+ *
+ * producer: the producer. records: the records, each begun with PRODUCER_RECORD_INIT; borrows until return. count: how
+ * many, 0 to 2147483647. callback: receives the report of each; NULL for none, or, with opaques, as
+ * PRODUCER_QUEUE_REPORT. opaques: the opaque of each record; NULL gives NULL to all. accepted: receives how many records
+ * were accepted, also when not all were.
+ * Returns PRODUCER_OK when all were accepted; otherwise the status of the first that was not, one of producer_send's, with
+ * its number in producer_last_error: a wrong record is left out and those after it are sent. What would be refused again and
+ * again ends the run, and nothing after it is tried: PRODUCER_ERR_QUEUE_FULL, PRODUCER_ERR_REPORTS_NOT_TAKEN,
+ * PRODUCER_ERR_STATE, PRODUCER_ERR_CLOSED, an abortable or a fatal status. PRODUCER_ERR_INVALID_ARGUMENT with accepted
+ * untouched for wrong arguments; PRODUCER_ERR_CLOSED and PRODUCER_ERR_FORKED as well when the producer was so before.
+ * Which ones were refused is told by producer_send_many_status. Blocks while buffer.memory is full, max.block.ms at most for each record; the first that waits in vain ends the run.
+ * May be called from any thread and from delivery callbacks.
+ */
+producer_status_t producer_send_many(producer_t *producer,
+                                     const producer_record_t *records,
+                                     size_t count,
+                                     producer_delivery_fn callback,
+                                     void *const *opaques,
+                                     size_t *accepted);
+
+/**
+ * As producer_send_many, with a status for each record.
+ *
+ * producer, records, count, callback, opaques, accepted: as in producer_send_many. statuses: receives the
+ * status of each record; records that were not tried have that of the one that ended the run.
+ * Returns what producer_send_many does; PRODUCER_ERR_INVALID_ARGUMENT also when statuses is NULL.
+ * Blocks as producer_send_many does. May be called from any thread and from delivery callbacks.
+ */
+producer_status_t producer_send_many_status(producer_t *producer,
+                                            const producer_record_t *records,
+                                            size_t count,
+                                            producer_delivery_fn callback,
+                                            void *const *opaques,
+                                            producer_status_t *statuses,
+                                            size_t *accepted);
+
+/**
+ * Sends many records of one topic from flat arrays, one after the other: the fewest calls and the least copying on the way
+ * from another language.
+ *
+ * producer: the producer. records: the arrays; borrows until return. statuses: receives the status of each record, or
+ * NULL; records that were not tried have that of the one that ended the run. accepted: receives how many records were
+ * accepted, also when not all were.
+ * Returns what producer_send_many does. PRODUCER_ERR_INVALID_ARGUMENT, with both outputs untouched and nothing sent, when the
+ * lengths do not add up to values_len and keys_len, or one is below -1.
+ * Blocks while buffer.memory is full, max.block.ms at most for each record; the first that waits in vain ends the run. May be called from any thread and from delivery callbacks.
+ */
+producer_status_t producer_send_flat(producer_t *producer,
+                                     const producer_flat_records_t *records,
+                                     producer_status_t *statuses,
+                                     size_t *accepted);
+
+/** The value a producer_flat_records_t begins with: its size set, no records, no keys, any partition, the time of the call. */
+#define PRODUCER_FLAT_RECORDS_INIT                                                                                   \
+    {                                                                                                                \
+        sizeof(producer_flat_records_t), NULL, NULL, 0, NULL, 0, NULL, NULL, 0, NULL, NULL, NULL, NULL, NULL, 0      \
+    }
+
 /* poll -------------------------------------------------------------------------------------------- */
 
 /**
@@ -1345,10 +1457,92 @@ producer_status_t producer_send(producer_t *producer,
  * PRODUCER_ERR_CLOSED, also when another thread closes the producer meanwhile; PRODUCER_ERR_FORKED;
  * PRODUCER_ERR_INTERNAL after a bug of the library, when everything has been reported.
  * Serves what is there when it is called, not what comes meanwhile. May be called from any thread; one thread at a time
- * dispatches, the others wait their turn within their time.
+ * dispatches, the others wait their turn within their time. With delivery.dispatch=thread it runs no callback: it waits for
+ * its time and answers 0.
  */
 int32_t producer_poll(producer_t *producer,
                       int32_t timeout_ms);
+
+/**
+ * Copies the reports of finished records into an array instead of running their callbacks: for languages in which a call
+ * from C costs more than a record. Reports of records that were sent with PRODUCER_QUEUE_REPORT come first.
+ *
+ * producer: the producer. out: receives the reports, in each partition's order; set out[0].struct_size to
+ * sizeof(producer_report_t) before the first call. max: how many fit, 1 or more; what does not fit stays, in order, for
+ * the next call. timeout_ms: with nothing there, how long to wait for the first report; 0 does not wait, -1 waits for
+ * ever.
+ * Returns how many reports were copied, 0 when the time passed; a negative status otherwise:
+ * PRODUCER_ERR_INVALID_ARGUMENT; PRODUCER_ERR_IN_CALLBACK from one of this producer's own callbacks; PRODUCER_ERR_CLOSED,
+ * also when another thread closes the producer meanwhile; PRODUCER_ERR_FORKED; PRODUCER_ERR_INTERNAL after a bug of the
+ * library, when everything has been taken.
+ * The strings of the reports live until this thread's next producer_poll_reports on this producer, or its end. A copied report's
+ * callback is never run; those of log lines, of losses and of futures are, on this thread. May be called from any thread; one
+ * thread at a time takes reports, each report goes to one of them. With delivery.dispatch=thread only reports of
+ * PRODUCER_QUEUE_REPORT are copied.
+ */
+int32_t producer_poll_reports(producer_t *producer,
+                              producer_report_t *out,
+                              size_t max,
+                              int32_t timeout_ms);
+
+/**
+ * Ends the dispatch under way: called from a callback, it lets no other callback of this producer follow on this thread; what
+ * is left waits, in order, for the next dispatch.
+ *
+ * producer: the producer whose callback calls.
+ * Returns PRODUCER_OK; PRODUCER_ERR_STATE when none of its callbacks runs on this thread; PRODUCER_ERR_INVALID_ARGUMENT;
+ * PRODUCER_ERR_CLOSED; PRODUCER_ERR_FORKED.
+ * producer_poll returns after the callback. Calls that have promised more go on: producer_flush, producer_close, functions of
+ * transactions and the thread of delivery.dispatch=thread only let other threads have a turn. Does not block.
+ */
+producer_status_t producer_yield(producer_t *producer);
+
+/* event_loop -------------------------------------------------------------------------------------- */
+
+/**
+ * Gives a descriptor that is readable while reports, log lines or losses wait to be dispatched: for epoll, kqueue, libuv,
+ * asyncio and others. When it is, call producer_poll or producer_poll_reports with a timeout of 0.
+ *
+ * producer: the producer.
+ * Returns the descriptor, 0 or more, the same at each call; a negative status otherwise: PRODUCER_ERR_INVALID_ARGUMENT;
+ * PRODUCER_ERR_NO_RESOURCES when the operating system gives none; PRODUCER_ERR_CLOSED; PRODUCER_ERR_FORKED.
+ * It belongs to the producer, which closes it: take it out of the loop before producer_close. Only watch it, level-triggered:
+ * never read, write or close it. It stays readable after a bug of the library has ended the producer: producer_poll says so.
+ * With delivery.dispatch=thread it is readable while reports of PRODUCER_QUEUE_REPORT wait. A producer that nobody asks for it
+ * has none. Does not block; may be called from any thread and from callbacks.
+ */
+int32_t producer_event_fd(producer_t *producer);
+
+/**
+ * Gives a descriptor that is readable while there is room for another record: for event loops that must not block in
+ * producer_send. It stops being readable when a record is refused with PRODUCER_ERR_QUEUE_FULL or
+ * PRODUCER_ERR_REPORTS_NOT_TAKEN, or has to wait for room; it is readable again when what was asked for, and an eighth of
+ * buffer.memory at least, is free, or an eighth of delivery.reports.max.count is taken.
+ *
+ * producer: the producer; set max.block.ms to 0, so that its sends do not wait.
+ * Returns the descriptor, 0 or more, the same at each call; a negative status otherwise: PRODUCER_ERR_INVALID_ARGUMENT;
+ * PRODUCER_ERR_NO_RESOURCES when the operating system gives none; PRODUCER_ERR_CLOSED; PRODUCER_ERR_FORKED.
+ * It belongs to the producer, which closes it: take it out of the loop before producer_close. Only watch it, level-triggered,
+ * and only while there is something to send: never read, write or close it. Does not block; may be called from any thread and
+ * from callbacks.
+ */
+int32_t producer_capacity_fd(producer_t *producer);
+
+/**
+ * Waits until so much of buffer.memory is free, and reserves nothing: other threads may take it first.
+ *
+ * producer: the producer. bytes: how much; a record takes its own size and up to 64 bytes, a new batch begins with 1 KiB.
+ * timeout_ms: how long to wait; 0 only looks, -1 waits for ever.
+ * Returns PRODUCER_OK; PRODUCER_ERR_TIMED_OUT when the time passed first, with the partition that holds most of the memory in
+ * producer_last_error; PRODUCER_ERR_INVALID_ARGUMENT, also for more than buffer.memory in all; PRODUCER_ERR_IN_CALLBACK from
+ * one of this producer's own callbacks; PRODUCER_ERR_CLOSED, also when another thread closes the producer meanwhile;
+ * PRODUCER_ERR_FORKED; a fatal status when the producer has failed.
+ * Waits in line with sends that wait for room, and dispatches nothing: it does not end REPORTS_NOT_TAKEN. While it waits,
+ * batches do not linger. May be called from any thread.
+ */
+producer_status_t producer_wait_capacity(producer_t *producer,
+                                         size_t bytes,
+                                         int32_t timeout_ms);
 
 /* flush ------------------------------------------------------------------------------------------- */
 
