@@ -36,8 +36,9 @@ pub enum Event {
 /// What an application thread asks of the sender.
 #[derive(Debug)]
 pub enum Command {
-    /// Everything sent so far, to the topic or to all of them, goes now. `started` follows at once, `done` the last of it.
-    Flush { topic: Option<u32>, started: Arc<Completion>, done: Arc<Completion> },
+    /// Everything sent before, to the topic or to all of them, goes now: what is parked, and batches with a smaller number than
+    /// `before`. `started` follows at once, `done` the last of it. Made by `Inbox::flush`.
+    Flush { topic: Option<u32>, before: u64, started: Arc<Completion>, done: Arc<Completion> },
     /// Somebody waits for a record of the topic: what it waits in does not linger.
     Hurry { topic: u32, placed: Placed },
     /// Fails what is queued, in flight, or both.
@@ -120,6 +121,16 @@ impl Inbox {
 
     pub fn command(&self, command: Command) {
         self.letters.lock().commands.push(command);
+        self.wake_before(Time::ZERO);
+    }
+
+    /// Asks for a flush of what was sent so far. What is sent from now on opens batches that do not belong to it.
+    pub fn flush(&self, topic: Option<u32>, started: Arc<Completion>, done: Arc<Completion>) {
+        {
+            let mut letters = self.letters.lock();
+            let before = letters.next_batch;
+            letters.commands.push(Command::Flush { topic, before, started, done });
+        }
         self.wake_before(Time::ZERO);
     }
 

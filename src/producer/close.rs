@@ -33,11 +33,7 @@ impl Producer {
         let deadline = self.call_deadline(timeout_ms);
         let ends_open = timeout_ms == 0 || self.end_transaction(deadline, &mut hand);
         if self.accumulator.fatal().is_none() {
-            self.accumulator.inbox.command(Command::Flush {
-                topic: None,
-                started: started.clone(),
-                done: flushed.clone(),
-            });
+            self.accumulator.inbox.flush(None, started.clone(), flushed.clone());
             if timeout_ms == 0 {
                 // Whether anything is left is the I/O thread's to say, at once.
                 self.reports.wait_complete(&started, Some(Instant::now() + LAST_TURN));

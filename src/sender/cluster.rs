@@ -60,6 +60,9 @@ pub struct TopicState {
     pub doubted_count: Option<u32>,
     /// Somebody waits for a record that waits for metadata: what becomes of those does not linger.
     pub hurry_parked: bool,
+    /// The batches that parked records were put into last have smaller numbers: a flush that was asked for before that, and
+    /// is handled after it, covers them.
+    pub unparked_before: u64,
     /// Tells a topic from one of the same name that was made after it was deleted; zero when not told.
     pub topic_id: [u8; 16],
 }
@@ -97,6 +100,14 @@ impl Cluster {
         let parked = |state: &TopicState| accumulator.parked_since(&state.topic).is_some();
         self.topics.iter().filter(|(_, state)| parked(state)).map(|(id, _)| *id).collect()
     }
+
+    /// Where the batches end that were made of parked records, of one topic or of all.
+    pub fn unparked_before(&self, topic: Option<u32>) -> u64 {
+        match topic {
+            Some(id) => self.topics.get(&id).map_or(0, |state| state.unparked_before),
+            None => self.topics.values().map(|state| state.unparked_before).max().unwrap_or(0),
+        }
+    }
 }
 
 impl Sender {
@@ -117,6 +128,7 @@ impl Sender {
                 missing: None,
                 doubted_count: None,
                 hurry_parked: false,
+                unparked_before: 0,
                 topic_id: [0; 16],
             });
             // The back-off is for repeated questions: a new topic is asked for at once.
@@ -450,6 +462,7 @@ impl Sender {
         let believed =
             self.cluster.topics.get_mut(&id).is_some_and(|state| state.doubted_count.replace(count) == Some(count));
         let mut doubted = false;
+        let first_new = accumulator.inbox.next_batch();
         accumulator.publish(
             topic,
             count,
@@ -463,9 +476,15 @@ impl Sender {
                 Some(record)
             },
         );
+        let next = accumulator.inbox.next_batch();
+        if next > first_new
+            && let Some(state) = self.cluster.topics.get_mut(&id)
+        {
+            state.unparked_before = next;
+        }
         if self.window.waits_for_parked(id) || self.cluster.topics.get(&id).is_some_and(|state| state.hurry_parked) {
             // They are told of as batches only after this, and find that they are not to linger.
-            self.hurry_topic(now, id, accumulator.inbox.next_batch());
+            self.hurry_topic(now, id, next);
         }
         if doubted {
             self.window.extend(id, accumulator.inbox.next_batch());

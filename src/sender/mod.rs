@@ -200,6 +200,8 @@ impl Sender {
             Event::Unparked { topic } => self.topic_unparked(topic),
             Event::Pressure => {
                 self.accumulator.memory.clear_pressure();
+                // A shortage without waiters (max.block.ms=0) still has to send what lingers.
+                self.flush_before = self.flush_before.max(self.accumulator.inbox.next_batch());
                 self.end_linger(now);
             }
         }
@@ -207,7 +209,7 @@ impl Sender {
 
     fn handle_command(&mut self, now: Time, command: Command, next_batch: u64) {
         match command {
-            Command::Flush { topic, started, done } => self.handle_flush(now, next_batch, topic, &started, done),
+            Command::Flush { topic, before, started, done } => self.handle_flush(now, before, topic, &started, done),
             Command::Hurry { topic, placed } => self.handle_hurry(now, next_batch, topic, placed),
             Command::Purge { queued, in_flight, done } => {
                 self.purge(now, queued, in_flight);
@@ -284,10 +286,8 @@ impl Sender {
         move |batch, due_at| hurry || batch < flush_before || due_at <= now
     }
 
-    /// Everything that lingers is due now: a flush, or memory is short.
+    /// `flush_before` has grown: a flush, or memory is short. Whatever lingers is looked at again.
     fn end_linger(&mut self, now: Time) {
-        // A shortage without waiters (max.block.ms=0) still has to send what lingers.
-        self.flush_before = self.flush_before.max(self.accumulator.inbox.next_batch());
         for (due, partition) in std::mem::take(&mut self.linger) {
             self.lingered(now, due, partition);
         }
