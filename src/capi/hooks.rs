@@ -258,8 +258,11 @@ unsafe fn refused(inside: &Inside<'_>, hooks: &Hooks, record: &producer_record_t
         attempts: 0,
         latency_us: 0,
         record_count: 1,
-        // A future's or a ticket's is a key of ours.
-        opaque: tag.filter(|tag| tag.callback != RICH).map_or(ptr::null_mut(), |tag| tag.opaque as *mut c_void),
+        opaque: match tag {
+            None => ptr::null_mut(),
+            Some(Tag { callback: RICH, opaque }) => inside.rich_tags().opaque(opaque) as *mut c_void,
+            Some(tag) => tag.opaque as *mut c_void,
+        },
         error_text: text.as_ptr(),
     };
     inside.call_out(|| hooks.on_acknowledgement(&report));
