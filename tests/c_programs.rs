@@ -42,18 +42,23 @@ programs! {
     flush_tokens: "tests/c/flush_tokens.c" [];
     futures: "tests/c/futures.c" [];
     guarantees: "tests/c/guarantees.c" [];
+    health: "tests/c/health.c" [];
     interceptors: "tests/c/interceptors.c" [];
     late_topic: "tests/c/late_topic.c" [];
     lifecycle: "tests/c/lifecycle.c" [];
     logs: "tests/c/logs.c" [];
     poll_reports: "tests/c/poll_reports.c" [];
     reports: "tests/c/reports.c" [];
+    metadata: "tests/c/metadata.c" [];
     long_callback: "tests/c/long_callback.c" [];
     roundtrip: "tests/c/roundtrip.c" [];
     serializers: "tests/c/serializers.c" [];
     send_many: "tests/c/send_many.c" [];
+    partitioners: "tests/c/partitioners.c" [];
     servers: "tests/c/servers.c" [];
+    stats: "tests/c/stats.c" [];
     stress: "tests/c/stress.c" [];
+    telemetry: "tests/c/telemetry.c" [];
     thread_end: "tests/c/thread_end.c" [];
     threads: "tests/c/threads.c" [];
     transactions: "tests/c/transactions.c" [];
@@ -66,6 +71,9 @@ programs! {
     flush_tokens_example: "examples-c/flush_tokens.c" [];
     futures_example: "examples-c/futures.c" [];
     transactions_example: "examples-c/transactions.c" ["", "", "300"];
+    metadata_example: "examples-c/metadata.c" [];
+    stats_example: "examples-c/stats.c" ["", "", "20000"];
+    partitioner_example: "examples-c/partitioner.c" ["", "", "20000"];
     perf_flood: "examples-c/perf.c" ["--count", "20000", "--keys", "random8", "--csv"];
     perf_ping: "examples-c/perf.c" ["--ping", "50", "--csv"];
 }
@@ -113,7 +121,7 @@ fn libuv_loop_example() {
 /// What the README and the guide tell a newcomer to type has to compile: the first program of each.
 #[test]
 fn the_documents_programs_compile() {
-    for document in ["README.md", "docs/TRANSACTIONS.md", "docs/FUTURES.md", "docs/FLUSHING.md"] {
+    for document in ["README.md", "docs/TRANSACTIONS.md", "docs/FUTURES.md", "docs/FLUSHING.md", "docs/TELEMETRY.md"] {
         let text = fs::read_to_string(root().join(document)).expect(document);
         let (_, rest) = text.split_once("```c\n").expect(document);
         let (program, _) = rest.split_once("```").expect("the program's end");

@@ -214,13 +214,14 @@ impl Sender {
             connection.versions = versions;
             connection.phase = Phase::Ready;
         }
+        self.note_progress(id);
         self.count_connect(id);
         self.note_change();
-        self.telemetry_offered(now, id);
         self.drive_metadata(now);
         self.drive_producer_id(now);
         self.drive_transaction(now);
         self.pump_soon.push(id);
+        self.telemetry_offered(now, id);
         Ok(())
     }
 

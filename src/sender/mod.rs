@@ -3,6 +3,7 @@
 //!
 //! after every `handle_*` call the driver takes `poll_action` until `None`, then sleeps at most until `poll_timeout`.
 
+mod availability;
 mod broker;
 mod cancelled;
 mod cluster;
@@ -163,7 +164,10 @@ impl Sender {
     /// The application left events or commands in the inbox.
     pub fn handle_wakeup(&mut self, now: Time) {
         if self.finished {
-            // Only the last push of telemetry is waited for.
+            // Only the last push of telemetry is waited for; who left a letter hears that nothing comes any more.
+            self.accumulator.inbox.take(&mut self.letters);
+            self.letters.events.clear();
+            self.letters.commands.clear();
             return;
         }
         let mut letters = std::mem::take(&mut self.letters);
@@ -217,6 +221,7 @@ impl Sender {
                 self.reports.complete(&done);
             }
             Command::LastPush => self.telemetry.want_last_push(),
+            Command::Chosen { topic } => self.topic_chosen(now, topic),
             Command::Abort => self.abort(now),
             Command::Metadata { question, reply } => self.handle_query(now, question, reply),
             Command::WarmUp { topic, reply } => self.warm_up(now, topic, reply),

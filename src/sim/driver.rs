@@ -319,6 +319,9 @@ impl Sim {
     pub(super) fn abort(&mut self) {
         self.note(45, 0, 0, || "close: abort".into());
         self.app.is_closed = true;
+        if self.plan.telemetry_ms.is_some() {
+            self.accumulator.inbox.command(Command::LastPush);
+        }
         self.accumulator.inbox.command(Command::Abort);
         self.after_application();
     }

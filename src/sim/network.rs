@@ -86,7 +86,9 @@ impl Sim {
         let broker = self.net.listeners.get(&address).copied();
         self.note(1, conn.0, 0, || format!("connect {conn:?} to {address} (broker {broker:?})"));
         let same = self.net.links.values().filter(|link| link.client_open && link.address == address).count();
-        let most = usize::from(!self.plan.bootstrap_aliases && !address.starts_with("boot"));
+        // Telemetry has a connection of its own.
+        let most = usize::from(!self.plan.bootstrap_aliases && !address.starts_with("boot"))
+            + usize::from(self.plan.telemetry_ms.is_some());
         if same > most {
             self.fail(format!("{address} has {} connections at once", same + 1));
         }

@@ -104,6 +104,8 @@ pub(super) struct Plan {
     /// Bytes that the socket takes at once, at most.
     pub write_slice: u64,
     pub read_slice: u64,
+    /// Brokers ask for metrics, as often as this.
+    pub telemetry_ms: Option<i32>,
     /// Error codes that brokers are made to answer.
     pub codes: Vec<i16>,
     pub rates: Rates,
@@ -155,6 +157,7 @@ impl Plan {
             latency_us: 500,
             write_slice: u64::MAX,
             read_slice: u64::MAX,
+            telemetry_ms: None,
             codes: Vec::new(),
             rates: Rates::default(),
         }
