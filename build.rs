@@ -21,9 +21,13 @@ const HEADER_ORDER: &[&str] = &[
     "record",
     "report",
     "data_loss",
+    "interceptor",
+    "serializer",
     "health",
     "send",
+    "bulk",
     "poll",
+    "event_loop",
     "flush",
     "purge",
     "future",
@@ -34,8 +38,10 @@ const HEADER_ORDER: &[&str] = &[
     "transaction",
     "metadata",
     "stats",
+    "telemetry",
     "mock",
     "mock_transaction",
+    "mock_telemetry",
 ];
 
 const CAPI_DIR: &str = "src/capi";

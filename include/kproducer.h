@@ -174,6 +174,18 @@ typedef int32_t producer_status_t;
 /** An earlier record of the partition failed, and on.failure=stop-partition fails what is behind it. */
 #define PRODUCER_ERR_EARLIER_FAILED (-126)
 
+/** The record is on its way or finished; its report says what became of it. */
+#define PRODUCER_ERR_TOO_LATE (-128)
+
+/** The record was cancelled before it was sent. */
+#define PRODUCER_ERR_CANCELLED (-129)
+
+/** The record does not fit into the batch any more; send the batch and begin another. */
+#define PRODUCER_ERR_BATCH_FULL (-130)
+
+/** A serializer of the application failed. */
+#define PRODUCER_ERR_SERIALIZATION (-140)
+
 /** The broker met an error that it has no code for. */
 #define PRODUCER_ERR_UNKNOWN_SERVER_ERROR (-1)
 
@@ -662,7 +674,7 @@ typedef struct producer_config_t producer_config_t;
  * facility: a word for the part of the library that speaks. message: one line without its end. Both are UTF-8 and
  * live until the callback returns. opaque: the pointer given along with the callback.
  * It is never called on the library's own I/O thread, but on the thread that calls poll, flush, close or a function of
- * transactions of the producer concerned.
+ * transactions of the producer concerned; with delivery.dispatch=thread on the library's dispatching thread.
  */
 typedef void (*producer_log_fn)(int32_t level,
                                 const char *facility,
@@ -939,6 +951,9 @@ typedef struct producer_record_t {
 /** persisted: the record is in the log. */
 #define PRODUCER_PERSISTED_YES 2
 
+/** phase: the sending function refused the record; only interceptors hear of such records. */
+#define PRODUCER_PHASE_REFUSED (-1)
+
 /** phase: the topic's partitions were not known yet. */
 #define PRODUCER_PHASE_METADATA 0
 
@@ -1000,17 +1015,33 @@ typedef struct producer_report_t {
     void *opaque;
     /** For a failure: the last cause in words, naming the broker. NULL for a success. */
     const char *error_text;
+    /** How many records it is the report of: 1, or those that were appended to a batch of producer_batch_send. */
+    int32_t record_count;
 } producer_report_t;
 
 /**
  * Receives the report of one record, exactly once for each record that was accepted with this callback.
  *
  * report: valid until the callback returns. opaque: what was given to producer_send.
- * It runs on the thread that polls, flushes, closes, or is in a function of transactions that takes a timeout; reports of
- * one partition come in order, and never two at once for one producer. It may send; producer_poll, producer_flush,
+ * It runs on the thread that polls, flushes, closes, or is in a function of transactions that takes a timeout; with
+ * delivery.dispatch=thread on a thread of the library's own, and on no other. With delivery.report.only.error=true it runs
+ * for records that failed only. Reports of one partition come in order, and never two at once for one producer. It may send; producer_poll, producer_flush,
  * producer_purge, producer_close and the functions of transactions of the same producer answer PRODUCER_ERR_IN_CALLBACK.
  */
 typedef void (*producer_delivery_fn)(const producer_report_t *report, void *opaque);
+
+/**
+ * As the callback of a record that wants a report and no call: the report waits until producer_poll_reports takes it, while
+ * producer_poll, producer_flush and the others run the callbacks of other records. It counts towards
+ * delivery.reports.max.count until then; what is left when the producer is closed is dropped, so flush and take it before.
+ * Languages without this macro give the number 2 as the callback's address.
+ */
+#define PRODUCER_QUEUE_REPORT ((producer_delivery_fn)2)
+/** The value that a producer_report_t begins with when the library is to fill it in: its size set, nothing else. */
+#define PRODUCER_REPORT_INIT                                                                                         \
+    {                                                                                                                \
+        sizeof(producer_report_t), 0, NULL, -1, -1, 0, 0, -1, -1, 0, 0, -1, 0, 0, NULL, NULL, 0                      \
+    }
 
 /* data_loss --------------------------------------------------------------------------------------- */
 
@@ -1059,6 +1090,232 @@ producer_status_t producer_config_set_data_loss_callback(producer_config_t *conf
                                                          producer_data_loss_fn callback,
                                                          void *opaque);
 
+/* interceptor ------------------------------------------------------------------------------------- */
+
+/**
+ * Sees a record before it is serialized, given a partition and put into a batch, and may change it.
+ *
+ * record: a struct of the library's own, to be read and changed; valid until the function returns. It may be given
+ * another topic or topic_handle, partition, key, value, headers, timestamp_ms and delivery_timeout_ms. What its pointers
+ * point to at first is the sender's: do not write there. What you let them point to must stay as it is until this
+ * interceptor's next on_send on the same thread, or until the producer is closed: memory of your own per thread.
+ * opaque: the interceptor's.
+ * Returns PRODUCER_OK to let the changed record go on. Anything else, and a record that producer_send would refuse, is
+ * logged, for each interceptor once a second at most, and the record goes on as it was before this interceptor.
+ * It runs on the thread that sends, on several threads at once. A thread that closes the producer waits for it. It may
+ * call functions of the producer that may be called from callbacks, except those that send: they answer
+ * PRODUCER_ERR_IN_CALLBACK.
+ */
+typedef producer_status_t (*producer_on_send_fn)(producer_record_t *record, void *opaque);
+
+/**
+ * Hears what became of a record that on_send was asked about, once for each, also for records sent without a callback.
+ *
+ * report: valid until the function returns. opaque: the interceptor's; the sender's is in the report.
+ * It runs before the record's own callback or future hears of it, on the thread that dispatches; never two at once for
+ * reports that a dispatch hands out. For a record that the sending function refused it runs before that function returns, on
+ * the sending thread, with PRODUCER_PHASE_REFUSED, possibly on several threads at once and beside a dispatch; sending from
+ * there answers PRODUCER_ERR_IN_CALLBACK. What holds for delivery callbacks holds here otherwise.
+ */
+typedef void (*producer_on_acknowledgement_fn)(const producer_report_t *report, void *opaque);
+
+/**
+ * Hears that the producer is closed: no function of this interceptor is called for it any more.
+ *
+ * opaque: the interceptor's.
+ * It runs once for each producer, after its last report, on the thread that closes it, before producer_close returns. When
+ * another thread is in a callback that does not return in time, so that reports may follow, it does not run.
+ */
+typedef void (*producer_on_close_fn)(void *opaque);
+
+/** An interceptor: begin with PRODUCER_INTERCEPTOR_INIT, give it a name and at least one function. */
+typedef struct producer_interceptor_t {
+    /** sizeof(producer_interceptor_t), as PRODUCER_INTERCEPTOR_INIT sets it. */
+    size_t struct_size;
+    /** What the log calls it; not NULL, not empty. */
+    const char *name;
+    /** Passed to each of its functions as it is. */
+    void *opaque;
+    /** For each record, or NULL. */
+    producer_on_send_fn on_send;
+    /**
+     * For each report, or NULL. With it every record is kept track of, so that reports have to be taken (producer_poll) even
+     * when no record has a callback; otherwise sends end with PRODUCER_ERR_REPORTS_NOT_TAKEN.
+     */
+    producer_on_acknowledgement_fn on_acknowledgement;
+    /** For the end, or NULL. */
+    producer_on_close_fn on_close;
+} producer_interceptor_t;
+
+/**
+ * Adds an interceptor to those of the producers made from this configuration from now on. They form a chain in the order in
+ * which they were added: each sees the record as the one before left it.
+ *
+ * config: the configuration. interceptor: copied, its name too; its functions and its opaque must stay usable until
+ * the last producer made from this configuration is closed.
+ * Records that are sent in batches of the application's own (producer_batch_t) pass no interceptor.
+ * Returns PRODUCER_OK; PRODUCER_ERR_INVALID_ARGUMENT for a NULL argument, a wrong struct_size, a name that is missing or not
+ * UTF-8, no function at all, or more than 64 interceptors.
+ * May be called from any thread and from callbacks; does not block.
+ */
+producer_status_t producer_config_add_interceptor(producer_config_t *config,
+                                                  const producer_interceptor_t *interceptor);
+
+/** The value a producer_interceptor_t begins with: its size set, no name, no functions. */
+#define PRODUCER_INTERCEPTOR_INIT                                                                                    \
+    {                                                                                                                \
+        sizeof(producer_interceptor_t), NULL, NULL, NULL, NULL, NULL                                                 \
+    }
+
+/* serializer -------------------------------------------------------------------------------------- */
+
+/**
+ * What a serializer is given. It lives until the serializer returns, and so does what it points to, except topic, which
+ * lives as long as the producer.
+ */
+typedef struct producer_serialization_t {
+    /** Bytes of this struct in the library: a later version has more fields at the end. */
+    size_t struct_size;
+    /** Whether the key is to be serialized; otherwise the value. */
+    bool is_key;
+    /** The topic's name, however the record names it. */
+    const char *topic;
+    /**
+     * The record, as the interceptors left it. Let key and key_len, or value and value_len, say the bytes; headers and
+     * header_count may be replaced too, by more of them. Other changes do not count.
+     */
+    producer_record_t *record;
+    /** Room for a sentence in UTF-8 that says why it fails; it becomes part of producer_last_error. */
+    char *error_text;
+    /** Bytes of that room, with the closing NUL. */
+    size_t error_size;
+} producer_serialization_t;
+
+/**
+ * Turns a record's key or value into bytes. What the sender lets key or value point to is between the two: an object of
+ * any kind, with any length. It is not called for NULL: no key stays no key, and a tombstone a tombstone.
+ *
+ * what: the record and where to put the bytes. What its pointers are set to must stay as it is until this serializer is
+ * called again on the same thread, or until the producer is closed. opaque: the pointer given along with the serializer.
+ * Returns PRODUCER_OK, or any other status: the record is refused with PRODUCER_ERR_SERIALIZATION.
+ * It runs on the thread that sends, on several threads at once, after the interceptors, so that it knows the topic, and before
+ * the partition is chosen; the key goes first. What it waits for the sender waits for. A thread that closes the producer
+ * waits for it. It may call functions of the producer that may be called from callbacks, except those that send: they answer
+ * PRODUCER_ERR_IN_CALLBACK.
+ */
+typedef producer_status_t (*producer_serialize_fn)(producer_serialization_t *what,
+                                                   void *opaque);
+
+/**
+ * Sets what serializes the keys of producers made from this configuration from now on; without it keys are bytes.
+ *
+ * config: the configuration. serializer: the function, or NULL for none. opaque: a pointer passed to it, kept as it
+ * is; both must stay usable until the last producer made from this configuration is closed.
+ * Records that are sent in batches of the application's own (producer_batch_t) pass no serializer.
+ * Returns PRODUCER_OK; PRODUCER_ERR_INVALID_ARGUMENT when config is NULL.
+ * May be called from any thread and from callbacks; does not block.
+ */
+producer_status_t producer_config_set_key_serializer(producer_config_t *config,
+                                                     producer_serialize_fn serializer,
+                                                     void *opaque);
+
+/**
+ * Sets what serializes the values of producers made from this configuration from now on; without it values are bytes.
+ *
+ * config: the configuration. serializer: the function, or NULL for none; it may be the key's. opaque: a pointer passed
+ * to it, kept as it is; both must stay usable until the last producer made from this configuration is closed.
+ * Records that are sent in batches of the application's own (producer_batch_t) pass no serializer.
+ * Returns PRODUCER_OK; PRODUCER_ERR_INVALID_ARGUMENT when config is NULL.
+ * May be called from any thread and from callbacks; does not block.
+ */
+producer_status_t producer_config_set_value_serializer(producer_config_t *config,
+                                                       producer_serialize_fn serializer,
+                                                       void *opaque);
+
+/* health ------------------------------------------------------------------------------------------ */
+
+/** state: the producer is new, no broker has answered yet, and not every bootstrap server has failed either. */
+#define PRODUCER_HEALTH_CONNECTING 0
+
+/**
+ * state: all is well. Single brokers may come and go: as long as every partition has a leader and a broker answers, nothing
+ * is wrong.
+ */
+#define PRODUCER_HEALTH_OK 1
+
+/** state: partitions of the topics in use have no leader, says the cluster; records for them wait. */
+#define PRODUCER_HEALTH_DEGRADED 2
+
+/** state: every known broker failed when it was last connected to or asked; the producer goes on trying. */
+#define PRODUCER_HEALTH_UNREACHABLE 3
+
+/** state: brokers refuse the credentials. This version has no authentication and never says so. */
+#define PRODUCER_HEALTH_AUTHENTICATION_FAILED 4
+
+/** state: the producer has failed for good; close it and make a new one. */
+#define PRODUCER_HEALTH_FATAL 5
+
+/** Bytes of text in producer_health_t, its NUL included. */
+#define PRODUCER_HEALTH_TEXT_BYTES 256
+
+/** How a producer is. A plain copy: nothing in it has to be freed. */
+typedef struct producer_health_t {
+    /** Bytes of this struct, set by PRODUCER_HEALTH_INIT. */
+    size_t struct_size;
+    /** A PRODUCER_HEALTH_ constant. */
+    int32_t state;
+    /** Milliseconds since this state began. */
+    int64_t since_ms;
+    /** Partitions of the topics in use. */
+    int64_t partitions;
+    /** Those of them without a leader. */
+    int64_t partitions_leaderless;
+    /** What is wrong, in words that name brokers or partitions, cut to fit; empty when nothing is. */
+    char text[PRODUCER_HEALTH_TEXT_BYTES];
+} producer_health_t;
+
+/**
+ * Receives the news that a producer's state of health is another.
+ *
+ * health: how it is now; valid until the callback returns. opaque: the pointer given along with the callback.
+ * It runs on the thread that polls, flushes, closes or is in a function of transactions, under the rules of delivery callbacks.
+ * Changes that nobody has polled for become one, the latest, which is never lost; back at the state that was told last,
+ * nothing is told.
+ */
+typedef void (*producer_health_fn)(const producer_health_t *health, void *opaque);
+
+/**
+ * Tells how the producer is.
+ *
+ * producer: the producer. health: a struct begun with PRODUCER_HEALTH_INIT; receives the state.
+ * Returns PRODUCER_OK; PRODUCER_ERR_INVALID_ARGUMENT for a NULL argument or a struct_size smaller than the struct ever was;
+ * PRODUCER_ERR_CLOSED; PRODUCER_ERR_FORKED. A producer that has failed for good answers PRODUCER_OK and
+ * PRODUCER_HEALTH_FATAL.
+ * Does not block and asks no broker: an idle producer notices a dead cluster when it next has something to send. May be
+ * called from any thread and from callbacks.
+ */
+producer_status_t producer_health(producer_t *producer,
+                                  producer_health_t *health);
+
+/**
+ * Sets the function that is told when the state of health of producers made from this configuration changes.
+ *
+ * config: the configuration. callback: the function, or NULL for none. opaque: a pointer passed to it, kept as it is;
+ * both must stay usable until the last producer made from this configuration is closed.
+ * Returns PRODUCER_OK; PRODUCER_ERR_INVALID_ARGUMENT when config is NULL.
+ * The first change told is the one from PRODUCER_HEALTH_CONNECTING. May be called from any thread and from callbacks; does
+ * not block.
+ */
+producer_status_t producer_config_set_health_callback(producer_config_t *config,
+                                                      producer_health_fn callback,
+                                                      void *opaque);
+
+/** The value a producer_health_t begins with: its size set, everything else empty. */
+#define PRODUCER_HEALTH_INIT                                                                                         \
+    {                                                                                                                \
+        sizeof(producer_health_t), PRODUCER_HEALTH_CONNECTING, 0, 0, 0, ""                                           \
+    }
+
 /* send -------------------------------------------------------------------------------------------- */
 
 /**
@@ -1072,7 +1329,8 @@ producer_status_t producer_config_set_data_loss_callback(producer_config_t *conf
  * PRODUCER_ERR_INVALID_TOPIC_EXCEPTION for a topic name that Kafka does not allow; PRODUCER_ERR_RECORD_TOO_LARGE for a
  * record over max.request.size; PRODUCER_ERR_QUEUE_FULL when buffer.memory stayed full for max.block.ms;
  * PRODUCER_ERR_REPORTS_NOT_TAKEN when too many reports wait for producer_poll; PRODUCER_ERR_NO_RESOURCES for too many
- * topics; PRODUCER_ERR_CLOSED; PRODUCER_ERR_FORKED; PRODUCER_ERR_INTERNAL after a bug of the library. With
+ * topics; PRODUCER_ERR_SERIALIZATION when a serializer of this producer fails; PRODUCER_ERR_IN_CALLBACK from one of its
+ * interceptors or serializers; PRODUCER_ERR_CLOSED; PRODUCER_ERR_FORKED; PRODUCER_ERR_INTERNAL after a bug of the library. With
  * transactional.id also PRODUCER_ERR_STATE outside a transaction and while it is being committed or aborted, and the
  * abortable error that has made the transaction fail: abort it. A fatal status says what ended the producer.
  * Blocks only while buffer.memory is full, max.block.ms at most; never for metadata: records of a topic that is not
@@ -1082,6 +1340,110 @@ producer_status_t producer_send(producer_t *producer,
                                 const producer_record_t *record,
                                 producer_delivery_fn callback,
                                 void *opaque);
+
+/* bulk -------------------------------------------------------------------------------------------- */
+
+/**
+ * Records of one topic as flat arrays, for languages in which making a struct for each record costs more than sending it.
+ * Begin with PRODUCER_FLAT_RECORDS_INIT. Everything is copied before producer_send_flat returns. Each array has count
+ * members; record number i is made of the members number i.
+ */
+typedef struct producer_flat_records_t {
+    /** sizeof(producer_flat_records_t), as PRODUCER_FLAT_RECORDS_INIT sets it. */
+    size_t struct_size;
+    /** The topic's name; not read when topic_handle is set. */
+    const char *topic;
+    /** The topic's handle from producer_topic, or NULL to go by topic. */
+    const producer_topic_t *topic_handle;
+    /** How many records, 0 to 2147483647. */
+    size_t count;
+    /** The values, one behind the other; may be NULL when values_len is 0. */
+    const void *values;
+    /** Bytes of all values together: what the lengths add up to. */
+    size_t values_len;
+    /** Bytes of each value; -1 for a null value. NULL: all values are null. */
+    const int32_t *value_lens;
+    /** The keys, one behind the other; may be NULL when keys_len is 0. */
+    const void *keys;
+    /** Bytes of all keys together: what the lengths add up to. */
+    size_t keys_len;
+    /** Bytes of each key; -1 for no key. NULL: no record has a key. */
+    const int32_t *key_lens;
+    /** The partition of each record from 0 on, or PRODUCER_PARTITION_ANY. NULL: any for all. */
+    const int32_t *partitions;
+    /** Milliseconds since 1970 of each record from 0 on, or PRODUCER_TIMESTAMP_NOW. NULL: the time of the call for all. */
+    const int64_t *timestamps_ms;
+    /**
+     * Receives each record's report; PRODUCER_QUEUE_REPORT leaves them to producer_poll_reports. NULL: none, or, with
+     * opaques, as PRODUCER_QUEUE_REPORT.
+     */
+    producer_delivery_fn callback;
+    /** The opaque of each record. NULL: that of record number i is first_opaque + i. */
+    void *const *opaques;
+    /** The opaque of the first record when opaques is NULL: a number, that producer_report_t's opaque gives back. */
+    size_t first_opaque;
+} producer_flat_records_t;
+
+/**
+ * Sends many records, one after the other, as producer_send does each: for languages in which a call costs more than a
+ * record.
+ *
+ * producer: the producer. records: the records, each begun with PRODUCER_RECORD_INIT; borrows until return. count: how
+ * many, 0 to 2147483647. callback: receives the report of each; NULL for none, or, with opaques, as
+ * PRODUCER_QUEUE_REPORT. opaques: the opaque of each record; NULL gives NULL to all. accepted: receives how many records
+ * were accepted, also when not all were.
+ * Returns PRODUCER_OK when all were accepted; otherwise the status of the first that was not, one of producer_send's, with
+ * its number in producer_last_error: a wrong record is left out and those after it are sent. What would be refused again and
+ * again ends the run, and nothing after it is tried: PRODUCER_ERR_QUEUE_FULL, PRODUCER_ERR_REPORTS_NOT_TAKEN,
+ * PRODUCER_ERR_STATE, PRODUCER_ERR_CLOSED, an abortable or a fatal status. PRODUCER_ERR_INVALID_ARGUMENT with accepted
+ * untouched for wrong arguments; PRODUCER_ERR_CLOSED and PRODUCER_ERR_FORKED as well when the producer was so before.
+ * Which ones were refused is told by producer_send_many_status. Blocks while buffer.memory is full, max.block.ms at most for each record; the first that waits in vain ends the run.
+ * May be called from any thread and from delivery callbacks.
+ */
+producer_status_t producer_send_many(producer_t *producer,
+                                     const producer_record_t *records,
+                                     size_t count,
+                                     producer_delivery_fn callback,
+                                     void *const *opaques,
+                                     size_t *accepted);
+
+/**
+ * As producer_send_many, with a status for each record.
+ *
+ * producer, records, count, callback, opaques, accepted: as in producer_send_many. statuses: receives the
+ * status of each record; records that were not tried have that of the one that ended the run.
+ * Returns what producer_send_many does; PRODUCER_ERR_INVALID_ARGUMENT also when statuses is NULL.
+ * Blocks as producer_send_many does. May be called from any thread and from delivery callbacks.
+ */
+producer_status_t producer_send_many_status(producer_t *producer,
+                                            const producer_record_t *records,
+                                            size_t count,
+                                            producer_delivery_fn callback,
+                                            void *const *opaques,
+                                            producer_status_t *statuses,
+                                            size_t *accepted);
+
+/**
+ * Sends many records of one topic from flat arrays, one after the other: the fewest calls and the least copying on the way
+ * from another language.
+ *
+ * producer: the producer. records: the arrays; borrows until return. statuses: receives the status of each record, or
+ * NULL; records that were not tried have that of the one that ended the run. accepted: receives how many records were
+ * accepted, also when not all were.
+ * Returns what producer_send_many does. PRODUCER_ERR_INVALID_ARGUMENT, with both outputs untouched and nothing sent, when the
+ * lengths do not add up to values_len and keys_len, or one is below -1.
+ * Blocks while buffer.memory is full, max.block.ms at most for each record; the first that waits in vain ends the run. May be called from any thread and from delivery callbacks.
+ */
+producer_status_t producer_send_flat(producer_t *producer,
+                                     const producer_flat_records_t *records,
+                                     producer_status_t *statuses,
+                                     size_t *accepted);
+
+/** The value a producer_flat_records_t begins with: its size set, no records, no keys, any partition, the time of the call. */
+#define PRODUCER_FLAT_RECORDS_INIT                                                                                   \
+    {                                                                                                                \
+        sizeof(producer_flat_records_t), NULL, NULL, 0, NULL, 0, NULL, NULL, 0, NULL, NULL, NULL, NULL, NULL, 0      \
+    }
 
 /* poll -------------------------------------------------------------------------------------------- */
 
@@ -1095,10 +1457,92 @@ producer_status_t producer_send(producer_t *producer,
  * PRODUCER_ERR_CLOSED, also when another thread closes the producer meanwhile; PRODUCER_ERR_FORKED;
  * PRODUCER_ERR_INTERNAL after a bug of the library, when everything has been reported.
  * Serves what is there when it is called, not what comes meanwhile. May be called from any thread; one thread at a time
- * dispatches, the others wait their turn within their time.
+ * dispatches, the others wait their turn within their time. With delivery.dispatch=thread it runs no callback: it waits for
+ * its time and answers 0.
  */
 int32_t producer_poll(producer_t *producer,
                       int32_t timeout_ms);
+
+/**
+ * Copies the reports of finished records into an array instead of running their callbacks: for languages in which a call
+ * from C costs more than a record. Reports of records that were sent with PRODUCER_QUEUE_REPORT come first.
+ *
+ * producer: the producer. out: receives the reports, in each partition's order; set out[0].struct_size to
+ * sizeof(producer_report_t) before the first call. max: how many fit, 1 or more; what does not fit stays, in order, for
+ * the next call. timeout_ms: with nothing there, how long to wait for the first report; 0 does not wait, -1 waits for
+ * ever.
+ * Returns how many reports were copied, 0 when the time passed; a negative status otherwise:
+ * PRODUCER_ERR_INVALID_ARGUMENT; PRODUCER_ERR_IN_CALLBACK from one of this producer's own callbacks; PRODUCER_ERR_CLOSED,
+ * also when another thread closes the producer meanwhile; PRODUCER_ERR_FORKED; PRODUCER_ERR_INTERNAL after a bug of the
+ * library, when everything has been taken.
+ * The strings of the reports live until this thread's next producer_poll_reports on this producer, or its end. A copied report's
+ * callback is never run; those of log lines, of losses and of futures are, on this thread. May be called from any thread; one
+ * thread at a time takes reports, each report goes to one of them. With delivery.dispatch=thread only reports of
+ * PRODUCER_QUEUE_REPORT are copied.
+ */
+int32_t producer_poll_reports(producer_t *producer,
+                              producer_report_t *out,
+                              size_t max,
+                              int32_t timeout_ms);
+
+/**
+ * Ends the dispatch under way: called from a callback, it lets no other callback of this producer follow on this thread; what
+ * is left waits, in order, for the next dispatch.
+ *
+ * producer: the producer whose callback calls.
+ * Returns PRODUCER_OK; PRODUCER_ERR_STATE when none of its callbacks runs on this thread; PRODUCER_ERR_INVALID_ARGUMENT;
+ * PRODUCER_ERR_CLOSED; PRODUCER_ERR_FORKED.
+ * producer_poll returns after the callback. Calls that have promised more go on: producer_flush, producer_close, functions of
+ * transactions and the thread of delivery.dispatch=thread only let other threads have a turn. Does not block.
+ */
+producer_status_t producer_yield(producer_t *producer);
+
+/* event_loop -------------------------------------------------------------------------------------- */
+
+/**
+ * Gives a descriptor that is readable while reports, log lines or losses wait to be dispatched: for epoll, kqueue, libuv,
+ * asyncio and others. When it is, call producer_poll or producer_poll_reports with a timeout of 0.
+ *
+ * producer: the producer.
+ * Returns the descriptor, 0 or more, the same at each call; a negative status otherwise: PRODUCER_ERR_INVALID_ARGUMENT;
+ * PRODUCER_ERR_NO_RESOURCES when the operating system gives none; PRODUCER_ERR_CLOSED; PRODUCER_ERR_FORKED.
+ * It belongs to the producer, which closes it: take it out of the loop before producer_close. Only watch it, level-triggered:
+ * never read, write or close it. It stays readable after a bug of the library has ended the producer: producer_poll says so.
+ * With delivery.dispatch=thread it is readable while reports of PRODUCER_QUEUE_REPORT wait. A producer that nobody asks for it
+ * has none. Does not block; may be called from any thread and from callbacks.
+ */
+int32_t producer_event_fd(producer_t *producer);
+
+/**
+ * Gives a descriptor that is readable while there is room for another record: for event loops that must not block in
+ * producer_send. It stops being readable when a record is refused with PRODUCER_ERR_QUEUE_FULL or
+ * PRODUCER_ERR_REPORTS_NOT_TAKEN, or has to wait for room; it is readable again when what was asked for, and an eighth of
+ * buffer.memory at least, is free, or an eighth of delivery.reports.max.count is taken.
+ *
+ * producer: the producer; set max.block.ms to 0, so that its sends do not wait.
+ * Returns the descriptor, 0 or more, the same at each call; a negative status otherwise: PRODUCER_ERR_INVALID_ARGUMENT;
+ * PRODUCER_ERR_NO_RESOURCES when the operating system gives none; PRODUCER_ERR_CLOSED; PRODUCER_ERR_FORKED.
+ * It belongs to the producer, which closes it: take it out of the loop before producer_close. Only watch it, level-triggered,
+ * and only while there is something to send: never read, write or close it. Does not block; may be called from any thread and
+ * from callbacks.
+ */
+int32_t producer_capacity_fd(producer_t *producer);
+
+/**
+ * Waits until so much of buffer.memory is free, and reserves nothing: other threads may take it first.
+ *
+ * producer: the producer. bytes: how much; a record takes its own size and up to 64 bytes, a new batch begins with 1 KiB.
+ * timeout_ms: how long to wait; 0 only looks, -1 waits for ever.
+ * Returns PRODUCER_OK; PRODUCER_ERR_TIMED_OUT when the time passed first, with the partition that holds most of the memory in
+ * producer_last_error; PRODUCER_ERR_INVALID_ARGUMENT, also for more than buffer.memory in all; PRODUCER_ERR_IN_CALLBACK from
+ * one of this producer's own callbacks; PRODUCER_ERR_CLOSED, also when another thread closes the producer meanwhile;
+ * PRODUCER_ERR_FORKED; a fatal status when the producer has failed.
+ * Waits in line with sends that wait for room, and dispatches nothing: it does not end REPORTS_NOT_TAKEN. While it waits,
+ * batches do not linger. May be called from any thread.
+ */
+producer_status_t producer_wait_capacity(producer_t *producer,
+                                         size_t bytes,
+                                         int32_t timeout_ms);
 
 /* flush ------------------------------------------------------------------------------------------- */
 
@@ -1107,6 +1551,12 @@ int32_t producer_poll(producer_t *producer,
 
 /** flags of producer_purge: records that were written and whose answer is awaited. */
 #define PRODUCER_PURGE_IN_FLIGHT 2
+
+/**
+ * A flush that was begun and can be waited for later: opaque, made by producer_flush_begin, ended by producer_flush_free.
+ * Any number of threads may use it at once.
+ */
+typedef struct producer_flush_t producer_flush_t;
 
 /**
  * Sends everything at once that was sent before this call, by any thread, and waits until all of it is reported (KIP-8).
@@ -1124,6 +1574,70 @@ producer_status_t producer_flush(producer_t *producer,
                                  int32_t timeout_ms);
 
 /**
+ * Sends everything at once that was sent to one topic before this call, by any thread, and waits until all of it is
+ * reported. Records of other topics are not waited for, and go on lingering (linger.ms).
+ *
+ * producer: the producer. topic: the topic's name; one that nothing was sent to has nothing to wait for. timeout_ms:
+ * how long to wait; 0 only starts it, -1 waits for ever.
+ * Returns PRODUCER_OK when every record that the topic accepted before the call has its outcome and its callback has run;
+ * PRODUCER_ERR_TIMED_OUT when the time passed first: it all goes on, call again; PRODUCER_ERR_INVALID_ARGUMENT;
+ * PRODUCER_ERR_INVALID_TOPIC_EXCEPTION for a name that Kafka does not allow; PRODUCER_ERR_IN_CALLBACK from one of this
+ * producer's own callbacks; PRODUCER_ERR_CLOSED; PRODUCER_ERR_FORKED; PRODUCER_ERR_INTERNAL after a bug of the library; the
+ * status of its end when the producer has failed.
+ * Runs callbacks on this thread, those of other topics that are due too; otherwise like producer_flush.
+ */
+producer_status_t producer_flush_topic(producer_t *producer,
+                                       const char *topic,
+                                       int32_t timeout_ms);
+
+/**
+ * Begins a flush: everything that was sent before this call, by any thread, is sent at once, whatever linger.ms says.
+ *
+ * producer: the producer. topic: the topic to flush, one that nothing was sent to has nothing to wait for; NULL for all
+ * of them. flush: receives the flush, to be freed with producer_flush_free; untouched on error.
+ * Returns PRODUCER_OK; PRODUCER_ERR_INVALID_ARGUMENT for a NULL producer or output;
+ * PRODUCER_ERR_INVALID_TOPIC_EXCEPTION for a name that Kafka does not allow; PRODUCER_ERR_CLOSED; PRODUCER_ERR_FORKED; the
+ * status of its end when the producer has failed.
+ * Does not block. May be called from any thread and from callbacks.
+ */
+producer_status_t producer_flush_begin(producer_t *producer,
+                                       const char *topic,
+                                       producer_flush_t **flush);
+
+/**
+ * Waits until everything that belongs to a flush is reported. What was sent after producer_flush_begin is not waited for.
+ *
+ * producer: the producer that it was begun on. flush: the flush; it stays yours, and may be waited for again.
+ * timeout_ms: how long to wait; 0 does not wait, -1 waits for ever.
+ * Returns PRODUCER_OK when every record has its outcome and its callback has run; PRODUCER_ERR_TIMED_OUT when the time
+ * passed first: it all goes on, wait again; PRODUCER_ERR_INVALID_ARGUMENT, also for a flush of another producer;
+ * PRODUCER_ERR_IN_CALLBACK from one of this producer's own callbacks; PRODUCER_ERR_CLOSED; PRODUCER_ERR_FORKED;
+ * PRODUCER_ERR_INTERNAL after a bug of the library; the status of its end when the producer has failed.
+ * Runs callbacks on this thread, like producer_flush. Any number of threads may wait for one flush.
+ */
+producer_status_t producer_flush_wait(producer_t *producer,
+                                      const producer_flush_t *flush,
+                                      int32_t timeout_ms);
+
+/**
+ * Whether producer_flush_wait would not wait: everything has its outcome, and its callbacks have run. Somebody has to run
+ * them: producer_poll, for one.
+ *
+ * flush: the flush; NULL is not complete, and neither is one that was begun before a fork. One whose producer was closed
+ * is.
+ * Returns true or false. Never blocks; may be called from any thread and from callbacks.
+ */
+bool producer_flush_is_complete(const producer_flush_t *flush);
+
+/**
+ * Forgets a flush. Its records go on.
+ *
+ * flush: takes; NULL does nothing. No other call may use it meanwhile or afterwards.
+ * May be called from any thread, from callbacks, after the producer was closed, and in the child of a fork.
+ */
+void producer_flush_free(producer_flush_t *flush);
+
+/**
  * Fails records that have no outcome yet, with PRODUCER_ERR_PURGED. Their reports come through producer_poll as always.
  *
  * producer: the producer. flags: PRODUCER_PURGE_QUEUED, PRODUCER_PURGE_IN_FLIGHT or both. Records in flight may be
@@ -1134,6 +1648,286 @@ producer_status_t producer_flush(producer_t *producer,
  */
 producer_status_t producer_purge(producer_t *producer,
                                  uint32_t flags);
+
+/* future ------------------------------------------------------------------------------------------ */
+
+/**
+ * The outcome of one record, now or later: opaque, made by producer_send_future, ended by producer_future_free. Any number
+ * of threads may use it at once, and it outlives its producer: producer_close completes it.
+ */
+typedef struct producer_future_t producer_future_t;
+
+/**
+ * Sends a record like producer_send, and gives a future for its outcome instead of calling back.
+ *
+ * producer: the producer. record: what to send; borrows until return. future: receives the future, to be freed with
+ * producer_future_free; untouched when the record is not accepted.
+ * Returns PRODUCER_OK: the record is accepted, and the future will be complete, by producer_close at the latest. Otherwise
+ * the record is not accepted, for one of the reasons that producer_send has; PRODUCER_ERR_INVALID_ARGUMENT also when
+ * future is NULL.
+ * Blocks like producer_send, only while buffer.memory is full. May be called from any thread and from callbacks.
+ */
+producer_status_t producer_send_future(producer_t *producer,
+                                       const producer_record_t *record,
+                                       producer_future_t **future);
+
+/**
+ * Waits until the record has its outcome. Its batch is sent at once, whatever linger.ms says, and those before it in its
+ * partition with it; other partitions are left alone. Nobody has to poll meanwhile.
+ *
+ * future: the future. timeout_ms: how long to wait; 0 only makes the batch go, -1 waits for ever, which the record's
+ * delivery time bounds. report: begun with PRODUCER_REPORT_INIT, receives the record's report when it is complete,
+ * whatever the outcome; its strings live until the future is freed, its opaque is NULL; or NULL.
+ * Returns the record's status when it is complete: PRODUCER_OK when it was delivered, otherwise why not, with the cause in
+ * producer_last_error (PRODUCER_ERR_CLOSED when its producer was closed first). Three statuses say that it is not complete,
+ * and the report is untouched: PRODUCER_ERR_TIMED_OUT: the time passed first, the record goes on, await it again;
+ * PRODUCER_ERR_IN_CALLBACK from a callback of its producer; PRODUCER_ERR_FORKED. PRODUCER_ERR_INVALID_ARGUMENT for a NULL
+ * future, a wrong timeout_ms or a report that was not begun with PRODUCER_REPORT_INIT.
+ * Runs callbacks of this future that nobody has run yet, on this thread. Any number of threads may await one future, also
+ * after its producer was closed.
+ */
+producer_status_t producer_future_await(producer_future_t *future,
+                                        int32_t timeout_ms,
+                                        producer_report_t *report);
+
+/**
+ * Whether the record has its outcome: producer_future_await would not wait.
+ *
+ * future: the future; NULL is not complete, and neither is one that was made before a fork.
+ * Returns true or false. Never blocks; may be called from any thread and from callbacks.
+ */
+bool producer_future_is_complete(const producer_future_t *future);
+
+/**
+ * Has a function called with the record's report when it has its outcome: any number of functions, each called once.
+ *
+ * future: the future. callback: the function. opaque: given to it as it is, also as the report's opaque.
+ * Returns PRODUCER_OK; PRODUCER_ERR_INVALID_ARGUMENT for a NULL future or callback; PRODUCER_ERR_FORKED.
+ * On which thread: one that was given before the outcome runs on a thread that dispatches reports (producer_poll,
+ * producer_flush, producer_close, and with delivery.dispatch=thread the library's), like a delivery callback, or in a
+ * producer_future_await of this future, whichever comes first; one that is given later runs at once, on the calling thread.
+ * Until it has run, the record counts among the reports that wait to be taken (delivery.reports.max.count).
+ * Does not block. May be called from any thread, from callbacks, and after the producer was closed.
+ */
+producer_status_t producer_future_when_complete(producer_future_t *future,
+                                                producer_delivery_fn callback,
+                                                void *opaque);
+
+/**
+ * Ends a future. A record that is still under way goes on, and the callbacks that were given to it will run.
+ *
+ * future: takes; NULL does nothing. No other call may use it meanwhile or afterwards.
+ * The strings of the reports that producer_future_await gave for it end with it. May be called from any thread, from
+ * callbacks, from those of the future itself too, after the producer was closed, and in the child of a fork.
+ */
+void producer_future_free(producer_future_t *future);
+
+/* batch ------------------------------------------------------------------------------------------- */
+
+/**
+ * A batch that you fill and send as one: opaque, made by producer_batch_new, ended by producer_batch_send or
+ * producer_batch_free. One thread at a time may use it. docs/BATCHES.md is the guide.
+ */
+typedef struct producer_batch_t producer_batch_t;
+
+/**
+ * Makes an empty batch. It takes nothing of buffer.memory before its first record.
+ *
+ * producer: the producer that will send it. batch: receives the handle, to be ended with producer_batch_send or
+ * producer_batch_free; it may outlive the producer, and then nothing but producer_batch_free is left to do.
+ * Returns PRODUCER_OK; PRODUCER_ERR_INVALID_ARGUMENT for a NULL argument; PRODUCER_ERR_CLOSED; PRODUCER_ERR_FORKED; a fatal
+ * status that says what ended the producer.
+ * Does not block. May be called from any thread and from callbacks.
+ */
+producer_status_t producer_batch_new(producer_t *producer,
+                                     producer_batch_t **batch);
+
+/**
+ * Puts a record at the end of a batch.
+ *
+ * batch: the batch. record: what to append; copies. Its topic and topic_handle are NULL, its partition is
+ * PRODUCER_PARTITION_ANY and its delivery_timeout_ms PRODUCER_TIMEOUT_DEFAULT, because all records of a batch share what
+ * producer_batch_send says; key, value, headers and timestamp are its own. index: receives the record's place in the
+ * batch, from 0: its offset will be that of the report plus this; may be NULL.
+ * Returns PRODUCER_OK; otherwise the batch is as it was: PRODUCER_ERR_BATCH_FULL when the record does not fit any more into
+ * batch.size, or max.request.size where that is less (a single record may be larger than batch.size), and when the batch
+ * is closed: send it and begin another; PRODUCER_ERR_RECORD_TOO_LARGE for a record over max.request.size;
+ * PRODUCER_ERR_QUEUE_FULL when buffer.memory stayed full for max.block.ms: nothing of the record is sent, ever;
+ * PRODUCER_ERR_INVALID_ARGUMENT for a wrong record, named in producer_last_error; PRODUCER_ERR_CLOSED when its producer is
+ * closed; PRODUCER_ERR_FORKED; a fatal status that says what ended the producer.
+ * Blocks only while buffer.memory is full, max.block.ms at most. May be called from callbacks.
+ */
+producer_status_t producer_batch_append(producer_batch_t *batch,
+                                        const producer_record_t *record,
+                                        int32_t *index);
+
+/**
+ * Tells how many records a batch has.
+ *
+ * batch: the batch.
+ * Returns the number, 0 or more; otherwise a negative status: PRODUCER_ERR_INVALID_ARGUMENT; PRODUCER_ERR_FORKED.
+ * Does not block. May be called from callbacks.
+ */
+int32_t producer_batch_count(const producer_batch_t *batch);
+
+/**
+ * Tells how many bytes a batch takes in a request, before compression.
+ *
+ * batch: the batch.
+ * Returns the bytes, those that Kafka puts before the first record included; 0 before the first record. Otherwise a negative
+ * status: PRODUCER_ERR_INVALID_ARGUMENT; PRODUCER_ERR_FORKED.
+ * Does not block. May be called from callbacks.
+ */
+int64_t producer_batch_size(const producer_batch_t *batch);
+
+/**
+ * Closes a batch: nothing is appended any more, neither by you nor, when it has been sent, by producer_send; and it does not
+ * linger when it is sent. Closing it again changes nothing.
+ *
+ * batch: the batch.
+ * Returns PRODUCER_OK; PRODUCER_ERR_INVALID_ARGUMENT; PRODUCER_ERR_CLOSED when its producer is closed; PRODUCER_ERR_FORKED; a
+ * fatal status that says what ended the producer.
+ * Does not block. May be called from callbacks.
+ */
+producer_status_t producer_batch_close(producer_batch_t *batch);
+
+/**
+ * Sends a batch: behind everything that was sent to its partition before. A batch that was not closed becomes the
+ * partition's current one: it lingers, and producer_send may fill it further; a closed one goes at once.
+ *
+ * producer: the producer that the batch was made for. batch: takes when PRODUCER_OK is returned: do not use it any more;
+ * otherwise it stays yours as it is. topic: the topic's name; copies. partition: the partition, 0 or more, or
+ * PRODUCER_PARTITION_ANY for the one that records without a key go to at present; keys are not looked at. callback:
+ * receives one report for all records of the batch that you appended: the offset and timestamp of the first, their number
+ * in record_count, -1 for key_len and value_len; NULL for none. opaque: given to the callback as it is.
+ * Returns PRODUCER_OK: the batch is accepted. Otherwise nothing of it is sent, ever: PRODUCER_ERR_INVALID_ARGUMENT for a
+ * NULL argument, an empty batch, another producer's batch, a wrong partition; PRODUCER_ERR_INVALID_TOPIC_EXCEPTION for a
+ * topic name that Kafka does not allow; PRODUCER_ERR_QUEUE_FULL when the topic is not known yet and buffer.memory stayed
+ * full for max.block.ms; PRODUCER_ERR_REPORTS_NOT_TAKEN when too many reports wait for producer_poll;
+ * PRODUCER_ERR_NO_RESOURCES for too many topics; PRODUCER_ERR_CLOSED; PRODUCER_ERR_FORKED; with transactional.id
+ * PRODUCER_ERR_STATE outside a transaction, and the abortable error that has made the transaction fail; a fatal status
+ * that says what ended the producer.
+ * A batch that a broker finds too large is sent in parts; its report then has the offset of the first part, and when parts
+ * ended differently it is a failure that is at least PRODUCER_PERSISTED_MAYBE.
+ * Blocks at most as producer_send does. May be called from any thread and from delivery callbacks.
+ */
+producer_status_t producer_batch_send(producer_t *producer,
+                                      producer_batch_t *batch,
+                                      const char *topic,
+                                      int32_t partition,
+                                      producer_delivery_fn callback,
+                                      void *opaque);
+
+/**
+ * Throws a batch away that was not sent, and gives its memory back.
+ *
+ * batch: takes; NULL is nothing to do. It may outlive its producer. In the child of a fork nothing is freed.
+ * Does not block. May be called from any thread and from callbacks.
+ */
+void producer_batch_free(producer_batch_t *batch);
+
+/* cancel ------------------------------------------------------------------------------------------ */
+
+/**
+ * What names a record that was sent with producer_send_cancellable. A plain value: copy it as you like; nothing is to be
+ * freed. Its fields are the library's.
+ */
+typedef struct producer_ticket_t {
+    /** The producer; 0: the ticket names no record. */
+    uint64_t producer;
+    /** The record. */
+    uint64_t id;
+    /** Where it was put. */
+    uint64_t batch;
+    /** Who hears of it. */
+    uint64_t key;
+    /** Its topic. */
+    uint32_t topic;
+    /** Its partition, where that was known; otherwise -1. */
+    int32_t partition;
+} producer_ticket_t;
+
+/**
+ * Sends a record like producer_send, and gives a ticket with which producer_cancel takes it back as long as it waits.
+ *
+ * producer, record, callback, opaque: as for producer_send. ticket: receives the ticket; not NULL.
+ * Returns what producer_send returns; PRODUCER_ERR_INVALID_ARGUMENT also for a NULL ticket, before anything is sent.
+ * Blocks as producer_send does. May be called from any thread and from delivery callbacks. It costs a little more than
+ * producer_send; other records pay nothing for it.
+ */
+producer_status_t producer_send_cancellable(producer_t *producer,
+                                            const producer_record_t *record,
+                                            producer_delivery_fn callback,
+                                            void *opaque,
+                                            producer_ticket_t *ticket);
+
+/**
+ * Takes a record back that was sent with producer_send_cancellable and is not on its way yet.
+ *
+ * producer: the producer that the record was sent with. ticket: the record's ticket; borrows until return.
+ * Returns PRODUCER_OK: it was not sent, and never will be; its one report, if it has a callback, comes with
+ * PRODUCER_ERR_CANCELLED and PRODUCER_PERSISTED_NO. PRODUCER_ERR_TOO_LATE: a broker has it or may have it, or it is finished,
+ * or was cancelled before: its own report says what became of it. PRODUCER_ERR_INVALID_ARGUMENT for a NULL argument or a
+ * ticket that is not this producer's; PRODUCER_ERR_CLOSED; PRODUCER_ERR_FORKED.
+ * The records around it are sent as if it had never been there. In a transaction it is no part of it, and costs nothing. Its
+ * report does not wait for those of the records before it.
+ * Does not block. May be called from any thread and from callbacks.
+ */
+producer_status_t producer_cancel(producer_t *producer,
+                                  const producer_ticket_t *ticket);
+
+/** The value a producer_ticket_t begins with: it names no record. */
+#define PRODUCER_TICKET_INIT {0, 0, 0, 0, 0, 0}
+
+/* close_with -------------------------------------------------------------------------------------- */
+
+/**
+ * A record that was not delivered when its producer was closed. It and everything it points to live until the callback
+ * that receives it returns.
+ */
+typedef struct producer_undelivered_t {
+    /** Bytes of this struct in the library: a later version has more fields at the end. */
+    size_t struct_size;
+    /**
+     * The record with topic, partition, key, value, headers and timestamp: it can be given to producer_send of another
+     * producer as it is. Its partition is the one it was sent to; PRODUCER_PARTITION_ANY when none was chosen yet.
+     */
+    const producer_record_t *record;
+    /** Why it was not delivered: the status that its report has. */
+    producer_status_t status;
+    /** PRODUCER_PERSISTED_NO, or PRODUCER_PERSISTED_MAYBE: then sending it again may write it twice. */
+    int32_t persisted;
+    /** What was given with the record for its report; NULL for one without a callback. */
+    void *opaque;
+    /** The last cause in words. */
+    const char *error_text;
+} producer_undelivered_t;
+
+/**
+ * Receives a record that was not delivered, from producer_close_with.
+ *
+ * record: valid until the callback returns; copy what you keep. opaque: what was given to producer_close_with.
+ * It runs where delivery callbacks run, most often on the thread that closes, and never two at once. It may send to another
+ * producer; functions of the one that is being closed answer PRODUCER_ERR_CLOSED or PRODUCER_ERR_IN_CALLBACK.
+ */
+typedef void (*producer_undelivered_fn)(const producer_undelivered_t *record, void *opaque);
+
+/**
+ * Ends a producer like producer_close, and hands back every record that is not delivered: those that fail from the moment of
+ * this call on, also those without a callback. Records that were acknowledged, and those that had failed before, are not
+ * among them. docs/CANCELLING.md is the guide.
+ *
+ * producer: takes, as producer_close does. timeout_ms: as for producer_close. callback: receives each of the records
+ * once; not NULL. opaque: given to it as it is.
+ * Returns what producer_close returns, and PRODUCER_ERR_INVALID_ARGUMENT for a NULL callback: the producer is not closed then.
+ * Order: records come when they fail; those of a batch in the order in which they were sent, all of them before the first
+ * report of that batch. Each record with a callback gets its report all the same. Records stay inside buffer.memory until they are handed back.
+ * Blocks for timeout_ms and little more beside the time that the callbacks take.
+ */
+producer_status_t producer_close_with(producer_t *producer,
+                                      int32_t timeout_ms,
+                                      producer_undelivered_fn callback,
+                                      void *opaque);
 
 /* transaction ------------------------------------------------------------------------------------- */
 
@@ -1310,6 +2104,427 @@ producer_status_t producer_abort_transaction(producer_t *producer,
         sizeof(producer_group_t), NULL, -1, NULL, NULL                                                               \
     }
 
+/* metadata ---------------------------------------------------------------------------------------- */
+
+/**
+ * Metadata of a cluster at one moment: opaque, made by producer_metadata and freed by producer_metadata_free. It never changes,
+ * does not need its producer any more, and may be read by any number of threads at once.
+ */
+typedef struct producer_metadata_t producer_metadata_t;
+
+/** A broker. The strings live as long as the metadata. */
+typedef struct producer_metadata_broker_t {
+    /** Bytes of this struct, set by PRODUCER_METADATA_BROKER_INIT. */
+    size_t struct_size;
+    /** The broker's id. */
+    int32_t id;
+    /** The name or address that it advertises. */
+    const char *host;
+    /** The port that it advertises. */
+    int32_t port;
+    /** Its rack; NULL when it has none. */
+    const char *rack;
+    /** Whether this producer had a connection to it that requests could be sent over. A connection is made when it is needed. */
+    bool connected;
+} producer_metadata_broker_t;
+
+/** A topic. The name lives as long as the metadata. */
+typedef struct producer_metadata_topic_t {
+    /** Bytes of this struct, set by PRODUCER_METADATA_TOPIC_INIT. */
+    size_t struct_size;
+    /** The topic's name. */
+    const char *name;
+    /**
+     * PRODUCER_OK; otherwise what the broker says is wrong with it, such as PRODUCER_ERR_UNKNOWN_TOPIC_OR_PARTITION or
+     * PRODUCER_ERR_TOPIC_AUTHORIZATION_FAILED.
+     */
+    producer_status_t status;
+    /** How many partitions producer_metadata_partition_at knows; 0 when status says that something is wrong. */
+    size_t partition_count;
+} producer_metadata_topic_t;
+
+/**
+ * A partition. The arrays of broker ids live as long as the metadata; they are empty in metadata that was not asked of a
+ * broker (timeout_ms 0).
+ */
+typedef struct producer_metadata_partition_t {
+    /** Bytes of this struct, set by PRODUCER_METADATA_PARTITION_INIT. */
+    size_t struct_size;
+    /** The partition's number. */
+    int32_t partition;
+    /** PRODUCER_OK; otherwise what the broker says is wrong with it, such as PRODUCER_ERR_LEADER_NOT_AVAILABLE. */
+    producer_status_t status;
+    /** The leader's broker id; -1 when there is none. */
+    int32_t leader;
+    /** How often the leader has changed, as the brokers count; -1 when unknown. */
+    int32_t leader_epoch;
+    /** The brokers that have a copy. */
+    const int32_t *replicas;
+    /** How many they are. */
+    size_t replica_count;
+    /** Those of them that are in sync with the leader. */
+    const int32_t *in_sync_replicas;
+    /** How many they are. */
+    size_t in_sync_replica_count;
+    /** Those of them that are down. */
+    const int32_t *offline_replicas;
+    /** How many they are. */
+    size_t offline_replica_count;
+} producer_metadata_partition_t;
+
+/**
+ * Asks the cluster for its metadata: brokers, and topics with their partitions, leaders and replicas.
+ *
+ * producer: the producer. topic: the topic to ask for, in use or not; NULL for all topics that this producer has sent to.
+ * With allow.auto.create.topics, asking for a topic that does not exist creates it, where the brokers allow it. timeout_ms:
+ * how long to wait for a broker, and for a topic that is being created; -1 waits for ever; 0 asks nobody and tells what is
+ * known now: leaders without replicas, and only of topics in use. metadata: receives the metadata, to be freed with
+ * producer_metadata_free.
+ * Returns PRODUCER_OK when a broker has answered: what it says of the topic, a topic that does not exist included, is in
+ * producer_metadata_topic_at; PRODUCER_ERR_TIMED_OUT when none answered in time; PRODUCER_ERR_INVALID_TOPIC_EXCEPTION for a
+ * name that Kafka does not allow; PRODUCER_ERR_INVALID_ARGUMENT; PRODUCER_ERR_IN_CALLBACK from one of this producer's own
+ * callbacks, unless timeout_ms is 0; PRODUCER_ERR_CLOSED; PRODUCER_ERR_FORKED; PRODUCER_ERR_INTERNAL after a bug of the
+ * library.
+ * Blocks up to timeout_ms, runs no callbacks, and changes nothing of what is being sent. May be called from any thread.
+ */
+producer_status_t producer_metadata(producer_t *producer,
+                                    const char *topic,
+                                    int32_t timeout_ms,
+                                    producer_metadata_t **metadata);
+
+/**
+ * Frees metadata, and with it every string and array it has given out.
+ *
+ * metadata: the metadata, or NULL, which does nothing. No other thread may be using it.
+ * May be called from any thread and from callbacks, also after the producer was closed; does not block.
+ */
+void producer_metadata_free(producer_metadata_t *metadata);
+
+/**
+ * Tells the cluster's id.
+ *
+ * metadata: the metadata. Returns a string that lives as long as the metadata; NULL when the brokers told none, or
+ * metadata is NULL. May be called from any thread; does not block.
+ */
+const char *producer_metadata_cluster_id(const producer_metadata_t *metadata);
+
+/**
+ * Tells the broker id of the cluster's controller, or of the broker that stands for it.
+ *
+ * metadata: the metadata. Returns the id; -1 when it is unknown, or metadata is NULL. May be called from any thread;
+ * does not block.
+ */
+int32_t producer_metadata_controller_id(const producer_metadata_t *metadata);
+
+/**
+ * Tells how many brokers there are.
+ *
+ * metadata: the metadata. Returns the count; 0 when metadata is NULL. May be called from any thread; does not block.
+ */
+size_t producer_metadata_broker_count(const producer_metadata_t *metadata);
+
+/**
+ * Describes a broker.
+ *
+ * metadata: the metadata. index: 0 to producer_metadata_broker_count - 1, in the order of their ids. broker: a struct begun
+ * with PRODUCER_METADATA_BROKER_INIT; receives the description.
+ * Returns PRODUCER_OK; PRODUCER_ERR_INVALID_ARGUMENT for a NULL argument, an index too large or a struct_size too small.
+ * May be called from any thread; does not block.
+ */
+producer_status_t producer_metadata_broker_at(const producer_metadata_t *metadata,
+                                              size_t index,
+                                              producer_metadata_broker_t *broker);
+
+/**
+ * Tells how many topics there are.
+ *
+ * metadata: the metadata. Returns the count; 0 when metadata is NULL. May be called from any thread; does not block.
+ */
+size_t producer_metadata_topic_count(const producer_metadata_t *metadata);
+
+/**
+ * Describes a topic.
+ *
+ * metadata: the metadata. index: 0 to producer_metadata_topic_count - 1, in the order of their names. topic: a struct begun
+ * with PRODUCER_METADATA_TOPIC_INIT; receives the description.
+ * Returns PRODUCER_OK; PRODUCER_ERR_INVALID_ARGUMENT for a NULL argument, an index too large or a struct_size too small.
+ * May be called from any thread; does not block.
+ */
+producer_status_t producer_metadata_topic_at(const producer_metadata_t *metadata,
+                                             size_t index,
+                                             producer_metadata_topic_t *topic);
+
+/**
+ * Describes a partition of a topic.
+ *
+ * metadata: the metadata. topic_index: as for producer_metadata_topic_at. index: 0 to the topic's partition_count - 1, in
+ * the order of their numbers. partition: a struct begun with PRODUCER_METADATA_PARTITION_INIT; receives the description.
+ * Returns PRODUCER_OK; PRODUCER_ERR_INVALID_ARGUMENT for a NULL argument, an index too large or a struct_size too small.
+ * May be called from any thread; does not block.
+ */
+producer_status_t producer_metadata_partition_at(const producer_metadata_t *metadata,
+                                                 size_t topic_index,
+                                                 size_t index,
+                                                 producer_metadata_partition_t *partition);
+
+/**
+ * Tells the id of the cluster that the producer is connected to.
+ *
+ * producer: the producer. timeout_ms: how long to wait for a broker when none has told yet; 0 does not wait, -1 waits for
+ * ever. cluster_id: receives the id, to be freed with producer_string_free.
+ * Returns PRODUCER_OK; PRODUCER_ERR_NOT_FOUND when it is not known, and timeout_ms is 0 or the brokers tell none;
+ * PRODUCER_ERR_TIMED_OUT when no broker answered in time; PRODUCER_ERR_INVALID_ARGUMENT; PRODUCER_ERR_IN_CALLBACK from one of
+ * this producer's own callbacks when it would have to wait; PRODUCER_ERR_CLOSED; PRODUCER_ERR_FORKED; PRODUCER_ERR_INTERNAL
+ * after a bug of the library.
+ * Blocks up to timeout_ms, not at all once a broker has told, and runs no callbacks. May be called from any thread.
+ */
+producer_status_t producer_cluster_id(producer_t *producer,
+                                      int32_t timeout_ms,
+                                      char **cluster_id);
+
+/**
+ * Makes the first record to a topic as fast as any other: gets the topic's metadata and connects to the leaders of all of its
+ * partitions.
+ *
+ * producer: the producer. topic: the topic's name. timeout_ms: how long to wait; 0 only starts it, -1 waits for ever.
+ * Returns PRODUCER_OK when every leader is connected, or with 0 at once; PRODUCER_ERR_TIMED_OUT when the time passed first:
+ * it goes on, and producer_last_error says what is missing; what a broker says of the topic, when that does not go away by
+ * itself, such as PRODUCER_ERR_TOPIC_AUTHORIZATION_FAILED; PRODUCER_ERR_INVALID_TOPIC_EXCEPTION for a name that Kafka does not
+ * allow; PRODUCER_ERR_NO_RESOURCES for too many topics; PRODUCER_ERR_INVALID_ARGUMENT; PRODUCER_ERR_IN_CALLBACK from one of this
+ * producer's own callbacks, unless timeout_ms is 0; PRODUCER_ERR_CLOSED; PRODUCER_ERR_FORKED; PRODUCER_ERR_INTERNAL after a
+ * bug of the library; the fatal status when the producer has failed for good.
+ * Blocks up to timeout_ms and runs no callbacks. The connections are closed again after connections.max.idle.ms without use.
+ * May be called from any thread.
+ */
+producer_status_t producer_warm_up(producer_t *producer,
+                                   const char *topic,
+                                   int32_t timeout_ms);
+
+/**
+ * Frees a string that a function of this library has given to the caller to be freed.
+ *
+ * string: the string, or NULL, which does nothing.
+ * May be called from any thread and from callbacks, also after the producer was closed; does not block.
+ */
+void producer_string_free(char *string);
+
+/** The value a producer_metadata_broker_t begins with: its size set, everything else empty. */
+#define PRODUCER_METADATA_BROKER_INIT                                                                                \
+    {                                                                                                                \
+        sizeof(producer_metadata_broker_t), -1, NULL, -1, NULL, false                                                \
+    }
+
+/** The value a producer_metadata_topic_t begins with: its size set, everything else empty. */
+#define PRODUCER_METADATA_TOPIC_INIT                                                                                 \
+    {                                                                                                                \
+        sizeof(producer_metadata_topic_t), NULL, PRODUCER_OK, 0                                                      \
+    }
+
+/** The value a producer_metadata_partition_t begins with: its size set, everything else empty. */
+#define PRODUCER_METADATA_PARTITION_INIT                                                                             \
+    {                                                                                                                \
+        sizeof(producer_metadata_partition_t), -1, PRODUCER_OK, -1, -1, NULL, 0, NULL, 0, NULL, 0                    \
+    }
+
+/* stats ------------------------------------------------------------------------------------------- */
+
+/**
+ * How long something took, in microseconds, over the last 30 to 60 seconds. A value is at most a sixteenth above the exact
+ * one, and never below it. All are 0 when nothing was measured in that time.
+ */
+typedef struct producer_percentiles_t {
+    /** How many were measured. */
+    int64_t count;
+    /** Half of them took no longer. */
+    int64_t p50_us;
+    /** 95 of 100 took no longer. */
+    int64_t p95_us;
+    /** 99 of 100 took no longer. */
+    int64_t p99_us;
+    /** 999 of 1000 took no longer. */
+    int64_t p999_us;
+    /** The longest. */
+    int64_t max_us;
+} producer_percentiles_t;
+
+/**
+ * A producer's numbers at one moment. A plain copy: nothing in it has to be freed. The numbers are read one after the other
+ * while the producer works, so that two of them may be of slightly different moments.
+ */
+typedef struct producer_stats_t {
+    /** Bytes of this struct, set by PRODUCER_STATS_INIT. */
+    size_t struct_size;
+    /** Accepted records that were handed to a connection, or failed before that. Records in batches that are still open or queued are not counted yet: after a flush it is every accepted record. */
+    int64_t records_sent;
+    /** Records acknowledged by a broker; with acks=0, written. */
+    int64_t records_delivered;
+    /** Records that failed for whatever reason, with a callback or without. */
+    int64_t records_failed;
+    /** Those of the failed records that may be in the log: PRODUCER_PERSISTED_MAYBE. */
+    int64_t records_in_doubt;
+    /** Those of the failed records whose delivery time was over. */
+    int64_t records_expired;
+    /** Bytes of batches, with their headers, handed to a connection for the first time. */
+    int64_t bytes_sent;
+    /** Bytes of batches that were delivered. */
+    int64_t bytes_delivered;
+    /** Batches handed to a connection for the first time. */
+    int64_t batches_sent;
+    /** Batches that were delivered. */
+    int64_t batches_delivered;
+    /** Batches that failed; a record that failed before its topic was known counts as one. */
+    int64_t batches_failed;
+    /** Batches handed to a connection again. */
+    int64_t batch_retries;
+    /** Batches cut because a broker found them too large. */
+    int64_t batch_splits;
+    /** Records of the batches in batches_sent. */
+    int64_t batch_records;
+    /** Requests handed to connections, of every kind. */
+    int64_t requests;
+    /** Produce requests handed to connections. */
+    int64_t produce_requests;
+    /** Bytes that sockets took. */
+    int64_t bytes_written;
+    /** Bytes that came from sockets. */
+    int64_t bytes_received;
+    /** Connections over which a broker could be used. */
+    int64_t connects;
+    /** Of them, the second and later ones to the same broker. */
+    int64_t reconnects;
+    /** Attempts to connect that failed, and connections that ended as a failure. */
+    int64_t connection_failures;
+    /** Milliseconds of silence that brokers asked for (quotas), summed over brokers. */
+    int64_t throttle_ms;
+    /** Answers with metadata that were taken over. */
+    int64_t metadata_refreshes;
+    /** How often the producer went on under a new epoch or producer id, as idempotence and transactions need it. */
+    int64_t epoch_bumps;
+    /** Transactions committed. */
+    int64_t transactions_committed;
+    /** Transactions aborted. */
+    int64_t transactions_aborted;
+    /** Requests whose answer is awaited. */
+    int64_t requests_in_flight;
+    /** Connections that can be used now. */
+    int64_t connections;
+    /** Bytes of buffer.memory in use. */
+    int64_t buffer_used_bytes;
+    /** buffer.memory. */
+    int64_t buffer_limit_bytes;
+    /** Threads that wait for room in buffer.memory. */
+    int64_t senders_waiting;
+    /** Records whose reports wait to be taken. */
+    int64_t reports_waiting;
+    /** Topics in use. */
+    int64_t topics;
+    /** Partitions of the topics in use. */
+    int64_t partitions;
+    /** Partitions of the topics in use that have no leader. */
+    int64_t partitions_leaderless;
+    /** batch_records for each of batches_sent: how well batches are filled. */
+    double batch_records_avg;
+    /** bytes_sent for each of batches_sent; compare it with batch.size. */
+    double batch_bytes_avg;
+    /** From the first record of a batch to its first request, counted for each of the batch's records. */
+    producer_percentiles_t queue_time;
+    /** From a produce request to its answer. */
+    producer_percentiles_t round_trip;
+    /** From the first record of a batch to its outcome, counted for each of the batch's records. */
+    producer_percentiles_t delivery;
+} producer_stats_t;
+
+/**
+ * Receives the producer's numbers as JSON, every statistics.interval.ms.
+ *
+ * json: as producer_stats_json gives it, NUL-ended; valid until the callback returns. len: its bytes, without the NUL.
+ * opaque: the pointer given along with the callback.
+ * It runs on the thread that polls, flushes, closes or is in a function of transactions, under the rules of delivery callbacks;
+ * the text is made there at that moment. When nobody polls, nothing piles up: the next poll tells once.
+ */
+typedef void (*producer_stats_fn)(const char *json, size_t len, void *opaque);
+
+/**
+ * Tells the producer's numbers.
+ *
+ * producer: the producer. stats: a struct begun with PRODUCER_STATS_INIT; receives the numbers.
+ * Returns PRODUCER_OK; PRODUCER_ERR_INVALID_ARGUMENT for a NULL argument or a struct_size smaller than the struct ever was;
+ * PRODUCER_ERR_CLOSED; PRODUCER_ERR_FORKED.
+ * Does not block, takes no lock that sending needs, and costs the same whatever the number of partitions. May be called from any
+ * thread and from callbacks.
+ */
+producer_status_t producer_stats(producer_t *producer,
+                                 producer_stats_t *stats);
+
+/**
+ * Gives the producer's numbers as JSON: those of producer_stats under the same names, with lists of brokers and topics and of the
+ * 100 partitions that hold most bytes.
+ *
+ * producer: the producer. json: receives the text, one object in UTF-8, to be freed with producer_string_free.
+ * Returns PRODUCER_OK; PRODUCER_ERR_INVALID_ARGUMENT for a NULL argument; PRODUCER_ERR_CLOSED; PRODUCER_ERR_FORKED.
+ * Waits for no broker. It looks at each partition under its lock for a moment: with very many partitions prefer producer_stats.
+ * May be called from any thread and from callbacks.
+ */
+producer_status_t producer_stats_json(producer_t *producer,
+                                      char **json);
+
+/**
+ * Gives the producer's numbers in Prometheus' text format, version 0.0.4, ready to be served to a scraper.
+ *
+ * producer: the producer. text: receives the text, to be freed with producer_string_free. Each series begins with kproducer_ and
+ * has the label client_id; those of brokers and topics have a label broker or topic. Times are in seconds; the histograms count
+ * from the start of the producer.
+ * Returns PRODUCER_OK; PRODUCER_ERR_INVALID_ARGUMENT for a NULL argument; PRODUCER_ERR_CLOSED; PRODUCER_ERR_FORKED.
+ * Waits for no broker and looks at no partition. May be called from any thread and from callbacks.
+ */
+producer_status_t producer_stats_prometheus(producer_t *producer,
+                                            char **text);
+
+/**
+ * Sets the function that receives the numbers of producers made from this configuration, every statistics.interval.ms.
+ *
+ * config: the configuration. callback: the function, or NULL for none. opaque: a pointer passed to it, kept as it is;
+ * both must stay usable until the last producer made from this configuration is closed.
+ * Returns PRODUCER_OK; PRODUCER_ERR_INVALID_ARGUMENT when config is NULL.
+ * With statistics.interval.ms at 0, the default, it is never called. May be called from any thread and from callbacks;
+ * does not block.
+ */
+producer_status_t producer_config_set_stats_callback(producer_config_t *config,
+                                                     producer_stats_fn callback,
+                                                     void *opaque);
+
+/** The value a producer_stats_t begins with: its size set, every number 0. */
+#define PRODUCER_STATS_INIT                                                                                          \
+    {                                                                                                                \
+        sizeof(producer_stats_t),                                                                                    \
+            0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,                \
+            0, 0, 0, 0, 0, 0,                                                                                        \
+            {0, 0, 0, 0, 0, 0}, {0, 0, 0, 0, 0, 0}, {0, 0, 0, 0, 0, 0}                                               \
+    }
+
+/* telemetry --------------------------------------------------------------------------------------- */
+
+/** Bytes of a client instance id as text, its NUL included. */
+#define PRODUCER_CLIENT_INSTANCE_ID_LEN 37
+
+/**
+ * Tells the id under which the brokers know the metrics that this producer pushes to them (KIP-714), to be logged beside
+ * the application's own names. It stays the same for the producer's life.
+ *
+ * producer: the producer. timeout_ms: how long to wait for the broker that gives the id; 0 does not wait, -1 waits for
+ * ever. out: receives the id, a UUID in lower case, as PRODUCER_CLIENT_INSTANCE_ID_LEN bytes with the NUL.
+ * Returns PRODUCER_OK; PRODUCER_ERR_TIMED_OUT when no broker has given one in that time: producer_last_error says whether any
+ * offers telemetry at all, which Kafka does from 3.7 on where its operator has set up a receiver;
+ * PRODUCER_ERR_CONFIG_CONFLICT when enable.metrics.push is false; the broker's status when one refused it for good;
+ * PRODUCER_ERR_INVALID_ARGUMENT; PRODUCER_ERR_IN_CALLBACK from one of this producer's own callbacks unless timeout_ms is 0;
+ * PRODUCER_ERR_CLOSED; PRODUCER_ERR_FORKED; PRODUCER_ERR_INTERNAL after a bug of the library. With any of them out is
+ * left alone.
+ * Blocks for timeout_ms at most; runs no callbacks.
+ */
+producer_status_t producer_client_instance_id(producer_t *producer,
+                                              int32_t timeout_ms,
+                                              char *out);
+
 /* mock -------------------------------------------------------------------------------------------- */
 
 /**
@@ -1416,7 +2631,8 @@ producer_status_t producer_mock_cluster_broker_set_throttle(producer_mock_cluste
  * Lets the next requests of one kind fail.
  *
  * api_key: Kafka's number of the request, 0 for Produce, 3 for Metadata, 10 for FindCoordinator, 18 for ApiVersions, 22 for
- * InitProducerId, 24 for AddPartitionsToTxn, 25 for AddOffsetsToTxn, 26 for EndTxn, 28 for TxnOffsetCommit. status: the Kafka error that
+ * InitProducerId, 24 for AddPartitionsToTxn, 25 for AddOffsetsToTxn, 26 for EndTxn, 28 for TxnOffsetCommit,
+ * 71 for GetTelemetrySubscriptions, 72 for PushTelemetry. status: the Kafka error that
  * is answered; PRODUCER_OK lets requests through before the next order; PRODUCER_ERR_DISCONNECTED closes the connection
  * instead of answering. count: how many requests, from 0 up.
  * A failed Produce appends nothing, except with PRODUCER_ERR_NOT_ENOUGH_REPLICAS_AFTER_APPEND and
@@ -1662,6 +2878,82 @@ producer_status_t producer_mock_cluster_group_set_member(producer_mock_cluster_t
                                                          int32_t generation_id,
                                                          const char *member_id,
                                                          const char *group_instance_id);
+
+/* mock_telemetry ---------------------------------------------------------------------------------- */
+
+/** One push of metrics that a mock cluster has accepted. Everything it points to lives until the callback returns. */
+typedef struct producer_mock_push_t {
+    /** Bytes of this struct as the library knows it. */
+    size_t struct_size;
+    /** The client's id, as producer_client_instance_id tells it. */
+    const char *client_instance_id;
+    /** The broker that got it. */
+    int32_t broker_id;
+    /** The subscription that it answers: each producer_mock_cluster_telemetry_subscribe has its own. */
+    int32_t subscription_id;
+    /** Whether the client says that it is its last. */
+    bool terminating;
+    /** OpenTelemetry's MetricsData v1 as protobuf, uncompressed. */
+    const void *metrics;
+    /** Bytes of it. */
+    size_t metrics_len;
+} producer_mock_push_t;
+
+/**
+ * Receives one push of metrics.
+ *
+ * push: lives, with all it points to, until the callback returns. opaque: the pointer given along with the callback.
+ * Returns 0 to go on to the next push, anything else to stop. It may call every function of the library except
+ * producer_mock_cluster_free of this cluster.
+ */
+typedef int (*producer_mock_push_fn)(const producer_mock_push_t *push, void *opaque);
+
+/**
+ * Makes the brokers ask their clients for metrics, as Kafka does with a client-metrics resource (KIP-714). Before the first
+ * call they do not offer it: clients see that when they connect.
+ *
+ * metrics: prefixes of names separated by commas; * for every metric, an empty text for none; NULL: the brokers do not
+ * offer it any more. push_interval_ms: how often clients are to push; answered as it is, however absurd.
+ * max_bytes: the greatest push that is accepted, from 1 up; 0 for Kafka's default, 1048576.
+ * Returns PRODUCER_OK; PRODUCER_ERR_INVALID_ARGUMENT if mock is NULL, metrics is not UTF-8 or max_bytes is negative.
+ * Copies the names. Does not block.
+ */
+producer_status_t producer_mock_cluster_telemetry_subscribe(producer_mock_cluster_t *mock,
+                                                            const char *metrics,
+                                                            int32_t push_interval_ms,
+                                                            int32_t max_bytes);
+
+/**
+ * Tells how many pushes of metrics the cluster has accepted.
+ *
+ * out: receives the number.
+ * Returns PRODUCER_OK; PRODUCER_ERR_INVALID_ARGUMENT if a pointer is NULL. Does not block.
+ */
+producer_status_t producer_mock_cluster_telemetry_push_count(const producer_mock_cluster_t *mock,
+                                                             int64_t *out);
+
+/**
+ * Reads the pushes of metrics back that the cluster has accepted, the last thousand, oldest first.
+ *
+ * callback: called on this thread for each push until it returns something other than 0. opaque: passed to it.
+ * Returns PRODUCER_OK, also when the callback stopped; PRODUCER_ERR_INVALID_ARGUMENT if mock or callback is NULL.
+ * The pushes belong to the cluster and live until their callback returns. The brokers go on answering meanwhile.
+ */
+producer_status_t producer_mock_cluster_telemetry_pushes(const producer_mock_cluster_t *mock,
+                                                         producer_mock_push_fn callback,
+                                                         void *opaque);
+
+/**
+ * Tells the value of a metric in the newest push that has it.
+ *
+ * name: the metric's whole name, org.apache.kafka.producer.record.send.total for one. out: receives the value; where the
+ * metric has one for each broker, their sum.
+ * Returns PRODUCER_OK; PRODUCER_ERR_NOT_FOUND if none of the last thousand pushes has it; PRODUCER_ERR_INVALID_ARGUMENT
+ * if a pointer is NULL or name is not UTF-8. Does not block.
+ */
+producer_status_t producer_mock_cluster_telemetry_value(const producer_mock_cluster_t *mock,
+                                                        const char *name,
+                                                        double *out);
 
 #ifdef __cplusplus
 } /* extern "C" */

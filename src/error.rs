@@ -67,6 +67,7 @@ macro_rules! statuses {
 // The table, ascending by number: the lookup is a binary search.
 statuses! {
     // Ours.
+    -140 SERIALIZATION Plain "A serializer of the application failed.",
     -130 BATCH_FULL Plain "The record does not fit into the batch any more; send the batch and begin another.",
     -129 CANCELLED Plain "The record was cancelled before it was sent.",
     -128 TOO_LATE Plain "The record is on its way or finished; its report says what became of it.",

@@ -32,19 +32,27 @@ programs! {
     callbacks: "tests/c/callbacks.c" [];
     config_load: "tests/c/config_load.c" [];
     deadlines: "tests/c/deadlines.c" [];
+    dispatch_thread: "tests/c/dispatch_thread.c" [];
     faults: "tests/c/faults.c" [];
     cycles: "tests/c/cycles.c" [];
+    event_fd: "tests/c/event_fd.c" [];
     fork: "tests/c/fork.c" [];
     fork_parked: "tests/c/fork_parked.c" [];
     idempotence_config: "tests/c/idempotence_config.c" [];
+    flush_tokens: "tests/c/flush_tokens.c" [];
+    futures: "tests/c/futures.c" [];
     guarantees: "tests/c/guarantees.c" [];
+    interceptors: "tests/c/interceptors.c" [];
     late_topic: "tests/c/late_topic.c" [];
     lifecycle: "tests/c/lifecycle.c" [];
     logs: "tests/c/logs.c" [];
+    poll_reports: "tests/c/poll_reports.c" [];
     reports: "tests/c/reports.c" [];
     long_callback: "tests/c/long_callback.c" [];
     roundtrip: "tests/c/roundtrip.c" [];
     partitioners: "tests/c/partitioners.c" [];
+    serializers: "tests/c/serializers.c" [];
+    send_many: "tests/c/send_many.c" [];
     servers: "tests/c/servers.c" [];
     stress: "tests/c/stress.c" [];
     thread_end: "tests/c/thread_end.c" [];
@@ -52,7 +60,12 @@ programs! {
     transactions: "tests/c/transactions.c" [];
     transactions_bad_input: "tests/c/transactions_bad_input.c" [];
     unload: "tests/c/unload.c" [];
+    yield_reports: "tests/c/yield.c" [];
     quickstart: "examples-c/quickstart.c" ["", "", "20000"];
+    bulk_example: "examples-c/bulk.c" ["", "", "50000"];
+    interceptors_example: "examples-c/interceptors.c" [];
+    flush_tokens_example: "examples-c/flush_tokens.c" [];
+    futures_example: "examples-c/futures.c" [];
     transactions_example: "examples-c/transactions.c" ["", "", "300"];
     partitioner_example: "examples-c/partitioner.c" ["", "", "20000"];
     perf_flood: "examples-c/perf.c" ["--count", "20000", "--keys", "random8", "--csv"];
@@ -61,10 +74,14 @@ programs! {
 
 /// Needs librdkafka and a broker with consumer groups: tests/kafka compiles and runs it.
 const WITH_LIBRDKAFKA: &str = "examples-c/consume_transform_produce.c";
+/// Linux has epoll, others do not.
+const EPOLL_LOOP: &str = "examples-c/epoll_loop.c";
+const LIBUV_LOOP: &str = "examples-c/libuv_loop.c";
 
 #[test]
 fn every_c_program_has_a_test() {
-    let listed: BTreeSet<String> = SOURCES.iter().chain([&WITH_LIBRDKAFKA]).map(|source| source.to_string()).collect();
+    let listed: BTreeSet<String> =
+        SOURCES.iter().chain([&WITH_LIBRDKAFKA, &EPOLL_LOOP, &LIBUV_LOOP]).map(|source| source.to_string()).collect();
     for directory in ["tests/c", "examples-c"] {
         for entry in fs::read_dir(root().join(directory)).expect(directory) {
             let name = entry.expect(directory).file_name().into_string().expect("a file name in UTF-8");
@@ -74,10 +91,31 @@ fn every_c_program_has_a_test() {
     }
 }
 
+#[test]
+#[cfg(target_os = "linux")]
+fn epoll_loop_example() {
+    compile_and_run(EPOLL_LOOP, &["", "", "50000"]);
+}
+
+/// The one program that needs a library of others: tested wherever that is, and always in continuous integration.
+#[test]
+fn libuv_loop_example() {
+    let flags = Command::new("pkg-config").args(["--cflags", "--libs", "libuv"]).output();
+    let Some(flags) = flags.ok().filter(|found| found.status.success()) else {
+        let demanded = std::env::var_os("CI").is_some_and(|ci| ci == "true");
+        assert!(!demanded, "pkg-config does not find libuv: install libuv1-dev");
+        println!("skipped: pkg-config does not find libuv");
+        return;
+    };
+    let flags = String::from_utf8(flags.stdout).expect("flags in UTF-8");
+    let flags: Vec<&str> = flags.split_whitespace().collect();
+    compile_and_run_with(LIBUV_LOOP, &["", "", "50000"], &flags);
+}
+
 /// What the README and the guide tell a newcomer to type has to compile: the first program of each.
 #[test]
 fn the_documents_programs_compile() {
-    for document in ["README.md", "docs/TRANSACTIONS.md"] {
+    for document in ["README.md", "docs/TRANSACTIONS.md", "docs/FUTURES.md", "docs/FLUSHING.md"] {
         let text = fs::read_to_string(root().join(document)).expect(document);
         let (_, rest) = text.split_once("```c\n").expect(document);
         let (program, _) = rest.split_once("```").expect("the program's end");
@@ -85,7 +123,7 @@ fn the_documents_programs_compile() {
         recreate(&directory);
         let source = directory.join("program.c");
         fs::write(&source, program).expect("written");
-        compile(source.to_str().expect("UTF-8"), &directory.join("program"));
+        compile(source.to_str().expect("UTF-8"), &directory.join("program"), &[]);
     }
 }
 
@@ -94,12 +132,16 @@ fn root() -> &'static Path {
 }
 
 fn compile_and_run(source: &str, arguments: &[&str]) {
+    compile_and_run_with(source, arguments, &[]);
+}
+
+fn compile_and_run_with(source: &str, arguments: &[&str], flags: &[&str]) {
     // The thread carries the test's name, so that two tests of one source do not share a directory.
     let test = thread::current().name().expect("the harness names its threads").to_string();
     let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("c_programs").join(&test);
     let program = directory.join("program");
     recreate(&directory);
-    compile(source, &program);
+    compile(source, &program, flags);
 
     let ended = run(&program, arguments, &directory);
     assert!(!ended.is_late, "{source} was killed after {TIME_LIMIT:?}:\n{}", ended.output);
@@ -107,7 +149,7 @@ fn compile_and_run(source: &str, arguments: &[&str]) {
     println!("{}", ended.output);
 }
 
-fn compile(source: &str, program: &Path) {
+fn compile(source: &str, program: &Path, flags: &[&str]) {
     let compiler = std::env::var_os("CC").unwrap_or_else(|| "cc".into());
     let library = library_directory();
     let result = Command::new(compiler)
@@ -119,6 +161,7 @@ fn compile(source: &str, program: &Path) {
         .arg(library)
         .args(["-lkproducer", "-o"])
         .arg(program)
+        .args(flags)
         .output()
         .expect("a C compiler (cc, or the one that CC names)");
     assert!(result.status.success(), "{source} does not compile:\n{}", String::from_utf8_lossy(&result.stderr));

@@ -156,6 +156,7 @@ impl Accumulator {
             record_causes: Vec::new(),
             slots: vec![cancelled.slot],
             rich: Vec::new(),
+            undelivered: None,
         });
     }
 }

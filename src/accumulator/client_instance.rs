@@ -9,7 +9,7 @@ use crate::sync::Mutex;
 #[derive(Debug, Default)]
 pub struct ClientInstance {
     id: OnceLock<[u8; 16]>,
-    /// Why there is none yet, in words.
+    /// Why there is none yet, in words; empty: nobody offers one.
     waits_for: Mutex<&'static str>,
     refused: OnceLock<Error>,
     /// Reached when the id is there, or will never be.
@@ -37,7 +37,10 @@ impl ClientInstance {
 
     /// What `id` waits for.
     pub fn waits_for(&self) -> &'static str {
-        *self.waits_for.lock()
+        match *self.waits_for.lock() {
+            "" => "no connected broker offers client telemetry",
+            words => words,
+        }
     }
 
     pub fn refused(&self) -> Option<&Error> {

@@ -9,6 +9,7 @@ use crate::sync::Mutex;
 
 use super::calls::{CallReply, TransactionCall};
 use super::door::Door;
+use super::metadata::{MetadataReply, Question};
 use super::partition::Placed;
 use crate::reports::Completion;
 use crate::time::Time;
@@ -35,8 +36,9 @@ pub enum Event {
 /// What an application thread asks of the sender.
 #[derive(Debug)]
 pub enum Command {
-    /// Everything sent so far, to the topic or to all of them, goes now. `started` follows at once, `done` the last of it.
-    Flush { topic: Option<u32>, started: Arc<Completion>, done: Arc<Completion> },
+    /// Everything sent before, to the topic or to all of them, goes now: what is parked, and batches with a smaller number than
+    /// `before`. `started` follows at once, `done` the last of it. Made by `Inbox::flush`.
+    Flush { topic: Option<u32>, before: u64, started: Arc<Completion>, done: Arc<Completion> },
     /// Somebody waits for a record of the topic: what it waits in does not linger.
     Hurry { topic: u32, placed: Placed },
     /// Fails what is queued, in flight, or both.
@@ -45,6 +47,12 @@ pub enum Command {
     Transaction { call: TransactionCall, reply: Arc<CallReply> },
     /// The application's partitioner has chosen for the topic's parked records.
     Chosen { topic: u32 },
+    /// What the cluster says of topics, or what is known of them.
+    Metadata { question: Question, reply: Arc<MetadataReply> },
+    /// The topic's metadata and a connection to each of its leaders before the first record.
+    WarmUp { topic: u32, reply: Arc<CallReply> },
+    /// What is left to tell of metrics is told when `Abort` comes: there is time for it.
+    LastPush,
     /// Fails everything that is left and ends.
     Abort,
 }
@@ -115,6 +123,16 @@ impl Inbox {
 
     pub fn command(&self, command: Command) {
         self.letters.lock().commands.push(command);
+        self.wake_before(Time::ZERO);
+    }
+
+    /// Asks for a flush of what was sent so far. What is sent from now on opens batches that do not belong to it.
+    pub fn flush(&self, topic: Option<u32>, started: Arc<Completion>, done: Arc<Completion>) {
+        {
+            let mut letters = self.letters.lock();
+            let before = letters.next_batch;
+            letters.commands.push(Command::Flush { topic, before, started, done });
+        }
         self.wake_before(Time::ZERO);
     }
 

@@ -4,6 +4,7 @@
 //! chunks kept for reuse are inside it too.
 
 use std::collections::VecDeque;
+use std::ops::{AddAssign, SubAssign};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Instant;
@@ -11,6 +12,7 @@ use std::time::Instant;
 use crate::sync::{Condvar, Mutex};
 
 use super::batch::Orphan;
+use crate::reports::{Lack, Room};
 
 /// Capacities of pooled chunks. A record that is larger than the last gets a chunk of its own size, not pooled.
 const CLASS_BYTES: [usize; 5] = [1 << 10, 4 << 10, 16 << 10, 64 << 10, 256 << 10];
@@ -96,12 +98,16 @@ impl Drop for Reservation {
 #[derive(Debug)]
 pub struct Memory {
     limit: usize,
+    /// What `State` counts, to be read without its lock.
+    used: Arc<AtomicUsize>,
     state: Mutex<State>,
     /// Threads waiting for room; read without the lock to decide whether open batches should be sent early.
     waiting: AtomicUsize,
     /// Set when a reservation was refused or had to wait, until the sender has seen it: with the memory full, lingering
     /// is what keeps it full.
     pressure: AtomicBool,
+    /// What event loops hear of it.
+    room: Arc<Room>,
     /// `State::closed` for who does not want the lock.
     is_closed: AtomicBool,
     /// Batches that a panic dropped: their records still get their reports.
@@ -110,11 +116,38 @@ pub struct Memory {
 
 #[derive(Debug)]
 struct State {
-    used: usize,
+    used: Used,
     free_bytes: usize,
     free: [Vec<Box<[u8]>>; CLASS_BYTES.len()],
     waiters: VecDeque<Arc<Waiter>>,
+    /// Event loops hear of room again when so much is free; 0 while there is room.
+    wanted: usize,
     closed: bool,
+}
+
+/// Bytes that are handed out: changed under the lock only, so that reading and writing it are two steps.
+#[derive(Debug)]
+struct Used(Arc<AtomicUsize>);
+
+impl Used {
+    #[inline]
+    fn get(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+impl AddAssign<usize> for Used {
+    #[inline]
+    fn add_assign(&mut self, bytes: usize) {
+        self.0.store(self.get() + bytes, Ordering::Relaxed);
+    }
+}
+
+impl SubAssign<usize> for Used {
+    #[inline]
+    fn sub_assign(&mut self, bytes: usize) {
+        self.0.store(self.get() - bytes, Ordering::Relaxed);
+    }
 }
 
 #[derive(Debug)]
@@ -126,13 +159,22 @@ struct Waiter {
 
 impl Memory {
     pub fn new(limit: usize) -> Arc<Memory> {
+        Memory::with_room(limit, Arc::default())
+    }
+
+    /// As `new`, telling `room` when it gets short.
+    pub fn with_room(limit: usize, room: Arc<Room>) -> Arc<Memory> {
+        let used = Arc::new(AtomicUsize::new(0));
         Arc::new(Memory {
             limit,
+            room,
+            used: used.clone(),
             state: Mutex::new(State {
-                used: 0,
+                used: Used(used),
                 free_bytes: 0,
                 free: Default::default(),
                 waiters: VecDeque::new(),
+                wanted: 0,
                 closed: false,
             }),
             waiting: AtomicUsize::new(0),
@@ -156,7 +198,7 @@ impl Memory {
     pub fn try_chunk(&self, capacity: usize, more: usize) -> Option<Chunk> {
         let recycled = {
             let mut state = self.state.lock();
-            if state.closed || !state.waiters.is_empty() || state.used + capacity + more > self.limit {
+            if state.closed || !state.waiters.is_empty() || state.used.get() + capacity + more > self.limit {
                 return None;
             }
             state.used += capacity + more;
@@ -185,7 +227,7 @@ impl Memory {
     /// Takes `bytes` out of the budget at once; false when there is no room or others wait for it already.
     pub fn try_charge(&self, bytes: usize) -> bool {
         let mut state = self.state.lock();
-        if state.closed || !state.waiters.is_empty() || state.used + bytes > self.limit {
+        if state.closed || !state.waiters.is_empty() || state.used.get() + bytes > self.limit {
             return false;
         }
         state.charge(bytes, self.limit);
@@ -202,7 +244,7 @@ impl Memory {
         if bytes > 0 {
             let mut state = self.state.lock();
             state.used -= bytes;
-            state.grant(self.limit);
+            self.grant(&mut state);
         }
     }
 
@@ -220,8 +262,17 @@ impl Memory {
                 None => surplus.push(chunk.bytes),
             }
         }
-        state.grant(self.limit);
+        self.grant(&mut state);
         drop(state);
+    }
+
+    /// Serves those who wait, and tells event loops when nobody does and there is room again.
+    fn grant(&self, state: &mut State) {
+        state.grant(self.limit);
+        if state.wanted > 0 && state.waiters.is_empty() && state.used.get() + state.wanted <= self.limit {
+            state.wanted = 0;
+            self.room.regains(Lack::Memory);
+        }
     }
 
     /// Waits in line for `bytes` until `deadline` (`None`: for ever). Those who came first are served first. `waits` is
@@ -236,12 +287,15 @@ impl Memory {
         if state.closed {
             return Err(Refused::Closed);
         }
-        if state.waiters.is_empty() && state.used + bytes <= self.limit {
+        if state.waiters.is_empty() && state.used.get() + bytes <= self.limit {
             state.charge(bytes, self.limit);
             return Ok(Reservation { bytes, memory: self.clone() });
         }
         let waiter = Arc::new(Waiter { bytes, granted: AtomicBool::new(false), wake: Condvar::new() });
         state.waiters.push_back(waiter.clone());
+        // Not at the first byte that is free: a loop woken for each batch would send a record at a time.
+        state.wanted = state.wanted.max(bytes).max(self.limit / 8).min(self.limit);
+        self.room.lacks(Lack::Memory);
         self.waiting.fetch_add(1, Ordering::SeqCst);
         waits();
         let refused = loop {
@@ -267,7 +321,7 @@ impl Memory {
             Some(why) => {
                 state.waiters.retain(|other| !Arc::ptr_eq(other, &waiter));
                 // Whoever stood behind may fit where this one did not.
-                state.grant(self.limit);
+                self.grant(&mut state);
                 Err(why)
             }
         }
@@ -288,6 +342,11 @@ impl Memory {
         self.pressure.store(false, Ordering::SeqCst);
     }
 
+    /// Threads that wait for room now.
+    pub fn waiting(&self) -> usize {
+        self.waiting.load(Ordering::Relaxed)
+    }
+
     /// Whether everything is refused from now on. Looked at without the lock: a moment's delay is the caller's luck.
     pub fn is_closed(&self) -> bool {
         self.is_closed.load(Ordering::Relaxed)
@@ -297,6 +356,9 @@ impl Memory {
     pub fn close(&self) {
         let mut state = self.state.lock();
         state.closed = true;
+        // Whoever tries to send hears why there is none.
+        state.wanted = 0;
+        self.room.regains(Lack::Memory);
         self.is_closed.store(true, Ordering::Relaxed);
         for waiter in &state.waiters {
             waiter.wake.notify_one();
@@ -313,7 +375,7 @@ impl Memory {
 
     /// Bytes handed out at present.
     pub fn used(&self) -> usize {
-        self.state.lock().used
+        self.used.load(Ordering::Relaxed)
     }
 
     pub fn limit(&self) -> usize {
@@ -357,7 +419,7 @@ impl State {
     /// Free chunks are part of the bound: what is used pushes them out.
     fn drop_free(&mut self, limit: usize) {
         for class in (0..CLASS_BYTES.len()).rev() {
-            while self.used + self.free_bytes > limit
+            while self.used.get() + self.free_bytes > limit
                 && let Some(bytes) = self.free[class].pop()
             {
                 self.free_bytes -= bytes.len();
@@ -368,7 +430,7 @@ impl State {
     /// Serves waiters in order as far as the room goes.
     fn grant(&mut self, limit: usize) {
         while let Some(first) = self.waiters.front() {
-            if self.used + first.bytes > limit {
+            if self.used.get() + first.bytes > limit {
                 return;
             }
             self.used += first.bytes;
@@ -463,6 +525,25 @@ mod tests {
         }
         memory.close();
         assert_eq!(waiter.join().expect("no panic"), Some(Refused::Closed));
+    }
+
+    #[test]
+    fn event_loops_hear_of_room_when_what_was_refused_and_an_eighth_is_free() {
+        let room = Arc::<Room>::default();
+        let memory = Memory::with_room(8_000, room.clone());
+        assert!(memory.try_charge(8_000));
+        assert!(memory.reserve(2_000, Some(Instant::now()), || ()).is_err());
+        assert!(room.is_lacking(Lack::Memory));
+        memory.uncharge(1_999);
+        assert!(room.is_lacking(Lack::Memory), "less than was asked for");
+        memory.uncharge(1);
+        assert!(!room.is_lacking(Lack::Memory));
+        assert!(memory.try_charge(2_000));
+        assert!(memory.reserve(1, Some(Instant::now()), || ()).is_err());
+        memory.uncharge(999);
+        assert!(room.is_lacking(Lack::Memory), "less than an eighth");
+        memory.close();
+        assert!(!room.is_lacking(Lack::Memory), "a send says that it is closed");
     }
 
     #[test]

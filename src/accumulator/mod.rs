@@ -5,13 +5,16 @@
 mod batch;
 mod calls;
 mod cancel;
+mod client_instance;
 mod cluster_view;
 mod direct;
 mod choice;
 mod door;
 mod hurry;
 mod inbox;
+mod kept;
 mod memory;
+mod metadata;
 mod partition;
 mod settings;
 #[cfg(test)]
@@ -25,12 +28,15 @@ use std::time::Instant;
 pub use batch::{Batch, BatchBytes, Orphan};
 pub use calls::{CallReply, GivenUp, TransactionCall};
 pub use cancel::Ticket;
+pub use client_instance::ClientInstance;
 pub use cluster_view::{BrokerView, ClusterCell, ClusterView};
 pub use direct::{DirectBatch, NotTaken, SendingDirect};
 pub use choice::{ANY_PARTITION, PartitionPicture, Partitioning, Picture, View};
 pub use door::Door;
 pub use inbox::{Command, Event, Inbox, Letters};
+pub use kept::{undelivered_batch, undelivered_parked};
 pub use memory::{Memory, Refused, Reservation};
+pub use metadata::{MetadataReply, Nodes, PartitionDetail, Question, Snapshot, TopicDetail};
 pub use partition::{NotAppended, Partition, Placed};
 pub use settings::TopicSettings;
 pub use topic::{NO_LEADER, ParkedRecord, TOPIC_NAME_MAX, Tag, Topic, TopicTable, check_topic_name};
@@ -57,6 +63,8 @@ pub struct Accumulator {
     pub cluster: ClusterCell,
     pub numbers: Arc<Numbers>,
     pub health: HealthCell,
+    /// The id under which brokers know this client's telemetry.
+    pub client_instance: ClientInstance,
     /// Shut between transactions, and for good once something has gone wrong for good.
     pub door: Door,
     /// Why nothing is accepted any more, once something has gone wrong for good.
@@ -87,12 +95,13 @@ impl Accumulator {
             door.shut(Error::new(Status::STATE, text));
         }
         Accumulator {
-            memory: Memory::new(config.buffer_memory),
+            memory: Memory::with_room(config.buffer_memory, reports.room.clone()),
             inbox: Inbox::default(),
             topics: TopicTable::new(producer, seed, config),
             cluster: ClusterCell::default(),
             numbers: reports.numbers().clone(),
             health: HealthCell::default(),
+            client_instance: ClientInstance::default(),
             reports,
             door,
             fatal: OnceLock::new(),

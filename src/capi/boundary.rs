@@ -3,6 +3,7 @@
 use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::ffi::{CStr, CString, c_char};
+use std::os::fd::RawFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Once;
 
@@ -39,6 +40,16 @@ pub fn call_count(body: impl FnOnce() -> Result<usize>) -> i32 {
         Ok(())
     });
     if status == Status::OK.code() { i32::try_from(count).unwrap_or(i32::MAX) } else { status }
+}
+
+/// Like `call`, for functions that answer a descriptor when all is well.
+pub fn call_descriptor(body: impl FnOnce() -> Result<RawFd>) -> i32 {
+    let mut descriptor = -1;
+    let status = call(|| {
+        descriptor = body()?;
+        Ok(())
+    });
+    if status == Status::OK.code() { descriptor } else { status }
 }
 
 /// Keeps the sentence and answers the status.

@@ -6,6 +6,7 @@
 use crate::capi::boundary::{call, str_arg};
 use crate::capi::data_loss::DataLossCallback;
 use crate::capi::health::HealthCallback;
+use crate::capi::hooks::Hooks;
 use crate::capi::stats::StatsCallback;
 use crate::capi::partitioner::PartitionerCallback;
 use crate::capi::status::producer_status_t;
@@ -33,10 +34,12 @@ struct Inner {
 }
 
 /// The functions that producers made from a configuration call.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Default)]
 pub struct Callbacks {
     pub log: Option<LogCallback>,
     pub data_loss: Option<DataLossCallback>,
+    /// `None` when records pass no function of the application.
+    pub hooks: Option<Box<Hooks>>,
     pub health: Option<HealthCallback>,
     pub stats: Option<StatsCallback>,
     pub partitioner: Option<PartitionerCallback>,
@@ -48,7 +51,7 @@ pub struct Callbacks {
 /// `facility`: a word for the part of the library that speaks. `message`: one line without its end. Both are UTF-8 and
 /// live until the callback returns. `opaque`: the pointer given along with the callback.
 /// It is never called on the library's own I/O thread, but on the thread that calls poll, flush, close or a function of
-/// transactions of the producer concerned.
+/// transactions of the producer concerned; with delivery.dispatch=thread on the library's dispatching thread.
 #[allow(non_camel_case_types)]
 pub type producer_log_fn =
     Option<unsafe extern "C" fn(level: i32, facility: *const c_char, message: *const c_char, opaque: *mut c_void)>;
@@ -78,7 +81,15 @@ impl producer_config_t {
     /// What a new producer takes along: a copy of the settings, and the callbacks.
     pub fn parts(&self) -> (ConfigBuilder, Callbacks) {
         let inner = self.inner.lock();
-        (inner.builder.clone(), inner.callbacks)
+        (inner.builder.clone(), inner.callbacks.clone())
+    }
+
+    pub(super) fn change_hooks(&self, change: impl FnOnce(&mut Hooks) -> Result<()>) -> Result<()> {
+        let mut inner = self.inner.lock();
+        let mut hooks = inner.callbacks.hooks.take().unwrap_or_default();
+        let changed = change(&mut hooks);
+        inner.callbacks.hooks = Some(hooks).filter(|hooks| !hooks.is_empty());
+        changed
     }
 
     pub(super) fn set_partitioner(&self, callback: Option<PartitionerCallback>) {

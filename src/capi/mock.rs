@@ -217,7 +217,8 @@ pub unsafe extern "C" fn producer_mock_cluster_broker_set_throttle(
 /// Lets the next requests of one kind fail.
 ///
 /// `api_key`: Kafka's number of the request, 0 for Produce, 3 for Metadata, 10 for FindCoordinator, 18 for ApiVersions, 22 for
-/// InitProducerId, 24 for AddPartitionsToTxn, 25 for AddOffsetsToTxn, 26 for EndTxn, 28 for TxnOffsetCommit. `status`: the Kafka error that
+/// InitProducerId, 24 for AddPartitionsToTxn, 25 for AddOffsetsToTxn, 26 for EndTxn, 28 for TxnOffsetCommit,
+/// 71 for GetTelemetrySubscriptions, 72 for PushTelemetry. `status`: the Kafka error that
 /// is answered; `PRODUCER_OK` lets requests through before the next order; `PRODUCER_ERR_DISCONNECTED` closes the connection
 /// instead of answering. `count`: how many requests, from 0 up.
 /// A failed Produce appends nothing, except with `PRODUCER_ERR_NOT_ENOUGH_REPLICAS_AFTER_APPEND` and

@@ -11,13 +11,16 @@ use std::time::Duration;
 use crate::sync::{Mutex, MutexGuard};
 
 use crate::capi::boundary::{call, invalid, keep_panics_quiet, out_arg, timeout_arg};
-use crate::capi::config::{Callbacks, config_arg, producer_config_t};
+use crate::capi::config::{config_arg, producer_config_t};
 use crate::capi::fork;
 use crate::capi::gate::{self, Gate, Pass};
-use crate::capi::report;
+use crate::capi::hooks::Hooks;
+use crate::capi::report::{self, Hearing};
 use crate::capi::status::producer_status_t;
+use crate::config::DeliveryDispatch;
 use crate::error::{Error, Result, Status};
 use crate::producer::Producer;
+use crate::reports::UndeliveredTo;
 use crate::reports::{Handed, Item};
 
 /// A producer: opaque, made by producer_new, ended by producer_close. It may be used from any number of threads at once.
@@ -28,7 +31,9 @@ pub struct producer_t {
     /// The process that made it, counted in forks.
     generation: u32,
     gate: Gate,
-    callbacks: Callbacks,
+    hearing: Arc<Hearing>,
+    /// As `hearing` has them: here they are one look away for every record.
+    hooks: Option<Box<Hooks>>,
     /// Taken out by the call that closes, when the gate has let everybody out.
     producer: UnsafeCell<Option<Box<Producer>>>,
 }
@@ -37,6 +42,12 @@ pub struct producer_t {
 unsafe impl Sync for producer_t {}
 // SAFETY: nothing in it belongs to one thread; the callbacks say the same of their pointers.
 unsafe impl Send for producer_t {}
+
+impl producer_t {
+    pub(super) fn hearing(&self) -> &Hearing {
+        &self.hearing
+    }
+}
 
 const MAGIC: u64 = 0x6b70_726f_6475_6365;
 /// Closed handles kept so that a late call finds a closed producer and not freed memory.
@@ -85,15 +96,29 @@ pub unsafe extern "C" fn producer_new(
             // Nobody listens: no line is made.
             config.log_level = -1;
         }
+        let on_thread = config.delivery_dispatch == DeliveryDispatch::Thread;
+        if callbacks.stats.is_none() {
+            config.statistics_interval_ms = 0;
+        }
         let made = Producer::new(config)?;
         if let Some(partitioner) = callbacks.partitioner {
             made.set_partitioning(Arc::new(partitioner.of(made.id())));
+        }
+        if callbacks.hooks.as_ref().is_some_and(|hooks| hooks.hear()) {
+            made.hear_of_all();
+        }
+        let hooks = callbacks.hooks.clone();
+        let hearing = Arc::new(Hearing::new(made.id(), callbacks));
+        if on_thread {
+            let hearing = hearing.clone();
+            made.start_dispatch(move |item| report::hand(&hearing, &item))?;
         }
         let shell = Box::new(producer_t {
             magic: MAGIC,
             generation: fork::generation(),
             gate: Gate::new(made.id()),
-            callbacks,
+            hearing,
+            hooks,
             producer: UnsafeCell::new(Some(Box::new(made))),
         });
         // SAFETY: not NULL, and the caller's to be written.
@@ -120,6 +145,19 @@ pub unsafe extern "C" fn producer_new(
 /// that does not return within a second, PRODUCER_ERR_TIMED_OUT is answered and that thread runs those that are left.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn producer_close(producer: *mut producer_t, timeout_ms: i32) -> producer_status_t {
+    // SAFETY: as the caller promises.
+    unsafe { close(producer, timeout_ms, None) }
+}
+
+/// Ends a producer; `undelivered` is handed what is not delivered from now on.
+///
+/// # Safety
+/// `producer` is NULL or a handle from `producer_new`.
+pub(super) unsafe fn close(
+    producer: *mut producer_t,
+    timeout_ms: i32,
+    undelivered: Option<UndeliveredTo>,
+) -> producer_status_t {
     call(|| {
         // SAFETY: the caller's promise: NULL or a handle of ours.
         let shell = unsafe { shell_arg(producer) }?;
@@ -138,12 +176,18 @@ pub unsafe extern "C" fn producer_close(producer: *mut producer_t, timeout_ms: i
         // SAFETY: only the thread that shut the gate gets here, and the producer is taken out further below at the
         // earliest: until then it is only read, here and by those still inside.
         let inner = unsafe { &*shell.producer.get() }.as_ref().ok_or_else(closed)?;
+        if let Some(to) = undelivered {
+            inner.hand_undelivered_to(to);
+        }
         inner.refuse_sends();
         shell.gate.wait_for_passes();
-        let ended = inner.close(timeout_ms, |item| report::hand(shell.gate.id(), &item, &shell.callbacks));
+        let ended = inner.close(timeout_ms, |item| report::hand(&shell.hearing, &item));
         if shell.gate.wait_for_others(OTHERS_WAIT) {
             // SAFETY: the gate is shut and everybody is out.
             drop(unsafe { &mut *shell.producer.get() }.take());
+            if let Some(hooks) = &shell.hooks {
+                report::in_callback_of(shell.gate.id(), || hooks.on_close());
+            }
         }
         // Otherwise another thread is in a callback that does not return: its producer stays, idle, with the shell.
         quarantine(producer);
@@ -174,9 +218,20 @@ pub(super) struct Inside<'a> {
 }
 
 impl Inside<'_> {
+    /// The application's functions that records pass, when there are any.
+    #[inline]
+    pub fn hooks(&self) -> Option<&Hooks> {
+        self.shell.hooks.as_deref()
+    }
+
+    /// Who hears of this producer.
+    pub fn hearing(&self) -> &Hearing {
+        &self.shell.hearing
+    }
+
     /// Hands reports and log lines to the application.
     pub fn dispatcher(&self) -> impl FnMut(Item<'_>) -> Handed {
-        |item| report::hand(self.shell.gate.id(), &item, &self.shell.callbacks)
+        |item| report::hand(&self.shell.hearing, &item)
     }
 }
 
@@ -218,7 +273,7 @@ pub(super) unsafe fn enter<'a>(producer: *mut producer_t) -> Result<Inside<'a>> 
 }
 
 #[inline]
-unsafe fn shell_arg<'a>(producer: *mut producer_t) -> Result<&'a producer_t> {
+pub(super) unsafe fn shell_arg<'a>(producer: *mut producer_t) -> Result<&'a producer_t> {
     // SAFETY: NULL becomes `None`; a shell lives on in quarantine after it was closed.
     let Some(shell) = (unsafe { producer.as_ref() }) else { return Err(invalid("producer is NULL")) };
     if shell.magic != MAGIC {

@@ -1,7 +1,7 @@
 //! Records as C hands them over.
 
 use std::ffi::{c_char, c_void};
-use std::slice;
+use std::{ptr, slice};
 
 use crate::capi::boundary::{invalid, str_arg};
 use crate::capi::topic::producer_topic_t;
@@ -159,6 +159,21 @@ pub(super) unsafe fn with_record<R>(
         *header = Header { name, value };
     }
     hand(&Record { key, value, headers, timestamp_ms })
+}
+
+/// Checks the bytes and headers of a record that will be given to `with_record`: its key or its value.
+///
+/// # Safety
+/// The record's pointers are as its comment says.
+pub(super) unsafe fn record_bytes(record: &producer_record_t, is_key: bool) -> Result<()> {
+    let mut only = *record;
+    if is_key {
+        (only.value, only.value_len) = (ptr::null(), 0);
+    } else {
+        (only.key, only.key_len) = (ptr::null(), 0);
+    }
+    // SAFETY: as the caller promises.
+    unsafe { with_record(&only, 0, |_| Ok(())) }
 }
 
 unsafe fn headers_arg(record: &producer_record_t) -> Result<&[producer_header_t]> {

@@ -3,11 +3,17 @@
 use std::cell::Cell;
 use std::ffi::{CStr, CString, c_char, c_void};
 use std::ptr;
+use std::sync::atomic::{AtomicBool, Ordering};
 
+use crate::capi::close_with::hand_undelivered;
 use crate::capi::config::{Callbacks, LogCallback};
+use crate::capi::hooks::Hooks;
+use crate::capi::producer::{producer_t, shell_arg};
 use crate::capi::status::producer_status_t;
-use crate::error::Status;
-use crate::reports::{FinishedBatch, Future, Handed, Item, LogLine, Persisted, Phase, RICH, RichTag, Slot};
+use crate::error::{Result, Status};
+use crate::reports::{
+    FinishedBatch, Future, Handed, Item, KEPT, LogLine, Persisted, Phase, RICH, RichTag, SILENT, Slot,
+};
 
 /// `persisted`: the record is not in the log: never written to a socket as a whole, or refused by every broker asked.
 pub const PRODUCER_PERSISTED_NO: i32 = 0;
@@ -16,6 +22,8 @@ pub const PRODUCER_PERSISTED_MAYBE: i32 = 1;
 /// `persisted`: the record is in the log.
 pub const PRODUCER_PERSISTED_YES: i32 = 2;
 
+/// `phase`: the sending function refused the record; only interceptors hear of such records.
+pub const PRODUCER_PHASE_REFUSED: i32 = -1;
 /// `phase`: the topic's partitions were not known yet.
 pub const PRODUCER_PHASE_METADATA: i32 = 0;
 /// `phase`: the partition had no leader, or its leader was not connected.
@@ -71,13 +79,16 @@ pub struct producer_report_t {
     pub opaque: *mut c_void,
     /// For a failure: the last cause in words, naming the broker. NULL for a success.
     pub error_text: *const c_char,
+    /// How many records it is the report of: 1, or those that were appended to a batch of producer_batch_send.
+    pub record_count: i32,
 }
 
 /// Receives the report of one record, exactly once for each record that was accepted with this callback.
 ///
 /// `report`: valid until the callback returns. `opaque`: what was given to producer_send.
-/// It runs on the thread that polls, flushes, closes, or is in a function of transactions that takes a timeout; reports of
-/// one partition come in order, and never two at once for one producer. It may send; producer_poll, producer_flush,
+/// It runs on the thread that polls, flushes, closes, or is in a function of transactions that takes a timeout; with
+/// delivery.dispatch=thread on a thread of the library's own, and on no other. With delivery.report.only.error=true it runs
+/// for records that failed only. Reports of one partition come in order, and never two at once for one producer. It may send; producer_poll, producer_flush,
 /// producer_purge, producer_close and the functions of transactions of the same producer answer PRODUCER_ERR_IN_CALLBACK.
 #[allow(non_camel_case_types)]
 pub type producer_delivery_fn = Option<unsafe extern "C" fn(report: *const producer_report_t, opaque: *mut c_void)>;
@@ -94,6 +105,8 @@ pub(super) fn callback_address(callback: Delivery) -> usize {
 thread_local! {
     /// The producer whose callback runs on this thread; 0 is none.
     static DISPATCHING: Cell<u64> = const { Cell::new(0) };
+    /// The one whose dispatch is under way on this thread: not so in an interceptor that is asked about a record.
+    static HANDING: Cell<u64> = const { Cell::new(0) };
 }
 
 /// Whether this thread is in a callback of the producer with this id.
@@ -101,34 +114,128 @@ pub(super) fn is_dispatching(producer: u64) -> bool {
     DISPATCHING.try_with(Cell::get) == Ok(producer)
 }
 
-/// Hands an item of the producer with this id to the application.
-pub(super) fn hand(producer: u64, item: &Item<'_>, callbacks: &Callbacks) -> Handed {
+/// Runs code of the application that is called back by the producer with this id.
+pub(super) fn in_callback_of<R>(producer: u64, code: impl FnOnce() -> R) -> R {
     let outer = DISPATCHING.replace(producer);
-    match item {
-        Item::Batch { batch, from } => hand_batch(batch, *from),
+    let result = code();
+    DISPATCHING.set(outer);
+    result
+}
+
+/// Who hears of one producer: its callbacks, and whether one of them has asked for the rest to wait.
+pub(super) struct Hearing {
+    producer: u64,
+    callbacks: Callbacks,
+    cut: AtomicBool,
+}
+
+impl Hearing {
+    pub fn new(producer: u64, callbacks: Callbacks) -> Hearing {
+        Hearing { producer, callbacks, cut: AtomicBool::new(false) }
+    }
+
+    /// Of a producer that may be closing: its last callbacks run then.
+    ///
+    /// # Safety
+    /// `producer` is NULL or a handle from `producer_new`.
+    pub unsafe fn of<'a>(producer: *mut producer_t) -> Result<&'a Hearing> {
+        // SAFETY: as the caller promises.
+        Ok(unsafe { shell_arg(producer) }?.hearing())
+    }
+
+    /// The callback that runs on this thread asks for the rest to wait. False when none of this producer's runs here.
+    pub fn cut(&self) -> bool {
+        let inside = HANDING.try_with(Cell::get) == Ok(self.producer);
+        if inside {
+            self.cut.store(true, Ordering::Relaxed);
+        }
+        inside
+    }
+
+    /// Whether the callback that has just returned has asked for that.
+    #[inline]
+    fn take_cut(&self) -> bool {
+        self.cut.load(Ordering::Relaxed) && self.cut.swap(false, Ordering::Relaxed)
+    }
+}
+
+/// Hands an item of a producer to the application's callbacks.
+pub(super) fn hand(hearing: &Hearing, item: &Item<'_>) -> Handed {
+    hand_by(hearing, item, |report, slot, hooks| match slot.callback {
+        KEPT => Told::Kept,
+        callback => {
+            hear_first(hooks, report);
+            // SAFETY: the slot's callback is from `callback_address`, and was given with its opaque for this use.
+            unsafe { run_callback(callback, report, slot.opaque) };
+            Told::Heard
+        }
+    })
+}
+
+/// What became of one report.
+pub(super) enum Told {
+    Heard,
+    /// It is for who copies reports.
+    Kept,
+    /// There is no room for it now.
+    NoRoom,
+}
+
+/// Interceptors hear of a record before anybody else does.
+#[inline]
+pub(super) fn hear_first(hooks: Option<&Hooks>, report: &producer_report_t) {
+    if let Some(hooks) = hooks {
+        hooks.on_acknowledgement(report);
+    }
+}
+
+/// Hands an item to the application: log lines and losses to its callbacks, each report of a batch to `tell`, with the slot
+/// that says who wants it, and the hooks that `tell` has hear of it first unless it leaves the report where it is.
+pub(super) fn hand_by(
+    hearing: &Hearing,
+    item: &Item<'_>,
+    tell: impl FnMut(&producer_report_t, &Slot, Option<&Hooks>) -> Told,
+) -> Handed {
+    let outer = (DISPATCHING.replace(hearing.producer), HANDING.replace(hearing.producer));
+    let handed = match item {
+        Item::Batch { batch, from } => {
+            if let (Some(undelivered), 0) = (&batch.undelivered, from) {
+                hand_undelivered(batch, undelivered);
+            }
+            hand_batch(hearing, batch, *from, tell)
+        }
         Item::Log(line) => {
-            if let Some(log) = &callbacks.log {
+            if let Some(log) = &hearing.callbacks.log {
                 hand_line(line, log);
             }
+            all_but_cut(hearing)
         }
         Item::DataLoss(loss) => {
-            if let Some(data_loss) = &callbacks.data_loss {
+            if let Some(data_loss) = &hearing.callbacks.data_loss {
                 data_loss.tell(loss);
             }
+            all_but_cut(hearing)
         }
         Item::Health(health) => {
-            if let Some(callback) = &callbacks.health {
+            if let Some(callback) = &hearing.callbacks.health {
                 callback.tell(health);
             }
+            all_but_cut(hearing)
         }
         Item::Stats(json) => {
-            if let Some(callback) = &callbacks.stats {
+            if let Some(callback) = &hearing.callbacks.stats {
                 callback.tell(json);
             }
+            all_but_cut(hearing)
         }
-    }
-    DISPATCHING.set(outer);
-    Handed::All
+    };
+    DISPATCHING.set(outer.0);
+    HANDING.set(outer.1);
+    handed
+}
+
+fn all_but_cut(hearing: &Hearing) -> Handed {
+    if hearing.take_cut() { Handed::Part(0) } else { Handed::All }
 }
 
 fn hand_line(line: &LogLine, log: &LogCallback) {
@@ -169,6 +276,7 @@ pub(super) fn batch_report(batch: &FinishedBatch) -> producer_report_t {
         latency_us: i64::try_from(batch.latency().0).unwrap_or(i64::MAX),
         opaque: ptr::null_mut(),
         error_text: batch.cause.as_ref().map_or(ptr::null(), |cause| cause.as_ptr()),
+        record_count: 1,
     }
 }
 
@@ -183,39 +291,87 @@ pub(super) fn fill_report(report: &mut producer_report_t, batch: &FinishedBatch,
     report.key_len = i64::from(slot.key_len);
     report.value_len = i64::from(slot.value_len);
     report.opaque = slot.opaque as *mut c_void;
+    report.record_count = 1;
     if !batch.record_causes.is_empty() {
         name_record(batch, slot.offset_delta, report);
     }
+    if slot.callback == RICH {
+        fill_rich(report, batch, slot);
+    }
 }
 
-fn hand_batch(batch: &FinishedBatch, from: usize) {
-    let mut report = batch_report(batch);
-    for slot in &batch.slots[from..] {
-        fill_report(&mut report, batch, slot);
-        if slot.callback == RICH {
-            hand_rich(batch, slot, &mut report);
-            continue;
+/// What a record's report says that wants more than a callback.
+#[cold]
+fn fill_rich(report: &mut producer_report_t, batch: &FinishedBatch, slot: &Slot) {
+    match batch.rich_tag(slot) {
+        None | Some(RichTag::Future(_)) => report.opaque = ptr::null_mut(),
+        Some(RichTag::Ticketed { opaque, .. }) => report.opaque = *opaque as *mut c_void,
+        Some(RichTag::Direct { opaque, count, .. }) => {
+            report.opaque = *opaque as *mut c_void;
+            report.record_count = i32::try_from(*count).unwrap_or(i32::MAX);
+            // Of a batch, the first record that the broker named.
+            let own = batch.record_causes.iter().find(|(place, _)| place < count);
+            if let Some((place, _)) = own {
+                name_record(batch, *place, report);
+            }
         }
-        // SAFETY: the address was taken from a callback of this type by `callback_address`.
-        let callback = unsafe { std::mem::transmute::<usize, Delivery>(slot.callback) };
-        // SAFETY: the application gave callback and opaque for this use; the report outlives the call.
-        unsafe { callback(&report, report.opaque) };
     }
+}
+
+fn hand_batch(
+    hearing: &Hearing,
+    batch: &FinishedBatch,
+    from: usize,
+    mut tell: impl FnMut(&producer_report_t, &Slot, Option<&Hooks>) -> Told,
+) -> Handed {
+    let hooks = hearing.callbacks.hooks.as_deref();
+    let mut kept = false;
+    let mut report = batch_report(batch);
+    for (place, slot) in batch.slots[from..].iter().enumerate() {
+        fill_report(&mut report, batch, slot);
+        let told = match slot.callback {
+            SILENT => {
+                hear_first(hooks, &report);
+                Told::Heard
+            }
+            RICH => hand_rich(batch, slot, &mut report, hooks, &mut tell),
+            _ => tell(&report, slot, hooks),
+        };
+        match told {
+            Told::Heard => {}
+            Told::Kept => kept = true,
+            Told::NoRoom => return Handed::Part(place),
+        }
+        if hearing.take_cut() {
+            return Handed::Part(place + 1);
+        }
+    }
+    if kept { Handed::AllButKept } else { Handed::All }
 }
 
 /// A record that wants more than a callback.
 #[cold]
-fn hand_rich(batch: &FinishedBatch, slot: &Slot, report: &mut producer_report_t) {
+fn hand_rich(
+    batch: &FinishedBatch,
+    slot: &Slot,
+    report: &mut producer_report_t,
+    hooks: Option<&Hooks>,
+    mut tell: impl FnMut(&producer_report_t, &Slot, Option<&Hooks>) -> Told,
+) -> Told {
     match batch.rich_tag(slot) {
-        None => {}
+        None => Told::Heard,
         Some(RichTag::Future(future)) => {
+            hear_first(hooks, report);
             // A thread that awaits it may have been faster.
             run_future_callbacks(future, report);
+            Told::Heard
         }
-        Some(RichTag::Ticketed { callback, opaque, .. } | RichTag::Direct { callback, opaque, .. }) => {
-            report.opaque = *opaque as *mut c_void;
-            // SAFETY: given to the function that sent the record, for this use.
-            unsafe { run_callback(*callback, report, *opaque) };
+        Some(RichTag::Ticketed { callback, opaque, .. }) => {
+            tell(report, &Slot { callback: *callback, opaque: *opaque, ..*slot }, hooks)
+        }
+        // Of batches that the application made itself interceptors know nothing.
+        Some(RichTag::Direct { callback, opaque, .. }) => {
+            tell(report, &Slot { callback: *callback, opaque: *opaque, ..*slot }, None)
         }
     }
 }
@@ -240,7 +396,7 @@ pub(super) unsafe fn run_callback(address: usize, report: &producer_report_t, op
 
 /// KIP-467: the broker named the records that made it refuse the batch.
 #[cold]
-fn name_record(batch: &FinishedBatch, place: u32, report: &mut producer_report_t) {
+pub(super) fn name_record(batch: &FinishedBatch, place: u32, report: &mut producer_report_t) {
     let words: &CStr = match batch.record_causes.binary_search_by_key(&place, |(named, _)| *named) {
         Ok(at) => &batch.record_causes[at].1,
         Err(_) => c"another record of its batch was refused by the broker, and the batch with it",

@@ -6,6 +6,7 @@ use std::ffi::c_void;
 
 use crate::accumulator::{Placed, Sending, Tag, Topic};
 use crate::capi::boundary::{call_hot, invalid};
+use crate::capi::hooks::send_hooked;
 use crate::capi::producer::{Inside, pass, producer_t};
 use crate::capi::record::{
     PRODUCER_TIMEOUT_DEFAULT, PRODUCER_TIMESTAMP_NOW, partition_arg, producer_record_t, record_arg, with_record,
@@ -26,7 +27,8 @@ use crate::time::Micros;
 /// PRODUCER_ERR_INVALID_TOPIC_EXCEPTION for a topic name that Kafka does not allow; PRODUCER_ERR_RECORD_TOO_LARGE for a
 /// record over `max.request.size`; PRODUCER_ERR_QUEUE_FULL when `buffer.memory` stayed full for `max.block.ms`;
 /// PRODUCER_ERR_REPORTS_NOT_TAKEN when too many reports wait for producer_poll; PRODUCER_ERR_NO_RESOURCES for too many
-/// topics; PRODUCER_ERR_CLOSED; PRODUCER_ERR_FORKED; PRODUCER_ERR_INTERNAL after a bug of the library. With
+/// topics; PRODUCER_ERR_SERIALIZATION when a serializer of this producer fails; PRODUCER_ERR_IN_CALLBACK from one of its
+/// interceptors or serializers; PRODUCER_ERR_CLOSED; PRODUCER_ERR_FORKED; PRODUCER_ERR_INTERNAL after a bug of the library. With
 /// transactional.id also PRODUCER_ERR_STATE outside a transaction and while it is being committed or aborted, and the
 /// abortable error that has made the transaction fail: abort it. A fatal status says what ended the producer.
 /// Blocks only while `buffer.memory` is full, `max.block.ms` at most; never for metadata: records of a topic that is not
@@ -61,6 +63,20 @@ pub(super) fn tag_of(callback: producer_delivery_fn, opaque: *mut c_void) -> Opt
 /// What the record points to is as its comments say. `inside` keeps the producer alive.
 #[inline]
 pub(super) unsafe fn send_one(inside: &Inside<'_>, record: &producer_record_t, tag: Option<Tag>) -> Result<Placed> {
+    if let Some(hooks) = inside.hooks() {
+        // SAFETY: the caller's promise about the record's pointers.
+        return unsafe { send_hooked(inside, hooks, record, tag) };
+    }
+    // SAFETY: as above.
+    unsafe { send_plain(inside, record, tag) }
+}
+
+/// What is left to be done when nobody changes the record any more.
+///
+/// # Safety
+/// As `send_one`.
+#[inline(always)]
+pub(super) unsafe fn send_plain(inside: &Inside<'_>, record: &producer_record_t, tag: Option<Tag>) -> Result<Placed> {
     // SAFETY: the caller's promise about the record's pointers.
     let (topic, sending, timestamp_ms) = unsafe { prepare(inside, record, tag) }?;
     // SAFETY: as above.

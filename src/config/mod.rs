@@ -51,6 +51,8 @@ pub enum DeliveryDispatch {
     /// The thread that calls poll, flush or close.
     #[default]
     Poll,
+    /// One of the library's own.
+    Thread,
 }
 
 /// Which addresses of a broker's name are used.
@@ -214,8 +216,14 @@ pub struct Config {
     pub reports_max_count: usize,
     /// Which thread runs delivery callbacks.
     pub delivery_dispatch: DeliveryDispatch,
+    /// `delivery.report.only.error`: records that were delivered make no report.
+    pub report_only_errors: bool,
+    /// How often the stats callback is called; 0 is never.
+    pub statistics_interval_ms: u64,
     /// Least important line that reaches the log callback: 0 (emergency) to 7 (debug).
     pub log_level: i32,
+    /// Whether metrics are pushed to brokers that ask for them (KIP-714).
+    pub enable_metrics_push: bool,
     /// Brokers of the embedded mock cluster to start and use; 0 is none.
     pub test_mock_num_brokers: i32,
     /// Delay the mock brokers add to each answer.
@@ -286,7 +294,10 @@ impl Default for Config {
             receive_message_max_bytes: 100_000_000,
             reports_max_count: 1_000_000,
             delivery_dispatch: DeliveryDispatch::Poll,
+            report_only_errors: false,
+            statistics_interval_ms: 0,
             log_level: 6,
+            enable_metrics_push: true,
             test_mock_num_brokers: 0,
             test_mock_broker_rtt_ms: 0,
             explicit: Vec::new(),

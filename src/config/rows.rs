@@ -99,8 +99,8 @@ pub(super) static DELIVERY: &[Property] = rows! {
         Built(|c, v| c.max_in_flight_requests_per_connection = v.size()),
         "Unanswered requests per broker, at most 5 with enable.idempotence. Without it only 1 keeps the order of records when a batch is retried.";
     "delivery.report.only.error" [] Bool, "false",
-        Harmless(&["false"], "send records without a callback where success does not matter"),
-        "librdkafka: reports for failures only.";
+        Built(|c, v| c.report_only_errors = v.flag()),
+        "Reports for records that failed only: a delivered record costs nothing after its batch. Futures and flush hear of both.";
     "produce.offset.report" [] Bool, "true",
         Absent("reports always carry the offset; remove it"), "librdkafka: offsets in reports.";
     "enable.gapless.guarantee" [] Bool, "false",
@@ -267,8 +267,11 @@ pub(super) static OBSERVING: &[Property] = rows! {
     "delivery.reports.max.count" [] Int(1, INT, ""), "1000000", Built(|c, v| c.reports_max_count = v.size()),
         "Finished reports not yet taken by poll at which sends are refused with REPORTS_NOT_TAKEN.";
     "delivery.dispatch" [] Choice(&["poll", "thread"]), "poll",
-        Partly(&["poll"], |c, _| c.delivery_dispatch = super::DeliveryDispatch::Poll),
-        "Who runs delivery callbacks: the thread that calls poll, flush or close, or one of the library.";
+        Built(|c, v| c.delivery_dispatch = match v.text() {
+            "thread" => super::DeliveryDispatch::Thread,
+            _ => super::DeliveryDispatch::Poll,
+        }),
+        "Who runs callbacks. poll: the thread that calls poll, flush, close or a function of transactions. thread: one of the library's own, and then nobody needs to poll.";
     "log_level" ["log.level" Same] Int(0, 7, ""), "6", Built(|c, v| c.log_level = i32::try_from(v.int()).unwrap_or(6)),
         "Least important lines that reach the log callback: syslog's levels, 3 error, 4 warning, 6 info, 7 debug.";
     "debug" [] Text(ANY), "", Harmless(&[""], "use log_level=7"), "librdkafka: debug contexts.";
@@ -276,8 +279,10 @@ pub(super) static OBSERVING: &[Property] = rows! {
         "librdkafka: log through the event queue.";
     "log.thread.name" [] Bool, "true", Absent("log lines name the broker instead; remove it"), "librdkafka: thread in log lines.";
     "log.connection.close" [] Bool, "true", Harmless(&["true"], "use log_level to see less"), "librdkafka: log closed connections.";
-    "statistics.interval.ms" [] Int(0, 86_400_000, "ms"), "0", Harmless(&["0"], LATER), "librdkafka: period of statistics.";
-    "enable.metrics.push" [] Bool, "false", Harmless(&["false"], LATER), "Send metrics to the broker (KIP-714).";
+    "statistics.interval.ms" [] Int(0, 86_400_000, "ms"), "0", Built(|c, v| c.statistics_interval_ms = v.ms()),
+        "How often the stats callback receives the producer's numbers; 0 is never. producer_stats gives them at any time.";
+    "enable.metrics.push" [] Bool, "true", Built(|c, v| c.enable_metrics_push = v.flag()),
+        "Push metrics to brokers that ask for them (KIP-714, Kafka 3.7 and newer where the operator has set it up), over a connection of its own.";
     "test.mock.num.brokers" [] Int(0, 100, ""), "0",
         Built(|c, v| c.test_mock_num_brokers = i32::try_from(v.int()).unwrap_or(0)),
         "Start a mock cluster of so many brokers inside the process and send to it; then bootstrap.servers must not be set.";
@@ -291,13 +296,13 @@ pub(super) static OBSERVING: &[Property] = rows! {
     "plugin.library.paths" [] Text(ANY), "", Harmless(&[""], "the library loads no code"), "librdkafka: plugins.";
 };
 
-const SERIALIZER: &str = "keys and values are bytes here; serialize before the send and remove it";
+const SERIALIZER: &str = "keys and values are bytes here; serialize before the send, or give a function to producer_config_set_value_serializer, and remove it";
 const METRICS: &str = "the library keeps no Java metrics; remove it";
 
 pub(super) static CODE: &[Property] = rows! {
     "key.serializer" [] Text(ANY), "", Absent(SERIALIZER), "Java: class that serializes keys.";
     "value.serializer" [] Text(ANY), "", Absent(SERIALIZER), "Java: class that serializes values.";
-    "interceptor.classes" [] Text(ANY), "", Harmless(&[""], "a class cannot be loaded by a C library, and interceptors come in a later version"),
+    "interceptor.classes" [] Text(ANY), "", Harmless(&[""], "a class cannot be loaded by a C library; give functions to producer_config_add_interceptor"),
         "Java: classes that see every record.";
     "interceptors" [] Text(ANY), "", Absent(BY_FUNCTION), "librdkafka: interceptors.";
     "metric.reporters" [] Text(ANY), "", Harmless(&[""], "a class cannot be loaded by a C library"), "Java: classes that report metrics.";

@@ -106,6 +106,12 @@ impl Waker {
     }
 }
 
+/// Starts another thread of the library's own: the application's signals do not run on it.
+pub fn start_thread(name: &str, work: impl FnOnce() + Send + 'static) -> Result<thread::JoinHandle<()>> {
+    signals::with_signals_blocked(|| thread::Builder::new().name(name.to_owned()).spawn(work))
+        .map_err(|e| Error::new(Status::NO_RESOURCES, format!("the operating system refused the thread {name}: {e}")))
+}
+
 /// The running I/O thread. Dropping it neither stops nor joins the thread: the core's `is_finished` ends it.
 #[derive(Debug)]
 pub struct IoThread {

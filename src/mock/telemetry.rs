@@ -110,7 +110,11 @@ fn read_get(body: &mut Reader<'_>) -> ReadResult<[u8; 16]> {
     Ok(id)
 }
 
-pub(super) fn handle_get(cluster: &mut Cluster, mut request: Request<'_>, injected: Option<i16>) -> ReadResult<Outcome> {
+pub(super) fn handle_get(
+    cluster: &mut Cluster,
+    mut request: Request<'_>,
+    injected: Option<i16>,
+) -> ReadResult<Outcome> {
     let asked = read_get(&mut request.body)?;
     let mut response = GetTelemetrySubscriptionsResponse::default();
     response.throttle_time_ms = request.throttle_ms(cluster);

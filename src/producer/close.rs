@@ -4,9 +4,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::Producer;
-use crate::accumulator::{CallReply, Command, GivenUp, Topic, TransactionCall};
+use crate::accumulator::{CallReply, Command, GivenUp, Topic, TransactionCall, undelivered_batch, undelivered_parked};
 use crate::error::{Error, Result, Status};
-use crate::reports::{Completion, Dispatch, FinishedBatch, Handed, Item, Persisted, Phase, Slot};
+use crate::reports::{
+    Completion, Dispatch, FinishedBatch, Handed, Item, Persisted, Phase, Slot, Undelivered, UndeliveredTo,
+};
 use crate::time::Time;
 
 /// What the I/O thread, which never blocks, is given for its last turn, and a callback that runs elsewhere for its end.
@@ -18,6 +20,11 @@ impl Producer {
         self.accumulator.memory.close();
     }
 
+    /// What is not delivered from now on is handed back with its bytes.
+    pub fn hand_undelivered_to(&self, to: UndeliveredTo) {
+        self.reports.hand_undelivered_to(to);
+    }
+
     /// Sends what is buffered and waits up to `timeout_ms` (-1: for ever); fails the rest; dispatches every report that is
     /// left. No other thread is in `send` any more. `TIMED_OUT` when something had to be failed.
     pub fn close(&self, timeout_ms: i32, mut hand: impl FnMut(Item<'_>) -> Handed) -> Result<()> {
@@ -26,17 +33,16 @@ impl Producer {
         let deadline = self.call_deadline(timeout_ms);
         let ends_open = timeout_ms == 0 || self.end_transaction(deadline, &mut hand);
         if self.accumulator.fatal().is_none() {
-            self.accumulator.inbox.command(Command::Flush {
-                topic: None,
-                started: started.clone(),
-                done: flushed.clone(),
-            });
+            self.accumulator.inbox.flush(None, started.clone(), flushed.clone());
             if timeout_ms == 0 {
                 // Whether anything is left is the I/O thread's to say, at once.
                 self.reports.wait_complete(&started, Some(Instant::now() + LAST_TURN));
             }
             let ended = self.reports.wait_for(&flushed, deadline, &mut hand);
             in_time = ends_open && matches!(ended, Dispatch::Done(_));
+        }
+        if timeout_ms != 0 && in_time {
+            self.accumulator.inbox.command(Command::LastPush);
         }
         self.accumulator.inbox.command(Command::Abort);
         let io_ended = self.io.lock().join(LAST_TURN);
@@ -47,6 +53,9 @@ impl Producer {
         self.reports.shut();
         let last = Instant::now() + LAST_TURN;
         let all = self.reports.drain_all(Some(last), &mut hand);
+        if all {
+            self.join_dispatch();
+        }
         if !io_ended {
             let text = "the I/O thread did not end in time: records that it had taken are not reported";
             return Err(Error::new(Status::INTERNAL, text));
@@ -106,19 +115,30 @@ impl Producer {
             for partition in (0..topic.partition_count()).filter_map(|index| topic.partition(index)) {
                 for mut batch in partition.take_expired(memory, Time::NEVER) {
                     let place = Place { partition: partition.index, phase: Phase::Queued, opened_at: batch.opened_at };
+                    let undelivered = undelivered_batch(&self.reports, &batch);
                     let base_timestamp_ms = batch.base_timestamp_ms;
-                    self.fail_leftover(&topic, status, place, base_timestamp_ms, batch.take_slots());
+                    self.fail_leftover(&topic, status, place, base_timestamp_ms, batch.take_slots(), undelivered);
                 }
             }
             for record in self.accumulator.take_parked(&topic, None) {
                 let partition = record.partition.map_or(-1, |partition| partition as i32);
                 let place = Place { partition, phase: Phase::Metadata, opened_at: record.parked_at };
-                self.fail_leftover(&topic, status, place, record.timestamp_ms, record.slot().into_iter().collect());
+                let (base_timestamp_ms, slots) = (record.timestamp_ms, record.slot().into_iter().collect());
+                let undelivered = undelivered_parked(&self.reports, record);
+                self.fail_leftover(&topic, status, place, base_timestamp_ms, slots, undelivered);
             }
         }
     }
 
-    fn fail_leftover(&self, topic: &Topic, status: Status, place: Place, base_timestamp_ms: i64, slots: Vec<Slot>) {
+    fn fail_leftover(
+        &self,
+        topic: &Topic,
+        status: Status,
+        place: Place,
+        base_timestamp_ms: i64,
+        slots: Vec<Slot>,
+        undelivered: Option<Arc<Undelivered>>,
+    ) {
         self.reports.push(FinishedBatch {
             topic: topic.c_name().clone(),
             partition: place.partition,
@@ -136,6 +156,7 @@ impl Producer {
             record_causes: Vec::new(),
             slots,
             rich: Vec::new(),
+            undelivered,
         });
     }
 }

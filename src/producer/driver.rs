@@ -35,6 +35,8 @@ impl Core for Driver {
     }
 
     fn handle_timeout(&mut self, now: Time) {
+        // The coarse clock costs nanoseconds; metrics are pushed from here, and it may have been set meanwhile.
+        self.sender.set_wall_clock(now, self.clock.wall_ms());
         self.sender.handle_timeout(now);
     }
 

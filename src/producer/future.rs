@@ -56,6 +56,7 @@ impl Producer {
                     offset_delta: 0,
                 }],
                 rich: Vec::new(),
+                undelivered: None,
             });
         }
     }

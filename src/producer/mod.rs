@@ -4,10 +4,14 @@
 mod choosing;
 mod close;
 mod direct;
+mod dispatch;
 mod driver;
 mod flush;
 mod future;
+mod hooks;
+mod metadata;
 mod numbers;
+mod telemetry;
 #[cfg(test)]
 mod tests;
 mod transaction;
@@ -15,6 +19,7 @@ mod transaction;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, OnceLock};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crate::sync::Mutex;
@@ -46,6 +51,8 @@ pub struct Producer {
     reports: Arc<Reports>,
     clock: Clock,
     io: Mutex<IoThread>,
+    /// `delivery.dispatch=thread`.
+    dispatcher: Mutex<Option<JoinHandle<()>>>,
     max_request_size: usize,
     max_block_ms: u64,
     /// Who held the memory when that was last looked for.
@@ -68,11 +75,18 @@ impl Producer {
         let mock = start_mock(&mut config)?;
         let clock = Clock::new();
         let seed = RandomState::new().hash_one(id);
-        let reports = Arc::new(Reports::new(config.reports_max_count, config.log_level));
+        let reports =
+            Reports::new(config.reports_max_count, config.log_level).with_only_errors(config.report_only_errors);
+        let reports = Arc::new(reports);
         let accumulator = Arc::new(Accumulator::new(&config, id, seed, reports.clone()));
-        reports.set_news_source(numbers::News { accumulator: Arc::downgrade(&accumulator), clock });
+        reports.set_news_source(numbers::News {
+            accumulator: Arc::downgrade(&accumulator),
+            client_id: config.client_id.clone(),
+            clock,
+        });
         let config = Arc::new(config);
-        let sender = Sender::new(config.clone(), accumulator.clone(), seed.rotate_left(32), clock.now());
+        let mut sender = Sender::new(config.clone(), accumulator.clone(), seed.rotate_left(32), clock.now());
+        sender.set_wall_clock(clock.now(), clock.wall_ms());
         let driver = Driver { sender, accumulator: accumulator.clone(), clock };
         let io = IoThread::start("kp-io", io_options(&config), clock, driver)?;
         let waker = io.waker();
@@ -83,6 +97,7 @@ impl Producer {
             reports,
             clock,
             io: Mutex::new(io),
+            dispatcher: Mutex::default(),
             max_request_size: config.max_request_size,
             max_block_ms: config.max_block_ms,
             memory_holder: Mutex::default(),
@@ -241,6 +256,7 @@ impl Producer {
         if let Some(fatal) = self.accumulator.fatal() {
             return fatal.clone();
         }
+        self.reports.refuse_for_reports();
         let text = format!(
             "{} finished reports wait to be taken (delivery.reports.max.count={}): call producer_poll",
             self.reports.pending(),

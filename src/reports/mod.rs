@@ -1,9 +1,13 @@
 //! Finished batches on their way back to the application: pushed by the I/O thread, one entry per batch, and expanded to
 //! one report per record by the thread that polls, flushes or closes.
 
+mod calling;
 mod future;
+mod level;
 mod queue;
 mod rich;
+mod room;
+mod undelivered;
 
 use std::ffi::CStr;
 use std::sync::Arc;
@@ -11,6 +15,8 @@ use std::sync::Arc;
 pub use future::{Future, Outcome, Waiting};
 pub use queue::{Completion, Dispatch, Handed, Item, KEPT, LogLine, NewsSource, Reports};
 pub use rich::{RICH, RichTag, RichTags};
+pub use room::{Lack, Room};
+pub use undelivered::{KeptRecords, Undelivered, UndeliveredTo};
 
 use crate::error::Status;
 use crate::time::{Micros, Time};
@@ -29,6 +35,9 @@ pub struct Slot {
     /// The record's place in its batch: records without a callback have no slot, so it is not the slot's index.
     pub offset_delta: u32,
 }
+
+/// As the callback of a slot or a tag: only who hears of every record hears of this one. No function has this address.
+pub const SILENT: usize = 3;
 
 /// Whether the record is in the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,6 +101,8 @@ pub struct FinishedBatch {
     pub slots: Vec<Slot>,
     /// What those slots want whose callback is `RICH`: filled in by `Reports::push_all`.
     pub rich: Vec<RichTag>,
+    /// Its records, when it failed and closing hands them back: before their reports.
+    pub undelivered: Option<Arc<Undelivered>>,
 }
 
 impl FinishedBatch {

@@ -3,13 +3,15 @@
 use std::cell::Cell;
 use std::collections::{BTreeMap, VecDeque};
 use std::ffi::CStr;
+use std::io;
+use std::os::fd::RawFd;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use crate::sync::{Condvar, Mutex, MutexGuard};
 
-use super::{DataLoss, FinishedBatch, RichTags, Slot};
+use super::{DataLoss, FinishedBatch, RichTags, Slot, UndeliveredTo};
 use crate::stats::{Health, HealthState, Numbers};
 use crate::time::{Micros, Time};
 
@@ -17,6 +19,9 @@ use crate::time::{Micros, Time};
 mod tests;
 mod turn;
 
+use super::level::Level;
+use super::{Lack, Room};
+use crate::error::Status;
 use turn::{Line, Served, Turn};
 
 /// Log lines kept for a dispatcher: the latest ones; older ones are counted, not kept.
@@ -86,7 +91,7 @@ pub enum Dispatch {
     TimedOut(usize),
     /// So many records were reported; the producer has ended, and what was waited for does not come any more.
     Ended(usize),
-    /// This thread is inside a dispatch of the same producer.
+    /// This thread is inside a dispatch of the same producer, or in code that it calls while sending.
     Reentered,
 }
 
@@ -134,6 +139,8 @@ struct State {
     /// A thread of the library's own runs the callbacks, and nobody else does.
     threaded: bool,
     spare_slots: Vec<Vec<Slot>>,
+    /// For event loops; made when it is first asked for.
+    level: Option<Level>,
     /// The producer is closing: whoever waits for reports to come goes home.
     shut: bool,
 }
@@ -142,6 +149,14 @@ impl State {
     fn has_callbacks_due(&self) -> bool {
         let news = !self.logs.is_empty() || !self.losses.is_empty() || self.health.is_some() || self.stats_due;
         news || !self.line.is_empty()
+    }
+
+    /// Shows event loops whether there is something to be dispatched or taken, or an end to hear of.
+    fn show(&mut self) {
+        let high = self.shut || self.has_for(View::Array);
+        if let Some(level) = &mut self.level {
+            level.set(high);
+        }
     }
 
     /// The loss of this partition that waits, with the highest offset of both.
@@ -165,12 +180,20 @@ impl State {
 pub struct Reports {
     /// What records want that have more than a callback.
     pub rich: RichTags,
+    /// Whether sends find room, for event loops.
+    pub room: Arc<Room>,
+    /// Who is handed, from now on, what is not delivered.
+    undelivered_to: OnceLock<UndeliveredTo>,
     state: Mutex<State>,
     changed: Condvar,
     /// Records whose reports wait: read by every send, without the lock.
     pending: AtomicUsize,
     pending_max: usize,
     log_level_max: i32,
+    /// Records that were delivered make no report.
+    only_errors: bool,
+    /// What the strings point to that a thread was given with copied reports, until its next call.
+    lent: Mutex<BTreeMap<ThreadMark, Vec<Arc<CStr>>>>,
     numbers: Arc<Numbers>,
     news: OnceLock<Box<dyn NewsSource>>,
 }
@@ -187,14 +210,34 @@ impl Reports {
     pub fn new(pending_max: usize, log_level_max: i32) -> Reports {
         Reports {
             rich: RichTags::default(),
+            room: Arc::default(),
+            undelivered_to: OnceLock::new(),
             state: Mutex::new(State::default()),
             changed: Condvar::new(),
             pending: AtomicUsize::new(0),
             pending_max,
             log_level_max,
+            only_errors: false,
+            lent: Mutex::default(),
             numbers: Arc::default(),
             news: OnceLock::new(),
         }
+    }
+
+    /// `delivery.report.only.error`.
+    pub fn with_only_errors(self, only_errors: bool) -> Reports {
+        Reports { only_errors, ..self }
+    }
+
+    /// What is not delivered from now on is handed back with its bytes.
+    pub fn hand_undelivered_to(&self, to: UndeliveredTo) {
+        // Only the call that closes says so, and there is one.
+        let _ = self.undelivered_to.set(to);
+    }
+
+    #[inline]
+    pub fn undelivered_to(&self) -> Option<UndeliveredTo> {
+        self.undelivered_to.get().copied()
     }
 
     /// A batch is finished. Nothing is kept of it when no record of it wants a report.
@@ -207,7 +250,11 @@ impl Reports {
         if self.rich.is_used() {
             batches.iter_mut().for_each(|batch| self.rich.settle(batch));
         }
-        batches.retain(|batch| !batch.slots.is_empty());
+        if self.only_errors {
+            let delivered = batches.iter_mut().filter(|batch| batch.status == Status::OK);
+            delivered.for_each(|batch| self.rich.silence(batch));
+        }
+        batches.retain(|batch| !batch.slots.is_empty() || batch.undelivered.is_some());
         if batches.is_empty() {
             return;
         }
@@ -215,20 +262,22 @@ impl Reports {
         let mut state = self.state.lock();
         state.pushed += batches.len() as u64;
         state.line.batches.extend(batches.drain(..));
+        state.show();
         self.changed.notify_all();
     }
 
     /// Callbacks of futures were run by a thread that awaited them: nobody need dispatch what has none left.
     pub fn forget_idle_futures(&self) {
         let mut state = self.state.lock();
-        if state.dispatcher.is_some() {
-            // It comes by them with the rest.
+        if state.dispatcher.is_some() || self.rich.hears_of_all() {
+            // Somebody comes by them with the rest, or has to.
             return;
         }
         let (slots, batches) = state.line.forget_idle_futures();
         self.pending.fetch_sub(slots, Ordering::Relaxed);
         state.dispatched += batches;
         if batches > 0 {
+            state.show();
             self.changed.notify_all();
         }
     }
@@ -261,6 +310,7 @@ impl Reports {
             state.logs_dropped += 1;
         }
         state.logs.push_back(line);
+        state.show();
         self.changed.notify_all();
     }
 
@@ -270,6 +320,7 @@ impl Reports {
         let mut state = self.state.lock();
         let text = loss.text.clone();
         state.merge_loss(loss).text = text;
+        state.show();
         self.changed.notify_all();
     }
 
@@ -289,12 +340,15 @@ impl Reports {
         let mut state = self.state.lock();
         // Back at what was last told: there is nothing to tell.
         state.health = if state.health_told == Some(health.state) { None } else { Some(health) };
+        state.show();
         self.changed.notify_all();
     }
 
     /// Numbers are due. What was due before and nobody took is the same.
     pub fn stats_due(&self) {
-        self.state.lock().stats_due = true;
+        let mut state = self.state.lock();
+        state.stats_due = true;
+        state.show();
         self.changed.notify_all();
     }
 
@@ -308,9 +362,47 @@ impl Reports {
         self.pending.load(Ordering::Relaxed)
     }
 
+    /// A send is refused because too many wait: event loops hear when that is over.
+    #[cold]
+    pub fn refuse_for_reports(&self) {
+        // Under the lock under which they are taken, or the last one may go between the look and the note.
+        let _state = self.state.lock();
+        if self.is_full() {
+            self.room.lacks(Lack::Reports);
+        }
+    }
+
+    /// Reports have been taken: event loops hear of room when an eighth is free, and not at every single one.
+    fn look_for_room(&self) {
+        if self.room.is_lacking(Lack::Reports) {
+            let enough = (self.pending_max - self.pending_max / 8).min(self.pending_max - 1);
+            if self.pending() <= enough {
+                self.room.regains(Lack::Reports);
+            }
+        }
+    }
+
+    /// The descriptor that is readable while something waits to be dispatched or taken.
+    pub fn descriptor(&self) -> io::Result<RawFd> {
+        let mut state = self.state.lock();
+        if state.level.is_none() {
+            state.level = Some(Level::new()?);
+        }
+        state.show();
+        Ok(state.level.as_ref().map_or(-1, Level::descriptor))
+    }
+
+    /// Keeps what this thread was lent by its last copying call, and lets what it was lent before go.
+    pub fn lend(&self, texts: Vec<Arc<CStr>>) {
+        let mut lent = self.lent.lock();
+        let before = if texts.is_empty() { lent.remove(&this_thread()) } else { lent.insert(this_thread(), texts) };
+        drop(lent);
+        drop(before);
+    }
+
     /// Whether this thread is inside a dispatch of this producer, that is, in one of its callbacks.
     pub fn in_callback(&self) -> bool {
-        self.state.lock().dispatcher == Some(this_thread())
+        self.state.lock().dispatcher == Some(this_thread()) || self.is_called_out()
     }
 
     /// An empty vector for slots, with the room it had before.
@@ -347,7 +439,7 @@ impl Reports {
         mut hand: impl FnMut(Item<'_>) -> Handed,
     ) -> Dispatch {
         let mut state = self.state.lock();
-        if state.dispatcher == Some(this_thread()) {
+        if state.dispatcher == Some(this_thread()) || self.is_called_out() {
             return Dispatch::Reentered;
         }
         loop {
@@ -376,7 +468,7 @@ impl Reports {
     ) -> Dispatch {
         let mut reported = 0;
         let mut state = self.state.lock();
-        if state.dispatcher == Some(this_thread()) {
+        if state.dispatcher == Some(this_thread()) || self.is_called_out() {
             return Dispatch::Reentered;
         }
         loop {
@@ -413,7 +505,9 @@ impl Reports {
 
     /// Nothing will be pushed any more: threads that wait in `poll` return.
     pub fn shut(&self) {
-        self.state.lock().shut = true;
+        let mut state = self.state.lock();
+        state.shut = true;
+        state.show();
         self.changed.notify_all();
     }
 
@@ -446,7 +540,9 @@ impl Reports {
         struct Leave<'a>(&'a Reports);
         impl Drop for Leave<'_> {
             fn drop(&mut self) {
-                self.0.state.lock().threaded = false;
+                let mut state = self.0.state.lock();
+                state.threaded = false;
+                state.show();
                 self.0.changed.notify_all();
             }
         }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use crate::sync::Mutex;
 
-use super::{FinishedBatch, Future, Slot};
+use super::{FinishedBatch, Future, KEPT, SILENT, Slot};
 
 /// As the callback of a slot or a tag: its `opaque` is a key of `RichTags`, and in a finished batch the place in
 /// `FinishedBatch::rich`. No function has this address.
@@ -37,6 +37,8 @@ pub enum RichTag {
 #[derive(Default)]
 pub struct RichTags {
     used: AtomicBool,
+    /// Interceptors hear of every record, whatever its sender wants.
+    heard: AtomicBool,
     next_ticket: AtomicU64,
     tags: Mutex<Tags>,
 }
@@ -61,6 +63,15 @@ impl RichTags {
     pub fn is_used(&self) -> bool {
         // Set before its record gets into a batch, whose lock makes it visible to whoever finishes the batch.
         self.used.load(Ordering::Relaxed)
+    }
+
+    /// From now on no slot is dropped because its sender does not want it.
+    pub(super) fn hear_of_all(&self) {
+        self.heard.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn hears_of_all(&self) -> bool {
+        self.heard.load(Ordering::Relaxed)
     }
 
     /// Keeps a wish until the record with the key in its tag is finished. Who is refused the record takes it out again.
@@ -90,6 +101,14 @@ impl RichTags {
         matches!(tags.by_key.get(key), Some(Some(RichTag::Ticketed { ticket, .. })) if *ticket == number)
     }
 
+    /// The argument for the one report of a batch that the application made itself.
+    pub fn direct_opaque(&self, key: usize) -> Option<usize> {
+        match self.tags.lock().by_key.get(key) {
+            Some(Some(RichTag::Direct { opaque, .. })) => Some(*opaque),
+            _ => None,
+        }
+    }
+
     pub fn take(&self, key: usize) -> Option<RichTag> {
         self.tags.lock().take(key)
     }
@@ -110,14 +129,18 @@ impl RichTags {
         if batch.slots.iter().all(|slot| slot.callback != RICH) {
             return;
         }
+        let unwanted = if self.hears_of_all() { SILENT } else { GONE };
         let mut slots = std::mem::take(&mut batch.slots);
+        // A future that is kept must not keep them.
+        let undelivered = batch.undelivered.take();
         let mut rich = Vec::new();
         {
             let mut tags = self.tags.lock();
             for slot in slots.iter_mut().filter(|slot| slot.callback == RICH) {
                 match tags.take(slot.opaque) {
-                    None | Some(RichTag::Ticketed { callback: 0, .. } | RichTag::Direct { callback: 0, .. }) => {
-                        slot.callback = GONE;
+                    None | Some(RichTag::Direct { callback: 0, .. }) => slot.callback = GONE,
+                    Some(RichTag::Ticketed { callback: 0, opaque, .. }) => {
+                        (slot.callback, slot.opaque) = (unwanted, opaque);
                     }
                     Some(tag) => {
                         slot.opaque = rich.len();
@@ -132,13 +155,31 @@ impl RichTags {
             if let RichTag::Future(future) = &rich[slot.opaque] {
                 let outcome = outcome.get_or_insert_with(|| Arc::new(batch.clone()));
                 if !future.complete(outcome, *slot) {
-                    slot.callback = GONE;
+                    (slot.callback, slot.opaque) = (unwanted, 0);
                 }
             }
         }
         slots.retain(|slot| slot.callback != GONE);
         batch.slots = slots;
         batch.rich = rich;
+        batch.undelivered = undelivered;
+    }
+
+    /// Of a batch that was delivered, when only errors are reported: futures still have somebody to tell, and who hears of every
+    /// record hears of these.
+    pub(super) fn silence(&self, batch: &mut FinishedBatch) {
+        let heard = self.heard.load(Ordering::Relaxed);
+        let FinishedBatch { slots, rich, .. } = batch;
+        slots.retain_mut(|slot| {
+            let (opaque, kept) = match rich.get(slot.opaque).filter(|_| slot.callback == RICH) {
+                Some(RichTag::Future(_)) => return true,
+                Some(RichTag::Ticketed { opaque, .. }) => (*opaque, heard),
+                Some(RichTag::Direct { opaque, .. }) => (*opaque, false),
+                None => (slot.opaque, heard),
+            };
+            (slot.callback, slot.opaque) = (SILENT, opaque);
+            kept
+        });
     }
 }
 
@@ -151,6 +192,15 @@ impl FinishedBatch {
     /// Whether the slot is a future's whose callbacks have all been run.
     pub fn is_idle_future(&self, slot: &Slot) -> bool {
         matches!(self.rich_tag(slot), Some(RichTag::Future(future)) if !future.has_callbacks())
+    }
+
+    /// Whether a slot's report waits to be copied.
+    pub fn is_kept(&self, slot: &Slot) -> bool {
+        match self.rich_tag(slot) {
+            None => slot.callback == KEPT,
+            Some(RichTag::Future(_)) => false,
+            Some(RichTag::Ticketed { callback, .. } | RichTag::Direct { callback, .. }) => *callback == KEPT,
+        }
     }
 }
 
@@ -187,6 +237,7 @@ mod tests {
             record_causes: Vec::new(),
             slots,
             rich: Vec::new(),
+            undelivered: None,
         }
     }
 

@@ -16,7 +16,7 @@ use crate::accumulator::{Accumulator, NO_LEADER, Topic};
 use crate::config::Config;
 use crate::error::Status;
 use crate::time::{Micros, Time};
-use crate::wire::api::{BrokerInfo, MetadataAnswer, TopicInfo, decode_metadata, encode_metadata};
+use crate::wire::api::{BrokerInfo, Detail, MetadataAnswer, TopicInfo, decode_metadata, encode_metadata};
 use crate::wire::header::Api;
 
 /// A broker that takes longer than this to answer is not asked again now; another is.
@@ -60,6 +60,9 @@ pub struct TopicState {
     pub doubted_count: Option<u32>,
     /// Somebody waits for a record that waits for metadata: what becomes of those does not linger.
     pub hurry_parked: bool,
+    /// The batches that parked records were put into last have smaller numbers: a flush that was asked for before that, and
+    /// is handled after it, covers them.
+    pub unparked_before: u64,
     /// Tells a topic from one of the same name that was made after it was deleted; zero when not told.
     pub topic_id: [u8; 16],
 }
@@ -82,6 +85,11 @@ impl Cluster {
         }
     }
 
+    /// How long ago the last answer came; since the start before there was one.
+    pub fn metadata_age(&self, now: Time) -> Micros {
+        now.since(self.last_answer)
+    }
+
     /// Whether somebody waits for newer metadata already.
     pub fn is_wanted(&self) -> bool {
         self.wanted
@@ -92,11 +100,26 @@ impl Cluster {
         let parked = |state: &TopicState| accumulator.parked_since(&state.topic).is_some();
         self.topics.iter().filter(|(_, state)| parked(state)).map(|(id, _)| *id).collect()
     }
+
+    /// Where the batches end that were made of parked records, of one topic or of all.
+    pub fn unparked_before(&self, topic: Option<u32>) -> u64 {
+        match topic {
+            Some(id) => self.topics.get(&id).map_or(0, |state| state.unparked_before),
+            None => self.topics.values().map(|state| state.unparked_before).max().unwrap_or(0),
+        }
+    }
 }
 
 impl Sender {
     /// Records wait for this topic's metadata.
     pub(super) fn topic_wanted(&mut self, now: Time, id: u32, deadline: Time) {
+        self.use_topic(id);
+        self.timers.arm(Timer::Parked(id), deadline);
+        self.refresh_metadata(now);
+    }
+
+    /// The topic belongs to those whose metadata is asked for.
+    pub(super) fn use_topic(&mut self, id: u32) {
         let topic = self.accumulator.topics.by_id(id);
         if let Entry::Vacant(vacant) = self.cluster.topics.entry(id) {
             vacant.insert(TopicState {
@@ -105,13 +128,12 @@ impl Sender {
                 missing: None,
                 doubted_count: None,
                 hurry_parked: false,
+                unparked_before: 0,
                 topic_id: [0; 16],
             });
             // The back-off is for repeated questions: a new topic is asked for at once.
             self.cluster.not_before = Time::ZERO;
         }
-        self.timers.arm(Timer::Parked(id), deadline);
-        self.refresh_metadata(now);
     }
 
     /// Newer metadata is wanted as soon as the back-off allows.
@@ -240,7 +262,8 @@ impl Sender {
     }
 
     pub(super) fn handle_metadata(&mut self, now: Time, id: i32, version: i16, body: &[u8]) -> Result<(), String> {
-        let answer = decode_metadata(version, body).map_err(|error| format!("its metadata cannot be read: {error}"))?;
+        let answer = decode_metadata(version, body, Detail::Leaders)
+            .map_err(|error| format!("its metadata cannot be read: {error}"))?;
         let asked = self.brokers.get(&id).and_then(|broker| broker.connection.as_ref()).map(|c| c.id);
         if self.cluster.asked.is_some_and(|(conn, _)| Some(conn) == asked) {
             self.cluster.asked = None;
@@ -442,8 +465,8 @@ impl Sender {
         for dense in moved {
             self.mark_ready(now, dense);
         }
-        let state = self.cluster.topics.get(&id);
-        doubted || state.is_some_and(|state| state.partitions.iter().any(|dense| self.leaderless.contains(dense)))
+        let Some(state) = self.cluster.topics.get(&id) else { return doubted };
+        doubted || self.waits_for_leader(state) || self.warm_up_waits_for_leader(state)
     }
 
     /// The application's partitioner has chosen for the records that wait for this topic.
@@ -467,6 +490,7 @@ impl Sender {
         let believed =
             self.cluster.topics.get_mut(&id).is_some_and(|state| state.doubted_count.replace(count) == Some(count));
         let mut doubted = false;
+        let first_new = accumulator.inbox.next_batch();
         accumulator.publish(
             topic,
             count,
@@ -480,9 +504,15 @@ impl Sender {
                 Some(record)
             },
         );
+        let next = accumulator.inbox.next_batch();
+        if next > first_new
+            && let Some(state) = self.cluster.topics.get_mut(&id)
+        {
+            state.unparked_before = next;
+        }
         if self.window.waits_for_parked(id) || self.cluster.topics.get(&id).is_some_and(|state| state.hurry_parked) {
             // They are told of as batches only after this, and find that they are not to linger.
-            self.hurry_topic(now, id, accumulator.inbox.next_batch());
+            self.hurry_topic(now, id, next);
         }
         if doubted {
             self.window.extend(id, accumulator.inbox.next_batch());
@@ -559,8 +589,12 @@ impl Sender {
     /// Whether records wait for the topic's partitions or for one of its leaders.
     fn topic_waits(&self, id: u32) -> bool {
         let Some(state) = self.cluster.topics.get(&id) else { return false };
-        self.accumulator.parked_since(&state.topic).is_some()
-            || state.partitions.iter().any(|dense| self.leaderless.contains(dense))
+        self.accumulator.parked_since(&state.topic).is_some() || self.waits_for_leader(state) || self.warms_up(id)
+    }
+
+    /// Whether records wait for one of the topic's leaders.
+    fn waits_for_leader(&self, state: &TopicState) -> bool {
+        state.partitions.iter().any(|dense| self.leaderless.contains(dense))
     }
 
     /// The answer has no usable partitions for the topic. True when records wait for it.
@@ -570,7 +604,7 @@ impl Sender {
         let topic = state.topic.clone();
         state.missing = Some((since, code));
         let Some((_, deadline)) = self.accumulator.parked_since(&topic) else {
-            return state.partitions.iter().any(|dense| self.leaderless.contains(dense));
+            return self.warms_up(id) || self.cluster.topics.get(&id).is_some_and(|state| self.waits_for_leader(state));
         };
         let status = Status(i32::from(code));
         if code != 0 && !status.is_retriable() {

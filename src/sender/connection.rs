@@ -82,6 +82,8 @@ impl Versions {
 pub enum Kind {
     ApiVersions,
     Metadata,
+    /// Metadata that the application asked for; numbered, so that a late answer is recognised.
+    Query(u64),
     /// A producer id for an idempotent producer without transactions; numbered, so that a late answer is recognised.
     ProducerId(u64),
     /// A request to a transaction or group coordinator, or the search for one.
@@ -149,7 +151,7 @@ impl Connection {
     }
 
     pub fn owes_metadata(&self) -> bool {
-        self.requests.iter().any(|request| matches!(request.kind, Kind::Metadata))
+        self.requests.iter().any(|request| matches!(request.kind, Kind::Metadata | Kind::Query(_)))
     }
 
     pub fn in_flight(&self) -> usize {

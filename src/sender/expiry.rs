@@ -298,6 +298,7 @@ impl Sender {
             broker.connection = None;
         }
         self.finished = true;
+        self.begin_telemetry_end(now);
     }
 
     pub(super) fn fail_where(&mut self, now: Time, queued: bool, in_flight: bool, status: Status, cause: &str) {
@@ -346,6 +347,7 @@ impl Sender {
         self.publish_changes(now);
         // Whoever waits for a command that nobody will read any more goes home.
         self.reports.shut();
+        self.telemetry.stop();
         self.finished = true;
     }
 
@@ -369,6 +371,7 @@ impl Sender {
             record_causes: Vec::new(),
             slots: orphan.slots,
             rich: Vec::new(),
+            undelivered: None,
         });
     }
 }

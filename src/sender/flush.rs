@@ -12,22 +12,24 @@ impl Sender {
     pub(super) fn handle_flush(
         &mut self,
         now: Time,
-        next_batch: u64,
+        before: u64,
         topic: Option<u32>,
         started: &Completion,
         done: Arc<Completion>,
     ) {
+        // Metadata may have come between asking for the flush and this: what was parked then has batches now.
+        let before = before.max(self.cluster.unparked_before(topic));
         let mut parked = self.cluster.topics_with_parked(&self.accumulator);
         match topic {
             None => {
-                self.flush_before = self.flush_before.max(next_batch);
-                self.window.flush(next_batch, None, parked, done);
+                self.flush_before = self.flush_before.max(before);
+                self.window.flush(before, None, parked, done);
                 self.end_linger(now);
             }
             Some(id) => {
                 parked.retain(|other| *other == id);
-                self.window.flush(next_batch, topic, parked, done);
-                self.hurry_topic(now, id, next_batch);
+                self.window.flush(before, topic, parked, done);
+                self.hurry_topic(now, id, before);
             }
         }
         self.tell_flushes();

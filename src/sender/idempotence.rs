@@ -83,6 +83,9 @@ impl Idempotence {
 impl Sender {
     /// A new identity is current: each partition takes it on when nothing of it is undecided.
     pub(super) fn adopt_identity(&mut self, now: Time, identity: Identity) {
+        if self.idempotence.current.is_some_and(|before| before != identity) {
+            self.accumulator.numbers.epoch_bumps.add(1);
+        }
         self.idempotence.current = Some(identity);
         self.idempotence.failures = 0;
         self.idempotence.is_refused = false;
@@ -114,7 +117,11 @@ impl Sender {
         let hole = state.sequences.has_hole();
         let all_definite = hole && state.in_flight == 0 && !state.retries.iter().any(|taken| taken.in_doubt);
         if all_definite && !self.idempotence.is_transactional && self.idempotence.current.is_some() {
+            let before = self.idempotence.current;
             let next = self.idempotence.next_after(used);
+            if next != before {
+                self.accumulator.numbers.epoch_bumps.add(1);
+            }
             let label = state.label();
             self.reports.log(5, "PARTITION", || match next {
                 Some(next) => {

@@ -56,7 +56,7 @@ impl Sender {
     }
 
     pub fn handle_connected(&mut self, now: Time, conn: ConnId) {
-        let Some(&id) = self.connections.get(&conn) else { return };
+        let Some(&id) = self.connections.get(&conn) else { return self.telemetry_connected(now, conn) };
         let Some(connection) = self.brokers.get_mut(&id).and_then(|broker| broker.connection.as_mut()) else { return };
         connection.phase = Phase::Negotiating;
         self.ask_versions(now, id, API_VERSIONS.0);
@@ -107,7 +107,7 @@ impl Sender {
 
     /// Bytes as they came from the socket.
     pub fn handle_bytes(&mut self, now: Time, conn: ConnId, bytes: &[u8]) {
-        let Some(&id) = self.connections.get(&conn) else { return };
+        let Some(&id) = self.connections.get(&conn) else { return self.telemetry_bytes(now, conn, bytes) };
         let limit = self.config.receive_message_max_bytes;
         // Frames are handled with the whole sender at hand, so the connection gives them out one list at a time.
         let mut frames: Vec<Vec<u8>> = Vec::new();
@@ -148,7 +148,7 @@ impl Sender {
         let request = &connection.requests[at];
         let api = match &request.kind {
             Kind::ApiVersions => Api::ApiVersions,
-            Kind::Metadata => Api::Metadata,
+            Kind::Metadata | Kind::Query(_) => Api::Metadata,
             Kind::Produce { .. } => Api::Produce,
             Kind::ProducerId(_) => Api::InitProducerId,
             Kind::Coordinator(coordinator) => coordinator.api(),
@@ -163,6 +163,9 @@ impl Sender {
         }
         let Some(request) = connection.requests.remove(at) else { return Ok(()) };
         self.count_answer(now, id, &request);
+        if matches!(request.kind, Kind::Produce { .. }) {
+            self.telemetry.note_round_trip(id, now.since(request.sent_at));
+        }
         if !matches!(request.kind, Kind::ApiVersions)
             && let Some(broker) = self.brokers.get_mut(&id)
         {
@@ -176,6 +179,7 @@ impl Sender {
         match request.kind {
             Kind::ApiVersions => self.handle_versions(now, id, request.version, body),
             Kind::Metadata => self.handle_metadata(now, id, request.version, body),
+            Kind::Query(serial) => self.handle_query_answer(now, id, serial, request.version, body),
             Kind::Produce { parts, .. } => self.handle_produced(now, id, request.version, parts, body),
             Kind::ProducerId(serial) => self.handle_producer_id(now, id, serial, request.version, body),
             Kind::Coordinator(coordinator) => {
@@ -213,6 +217,7 @@ impl Sender {
         self.note_progress(id);
         self.count_connect(id);
         self.note_change();
+        self.telemetry_offered(now, id);
         self.drive_metadata(now);
         self.drive_producer_id(now);
         self.drive_transaction(now);
@@ -222,6 +227,9 @@ impl Sender {
 
     /// The driver says that the connection ended or never came to be.
     pub fn handle_closed(&mut self, now: Time, conn: ConnId, reason: String) {
+        if !self.connections.contains_key(&conn) {
+            return self.telemetry_closed(now, conn, &reason);
+        }
         self.connection_ended(now, conn, reason, false);
         self.serve(now);
     }
@@ -303,6 +311,7 @@ impl Sender {
     pub(super) fn request_lost(&mut self, now: Time, id: i32, kind: Kind, written: bool, reason: &str) {
         match kind {
             Kind::ProducerId(serial) => self.producer_id_lost(now, serial),
+            Kind::Query(serial) => self.query_lost(now, serial),
             Kind::Coordinator(request) => self.coordinator_request_lost(now, id, request, written, reason),
             // Metadata is asked for elsewhere; a connection that greets again asks for versions again.
             Kind::Produce { .. } | Kind::ApiVersions | Kind::Metadata => {}
@@ -316,6 +325,8 @@ impl Sender {
         let Some(connection) = &broker.connection else {
             if broker.ready.is_empty() {
                 self.drive_metadata(now);
+                // A warm-up may want it.
+                self.note_change();
             } else {
                 self.ensure_connected(now, id);
             }

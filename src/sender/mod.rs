@@ -13,6 +13,7 @@ mod coordinator_answers;
 mod coordinator_link;
 mod coordinator_verdict;
 mod counting;
+mod direct;
 mod expiry;
 mod features;
 mod flush;
@@ -23,11 +24,14 @@ mod outcome;
 mod partition;
 mod produce;
 mod published;
+mod queries;
 mod random;
 mod sequence;
+mod telemetry;
 mod timers;
 mod transaction;
 pub mod verdict;
+mod warm_up;
 mod window;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -45,9 +49,12 @@ use features::Features;
 use idempotence::Idempotence;
 use partition::PartitionState;
 use published::Published;
+use queries::Queries;
 use random::Random;
+use telemetry::Telemetry;
 use timers::{Timer, Timers};
 use transaction::Transaction;
+use warm_up::WarmUp;
 use window::Window;
 
 /// One connection attempt and the connection it became. Never reused, so a late event of an old connection is recognised.
@@ -82,6 +89,9 @@ pub struct Sender {
     partitions: Vec<PartitionState>,
     cluster: Cluster,
     published: Published,
+    queries: Queries,
+    warm_ups: Vec<WarmUp>,
+    telemetry: Telemetry,
     features: Features,
     idempotence: Idempotence,
     transaction: Transaction,
@@ -99,6 +109,8 @@ pub struct Sender {
     letters: Letters,
     /// Reports of batches that this input finished: handed over together, before anybody is told of a flush.
     outcomes: Vec<FinishedBatch>,
+    /// Batches of the application's own that were cut.
+    direct_parts: direct::PartsByReport,
     /// Partitions of which a batch failed, and its place: with `on.failure=stop-partition`.
     stopped: Vec<(u32, (u64, u32))>,
     /// Batches were finished by this input, with or without reports.
@@ -114,6 +126,9 @@ impl Sender {
             random: Random::new(seed),
             cluster: Cluster::new(now, &config),
             published: Published::default(),
+            queries: Queries::default(),
+            warm_ups: Vec::new(),
+            telemetry: Telemetry::new(now, &config),
             features: Features::default(),
             idempotence: Idempotence::new(&config),
             transaction: Transaction::new(&config),
@@ -134,6 +149,7 @@ impl Sender {
             pump_soon: Vec::new(),
             letters: Letters::default(),
             outcomes: Vec::new(),
+            direct_parts: direct::PartsByReport::new(),
             stopped: Vec::new(),
             some_finished: false,
             finished: false,
@@ -141,11 +157,16 @@ impl Sender {
         sender.add_bootstrap_servers();
         // Connecting before the first record saves it the round trips.
         sender.refresh_metadata(now);
+        sender.arm_statistics(now);
         sender
     }
 
     /// The application left events or commands in the inbox.
     pub fn handle_wakeup(&mut self, now: Time) {
+        if self.finished {
+            // Only the last push of telemetry is waited for.
+            return;
+        }
         let mut letters = std::mem::take(&mut self.letters);
         self.accumulator.inbox.take(&mut letters);
         for event in letters.events.drain(..) {
@@ -180,6 +201,8 @@ impl Sender {
             Event::Unparked { topic } => self.topic_unparked(topic),
             Event::Pressure => {
                 self.accumulator.memory.clear_pressure();
+                // A shortage without waiters (max.block.ms=0) still has to send what lingers.
+                self.flush_before = self.flush_before.max(self.accumulator.inbox.next_batch());
                 self.end_linger(now);
             }
         }
@@ -187,7 +210,7 @@ impl Sender {
 
     fn handle_command(&mut self, now: Time, command: Command, next_batch: u64) {
         match command {
-            Command::Flush { topic, started, done } => self.handle_flush(now, next_batch, topic, &started, done),
+            Command::Flush { topic, before, started, done } => self.handle_flush(now, before, topic, &started, done),
             Command::Hurry { topic, placed } => self.handle_hurry(now, next_batch, topic, placed),
             Command::Purge { queued, in_flight, done } => {
                 self.purge(now, queued, in_flight);
@@ -195,13 +218,23 @@ impl Sender {
                 self.reports.complete(&done);
             }
             Command::Chosen { topic } => self.topic_chosen(now, topic),
+            Command::LastPush => self.telemetry.want_last_push(),
             Command::Abort => self.abort(now),
+            Command::Metadata { question, reply } => self.handle_query(now, question, reply),
+            Command::WarmUp { topic, reply } => self.warm_up(now, topic, reply),
             Command::Transaction { call, reply } => self.handle_transaction_call(now, call, reply),
         }
     }
 
     /// Timers are due.
     pub fn handle_timeout(&mut self, now: Time) {
+        if self.finished {
+            self.linger.clear();
+            self.linger_again.clear();
+            while self.timers.pop_due(now).is_some() {}
+            self.telemetry_timeout(now);
+            return;
+        }
         while let Some(&(due, partition)) = self.linger.front()
             && due <= now
         {
@@ -223,8 +256,10 @@ impl Sender {
                 Timer::Metadata => self.drive_metadata(now),
                 Timer::ProducerId => self.drive_producer_id(now),
                 Timer::Transaction => self.drive_transaction(now),
-                // Armed by nobody yet.
-                Timer::Telemetry => {}
+                Timer::Query => self.drive_queries(now),
+                Timer::WarmUp => self.drive_warm_ups(now),
+                Timer::Statistics => self.tell_statistics(now),
+                Timer::Telemetry => self.telemetry_timeout(now),
             }
         }
         self.serve(now);
@@ -243,7 +278,7 @@ impl Sender {
 
     /// Whether everything is reported and nothing will be done any more.
     pub fn is_finished(&self) -> bool {
-        self.finished
+        self.finished && !self.telemetry.is_ending()
     }
 
     /// Whether a batch of the partition that is still open may be sealed and sent.
@@ -253,10 +288,8 @@ impl Sender {
         move |batch, due_at| hurry || batch < flush_before || due_at <= now
     }
 
-    /// Everything that lingers is due now: a flush, or memory is short.
+    /// `flush_before` has grown: a flush, or memory is short. Whatever lingers is looked at again.
     fn end_linger(&mut self, now: Time) {
-        // A shortage without waiters (max.block.ms=0) still has to send what lingers.
-        self.flush_before = self.flush_before.max(self.accumulator.inbox.next_batch());
         for (due, partition) in std::mem::take(&mut self.linger) {
             self.lingered(now, due, partition);
         }

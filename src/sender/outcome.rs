@@ -8,7 +8,7 @@ use super::partition::Taken;
 use super::produce::c_text;
 use super::timers::Timer;
 use super::verdict::{BatchFacts, Guard, InLog, Outcome, Pause, Verdict, decide};
-use crate::accumulator::{ParkedRecord, Topic};
+use crate::accumulator::{ParkedRecord, Topic, undelivered_batch, undelivered_parked};
 use crate::config::{OnInDoubtTimeout, OnSequenceGap};
 use crate::error::Status;
 use crate::reports::{DataLoss, FinishedBatch, Persisted, Phase};
@@ -218,6 +218,7 @@ impl Sender {
         let shared = self.partitions[dense as usize].shared();
         shared.note_split(len, parts.iter().map(|part| part.batch.len()).sum(), parts.len());
         self.window.split(id, parts.len());
+        self.note_direct_parts(&parts);
         for part in parts {
             self.partitions[dense as usize].push_retry(part);
         }
@@ -255,8 +256,9 @@ impl Sender {
             }
             self.note_failure(dense, taken.place(), ending.status);
         }
+        let undelivered = if is_acked { None } else { undelivered_batch(&self.reports, &taken.batch) };
         let slots = taken.batch.take_slots();
-        if slots.is_empty() {
+        if slots.is_empty() && undelivered.is_none() {
             return;
         }
         let state = &self.partitions[dense as usize];
@@ -272,7 +274,8 @@ impl Sender {
         // Looked up by place, once per record of the batch.
         record_causes.sort_by_key(|(place, _)| *place);
         let failed = ending.status != Status::OK;
-        self.outcomes.push(FinishedBatch {
+        let (direct, first_record) = (taken.batch.direct, taken.first_record);
+        let mut finished = FinishedBatch {
             topic: state.topic.c_name().clone(),
             partition: state.index as i32,
             status: ending.status,
@@ -289,31 +292,42 @@ impl Sender {
             record_causes,
             slots,
             rich: Vec::new(),
-        });
+            undelivered,
+        };
+        if direct > 0 {
+            self.merge_direct(direct, first_record, &mut finished);
+        }
+        self.outcomes.push(finished);
     }
 
     /// A record that never got into a batch: certainly not in the log.
     pub(super) fn fail_parked(&mut self, now: Time, topic: &Topic, record: ParkedRecord, status: Status, cause: &str) {
         self.transaction_record_failed(now, status, cause);
         self.count_unbatched(now, topic, record.parked_at, status);
-        let Some(slot) = record.slot() else { return };
+        let slot = record.slot();
+        let (partition, base_timestamp_ms, opened_at) = (record.partition, record.timestamp_ms, record.parked_at);
+        let undelivered = undelivered_parked(&self.reports, record);
+        if slot.is_none() && undelivered.is_none() {
+            return;
+        }
         self.outcomes.push(FinishedBatch {
             topic: topic.c_name().clone(),
-            partition: record.partition.map_or(-1, |partition| partition as i32),
+            partition: partition.map_or(-1, |partition| partition as i32),
             status,
             persisted: Persisted::No,
             phase: Phase::Metadata,
             base_offset: -1,
-            base_timestamp_ms: record.timestamp_ms,
+            base_timestamp_ms,
             log_append_time_ms: None,
             broker: -1,
             attempts: 0,
-            opened_at: record.parked_at,
+            opened_at,
             finished_at: now,
             cause: c_text(cause),
             record_causes: Vec::new(),
-            slots: vec![slot],
+            slots: slot.into_iter().collect(),
             rich: Vec::new(),
+            undelivered,
         });
     }
 }

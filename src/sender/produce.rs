@@ -172,6 +172,7 @@ impl Sender {
             let again = taken.attempts > 0;
             let (opened_at, count, len) = (taken.batch.opened_at, taken.batch.count, taken.batch.len());
             self.accumulator.numbers.batch_written(now, opened_at, count, len, again, &state.topic.numbers);
+            self.telemetry.note_batch(now, opened_at, count, len, again);
             state.retry_in_flight = again;
             taken.attempts += 1;
             taken.broker = id;
@@ -295,6 +296,7 @@ impl Sender {
         let tail = tail.unwrap_or_default();
         self.adopt_endpoints(now, &tail);
         self.throttle(now, id, tail.throttle_time_ms);
+        self.telemetry.note_throttle(tail.throttle_time_ms);
         for answer in answers {
             self.settle_answered(now, id, answer, &label);
         }

@@ -38,6 +38,8 @@ impl Sender {
         if std::mem::take(&mut self.published.is_stale) {
             self.publish_cluster();
             self.publish_health(now);
+            self.drive_warm_ups(now);
+            self.drive_queries(now);
         }
     }
 
@@ -59,6 +61,7 @@ impl Sender {
 
     fn publish_health(&mut self, now: Time) {
         let (partitions, leaderless, first) = self.leaderless_partitions();
+        self.accumulator.numbers.topics.set(self.cluster.topics.len() as u64);
         self.accumulator.numbers.partitions.set(partitions);
         self.accumulator.numbers.partitions_leaderless.set(leaderless);
         let (state, text) = self.health_now(partitions, leaderless, first);

@@ -22,6 +22,12 @@ pub enum Timer {
     ProducerId,
     /// The back-off before a coordinator is asked again.
     Transaction,
+    /// Metadata that the application asked for: back-off, or a broker that does not answer.
+    Query,
+    /// Warm-ups that have taken too long.
+    WarmUp,
+    /// `statistics.interval.ms`.
+    Statistics,
     /// Telemetry's next request, or the deadline of the one under way.
     Telemetry,
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::{Happening, Sim};
-use crate::accumulator::{Command, Event, NotAppended, Sending, Tag, Topic};
+use crate::accumulator::{Command, Event, NotAppended, Placed, Sending, Tag, Topic};
 use crate::error::Status;
 use crate::record::{Header, Record};
 use crate::reports::{Completion, Dispatch, FinishedBatch, Handed, Item, Persisted, Phase};
@@ -50,6 +50,8 @@ pub(super) struct Report {
 
 pub(super) struct Flush {
     pub completion: Arc<Completion>,
+    /// Of one topic, by its place among the application's.
+    pub topic: Option<usize>,
     /// Records accepted before it.
     pub before: usize,
     pub complete_at: Option<Time>,
@@ -67,6 +69,8 @@ pub(super) struct App {
     pub left: usize,
     pub made: usize,
     pub flushes: Vec<Flush>,
+    /// Topic and place of the record that was accepted last.
+    placed: Option<(u32, Placed)>,
     pub purged: bool,
     pub reports: usize,
     /// The step in which the last report was taken.
@@ -117,7 +121,9 @@ impl Sim {
             }
         }
         if self.plan.flushes && self.random.percent(4) {
-            self.flush();
+            let topic = self.random.below(self.app.topics.len() as u64) as usize;
+            let one = self.random.percent(40);
+            self.flush_of(one.then_some(topic));
         }
         if self.plan.purges && self.random.percent(2) {
             let (queued, in_flight) = self.random.pick(&[(true, false), (false, true), (true, true)]);
@@ -232,7 +238,7 @@ impl Sim {
         let now = self.now;
         let topic = self.app.topics[sent.topic].clone();
         match self.accumulator.append(&topic, &record, &how, &mut None, || now) {
-            Ok(_) => {
+            Ok(placed) => {
                 sent.accepted_at = now;
                 let timeout = Micros::from_ms(self.plan.config.delivery_timeout_ms);
                 sent.deadline = now + sent.own_timeout.unwrap_or(timeout);
@@ -244,6 +250,10 @@ impl Sim {
                     open.records.push(index);
                 }
                 self.app.sent.push(sent);
+                self.app.placed = Some((topic.id, placed));
+                if self.plan.flushes && self.random.percent(3) {
+                    self.await_last();
+                }
                 self.after_application();
                 true
             }
@@ -268,17 +278,34 @@ impl Sim {
         }
     }
 
+    /// Somebody waits for the record that was accepted last.
+    pub(super) fn await_last(&mut self) {
+        if let Some((topic, placed)) = self.app.placed {
+            self.note(47, u64::from(topic), 0, || format!("somebody waits for {placed:?}"));
+            self.accumulator.hurry(topic, placed);
+            self.after_application();
+        }
+    }
+
     pub(super) fn flush(&mut self) -> Arc<Completion> {
-        let completion = Arc::new(Completion::default());
-        self.note(43, self.app.sent.len() as u64, 0, || "flush".into());
-        let before = self.app.sent.len();
-        self.app.flushes.push(Flush { completion: completion.clone(), before, complete_at: None });
-        self.accumulator.inbox.command(Command::Flush {
-            topic: None,
-            started: Arc::default(),
-            done: completion.clone(),
-        });
+        self.flush_of(None)
+    }
+
+    /// A flush of one topic, or of all.
+    pub(super) fn flush_of(&mut self, topic: Option<usize>) -> Arc<Completion> {
+        let completion = self.flush_unheard(topic);
         self.after_application();
+        completion
+    }
+
+    /// A flush whose wake-up is late.
+    pub(super) fn flush_unheard(&mut self, topic: Option<usize>) -> Arc<Completion> {
+        let completion = Arc::new(Completion::default());
+        let before = self.app.sent.len();
+        self.note(43, before as u64, topic.map_or(0, |topic| topic as u64 + 1), || format!("flush of {topic:?}"));
+        self.app.flushes.push(Flush { completion: completion.clone(), topic, before, complete_at: None });
+        let id = topic.map(|topic| self.app.topics[topic].id);
+        self.accumulator.inbox.flush(id, Arc::default(), completion.clone());
         completion
     }
 

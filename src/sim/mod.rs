@@ -12,6 +12,7 @@ mod exactly_once;
 mod exhaustive;
 mod exhaustive_transactions;
 mod faults;
+mod flushing;
 mod hands;
 mod idempotence;
 mod losses;

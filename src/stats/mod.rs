@@ -3,6 +3,8 @@
 
 mod health;
 mod histogram;
+mod summary;
+mod text;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,6 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 pub use health::{Health, HealthCell, HealthState};
 pub use histogram::{Buckets, Histogram, Percentiles};
+pub use summary::{BrokerRow, Everything, Gauges, Kind, PartitionRow, Row, Summary, TopicRow};
 
 use crate::sync::Mutex;
 use crate::time::{Micros, Time};
@@ -85,7 +88,8 @@ pub struct Numbers {
     pub epoch_bumps: Number,
     pub transactions_committed: Number,
     pub transactions_aborted: Number,
-    /// Partitions of the topics in use, and those of them without a leader.
+    /// Topics in use, their partitions, and those of them without a leader.
+    pub topics: Number,
     pub partitions: Number,
     pub partitions_leaderless: Number,
     /// From a batch's first record to its first request, counted for each of its records.

@@ -213,8 +213,7 @@ mod tests {
         .concat();
         let sum = [&[0x0a, point.len() as u8][..], &point, &[0x10, 1, 0x18, 1]].concat();
         let metric = [&[0x0a, 1, b's', 0x1a, 1, b'1', 0x3a, sum.len() as u8][..], &sum].concat();
-        let scope_metrics =
-            [&[0x0a, 6, 0x0a, 1, b'l', 0x12, 1, b'2', 0x12, metric.len() as u8][..], &metric].concat();
+        let scope_metrics = [&[0x0a, 6, 0x0a, 1, b'l', 0x12, 1, b'2', 0x12, metric.len() as u8][..], &metric].concat();
         let resource = [0x0a, 8, 0x0a, 1, b'r', 0x12, 3, 0x0a, 1, b'x'];
         let resource_metrics =
             [&[0x0a, resource.len() as u8][..], &resource, &[0x12, scope_metrics.len() as u8], &scope_metrics].concat();

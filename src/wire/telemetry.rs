@@ -2,9 +2,7 @@
 //! metrics themselves. Their payload is made by `otlp`.
 
 use super::header::{Api, begin_request, finish_request};
-use super::primitives::{
-    DecodeError, Form, Reader, put_array_len, put_bool, put_i8, put_i32, put_no_tagged_fields,
-};
+use super::primitives::{DecodeError, Form, Reader, put_array_len, put_bool, put_i8, put_i32, put_no_tagged_fields};
 
 /// A client's id among all clients; all zero before a broker gave one.
 pub type InstanceId = [u8; 16];
@@ -140,7 +138,8 @@ mod tests {
 
     #[test]
     fn requests_are_what_the_generated_types_encode() {
-        let theirs = GetTelemetrySubscriptionsRequest::default().with_client_instance_id(ID.to_vec().try_into().unwrap());
+        let theirs =
+            GetTelemetrySubscriptionsRequest::default().with_client_instance_id(ID.to_vec().try_into().unwrap());
         let theirs = framed(Api::GetTelemetrySubscriptions, VERSION, &theirs);
         assert_eq!(encode_get_subscriptions(7, "me", &ID), theirs);
         for len in [0, 1, 127, 128, 20_000] {

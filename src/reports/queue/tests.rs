@@ -32,6 +32,7 @@ fn batch(records: u32) -> FinishedBatch {
         record_causes: Vec::new(),
         slots: (0..records).map(slot).collect(),
         rich: Vec::new(),
+        undelivered: None,
     }
 }
 
@@ -187,4 +188,189 @@ fn losses_of_a_partition_become_one_and_none_is_dropped() {
     assert_eq!(ended, Dispatch::TimedOut(0), "a loss is no report");
     assert_eq!(told.len(), 5_000);
     assert_eq!(told[3], loss(3, 7, c"second"));
+}
+
+/// The slots' opaques, until `most` of them are taken.
+fn taking<'a>(
+    taken: &'a mut Vec<usize>,
+    mut most: usize,
+    mut keep: impl FnMut(&Slot) -> bool + 'a,
+) -> impl FnMut(Item<'_>) -> Handed + 'a {
+    move |item| {
+        let Item::Batch { batch, from } = item else { return Handed::All };
+        let mut kept = false;
+        for (place, slot) in batch.slots[from..].iter().enumerate() {
+            if most == 0 {
+                return Handed::Part(place);
+            }
+            if keep(slot) {
+                kept = true;
+                continue;
+            }
+            most -= 1;
+            taken.push(slot.opaque);
+        }
+        if kept { Handed::AllButKept } else { Handed::All }
+    }
+}
+
+fn numbered(from: u32, count: u32) -> FinishedBatch {
+    let mut batch = batch(from + count);
+    batch.slots.drain(..from as usize);
+    batch
+}
+
+#[test]
+fn what_a_dispatch_leaves_comes_next_and_in_order() {
+    let reports = Reports::new(100, 6);
+    for from in [0, 3, 6] {
+        reports.push(numbered(from, 3));
+    }
+    let done = Completion::default();
+    reports.complete(&done);
+    let mut taken = Vec::new();
+    assert_eq!(reports.poll_now(taking(&mut taken, 4, |_| false)), Dispatch::Done(4));
+    assert_eq!(reports.pending(), 5);
+    reports.push(numbered(9, 2));
+    assert_eq!(reports.take_now(taking(&mut taken, 1, |_| false)), Dispatch::Done(1));
+    assert_eq!(reports.poll_now(taking(&mut taken, 1, |_| false)), Dispatch::Done(1));
+    // As often as the dispatch is cut short.
+    assert_eq!(
+        reports.wait_for(&done, now(), |item| {
+            let Item::Batch { batch, from } = item else { return Handed::All };
+            taken.push(batch.slots[from].opaque);
+            Handed::Part(1)
+        }),
+        Dispatch::Done(3)
+    );
+    assert_eq!(reports.poll_now(taking(&mut taken, 100, |_| false)), Dispatch::Done(2));
+    assert_eq!(taken, (0..11).collect::<Vec<_>>());
+    assert_eq!(reports.pending(), 0);
+}
+
+#[test]
+fn reports_that_are_kept_wait_for_who_copies_them() {
+    let reports = Reports::new(5, 6);
+    let mut mixed = batch(4);
+    mixed.slots[1].callback = KEPT;
+    mixed.slots[2].callback = KEPT;
+    reports.push(mixed);
+    let done = Completion::default();
+    reports.complete(&done);
+    let mut called = Vec::new();
+    assert_eq!(reports.poll_now(taking(&mut called, 3, |slot| slot.callback == KEPT)), Dispatch::Done(2));
+    assert_eq!((called, reports.pending()), (vec![0, 3], 2));
+    assert_eq!(reports.wait_for(&done, now(), |_| Handed::All), Dispatch::Done(0), "a flush does not wait for them");
+    assert_eq!(reports.poll_now(|_| Handed::All), Dispatch::TimedOut(0));
+    reports.push(numbered(4, 3));
+    assert!(reports.is_full(), "they count until they are taken");
+    let mut copied = Vec::new();
+    assert_eq!(reports.take_now(taking(&mut copied, 1, |_| false)), Dispatch::Done(1));
+    assert_eq!(reports.take_now(taking(&mut copied, 10, |_| false)), Dispatch::Done(4));
+    assert_eq!((copied, reports.pending()), (vec![1, 2, 4, 5, 6], 0));
+}
+
+#[test]
+fn a_line_that_cuts_a_dispatch_short_leaves_the_others() {
+    let reports = Reports::new(5, 6);
+    for text in ["a", "b"] {
+        reports.log(6, "X", || text.into());
+    }
+    reports.push(batch(1));
+    let mut lines = Vec::new();
+    let hand = |item: Item<'_>| match item {
+        Item::Log(line) => {
+            lines.push(line.text.clone());
+            Handed::Part(0)
+        }
+        _ => Handed::All,
+    };
+    assert_eq!(reports.poll_now(hand), Dispatch::Done(0));
+    reports.log(6, "X", || "c".into());
+    let ended = reports.poll_now(|item| {
+        if let Item::Log(line) = item {
+            lines.push(line.text.clone());
+        }
+        Handed::All
+    });
+    assert_eq!(ended, Dispatch::Done(1));
+    assert_eq!(lines, ["a", "b", "c"]);
+}
+
+#[test]
+fn a_panic_in_a_dispatch_costs_its_batch_and_no_other() {
+    let reports = Reports::new(10, 6);
+    reports.push(batch(1));
+    reports.push(batch(2));
+    let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        reports.poll_now(|_| std::panic::resume_unwind(Box::new(())))
+    }));
+    assert!(caught.is_err());
+    assert_eq!(reports.poll_now(|_| Handed::All), Dispatch::Done(2));
+    assert_eq!(reports.pending(), 0);
+}
+
+#[test]
+fn only_failures_are_reported_when_that_is_asked_for() {
+    let reports = Reports::new(10, 6).with_only_errors(true);
+    reports.push(batch(3));
+    let mut failed = batch(2);
+    failed.status = Status::CLOSED;
+    reports.push(failed);
+    assert_eq!(reports.poll_now(|_| Handed::All), Dispatch::Done(2));
+}
+
+#[test]
+fn a_thread_of_its_own_hands_out_everything_and_nobody_else_does() {
+    let reports = Arc::new(Reports::new(100, 6));
+    reports.leave_to_thread();
+    reports.push(batch(2));
+    assert_eq!(reports.poll_now(|_| panic!("not here")), Dispatch::TimedOut(0));
+    let done = Completion::default();
+    reports.complete(&done);
+    let handed = Arc::new(AtomicUsize::new(0));
+    let (theirs, counted) = (reports.clone(), handed.clone());
+    let thread = std::thread::spawn(move || {
+        theirs.serve(|item| {
+            if let Item::Batch { batch, from } = item {
+                counted.fetch_add(batch.slots.len() - from, Ordering::SeqCst);
+            }
+            Handed::All
+        });
+    });
+    let soon = Instant::now() + Duration::from_secs(20);
+    assert_eq!(reports.wait_for(&done, Some(soon), |_| panic!("not here")), Dispatch::Done(0));
+    assert_eq!(handed.load(Ordering::SeqCst), 2);
+    reports.push(batch(1));
+    reports.shut();
+    assert!(reports.drain_all(Some(soon), |_| Handed::All));
+    thread.join().expect("no panic");
+    assert_eq!(handed.load(Ordering::SeqCst), 3);
+    reports.push(batch(1));
+    assert_eq!(reports.poll_now(|_| Handed::All), Dispatch::Done(1), "others take over when it has ended");
+}
+
+#[test]
+fn what_a_thread_was_lent_lives_until_it_copies_again() {
+    let reports = Reports::new(100, 6);
+    let text: Arc<CStr> = Arc::from(c"why");
+    reports.lend(vec![text.clone()]);
+    std::thread::scope(|scope| scope.spawn(|| reports.lend(Vec::new())).join()).expect("no panic");
+    assert_eq!(Arc::strong_count(&text), 2);
+    reports.lend(Vec::new());
+    assert_eq!(Arc::strong_count(&text), 1);
+}
+
+#[test]
+fn there_is_room_again_when_an_eighth_of_the_reports_is_taken() {
+    let reports = Reports::new(16, 6);
+    reports.refuse_for_reports();
+    assert!(!reports.room.is_lacking(Lack::Reports), "none wait");
+    reports.push(numbered(0, 17));
+    reports.refuse_for_reports();
+    let mut taken = Vec::new();
+    assert_eq!(reports.poll_now(taking(&mut taken, 2, |_| false)), Dispatch::Done(2));
+    assert!(reports.room.is_lacking(Lack::Reports) && !reports.is_full());
+    assert_eq!(reports.poll_now(taking(&mut taken, 1, |_| false)), Dispatch::Done(1));
+    assert!(!reports.room.is_lacking(Lack::Reports));
 }

@@ -9,7 +9,7 @@ use std::sync::atomic::Ordering;
 use crate::stats::{Health, HealthState};
 use crate::time::Micros;
 
-use super::{DataLoss, FinishedBatch, Handed, Item, KEPT, LogLine, Reports, Slot, State, View, this_thread};
+use super::{DataLoss, FinishedBatch, Handed, Item, LogLine, Reports, Slot, State, View, this_thread};
 
 /// Slot vectors kept for reuse: a few large batches' worth.
 const SPARE_SLOT_VECTORS: usize = 16;
@@ -38,7 +38,7 @@ impl Line {
                 batch.slots.pop();
                 slots += 1;
             }
-            if batch.slots.len() > self.from {
+            if batch.slots.len() > self.from || batch.undelivered.is_some() {
                 break;
             }
             self.batches.pop_front();
@@ -69,6 +69,7 @@ pub(super) struct Served {
 /// Ending it lets the next thread serve reports and tells waiting flushes how far this one came.
 pub(super) struct Turn<'a> {
     reports: &'a Reports,
+    view: View,
     line: Line,
     kept: Line,
     logs: VecDeque<LogLine>,
@@ -90,6 +91,7 @@ impl<'a> Turn<'a> {
         state.dispatcher = Some(this_thread());
         let mut turn = Turn {
             reports,
+            view,
             line: Line::default(),
             kept: Line::default(),
             logs: VecDeque::new(),
@@ -208,11 +210,15 @@ impl<'a> Turn<'a> {
     /// Keeps those of these slots that wait to be copied. Answers how many.
     #[cold]
     fn set_aside(&mut self, batch: &mut FinishedBatch, taken: Range<usize>) -> usize {
-        let kept: Vec<Slot> = batch.slots[taken].iter().filter(|slot| slot.callback == KEPT).copied().collect();
+        if self.view == View::Array {
+            // They have just been copied.
+            return 0;
+        }
+        let kept: Vec<Slot> = batch.slots[taken].iter().filter(|slot| batch.is_kept(slot)).copied().collect();
         let count = kept.len();
         if count > 0 {
             let slots = std::mem::take(&mut batch.slots);
-            self.set_aside.push_back(FinishedBatch { slots: kept, ..batch.clone() });
+            self.set_aside.push_back(FinishedBatch { slots: kept, undelivered: None, ..batch.clone() });
             batch.slots = slots;
         }
         count
@@ -244,6 +250,8 @@ impl Drop for Turn<'_> {
         state.stats_due |= self.stats_due;
         let room = SPARE_SLOT_VECTORS.saturating_sub(state.spare_slots.len());
         state.spare_slots.extend(self.spare.drain(..).take(room));
+        state.show();
+        self.reports.look_for_room();
         self.reports.changed.notify_all();
     }
 }

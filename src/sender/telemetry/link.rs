@@ -15,7 +15,6 @@ const ANSWER_TIMEOUT_MS: u64 = 10_000;
 const ANSWER_BYTES_MAX: usize = 1 << 20;
 /// Every broker that has telemetry speaks it.
 const API_VERSIONS_VERSION: i16 = 3;
-const NOT_OFFERED: &str = "no connected broker offers client telemetry";
 
 /// The two requests.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -56,8 +55,9 @@ impl Link {
 
 impl Sender {
     /// A broker has told what it speaks.
-    pub(in super::super) fn telemetry_offered(&mut self, now: Time, versions: &Versions) {
-        if self.telemetry.is_on && offers(versions) && self.telemetry.link.is_none() {
+    pub(in super::super) fn telemetry_offered(&mut self, now: Time, id: i32) {
+        let connection = self.brokers.get(&id).and_then(|broker| broker.connection.as_ref());
+        if self.telemetry.link.is_none() && connection.is_some_and(|connection| offers(&connection.versions)) {
             self.drive_telemetry(now);
         }
     }
@@ -71,7 +71,7 @@ impl Sender {
             let offering: Vec<(String, u16)> = offering.map(|broker| (broker.host.clone(), broker.port)).collect();
             if offering.is_empty() {
                 // Whoever offers it next drives on.
-                self.accumulator.client_instance.note(NOT_OFFERED);
+                self.accumulator.client_instance.note("");
                 return;
             }
             let choice = self.random.below(offering.len() as u64) as usize;

@@ -59,6 +59,8 @@ pub struct Telemetry {
     records_retried: u64,
     /// Microseconds from 1970 to `Time::ZERO`.
     wall_offset_us: i64,
+    /// When the producer ends there is time for one more push.
+    wants_last_push: bool,
     /// The last push is under way, until then at most.
     ending: Option<Time>,
     /// When the timer was last armed for.
@@ -129,6 +131,7 @@ impl Telemetry {
             told_at: now,
             records_retried: 0,
             wall_offset_us: 0,
+            wants_last_push: false,
             ending: None,
             armed_at: Time::NEVER,
         }
@@ -137,6 +140,10 @@ impl Telemetry {
     /// Whether the end of the producer waits for the last push.
     pub fn is_ending(&self) -> bool {
         self.ending.is_some()
+    }
+
+    pub fn want_last_push(&mut self) {
+        self.wants_last_push = true;
     }
 
     /// Nothing is waited for any more.
@@ -312,6 +319,7 @@ impl Sender {
             ms => Micros::from_ms(ms.max(INTERVAL_MIN_MS).unsigned_abs().into()),
         };
         let bytes_max = usize::try_from(answer.telemetry_max_bytes).unwrap_or(0);
+        let is_ending = telemetry.ending.is_some();
         let temporality = if answer.delta_temporality { Temporality::Delta } else { Temporality::Cumulative };
         telemetry.failures = 0;
         if metrics::any_wanted(&answer.requested_metrics) {
@@ -331,6 +339,13 @@ impl Sender {
             telemetry.due = now + interval.max(silence);
             telemetry.subscription = None;
             telemetry.window = Window::default();
+        }
+        if is_ending {
+            telemetry.due = now;
+            if telemetry.subscription.is_none() {
+                self.end_telemetry();
+                return;
+            }
         }
         self.reports.log(7, "TELEMETRY", || {
             let wanted = if self.telemetry.subscription.is_some() { "metrics" } else { "nothing" };
@@ -441,10 +456,9 @@ impl Sender {
     }
 
     /// The producer ends: one last push where somebody wants metrics, in a moment or not at all.
-    pub(super) fn begin_telemetry_end(&mut self, now: Time, with_last_push: bool) {
+    pub(super) fn begin_telemetry_end(&mut self, now: Time) {
         let telemetry = &mut self.telemetry;
-        let can = telemetry.collects() && telemetry.failures == 0;
-        if !with_last_push || !can {
+        if !telemetry.wants_last_push || !telemetry.collects() || telemetry.failures > 0 {
             self.end_telemetry();
             return;
         }
@@ -461,7 +475,17 @@ impl Sender {
     }
 
     fn totals(&self) -> Totals {
-        Totals { records_retried: self.telemetry.records_retried, ..Totals::default() }
+        let numbers = &self.accumulator.numbers;
+        Totals {
+            connects: numbers.connects.get(),
+            records_sent: numbers.records_sent.get(),
+            records_failed: numbers.records_failed.get(),
+            records_retried: self.telemetry.records_retried,
+            batch_splits: numbers.batch_splits.get(),
+            requests: numbers.requests.get(),
+            bytes_written: numbers.bytes_written.get(),
+            bytes_received: numbers.bytes_received.get(),
+        }
     }
 
     fn gauges(&self, now: Time) -> Gauges {
@@ -470,7 +494,7 @@ impl Sender {
         let connected = self.brokers.values().filter(|broker| broker.is_ready()).count();
         Gauges {
             connections: connected as u64,
-            requests_in_flight: 0,
+            requests_in_flight: self.accumulator.numbers.in_flight(),
             buffer_total_bytes: total,
             buffer_available_bytes: total.saturating_sub(used),
             metadata_age: self.cluster.metadata_age(now),

@@ -71,6 +71,12 @@ impl Sender {
 
     /// The transaction is over. `next`: who the coordinator says the producer is from now on.
     pub(in crate::sender) fn transaction_ended(&mut self, now: Time, next: Option<Identity>, is_told: bool) {
+        let numbers = &self.accumulator.numbers;
+        match self.transaction.state {
+            State::Committing => numbers.transactions_committed.add(1),
+            State::Aborting => numbers.transactions_aborted.add(1),
+            _ => {}
+        }
         let is_empty = self.transaction.registered == Registered::No;
         let transaction = &mut self.transaction;
         if next.is_some() {

@@ -133,7 +133,11 @@ fn their_metadata(version: i16) -> MetadataResponse {
 
 #[test]
 fn metadata_answers_of_the_generated_types_are_read_whole() {
-    for version in METADATA_VERSIONS {
+    let details = [Detail::Leaders, Detail::Replicas];
+    for (version, detail) in METADATA_VERSIONS.flat_map(|version| details.map(|detail| (version, detail))) {
+        let all = detail == Detail::Replicas;
+        let second = NodeLists { start: if all { 4 } else { 0 }, ..NodeLists::default() };
+        let first = if all { NodeLists { start: 0, replicas: 2, in_sync: 1, offline: 1 } } else { second };
         let body = bytes_of(&their_metadata(version), version);
         let broker =
             |id, rack: Option<&str>| BrokerInfo { id, host: "host".into(), port: 9092, rack: rack.map(str::to_owned) };
@@ -148,16 +152,23 @@ fn metadata_answers_of_the_generated_types_are_read_whole() {
                     error_code: 0,
                     topic_id: if version >= 10 { [9; 16] } else { [0; 16] },
                     partitions: vec![
-                        PartitionInfo { index: 1, error_code: 9, leader: 2, leader_epoch: 33 },
-                        PartitionInfo { index: 0, error_code: 0, leader: -1, leader_epoch: -1 },
+                        PartitionInfo { index: 1, error_code: 9, leader: 2, leader_epoch: 33, nodes: first },
+                        PartitionInfo { index: 0, error_code: 0, leader: -1, leader_epoch: -1, nodes: second },
                     ],
+                    nodes: if all { vec![1, 2, 2, 1] } else { vec![] },
                 },
-                TopicInfo { name: String::new(), error_code: 100, topic_id: [0; 16], partitions: vec![] },
+                TopicInfo {
+                    name: String::new(),
+                    error_code: 100,
+                    topic_id: [0; 16],
+                    partitions: vec![],
+                    nodes: vec![],
+                },
             ],
         };
-        assert_eq!(decode_metadata(version, &body), Ok(expected), "version {version}");
+        assert_eq!(decode_metadata(version, &body, detail), Ok(expected), "version {version}");
         for len in 0..body.len() {
-            assert!(decode_metadata(version, &body[..len]).is_err(), "version {version}, {len} bytes");
+            assert!(decode_metadata(version, &body[..len], detail).is_err(), "version {version}, {len} bytes");
         }
     }
 }
@@ -196,7 +207,7 @@ proptest! {
             let _ = decode_api_versions(version, &body);
         }
         for version in METADATA_VERSIONS {
-            let _ = decode_metadata(version, &body);
+            let _ = decode_metadata(version, &body, Detail::Replicas);
         }
     }
 
@@ -214,6 +225,6 @@ proptest! {
             second[j] = byte;
         }
         let _ = decode_api_versions(api_versions, &first);
-        let _ = decode_metadata(metadata, &second);
+        let _ = decode_metadata(metadata, &second, Detail::Replicas);
     }
 }

@@ -1,0 +1,59 @@
+//! A descriptor that an event loop watches: readable as long as something is so.
+
+use std::io::{self, PipeReader, PipeWriter, Read, Write};
+use std::os::fd::{AsRawFd, RawFd};
+
+/// A pipe with one byte in it while the level is high, and none while it is low: neither end ever blocks. Whoever owns it
+/// keeps others out while it changes.
+#[derive(Debug)]
+pub(super) struct Level {
+    reader: PipeReader,
+    writer: PipeWriter,
+    high: bool,
+}
+
+impl Level {
+    pub fn new() -> io::Result<Level> {
+        let (reader, writer) = io::pipe()?;
+        Ok(Level { reader, writer, high: false })
+    }
+
+    /// What the event loop watches.
+    pub fn descriptor(&self) -> RawFd {
+        self.reader.as_raw_fd()
+    }
+
+    /// One system call when it changes, none otherwise.
+    pub fn set(&mut self, high: bool) {
+        if high == self.high {
+            return;
+        }
+        let changed = if high { self.writer.write_all(&[1]) } else { self.reader.read_exact(&mut [0]) };
+        // Both ends are ours and open, and there is room for a byte and a byte to read: only a program that closes or reads
+        // descriptors that are not its own gets here with an error, and then the next change tries again.
+        if changed.is_ok() {
+            self.high = high;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_byte_while_high_and_none_while_low() {
+        let mut level = Level::new().expect("a pipe");
+        assert!(level.descriptor() >= 0);
+        for _ in 0..100_000 {
+            level.set(true);
+            level.set(true);
+            level.set(false);
+            level.set(false);
+        }
+        level.set(true);
+        let mut byte = [0; 2];
+        let mut reader = level.reader.try_clone().expect("a duplicate");
+        assert_eq!(reader.read(&mut byte).expect("one byte waits"), 1);
+    }
+}

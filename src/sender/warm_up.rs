@@ -1,0 +1,121 @@
+//! Warming up: a topic's metadata and a connection to each of its leaders before the first record.
+
+use std::sync::Arc;
+
+use super::Sender;
+use super::broker::Broker;
+use super::cluster::TopicState;
+use super::timers::Timer;
+use crate::accumulator::{CallReply, NO_LEADER};
+use crate::error::{Error, Status};
+use crate::time::{Micros, Time};
+
+#[derive(Debug)]
+pub struct WarmUp {
+    topic: u32,
+    reply: Arc<CallReply>,
+    /// Then it is given up, whoever still waits: `topic.metadata.propagation.max.ms`, and longer while somebody waits.
+    until: Time,
+}
+
+/// How far a warm-up has come.
+enum Warm {
+    Ready,
+    /// What is missing, in words.
+    Not(String),
+    Failed(Error),
+}
+
+impl Sender {
+    pub(super) fn warm_up(&mut self, now: Time, topic: u32, reply: Arc<CallReply>) {
+        self.use_topic(topic);
+        let until = now + Micros::from_ms(self.config.unknown_topic_grace_ms);
+        self.warm_ups.push(WarmUp { topic, reply, until });
+        self.timers.arm(Timer::WarmUp, until);
+        if self.accumulator.topics.by_id(topic).partition_count() == 0 {
+            self.refresh_metadata(now);
+        }
+        self.drive_warm_ups(now);
+    }
+
+    /// Looks at what each still needs. Called whenever a connection, metadata or the time has changed something.
+    pub(super) fn drive_warm_ups(&mut self, now: Time) {
+        let mut left = Vec::new();
+        for warm_up in std::mem::take(&mut self.warm_ups) {
+            let result = match self.warmth(now, warm_up.topic) {
+                Warm::Ready => Ok(()),
+                Warm::Failed(error) => Err(error),
+                Warm::Not(what) => {
+                    warm_up.reply.note(&what);
+                    if warm_up.until > now || Arc::strong_count(&warm_up.reply) > 1 {
+                        left.push(warm_up);
+                    }
+                    continue;
+                }
+            };
+            warm_up.reply.answer(result);
+            self.reports.complete(&warm_up.reply.done);
+        }
+        self.warm_ups = left;
+    }
+
+    fn warmth(&mut self, now: Time, id: u32) -> Warm {
+        let Some(state) = self.cluster.topics.get(&id) else { return Warm::Not("its metadata".into()) };
+        let name = state.topic.name();
+        let count = state.topic.partition_count() as usize;
+        if count == 0 {
+            let Some((_, code)) = state.missing else {
+                let trouble = self.brokers.values().find(|broker| broker.failures > 0).map(Broker::trouble);
+                let trouble = trouble.map_or_else(String::new, |trouble| format!("; {trouble}"));
+                return Warm::Not(format!("metadata of topic '{name}'{trouble}"));
+            };
+            let status = Status(i32::from(code));
+            if code != 0 && !status.is_retriable() {
+                return Warm::Failed(Error::new(status, format!("metadata of topic '{name}': {}", status.text())));
+            }
+            return Warm::Not(format!("topic '{name}' to be there: {}", status.text()));
+        }
+        let mut missing = None;
+        let mut leaders: Vec<i32> = Vec::new();
+        for dense in state.partitions.iter().take(count) {
+            let partition = &self.partitions[*dense as usize];
+            if partition.leader == NO_LEADER {
+                missing = missing.or_else(|| Some(format!("a leader of {}", partition.label())));
+            } else if !leaders.contains(&partition.leader) {
+                leaders.push(partition.leader);
+            }
+        }
+        for leader in leaders {
+            let Some(broker) = self.brokers.get(&leader) else { continue };
+            if !broker.is_ready() {
+                missing = missing.or_else(|| Some(broker.trouble()));
+                self.ensure_connected(now, leader);
+            }
+        }
+        missing.map_or(Warm::Ready, Warm::Not)
+    }
+
+    /// Whether somebody waits for the topic's metadata though no record does.
+    pub(super) fn warms_up(&self, topic: u32) -> bool {
+        self.warm_ups.iter().any(|warm_up| warm_up.topic == topic)
+    }
+
+    pub(super) fn warm_up_waits_for_leader(&self, state: &TopicState) -> bool {
+        let count = state.topic.partition_count() as usize;
+        let leaderless = |dense: &u32| self.partitions[*dense as usize].leader == NO_LEADER;
+        self.warms_up(state.topic.id) && state.partitions.iter().take(count).any(leaderless)
+    }
+
+    /// `statistics.interval.ms` has passed: whoever dispatches next makes the numbers' text.
+    pub(super) fn tell_statistics(&mut self, now: Time) {
+        self.reports.stats_due();
+        self.arm_statistics(now);
+    }
+
+    pub(super) fn arm_statistics(&mut self, now: Time) {
+        let interval_ms = self.config.statistics_interval_ms;
+        if interval_ms > 0 {
+            self.timers.arm(Timer::Statistics, now + Micros::from_ms(interval_ms));
+        }
+    }
+}

@@ -1,0 +1,41 @@
+/* What a sanitizer has to find, or it is not awake: `awake race`, `awake use`, `awake leak`. */
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "kproducer.h"
+
+static int shared;
+
+static void *add(void *opaque) {
+    for (int i = 0; i < 1000; i++) shared++;
+    return opaque;
+}
+
+int main(int argc, char **argv) {
+    producer_config_t *config = NULL;
+    if (argc < 2 || producer_config_new(&config) != PRODUCER_OK) return 2;
+    if (strcmp(argv[1], "race") == 0) {
+        pthread_t threads[2];
+        for (int i = 0; i < 2; i++) pthread_create(&threads[i], NULL, add, NULL);
+        for (int i = 0; i < 2; i++) pthread_join(threads[i], NULL);
+    }
+    producer_config_free(config);
+    if (strcmp(argv[1], "use") == 0) {
+        /* The library reads what it has freed: only code of its own that is instrumented notices. */
+        const char *value = NULL;
+        producer_config_get(config, "linger.ms", &value);
+    }
+    if (strcmp(argv[1], "leak") == 0) {
+        producer_config_t *volatile lost = NULL;
+        producer_config_t *made = NULL;
+        if (producer_config_new(&made) != PRODUCER_OK) return 2;
+        lost = made;
+        made = NULL;
+        lost = NULL;
+        return lost != NULL;
+    }
+    printf("%d\n", shared);
+    return 0;
+}
