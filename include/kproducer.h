@@ -1289,7 +1289,7 @@ typedef void (*producer_health_fn)(const producer_health_t *health, void *opaque
  *
  * producer: the producer. health: a struct begun with PRODUCER_HEALTH_INIT; receives the state.
  * Returns PRODUCER_OK; PRODUCER_ERR_INVALID_ARGUMENT for a NULL argument or a struct_size smaller than the struct ever was;
- * PRODUCER_ERR_CLOSED; PRODUCER_ERR_FORKED. A producer that has failed for good answers PRODUCER_OK and
+ * PRODUCER_ERR_CLOSED, or PRODUCER_ERR_IN_CALLBACK in a callback that producer_close runs; PRODUCER_ERR_FORKED. A producer that has failed for good answers PRODUCER_OK and
  * PRODUCER_HEALTH_FATAL.
  * Does not block and asks no broker: an idle producer notices a dead cluster when it next has something to send. May be
  * called from any thread and from callbacks.
@@ -2284,7 +2284,7 @@ producer_status_t producer_cluster_id(producer_t *producer,
 
 /**
  * Makes the first record to a topic as fast as any other: gets the topic's metadata and connects to the leaders of all of its
- * partitions.
+ * partitions; with enable.idempotence also the producer id.
  *
  * producer: the producer. topic: the topic's name. timeout_ms: how long to wait; 0 only starts it, -1 waits for ever.
  * Returns PRODUCER_OK when every leader is connected, or with 0 at once; PRODUCER_ERR_TIMED_OUT when the time passed first:
@@ -2364,6 +2364,8 @@ typedef struct producer_stats_t {
     int64_t records_in_doubt;
     /** Those of the failed records whose delivery time was over. */
     int64_t records_expired;
+    /** Those of the failed records that producer_cancel took back. */
+    int64_t records_cancelled;
     /** Bytes of batches, with their headers, handed to a connection for the first time. */
     int64_t bytes_sent;
     /** Bytes of batches that were delivered. */
@@ -2449,7 +2451,7 @@ typedef void (*producer_stats_fn)(const char *json, size_t len, void *opaque);
  *
  * producer: the producer. stats: a struct begun with PRODUCER_STATS_INIT; receives the numbers.
  * Returns PRODUCER_OK; PRODUCER_ERR_INVALID_ARGUMENT for a NULL argument or a struct_size smaller than the struct ever was;
- * PRODUCER_ERR_CLOSED; PRODUCER_ERR_FORKED.
+ * PRODUCER_ERR_CLOSED, or PRODUCER_ERR_IN_CALLBACK in a callback that producer_close runs; PRODUCER_ERR_FORKED.
  * Does not block, takes no lock that sending needs, and costs the same whatever the number of partitions. May be called from any
  * thread and from callbacks.
  */
@@ -2461,7 +2463,8 @@ producer_status_t producer_stats(producer_t *producer,
  * 100 partitions that hold most bytes.
  *
  * producer: the producer. json: receives the text, one object in UTF-8, to be freed with producer_string_free.
- * Returns PRODUCER_OK; PRODUCER_ERR_INVALID_ARGUMENT for a NULL argument; PRODUCER_ERR_CLOSED; PRODUCER_ERR_FORKED.
+ * Returns PRODUCER_OK; PRODUCER_ERR_INVALID_ARGUMENT for a NULL argument; PRODUCER_ERR_CLOSED, or
+ * PRODUCER_ERR_IN_CALLBACK in a callback that producer_close runs; PRODUCER_ERR_FORKED.
  * Waits for no broker. It looks at each partition under its lock for a moment: with very many partitions prefer producer_stats.
  * May be called from any thread and from callbacks.
  */
@@ -2474,7 +2477,8 @@ producer_status_t producer_stats_json(producer_t *producer,
  * producer: the producer. text: receives the text, to be freed with producer_string_free. Each series begins with kproducer_ and
  * has the label client_id; those of brokers and topics have a label broker or topic. Times are in seconds; the histograms count
  * from the start of the producer.
- * Returns PRODUCER_OK; PRODUCER_ERR_INVALID_ARGUMENT for a NULL argument; PRODUCER_ERR_CLOSED; PRODUCER_ERR_FORKED.
+ * Returns PRODUCER_OK; PRODUCER_ERR_INVALID_ARGUMENT for a NULL argument; PRODUCER_ERR_CLOSED, or
+ * PRODUCER_ERR_IN_CALLBACK in a callback that producer_close runs; PRODUCER_ERR_FORKED.
  * Waits for no broker and looks at no partition. May be called from any thread and from callbacks.
  */
 producer_status_t producer_stats_prometheus(producer_t *producer,
@@ -2498,7 +2502,7 @@ producer_status_t producer_config_set_stats_callback(producer_config_t *config,
     {                                                                                                                \
         sizeof(producer_stats_t),                                                                                    \
             0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,                \
-            0, 0, 0, 0, 0, 0,                                                                                        \
+            0, 0, 0, 0, 0, 0, 0,                                                                                     \
             {0, 0, 0, 0, 0, 0}, {0, 0, 0, 0, 0, 0}, {0, 0, 0, 0, 0, 0}                                               \
     }
 

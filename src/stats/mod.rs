@@ -17,13 +17,13 @@ pub use summary::{BrokerRow, Everything, Gauges, Kind, PartitionRow, Row, Summar
 use crate::sync::Mutex;
 use crate::time::{Micros, Time};
 
-/// A number that only grows, or one that is set. Readers may see two numbers of one event at different moments.
+/// A number that only grows, or one that is set. Who reads a later number of an event sees the earlier ones too.
 #[derive(Debug, Default)]
 pub struct Number(AtomicU64);
 
 impl Number {
     pub fn add(&self, more: u64) {
-        self.0.fetch_add(more, Ordering::Relaxed);
+        self.0.fetch_add(more, Ordering::Release);
     }
 
     pub fn set(&self, value: u64) {
@@ -31,7 +31,7 @@ impl Number {
     }
 
     pub fn get(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
+        self.0.load(Ordering::Acquire)
     }
 }
 
@@ -57,6 +57,8 @@ pub struct Numbers {
     pub records_in_doubt: Number,
     /// Of the failed ones: those whose delivery time was over.
     pub records_expired: Number,
+    /// Of the failed ones: those that the application took back before they were sent.
+    pub records_cancelled: Number,
     /// Bytes of batches, with their headers, when they were handed to a connection for the first time.
     pub bytes_sent: Number,
     pub bytes_delivered: Number,
@@ -181,6 +183,14 @@ impl Numbers {
         if how == Counted::InDoubt {
             self.records_in_doubt.add(count);
         }
+    }
+
+    /// The application has taken a record back. Called on its threads.
+    pub fn cancelled(&self, topic: &TopicNumbers) {
+        self.records_sent.add(1);
+        self.records_cancelled.add(1);
+        self.records_failed.add(1);
+        topic.records_failed.add(1);
     }
 
     /// A produce request was answered.
