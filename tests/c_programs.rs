@@ -54,6 +54,7 @@ programs! {
     roundtrip: "tests/c/roundtrip.c" [];
     serializers: "tests/c/serializers.c" [];
     send_many: "tests/c/send_many.c" [];
+    partitioners: "tests/c/partitioners.c" [];
     servers: "tests/c/servers.c" [];
     stats: "tests/c/stats.c" [];
     stress: "tests/c/stress.c" [];
@@ -72,6 +73,7 @@ programs! {
     transactions_example: "examples-c/transactions.c" ["", "", "300"];
     metadata_example: "examples-c/metadata.c" [];
     stats_example: "examples-c/stats.c" ["", "", "20000"];
+    partitioner_example: "examples-c/partitioner.c" ["", "", "20000"];
     perf_flood: "examples-c/perf.c" ["--count", "20000", "--keys", "random8", "--csv"];
     perf_ping: "examples-c/perf.c" ["--ping", "50", "--csv"];
 }

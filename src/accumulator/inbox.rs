@@ -51,6 +51,8 @@ pub enum Command {
     WarmUp { topic: u32, reply: Arc<CallReply> },
     /// What is left to tell of metrics is told when `Abort` comes: there is time for it.
     LastPush,
+    /// The application's partitioner has chosen for the topic's parked records.
+    Chosen { topic: u32 },
     /// Fails everything that is left and ends.
     Abort,
 }

@@ -216,8 +216,7 @@ impl Sender {
             }
         }
         let shared = self.partitions[dense as usize].shared();
-        shared.note_finished(len);
-        shared.note_taken(parts.iter().map(|part| part.batch.len()).sum());
+        shared.note_split(len, parts.iter().map(|part| part.batch.len()).sum(), parts.len());
         self.window.split(id, parts.len());
         self.note_direct_parts(&parts);
         for part in parts {

@@ -17,6 +17,7 @@ mod hands;
 mod idempotence;
 mod losses;
 mod network;
+mod partitioning;
 mod plan;
 mod random;
 mod scenarios;
