@@ -45,6 +45,15 @@ pub enum Counted {
     InDoubt,
 }
 
+/// A batch, as far as it is counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Extent {
+    /// When its first record came.
+    pub opened_at: Time,
+    pub records: u32,
+    pub bytes: usize,
+}
+
 /// Everything that is counted for a producer. Written by its I/O thread.
 #[derive(Debug, Default)]
 pub struct Numbers {
@@ -131,50 +140,34 @@ pub struct TopicNumbers {
 
 impl Numbers {
     /// A batch is handed to a connection: the first time, or again.
-    pub fn batch_written(
-        &self,
-        now: Time,
-        opened_at: Time,
-        records: u32,
-        bytes: usize,
-        again: bool,
-        topic: &TopicNumbers,
-    ) {
+    pub fn batch_written(&self, now: Time, batch: Extent, again: bool, topic: &TopicNumbers) {
         if again {
             self.batch_retries.add(1);
             topic.batch_retries.add(1);
             return;
         }
-        self.records_sent.add(u64::from(records));
-        self.batch_records.add(u64::from(records));
-        self.bytes_sent.add(bytes as u64);
+        let count = u64::from(batch.records);
+        self.records_sent.add(count);
+        self.batch_records.add(count);
+        self.bytes_sent.add(batch.bytes as u64);
         self.batches_sent.add(1);
         topic.batches_sent.add(1);
-        self.queue_time.record(now, now.since(opened_at), u64::from(records));
+        self.queue_time.record(now, now.since(batch.opened_at), count);
     }
 
     /// A batch, or a record that never got into one, has its outcome. `written`: it was handed to a connection before.
-    pub fn finished(
-        &self,
-        now: Time,
-        opened_at: Time,
-        records: u32,
-        bytes: usize,
-        how: Counted,
-        written: bool,
-        topic: &TopicNumbers,
-    ) {
-        let count = u64::from(records);
+    pub fn finished(&self, now: Time, batch: Extent, how: Counted, written: bool, topic: &TopicNumbers) {
+        let count = u64::from(batch.records);
         if !written {
             self.records_sent.add(count);
         }
-        self.delivery.record(now, now.since(opened_at), count);
+        self.delivery.record(now, now.since(batch.opened_at), count);
         if how == Counted::Delivered {
             self.records_delivered.add(count);
-            self.bytes_delivered.add(bytes as u64);
+            self.bytes_delivered.add(batch.bytes as u64);
             self.batches_delivered.add(1);
             topic.records_delivered.add(count);
-            topic.bytes_delivered.add(bytes as u64);
+            topic.bytes_delivered.add(batch.bytes as u64);
             return;
         }
         self.records_failed.add(count);
