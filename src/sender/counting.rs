@@ -6,7 +6,7 @@ use super::connection::{Kind, Request};
 use super::outcome::Ending;
 use super::partition::Taken;
 use super::verdict::InLog;
-use crate::accumulator::{Batch, Topic};
+use crate::accumulator::{Batch, ParkedRecord, Topic};
 use crate::error::Status;
 use crate::stats::{Counted, Extent, Numbers};
 use crate::time::Time;
@@ -48,13 +48,13 @@ impl Sender {
         }
     }
 
-    /// A record that never got into a batch has failed.
-    pub(super) fn count_unbatched(&self, now: Time, topic: &Topic, parked_at: Time, status: Status) {
-        let numbers = &self.accumulator.numbers;
-        let extent = Extent { opened_at: parked_at, records: 1, bytes: 0 };
+    /// A record that never got into a batch has failed, or all those of a batch that never got to a partition.
+    pub(super) fn count_unbatched(&self, now: Time, topic: &Topic, record: &ParkedRecord, status: Status) {
+        let (numbers, count) = (&self.accumulator.numbers, record.count());
+        let extent = Extent { opened_at: record.parked_at, records: count, bytes: 0 };
         numbers.finished(now, extent, Counted::Failed, false, &topic.numbers);
         if status == Status::DELIVERY_TIMED_OUT {
-            numbers.records_expired.add(1);
+            numbers.records_expired.add(u64::from(count));
         }
     }
 
