@@ -2447,6 +2447,8 @@ typedef struct producer_stats_t {
     int64_t records_in_doubt;
     /** Those of the failed records whose delivery time was over. */
     int64_t records_expired;
+    /** Those of the failed records that producer_cancel took back. */
+    int64_t records_cancelled;
     /** Bytes of batches, with their headers, handed to a connection for the first time. */
     int64_t bytes_sent;
     /** Bytes of batches that were delivered. */
@@ -2583,7 +2585,7 @@ producer_status_t producer_config_set_stats_callback(producer_config_t *config,
     {                                                                                                                \
         sizeof(producer_stats_t),                                                                                    \
             0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,                \
-            0, 0, 0, 0, 0, 0,                                                                                        \
+            0, 0, 0, 0, 0, 0, 0,                                                                                     \
             {0, 0, 0, 0, 0, 0}, {0, 0, 0, 0, 0, 0}, {0, 0, 0, 0, 0, 0}                                               \
     }
 
