@@ -31,6 +31,8 @@ pub enum Event {
     Unparked { topic: u32 },
     /// `buffer.memory` is full: lingering batches should go now.
     Pressure,
+    /// The partitions of this leader have their share of it: their lingering batches should go now.
+    Crowded { leader: i32 },
 }
 
 /// What an application thread asks of the sender.
@@ -51,6 +53,8 @@ pub enum Command {
     WarmUp { topic: u32, reply: Arc<CallReply> },
     /// What is left to tell of metrics is told when `Abort` comes: there is time for it.
     LastPush,
+    /// The application's partitioner has chosen for the topic's parked records.
+    Chosen { topic: u32 },
     /// Fails everything that is left and ends.
     Abort,
 }
