@@ -1976,6 +1976,89 @@ producer_status_t producer_close_with(producer_t *producer,
                                       producer_undelivered_fn callback,
                                       void *opaque);
 
+/* partitioner ------------------------------------------------------------------------------------- */
+
+/** A partition as a partitioner sees it. */
+typedef struct producer_view_partition_t {
+    /** The partition's number; also its place in the array. */
+    int32_t id;
+    /** The id of the broker that leads it; -1 when it has no leader. */
+    int32_t leader;
+    /** Bytes of records that wait to be sent. */
+    uint64_t queued_bytes;
+    /** Batches that were taken for sending and have no outcome yet. */
+    uint32_t in_flight;
+    /** It has a leader, and that does not keep batches waiting for longer than partitioner.availability.timeout.ms. */
+    bool is_available;
+} producer_view_partition_t;
+
+/** A broker as a partitioner sees it. */
+typedef struct producer_view_broker_t {
+    /** The broker's id, 0 or more. */
+    int32_t id;
+    /** Its host name or address, as the cluster tells it to clients. */
+    const char *host;
+    /** Its port, 1 to 65535. */
+    int32_t port;
+    /** Its rack (broker.rack); NULL when it has none. */
+    const char *rack;
+} producer_view_broker_t;
+
+/**
+ * What a partitioner decides by. Key and value are the record's; the rest is a picture of topic and cluster that is some
+ * milliseconds old (10, and more with thousands of partitions). All of it lives until the partitioner returns.
+ */
+typedef struct producer_partition_view_t {
+    /** Bytes of this struct in the library: a later version has more fields at the end. */
+    size_t struct_size;
+    /** The topic's name. */
+    const char *topic;
+    /** The key's bytes, NULL for no key. */
+    const void *key;
+    /** Bytes of the key; 0 when key is NULL. */
+    size_t key_len;
+    /** The value's bytes, NULL for a null value. */
+    const void *value;
+    /** Bytes of the value; 0 when value is NULL. */
+    size_t value_len;
+    /** Every partition of the topic, from 0 on. */
+    const producer_view_partition_t *partitions;
+    /** How many partitions there are, 1 or more. */
+    size_t partition_count;
+    /** The brokers that are in the cluster, in the order of their ids. */
+    const producer_view_broker_t *brokers;
+    /** How many brokers there are. */
+    size_t broker_count;
+} producer_partition_view_t;
+
+/**
+ * Chooses the partition of a record that names none.
+ *
+ * view: what to decide by. opaque: the pointer given along with the function.
+ * Returns the partition, 0 to partition_count - 1; or PRODUCER_PARTITION_ANY, which leaves the choice to the property
+ * partitioner. Any other number is logged, and leaves it too.
+ * It is called by the thread that sends, before producer_send returns; several threads call it at once. For records that
+ * were sent before their topic's partitions were known it is called, in their order, on a thread of the library's own. It
+ * is called again for a record that had to wait for buffer.memory.
+ * It must be quick, and may not use its producer: every function answers PRODUCER_ERR_IN_CALLBACK, producer_send too.
+ */
+typedef int32_t (*producer_partitioner_fn)(const producer_partition_view_t *view,
+                                           void *opaque);
+
+/**
+ * Sets the function that chooses partitions for producers made from this configuration; without one the property
+ * partitioner does.
+ *
+ * config: the configuration. partitioner: the function, or NULL for none. opaque: a pointer passed to it, kept as it
+ * is; both must stay usable until producer_close has returned for the last producer made from this configuration, and
+ * longer when that answers PRODUCER_ERR_TIMED_OUT because the function has not returned.
+ * Returns PRODUCER_OK; PRODUCER_ERR_INVALID_ARGUMENT when config is NULL.
+ * May be called from any thread and from callbacks; does not block.
+ */
+producer_status_t producer_config_set_partitioner(producer_config_t *config,
+                                                  producer_partitioner_fn partitioner,
+                                                  void *opaque);
+
 /* transaction ------------------------------------------------------------------------------------- */
 
 /**
@@ -2758,6 +2841,18 @@ producer_status_t producer_mock_cluster_broker_thaw(producer_mock_cluster_t *moc
 producer_status_t producer_mock_cluster_broker_set_latency(producer_mock_cluster_t *mock,
                                                            int32_t broker_id,
                                                            int32_t latency_ms);
+
+/**
+ * Sets the rack that metadata tells of a broker.
+ *
+ * broker_id: from 1 to the number of brokers. rack: its rack, copied; NULL for none, as it begins. Clients hear of it with
+ * their next metadata.
+ * Returns PRODUCER_OK; PRODUCER_ERR_NOT_FOUND if there is no such broker; PRODUCER_ERR_INVALID_ARGUMENT if mock is NULL
+ * or rack is not UTF-8. Does not block.
+ */
+producer_status_t producer_mock_cluster_broker_set_rack(producer_mock_cluster_t *mock,
+                                                        int32_t broker_id,
+                                                        const char *rack);
 
 /**
  * Moves a partition's leader to another broker, under a new leader epoch.

@@ -28,7 +28,8 @@ impl Ticket {
             Placed::Parked => Ticket { partition: asked_for, batch: None, tag },
             Placed::InBatch { partition: dense, batch, .. } => {
                 let is_it = |index: &u32| topic.partition(*index).is_some_and(|partition| partition.id == dense);
-                let partition = asked_for.or_else(|| (0..topic.partition_count()).find(is_it));
+                // An interceptor may have sent it to another partition, or to another topic: then there is none here.
+                let partition = asked_for.filter(is_it).or_else(|| (0..topic.partition_count()).find(is_it));
                 Ticket { partition, batch: Some(batch), tag }
             }
         }
@@ -122,7 +123,10 @@ impl Accumulator {
         // Before anybody can see that it is gone: a flush that began before waits for this report.
         self.push_cancelled(topic, now, cancelled);
         let emptied = match at {
-            Some(at) if queue.sealed[at].is_cancelled() => queue.sealed.remove(at).map(|batch| batch.id),
+            Some(at) if queue.sealed[at].is_cancelled() => queue.sealed.remove(at).map(|batch| {
+                queue.sealed_bytes = queue.sealed_bytes.saturating_sub(batch.len());
+                batch.id
+            }),
             None if queue.open.as_ref().is_some_and(OpenBatch::is_cancelled) => queue.open.take().map(|open| {
                 let id = open.id;
                 open.release(Holder::Partition(partition.id), &self.memory);

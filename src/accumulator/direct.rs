@@ -222,7 +222,9 @@ impl Accumulator {
         parked_until: Option<Time>,
         clock: impl Fn() -> Time,
     ) -> Result<Placed, NotAppended> {
-        let index = how.partition.unwrap_or_else(|| topic.sticky.current(count));
+        // The batch as a whole has no key, and the application's partitioner is not asked.
+        let anywhere = || self.choose(topic, count, &Record::default(), true, &clock);
+        let (index, sticks) = how.partition.map_or_else(anywhere, |index| (index, false));
         let partition = topic.partition(index).expect("published partitions exist");
         let settings = topic.settings();
         let append = Append {
@@ -238,10 +240,12 @@ impl Accumulator {
             forced: parked_until.is_some(),
         };
         let len = batch.len();
-        let placed = partition.append_direct(batch, &append, clock)?;
-        if how.partition.is_none() {
+        let placed = partition.append_direct(batch, &append, &clock)?;
+        if sticks {
             let switch_after = u32::try_from(append.batch_size).unwrap_or(u32::MAX);
-            topic.sticky.add(index, len as u32, switch_after, |random| topic.choose_available(count, random));
+            topic
+                .sticky
+                .add(index, len as u32, switch_after, |random| self.next_partition(topic, count, random, clock()));
         }
         Ok(placed)
     }
@@ -314,4 +318,4 @@ fn get_chunk(
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -41,8 +41,8 @@ pub enum Command {
     /// Everything sent before, to the topic or to all of them, goes now: what is parked, and batches with a smaller number than
     /// `before`. `started` follows at once, `done` the last of it. Made by `Inbox::flush`.
     Flush { topic: Option<u32>, before: u64, started: Arc<Completion>, done: Arc<Completion> },
-    /// Somebody waits for a record of the topic: what it waits in does not linger.
-    Hurry { topic: u32, placed: Placed },
+    /// Somebody waits for a record, of this topic if that is known: what it waits in does not linger.
+    Hurry { topic: Option<u32>, placed: Placed },
     /// Fails what is queued, in flight, or both.
     Purge { queued: bool, in_flight: bool, done: Arc<Completion> },
     /// One of the five calls of transactions.
@@ -53,6 +53,8 @@ pub enum Command {
     WarmUp { topic: u32, reply: Arc<CallReply> },
     /// What is left to tell of metrics is told when `Abort` comes: there is time for it.
     LastPush,
+    /// The application's partitioner has chosen for the topic's parked records.
+    Chosen { topic: u32 },
     /// Fails everything that is left and ends.
     Abort,
 }

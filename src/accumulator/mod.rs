@@ -5,6 +5,7 @@
 mod batch;
 mod calls;
 mod cancel;
+mod choice;
 mod client_instance;
 mod cluster_view;
 mod direct;
@@ -29,6 +30,7 @@ use std::time::Instant;
 pub use batch::{Batch, BatchBytes, Orphan};
 pub use calls::{CallReply, GivenUp, TransactionCall};
 pub use cancel::Ticket;
+pub use choice::{ANY_PARTITION, PartitionPicture, Partitioning, Picture, View};
 pub use client_instance::ClientInstance;
 pub use cluster_view::{BrokerView, ClusterCell, ClusterView};
 pub use direct::{DirectBatch, NotTaken, SendingDirect};
@@ -70,6 +72,8 @@ pub struct Accumulator {
     pub door: Door,
     /// Why nothing is accepted any more, once something has gone wrong for good.
     fatal: OnceLock<Error>,
+    /// Who chooses partitions, and what is known of brokers that are to be avoided.
+    pub choosing: choice::Choosing,
     hurried: hurry::Hurried,
 }
 
@@ -104,6 +108,7 @@ impl Accumulator {
             reports,
             door,
             fatal: OnceLock::new(),
+            choosing: choice::Choosing::new(config, seed),
             hurried: hurry::Hurried::default(),
         }
     }
@@ -153,8 +158,12 @@ impl Accumulator {
     ) -> Result<Placed, NotAppended> {
         let (index, sticky) = match (how.partition, record.key) {
             (Some(index), _) => (index, false),
+            _ if !self.choosing.is_plain() => self.choose(topic, count, record, forced, &clock),
             (None, Some(key)) => (partition_for_key(key, count), false),
-            (None, None) => (topic.sticky.current(count), true),
+            (None, None) => {
+                let first = |random| self.next_partition(topic, count, random, clock());
+                (topic.sticky.current(count, first), true)
+            }
         };
         let partition = topic.partition(index).expect("published partitions exist");
         let settings = topic.settings();
@@ -171,10 +180,11 @@ impl Accumulator {
             own_deadline,
             forced,
         };
-        let (len, placed) = partition.append(record, &append, held, clock)?;
+        let (len, placed) = partition.append(record, &append, held, &clock)?;
         if sticky {
             let switch_after = u32::try_from(append.batch_size).unwrap_or(u32::MAX);
-            topic.sticky.add(index, len as u32, switch_after, |random| topic.choose_available(count, random));
+            let next = |random| self.next_partition(topic, count, random, clock());
+            topic.sticky.add(index, len as u32, switch_after, next);
         }
         Ok(placed)
     }
@@ -188,11 +198,20 @@ impl Accumulator {
         held: &mut Option<Reservation>,
         clock: impl Fn() -> Time,
     ) -> Result<Placed, NotAppended> {
+        let mut how = *how;
+        let mut is_unchosen = how.partition.is_none() && self.is_custom();
         let mut parked = topic.parked.lock();
+        if is_unchosen && topic.partition_count() == 0 && self.choosable(topic) > 0 {
+            // Others are being chosen for: this one must not wait behind them unchosen, or there would be no end of it.
+            drop(parked);
+            how.partition = self.choose_before_parking(topic, record, &clock);
+            is_unchosen = false;
+            parked = topic.parked.lock();
+        }
         let count = topic.partition_count();
         if how.partition.unwrap_or(0) < count {
             drop(parked);
-            return self.append_known(topic, count, record, how, held, false, clock);
+            return self.append_known(topic, count, record, &how, held, false, clock);
         }
         if self.door.is_shut() {
             return Err(NotAppended::Refused);
@@ -214,8 +233,11 @@ impl Accumulator {
         let deadline = now + how.own_timeout.unwrap_or(topic.settings().delivery_timeout());
         // Later deadlines need no word of their own: when the earliest has passed, the sender looks for the next.
         let tells = parked.back().is_none_or(|last| deadline < last.deadline);
+        let serial = parked.back().map_or(0, |last| last.serial + 1);
         parked.push_back(ParkedRecord {
             partition: how.partition,
+            is_unchosen,
+            serial,
             tag: how.tag,
             acks: how.acks,
             parked_at: now,

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 
 use crate::sync::Mutex;
 
@@ -34,6 +34,10 @@ pub struct Partition {
     leader: LeaderCell,
     /// Bytes of batches that the sender has taken and not finished.
     taken_bytes: AtomicUsize,
+    /// And how many they are.
+    taken_batches: AtomicU32,
+    /// Bytes of batches that are sealed and not taken: for who chooses a partition without its lock.
+    sealed_bytes: AtomicUsize,
 }
 
 #[derive(Debug, Default)]
@@ -41,6 +45,8 @@ pub struct Partition {
 pub(super) struct Queue {
     pub open: Option<OpenBatch>,
     pub sealed: VecDeque<Batch>,
+    /// Their bytes.
+    pub sealed_bytes: usize,
     /// What the last batch came to: how much room the next one is given at once.
     last_len: usize,
     last_slots: usize,
@@ -97,6 +103,8 @@ impl Partition {
             index,
             leader: LeaderCell::new(),
             taken_bytes: AtomicUsize::new(0),
+            taken_batches: AtomicU32::new(0),
+            sealed_bytes: AtomicUsize::new(0),
             queue: Mutex::default(),
         }
     }
@@ -174,6 +182,7 @@ impl Partition {
     ) -> Result<(usize, Placed), NotAppended> {
         if sealed {
             queue.seal_open(self.id, how.memory);
+            self.publish_sealed(queue);
         }
         let appended = self.open_with(queue, sealed, record, how, held, clock);
         if appended.is_err() && sealed {
@@ -266,9 +275,12 @@ impl Partition {
         }
         let mut taken = queue.sealed.pop_front();
         if let Some(batch) = &mut taken {
+            queue.sealed_bytes =
+                if queue.sealed.is_empty() { 0 } else { queue.sealed_bytes.saturating_sub(batch.len()) };
             batch.cut_cancelled();
+            self.note_taken(batch.len(), 1);
         }
-        self.note_taken(taken.as_ref().map_or(0, Batch::len));
+        self.publish_sealed(&queue);
         Ok(taken)
     }
 
@@ -307,19 +319,44 @@ impl Partition {
                 kept.push_back(batch);
             }
         }
+        queue.sealed_bytes = kept.iter().map(Batch::len).sum();
         queue.sealed = kept;
-        self.note_taken(expired.iter().map(Batch::len).sum());
+        self.publish_sealed(&queue);
+        self.note_taken(expired.iter().map(Batch::len).sum(), expired.len());
         expired
     }
 
-    /// A batch was taken.
-    pub fn note_taken(&self, bytes: usize) {
+    /// Tells those who have no lock what waits here.
+    fn publish_sealed(&self, queue: &Queue) {
+        self.sealed_bytes.store(queue.sealed_bytes, Ordering::Relaxed);
+    }
+
+    /// Batches of so many bytes in all were taken.
+    fn note_taken(&self, bytes: usize, batches: usize) {
         self.taken_bytes.fetch_add(bytes, Ordering::Relaxed);
+        self.taken_batches.fetch_add(batches as u32, Ordering::Relaxed);
+    }
+
+    /// A batch that was taken has become several, of so many bytes in all.
+    pub fn note_split(&self, len: usize, bytes: usize, batches: usize) {
+        self.note_taken(bytes, batches);
+        self.note_finished(len);
     }
 
     /// A batch that was taken is finished.
     pub fn note_finished(&self, bytes: usize) {
         self.taken_bytes.fetch_sub(bytes, Ordering::Relaxed);
+        self.taken_batches.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// Bytes of batches that are sealed or taken and have no outcome yet.
+    pub fn load_bytes(&self) -> usize {
+        self.taken_bytes() + self.sealed_bytes.load(Ordering::Relaxed)
+    }
+
+    /// Batches that the sender has taken and not finished.
+    pub fn taken_batches(&self) -> u32 {
+        self.taken_batches.load(Ordering::Relaxed)
     }
 
     pub fn taken_bytes(&self) -> usize {
@@ -338,6 +375,7 @@ impl Queue {
         if let Some(open) = self.open.take() {
             self.last_len = open.len;
             self.last_slots = open.slots.len();
+            self.sealed_bytes += open.len;
             self.sealed.push_back(open.seal(partition, memory));
         }
     }

@@ -2,7 +2,7 @@
 //! together that makes a `Config`.
 
 use crate::config::table::{Convert, Property, State, Value, lookup, properties, shown};
-use crate::config::{Config, file, value};
+use crate::config::{Config, Partitioner, file, value};
 use crate::error::{Error, Result, Status};
 use std::path::Path;
 
@@ -199,8 +199,22 @@ fn contradictions(config: &Config, found: &mut Vec<String>) {
     );
     ordered("batch.size", config.batch_size as u64, "buffer.memory", config.buffer_memory as u64);
     ordered("max.request.size", config.max_request_size as u64, "buffer.memory", config.buffer_memory as u64);
+    partitioner_contradictions(config, found);
     idempotence_contradictions(config, found);
     transaction_contradictions(config, found);
+}
+
+/// Settings that would do nothing: who makes them believes that they do.
+fn partitioner_contradictions(config: &Config, found: &mut Vec<String>) {
+    if config.partitioner_rack_aware && config.client_rack.is_empty() {
+        let text = "partitioner.rack.aware=true needs client.rack: set it to the rack that this client is in";
+        found.push(text.to_string());
+    }
+    if config.is_explicit("partitioner.broker.rotation.ms") && config.partitioner != Partitioner::SingleBroker {
+        let text =
+            "partitioner.broker.rotation.ms has a meaning only with partitioner=single_broker: set that, or remove it";
+        found.push(text.to_string());
+    }
 }
 
 pub(super) fn delivery_contradictions(config: &Config, found: &mut Vec<String>) {

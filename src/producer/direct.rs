@@ -235,7 +235,8 @@ impl Producer {
     }
 
     /// Takes the record out of what is not sent yet: its report says CANCELLED. TOO_LATE when it is on its way or finished.
-    pub fn cancel(&self, ticket: &SentTicket) -> Result<()> {
+    /// `elsewhere`: it may have gone to another topic than the one that it was given for.
+    pub fn cancel(&self, ticket: &SentTicket, elsewhere: bool) -> Result<()> {
         if ticket.topic as usize >= self.accumulator.topics.len() || ticket.place.tag.callback != RICH {
             let text = "the ticket is not one that producer_send_cancellable of this producer has filled in";
             return Err(Error::new(Status::INVALID_ARGUMENT, text));
@@ -243,8 +244,16 @@ impl Producer {
         let topic = self.accumulator.topics.by_id(ticket.topic);
         let is_it = || self.reports.rich.is_ticket(ticket.place.tag.opaque, ticket.number);
         // A look at what is left of it costs less than searching for what is gone.
-        if is_it() && self.accumulator.cancel(&topic, &ticket.place, self.clock.now(), is_it) {
-            return Ok(());
+        if is_it() {
+            let now = self.clock.now();
+            let others = if elsewhere { 0..self.accumulator.topics.len() as u32 } else { 0..0 };
+            let others = others.filter(|id| *id != topic.id).map(|id| self.accumulator.topics.by_id(id));
+            let anywhere = Ticket { partition: None, ..ticket.place };
+            if self.accumulator.cancel(&topic, &ticket.place, now, is_it)
+                || others.into_iter().any(|other| self.accumulator.cancel(&other, &anywhere, now, is_it))
+            {
+                return Ok(());
+            }
         }
         let text = format!(
             "the record to topic '{}' is on its way to a broker, or finished: its report says what became of it",

@@ -41,10 +41,12 @@ impl Producer {
 
     /// `delivery.dispatch=thread`: from now on a thread of the library's own hands everything out, and nobody else does.
     pub fn start_dispatch(&self, hand: impl FnMut(Item<'_>) -> Handed + Send + 'static) -> Result<()> {
-        self.reports.leave_to_thread();
+        self.reports.leave_to_thread(true);
         let reports = self.reports.clone();
-        let thread = start_thread("kp-dispatch", move || reports.serve(hand));
-        *self.dispatcher.lock() = Some(thread?);
+        let thread = start_thread("kp-dispatch", move || reports.serve(hand)).inspect_err(|_| {
+            self.reports.leave_to_thread(false);
+        })?;
+        *self.dispatcher.lock() = Some(thread);
         Ok(())
     }
 

@@ -1,6 +1,7 @@
 //! The safe Rust face of a producer: what an application thread does. It reads the clock, starts the I/O thread and talks
 //! to it through the accumulator's inbox; reports come back through `reports`.
 
+mod choosing;
 mod close;
 mod direct;
 mod dispatch;
@@ -17,8 +18,8 @@ mod tests;
 mod transaction;
 
 use std::hash::{BuildHasher, RandomState};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -58,6 +59,8 @@ pub struct Producer {
     /// Who held the memory when that was last looked for.
     memory_holder: Mutex<Option<(Instant, String)>>,
     config: Arc<Config>,
+    /// Of the application's own partitioner, when it has one.
+    chooser: OnceLock<Arc<choosing::Chooser>>,
     /// `test.mock.num.brokers`: lives as long as the producer that it belongs to.
     _mock: Option<MockCluster>,
 }
@@ -100,6 +103,7 @@ impl Producer {
             max_block_ms: config.max_block_ms,
             memory_holder: Mutex::default(),
             config,
+            chooser: OnceLock::new(),
             _mock: mock,
         })
     }

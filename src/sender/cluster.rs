@@ -435,7 +435,6 @@ impl Sender {
             return true;
         }
         let partitions = &mut self.partitions;
-        let mut refused = Vec::new();
         let mut made = topic.room();
         let accumulator = self.accumulator.clone();
         let mut ids = Vec::new();
@@ -454,10 +453,39 @@ impl Sender {
         let mut moved = Vec::new();
         for partition in &info.partitions {
             let Some(dense) = self.dense(id, partition.index) else { continue };
+            let had_leader = self.partitions[dense as usize].leader != NO_LEADER;
             if self.set_leader(dense, partition.leader, partition.leader_epoch) {
                 moved.push(dense);
             }
+            if had_leader && self.partitions[dense as usize].leader == NO_LEADER {
+                accumulator.leave_partition(topic, partition.index as u32, now);
+            }
         }
+        let doubted = self.publish_topic(now, id, topic, count);
+        for dense in moved {
+            self.mark_ready(now, dense);
+        }
+        let Some(state) = self.cluster.topics.get(&id) else { return doubted };
+        doubted || self.waits_for_leader(state) || self.warm_up_waits_for_leader(state)
+    }
+
+    /// The application's partitioner has chosen for the records that wait for this topic.
+    pub(super) fn topic_chosen(&mut self, now: Time, id: u32) {
+        let Some(topic) = self.cluster.topics.get(&id).map(|state| state.topic.clone()) else { return };
+        let count = self.accumulator.choosable(&topic);
+        if self.publish_topic(now, id, &topic, count) {
+            self.refresh_metadata(now);
+        }
+    }
+
+    /// Lets the topic's records into its partitions, unless the application has yet to choose among them. True when records
+    /// wait for partitions that the topic may not have.
+    fn publish_topic(&mut self, now: Time, id: u32, topic: &Arc<Topic>, count: u32) -> bool {
+        let accumulator = self.accumulator.clone();
+        if accumulator.begins_choosing(topic, count) {
+            return false;
+        }
+        let mut refused = Vec::new();
         // One answer may leave the newest partitions out: it takes two that agree to fail what was sent to them.
         let believed =
             self.cluster.topics.get_mut(&id).is_some_and(|state| state.doubted_count.replace(count) == Some(count));
@@ -501,11 +529,7 @@ impl Sender {
                 self.fail_parked(now, topic, record, Status::UNKNOWN_PARTITION, &cause);
             }
         }
-        for dense in moved {
-            self.mark_ready(now, dense);
-        }
-        let Some(state) = self.cluster.topics.get(&id) else { return doubted };
-        doubted || self.waits_for_leader(state) || self.warm_up_waits_for_leader(state)
+        doubted
     }
 
     /// A topic of the same name but another id is another topic: its leaders' epochs begin anew, and so do our sequences, under

@@ -6,7 +6,7 @@ use super::connection::{Kind, Request};
 use super::outcome::Ending;
 use super::partition::Taken;
 use super::verdict::InLog;
-use crate::accumulator::Topic;
+use crate::accumulator::{ParkedRecord, Topic};
 use crate::error::Status;
 use crate::stats::{Counted, Numbers};
 use crate::time::Time;
@@ -48,12 +48,12 @@ impl Sender {
         }
     }
 
-    /// A record that never got into a batch has failed.
-    pub(super) fn count_unbatched(&self, now: Time, topic: &Topic, parked_at: Time, status: Status) {
-        let numbers = &self.accumulator.numbers;
-        numbers.finished(now, parked_at, 1, 0, Counted::Failed, false, &topic.numbers);
+    /// A record that never got into a batch has failed, or all those of a batch that never got to a partition.
+    pub(super) fn count_unbatched(&self, now: Time, topic: &Topic, record: &ParkedRecord, status: Status) {
+        let (numbers, count) = (&self.accumulator.numbers, record.count());
+        numbers.finished(now, record.parked_at, count, 0, Counted::Failed, false, &topic.numbers);
         if status == Status::DELIVERY_TIMED_OUT {
-            numbers.records_expired.add(1);
+            numbers.records_expired.add(u64::from(count));
         }
     }
 

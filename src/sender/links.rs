@@ -215,6 +215,7 @@ impl Sender {
             connection.versions = versions;
             connection.phase = Phase::Ready;
         }
+        self.note_progress(id);
         self.count_connect(id);
         self.note_change();
         self.drive_metadata(now);

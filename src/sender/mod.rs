@@ -3,6 +3,7 @@
 //!
 //! after every `handle_*` call the driver takes `poll_action` until `None`, then sleeps at most until `poll_timeout`.
 
+mod availability;
 mod broker;
 mod cancelled;
 mod cluster;
@@ -222,6 +223,7 @@ impl Sender {
                 self.reports.complete(&done);
             }
             Command::LastPush => self.telemetry.want_last_push(),
+            Command::Chosen { topic } => self.topic_chosen(now, topic),
             Command::Abort => self.abort(now),
             Command::Metadata { question, reply } => self.handle_query(now, question, reply),
             Command::WarmUp { topic, reply } => self.warm_up(now, topic, reply),

@@ -216,8 +216,7 @@ impl Sender {
             }
         }
         let shared = self.partitions[dense as usize].shared();
-        shared.note_finished(len);
-        shared.note_taken(parts.iter().map(|part| part.batch.len()).sum());
+        shared.note_split(len, parts.iter().map(|part| part.batch.len()).sum(), parts.len());
         self.window.split(id, parts.len());
         self.note_direct_parts(&parts);
         for part in parts {
@@ -304,7 +303,7 @@ impl Sender {
     /// A record that never got into a batch: certainly not in the log.
     pub(super) fn fail_parked(&mut self, now: Time, topic: &Topic, record: ParkedRecord, status: Status, cause: &str) {
         self.transaction_record_failed(now, status, cause);
-        self.count_unbatched(now, topic, record.parked_at, status);
+        self.count_unbatched(now, topic, &record, status);
         let slot = record.slot();
         let (partition, base_timestamp_ms, opened_at) = (record.partition, record.timestamp_ms, record.parked_at);
         let undelivered = undelivered_parked(&self.reports, record);

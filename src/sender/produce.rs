@@ -53,7 +53,7 @@ struct Answered {
 
 impl Sender {
     /// Sends what the broker's partitions have, as far as its connection takes it.
-    pub(super) fn pump(&mut self, now: Time, id: i32) {
+    pub(super) fn fill_requests(&mut self, now: Time, id: i32) {
         loop {
             let Some(broker) = self.brokers.get(&id) else { return };
             if broker.ready.is_empty() {
@@ -105,6 +105,7 @@ impl Sender {
             }
             if !state.may_send(now, self.idempotence.is_on) {
                 // Whatever holds it back puts it in line again: the outcome of what is in flight, or its timer.
+                self.note_held_back(now, id, dense);
                 continue;
             }
             if !self.transaction_lets(now, dense) || !self.may_number(now, dense) {
@@ -296,6 +297,7 @@ impl Sender {
         parts: Vec<Part>,
         body: &[u8],
     ) -> Result<(), String> {
+        self.note_progress(id);
         let mut waiting: Vec<Option<Part>> = parts.into_iter().map(Some).collect();
         let mut answers: Vec<Answered> = Vec::with_capacity(waiting.len());
         let mut next = 0;

@@ -5,6 +5,7 @@
 //! `KP_SIM_FIRST` on.
 
 mod all_or_nothing;
+mod batches;
 mod check;
 mod coordination;
 mod driver;
@@ -18,6 +19,7 @@ mod idempotence;
 mod losses;
 mod network;
 mod options;
+mod partitioning;
 mod plan;
 mod random;
 mod scenarios;

@@ -96,6 +96,10 @@ pub(super) struct Plan {
     pub mixed_acks: bool,
     pub purges: bool,
     pub flushes: bool,
+    /// Some batches are filled by the application itself.
+    pub directs: bool,
+    /// Some records are taken back.
+    pub cancels: bool,
     /// Untagged records get no report.
     pub untagged: bool,
     /// Time from the start until faults stop, in microseconds.
@@ -154,6 +158,8 @@ impl Plan {
             mixed_acks: false,
             purges: false,
             flushes: false,
+            directs: false,
+            cancels: false,
             untagged: false,
             faults_span_us: 0,
             close_early: false,
@@ -181,6 +187,8 @@ impl Plan {
         plan.own_deadlines = random.percent(20);
         plan.purges = random.percent(15);
         plan.flushes = random.percent(60);
+        plan.directs = random.percent(30);
+        plan.cancels = random.percent(30);
         plan.untagged = random.percent(40);
         plan.faults_span_us = if faulty { random.pick(&[100_000, 1_000_000, 5_000_000, 20_000_000]) } else { 0 };
         plan.close_early = random.percent(20);
