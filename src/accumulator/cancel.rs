@@ -122,7 +122,11 @@ impl Accumulator {
         // Before anybody can see that it is gone: a flush that began before waits for this report.
         self.push_cancelled(topic, now, cancelled);
         let emptied = match at {
-            Some(at) if queue.sealed[at].is_cancelled() => queue.sealed.remove(at).map(|batch| batch.id),
+            Some(at) if queue.sealed[at].is_cancelled() => queue.sealed.remove(at).map(|mut batch| {
+                // Nothing is in them; what they took of the budget goes back.
+                batch.take_slots();
+                batch.id
+            }),
             None if queue.open.as_ref().is_some_and(OpenBatch::is_cancelled) => queue.open.take().map(|open| {
                 let id = open.id;
                 open.release(&self.memory);
