@@ -183,6 +183,9 @@ typedef int32_t producer_status_t;
 /** The record does not fit into the batch any more; send the batch and begin another. */
 #define PRODUCER_ERR_BATCH_FULL (-130)
 
+/** A serializer of the application failed. */
+#define PRODUCER_ERR_SERIALIZATION (-140)
+
 /** The broker met an error that it has no code for. */
 #define PRODUCER_ERR_UNKNOWN_SERVER_ERROR (-1)
 
@@ -671,7 +674,7 @@ typedef struct producer_config_t producer_config_t;
  * facility: a word for the part of the library that speaks. message: one line without its end. Both are UTF-8 and
  * live until the callback returns. opaque: the pointer given along with the callback.
  * It is never called on the library's own I/O thread, but on the thread that calls poll, flush, close or a function of
- * transactions of the producer concerned.
+ * transactions of the producer concerned; with delivery.dispatch=thread on the library's dispatching thread.
  */
 typedef void (*producer_log_fn)(int32_t level,
                                 const char *facility,
@@ -948,6 +951,9 @@ typedef struct producer_record_t {
 /** persisted: the record is in the log. */
 #define PRODUCER_PERSISTED_YES 2
 
+/** phase: the sending function refused the record; only interceptors hear of such records. */
+#define PRODUCER_PHASE_REFUSED (-1)
+
 /** phase: the topic's partitions were not known yet. */
 #define PRODUCER_PHASE_METADATA 0
 
@@ -1017,16 +1023,24 @@ typedef struct producer_report_t {
  * Receives the report of one record, exactly once for each record that was accepted with this callback.
  *
  * report: valid until the callback returns. opaque: what was given to producer_send.
- * It runs on the thread that polls, flushes, closes, or is in a function of transactions that takes a timeout; reports of
- * one partition come in order, and never two at once for one producer. It may send; producer_poll, producer_flush,
+ * It runs on the thread that polls, flushes, closes, or is in a function of transactions that takes a timeout; with
+ * delivery.dispatch=thread on a thread of the library's own, and on no other. With delivery.report.only.error=true it runs
+ * for records that failed only. Reports of one partition come in order, and never two at once for one producer. It may send; producer_poll, producer_flush,
  * producer_purge, producer_close and the functions of transactions of the same producer answer PRODUCER_ERR_IN_CALLBACK.
  */
 typedef void (*producer_delivery_fn)(const producer_report_t *report, void *opaque);
 
+/**
+ * As the callback of a record that wants a report and no call: the report waits until producer_poll_reports takes it, while
+ * producer_poll, producer_flush and the others run the callbacks of other records. It counts towards
+ * delivery.reports.max.count until then; what is left when the producer is closed is dropped, so flush and take it before.
+ * Languages without this macro give the number 2 as the callback's address.
+ */
+#define PRODUCER_QUEUE_REPORT ((producer_delivery_fn)2)
 /** The value that a producer_report_t begins with when the library is to fill it in: its size set, nothing else. */
 #define PRODUCER_REPORT_INIT                                                                                         \
     {                                                                                                                \
-        sizeof(producer_report_t), 0, NULL, -1, -1, 0, 0, -1, -1, 0, 0, -1, 0, 0, NULL, NULL                         \
+        sizeof(producer_report_t), 0, NULL, -1, -1, 0, 0, -1, -1, 0, 0, -1, 0, 0, NULL, NULL, 0                      \
     }
 
 /* data_loss --------------------------------------------------------------------------------------- */
@@ -1075,6 +1089,148 @@ typedef void (*producer_data_loss_fn)(const producer_data_loss_t *loss, void *op
 producer_status_t producer_config_set_data_loss_callback(producer_config_t *config,
                                                          producer_data_loss_fn callback,
                                                          void *opaque);
+
+/* interceptor ------------------------------------------------------------------------------------- */
+
+/**
+ * Sees a record before it is serialized, given a partition and put into a batch, and may change it.
+ *
+ * record: a struct of the library's own, to be read and changed; valid until the function returns. It may be given
+ * another topic or topic_handle, partition, key, value, headers, timestamp_ms and delivery_timeout_ms. What its pointers
+ * point to at first is the sender's: do not write there. What you let them point to must stay as it is until this
+ * interceptor's next on_send on the same thread, or until the producer is closed: memory of your own per thread.
+ * opaque: the interceptor's.
+ * Returns PRODUCER_OK to let the changed record go on. Anything else, and a record that producer_send would refuse, is
+ * logged, for each interceptor once a second at most, and the record goes on as it was before this interceptor.
+ * It runs on the thread that sends, on several threads at once. A thread that closes the producer waits for it. It may
+ * call functions of the producer that may be called from callbacks, except those that send: they answer
+ * PRODUCER_ERR_IN_CALLBACK.
+ */
+typedef producer_status_t (*producer_on_send_fn)(producer_record_t *record, void *opaque);
+
+/**
+ * Hears what became of a record that on_send was asked about, once for each, also for records sent without a callback.
+ *
+ * report: valid until the function returns. opaque: the interceptor's; the sender's is in the report.
+ * It runs before the record's own callback or future hears of it, on the thread that dispatches; never two at once for
+ * reports that a dispatch hands out. For a record that the sending function refused it runs before that function returns, on
+ * the sending thread, with PRODUCER_PHASE_REFUSED, possibly on several threads at once and beside a dispatch; sending from
+ * there answers PRODUCER_ERR_IN_CALLBACK. What holds for delivery callbacks holds here otherwise.
+ */
+typedef void (*producer_on_acknowledgement_fn)(const producer_report_t *report, void *opaque);
+
+/**
+ * Hears that the producer is closed: no function of this interceptor is called for it any more.
+ *
+ * opaque: the interceptor's.
+ * It runs once for each producer, after its last report, on the thread that closes it, before producer_close returns. When
+ * another thread is in a callback that does not return in time, so that reports may follow, it does not run.
+ */
+typedef void (*producer_on_close_fn)(void *opaque);
+
+/** An interceptor: begin with PRODUCER_INTERCEPTOR_INIT, give it a name and at least one function. */
+typedef struct producer_interceptor_t {
+    /** sizeof(producer_interceptor_t), as PRODUCER_INTERCEPTOR_INIT sets it. */
+    size_t struct_size;
+    /** What the log calls it; not NULL, not empty. */
+    const char *name;
+    /** Passed to each of its functions as it is. */
+    void *opaque;
+    /** For each record, or NULL. */
+    producer_on_send_fn on_send;
+    /**
+     * For each report, or NULL. With it every record is kept track of, so that reports have to be taken (producer_poll) even
+     * when no record has a callback; otherwise sends end with PRODUCER_ERR_REPORTS_NOT_TAKEN.
+     */
+    producer_on_acknowledgement_fn on_acknowledgement;
+    /** For the end, or NULL. */
+    producer_on_close_fn on_close;
+} producer_interceptor_t;
+
+/**
+ * Adds an interceptor to those of the producers made from this configuration from now on. They form a chain in the order in
+ * which they were added: each sees the record as the one before left it.
+ *
+ * config: the configuration. interceptor: copied, its name too; its functions and its opaque must stay usable until
+ * the last producer made from this configuration is closed.
+ * Records that are sent in batches of the application's own (producer_batch_t) pass no interceptor.
+ * Returns PRODUCER_OK; PRODUCER_ERR_INVALID_ARGUMENT for a NULL argument, a wrong struct_size, a name that is missing or not
+ * UTF-8, no function at all, or more than 64 interceptors.
+ * May be called from any thread and from callbacks; does not block.
+ */
+producer_status_t producer_config_add_interceptor(producer_config_t *config,
+                                                  const producer_interceptor_t *interceptor);
+
+/** The value a producer_interceptor_t begins with: its size set, no name, no functions. */
+#define PRODUCER_INTERCEPTOR_INIT                                                                                    \
+    {                                                                                                                \
+        sizeof(producer_interceptor_t), NULL, NULL, NULL, NULL, NULL                                                 \
+    }
+
+/* serializer -------------------------------------------------------------------------------------- */
+
+/**
+ * What a serializer is given. It lives until the serializer returns, and so does what it points to, except topic, which
+ * lives as long as the producer.
+ */
+typedef struct producer_serialization_t {
+    /** Bytes of this struct in the library: a later version has more fields at the end. */
+    size_t struct_size;
+    /** Whether the key is to be serialized; otherwise the value. */
+    bool is_key;
+    /** The topic's name, however the record names it. */
+    const char *topic;
+    /**
+     * The record, as the interceptors left it. Let key and key_len, or value and value_len, say the bytes; headers and
+     * header_count may be replaced too, by more of them. Other changes do not count.
+     */
+    producer_record_t *record;
+    /** Room for a sentence in UTF-8 that says why it fails; it becomes part of producer_last_error. */
+    char *error_text;
+    /** Bytes of that room, with the closing NUL. */
+    size_t error_size;
+} producer_serialization_t;
+
+/**
+ * Turns a record's key or value into bytes. What the sender lets key or value point to is between the two: an object of
+ * any kind, with any length. It is not called for NULL: no key stays no key, and a tombstone a tombstone.
+ *
+ * what: the record and where to put the bytes. What its pointers are set to must stay as it is until this serializer is
+ * called again on the same thread, or until the producer is closed. opaque: the pointer given along with the serializer.
+ * Returns PRODUCER_OK, or any other status: the record is refused with PRODUCER_ERR_SERIALIZATION.
+ * It runs on the thread that sends, on several threads at once, after the interceptors, so that it knows the topic, and before
+ * the partition is chosen; the key goes first. What it waits for the sender waits for. A thread that closes the producer
+ * waits for it. It may call functions of the producer that may be called from callbacks, except those that send: they answer
+ * PRODUCER_ERR_IN_CALLBACK.
+ */
+typedef producer_status_t (*producer_serialize_fn)(producer_serialization_t *what,
+                                                   void *opaque);
+
+/**
+ * Sets what serializes the keys of producers made from this configuration from now on; without it keys are bytes.
+ *
+ * config: the configuration. serializer: the function, or NULL for none. opaque: a pointer passed to it, kept as it
+ * is; both must stay usable until the last producer made from this configuration is closed.
+ * Records that are sent in batches of the application's own (producer_batch_t) pass no serializer.
+ * Returns PRODUCER_OK; PRODUCER_ERR_INVALID_ARGUMENT when config is NULL.
+ * May be called from any thread and from callbacks; does not block.
+ */
+producer_status_t producer_config_set_key_serializer(producer_config_t *config,
+                                                     producer_serialize_fn serializer,
+                                                     void *opaque);
+
+/**
+ * Sets what serializes the values of producers made from this configuration from now on; without it values are bytes.
+ *
+ * config: the configuration. serializer: the function, or NULL for none; it may be the key's. opaque: a pointer passed
+ * to it, kept as it is; both must stay usable until the last producer made from this configuration is closed.
+ * Records that are sent in batches of the application's own (producer_batch_t) pass no serializer.
+ * Returns PRODUCER_OK; PRODUCER_ERR_INVALID_ARGUMENT when config is NULL.
+ * May be called from any thread and from callbacks; does not block.
+ */
+producer_status_t producer_config_set_value_serializer(producer_config_t *config,
+                                                       producer_serialize_fn serializer,
+                                                       void *opaque);
 
 /* health ------------------------------------------------------------------------------------------ */
 
@@ -1133,7 +1289,7 @@ typedef void (*producer_health_fn)(const producer_health_t *health, void *opaque
  *
  * producer: the producer. health: a struct begun with PRODUCER_HEALTH_INIT; receives the state.
  * Returns PRODUCER_OK; PRODUCER_ERR_INVALID_ARGUMENT for a NULL argument or a struct_size smaller than the struct ever was;
- * PRODUCER_ERR_CLOSED; PRODUCER_ERR_FORKED. A producer that has failed for good answers PRODUCER_OK and
+ * PRODUCER_ERR_CLOSED, or PRODUCER_ERR_IN_CALLBACK in a callback that producer_close runs; PRODUCER_ERR_FORKED. A producer that has failed for good answers PRODUCER_OK and
  * PRODUCER_HEALTH_FATAL.
  * Does not block and asks no broker: an idle producer notices a dead cluster when it next has something to send. May be
  * called from any thread and from callbacks.
@@ -1173,7 +1329,8 @@ producer_status_t producer_config_set_health_callback(producer_config_t *config,
  * PRODUCER_ERR_INVALID_TOPIC_EXCEPTION for a topic name that Kafka does not allow; PRODUCER_ERR_RECORD_TOO_LARGE for a
  * record over max.request.size; PRODUCER_ERR_QUEUE_FULL when buffer.memory stayed full for max.block.ms;
  * PRODUCER_ERR_REPORTS_NOT_TAKEN when too many reports wait for producer_poll; PRODUCER_ERR_NO_RESOURCES for too many
- * topics; PRODUCER_ERR_CLOSED; PRODUCER_ERR_FORKED; PRODUCER_ERR_INTERNAL after a bug of the library. With
+ * topics; PRODUCER_ERR_SERIALIZATION when a serializer of this producer fails; PRODUCER_ERR_IN_CALLBACK from one of its
+ * interceptors or serializers; PRODUCER_ERR_CLOSED; PRODUCER_ERR_FORKED; PRODUCER_ERR_INTERNAL after a bug of the library. With
  * transactional.id also PRODUCER_ERR_STATE outside a transaction and while it is being committed or aborted, and the
  * abortable error that has made the transaction fail: abort it. A fatal status says what ended the producer.
  * Blocks only while buffer.memory is full, max.block.ms at most; never for metadata: records of a topic that is not
@@ -1183,6 +1340,110 @@ producer_status_t producer_send(producer_t *producer,
                                 const producer_record_t *record,
                                 producer_delivery_fn callback,
                                 void *opaque);
+
+/* bulk -------------------------------------------------------------------------------------------- */
+
+/**
+ * Records of one topic as flat arrays, for languages in which making a struct for each record costs more than sending it.
+ * Begin with PRODUCER_FLAT_RECORDS_INIT. Everything is copied before producer_send_flat returns. Each array has count
+ * members; record number i is made of the members number i.
+ */
+typedef struct producer_flat_records_t {
+    /** sizeof(producer_flat_records_t), as PRODUCER_FLAT_RECORDS_INIT sets it. */
+    size_t struct_size;
+    /** The topic's name; not read when topic_handle is set. */
+    const char *topic;
+    /** The topic's handle from producer_topic, or NULL to go by topic. */
+    const producer_topic_t *topic_handle;
+    /** How many records, 0 to 2147483647. */
+    size_t count;
+    /** The values, one behind the other; may be NULL when values_len is 0. */
+    const void *values;
+    /** Bytes of all values together: what the lengths add up to. */
+    size_t values_len;
+    /** Bytes of each value; -1 for a null value. NULL: all values are null. */
+    const int32_t *value_lens;
+    /** The keys, one behind the other; may be NULL when keys_len is 0. */
+    const void *keys;
+    /** Bytes of all keys together: what the lengths add up to. */
+    size_t keys_len;
+    /** Bytes of each key; -1 for no key. NULL: no record has a key. */
+    const int32_t *key_lens;
+    /** The partition of each record from 0 on, or PRODUCER_PARTITION_ANY. NULL: any for all. */
+    const int32_t *partitions;
+    /** Milliseconds since 1970 of each record from 0 on, or PRODUCER_TIMESTAMP_NOW. NULL: the time of the call for all. */
+    const int64_t *timestamps_ms;
+    /**
+     * Receives each record's report; PRODUCER_QUEUE_REPORT leaves them to producer_poll_reports. NULL: none, or, with
+     * opaques, as PRODUCER_QUEUE_REPORT.
+     */
+    producer_delivery_fn callback;
+    /** The opaque of each record. NULL: that of record number i is first_opaque + i. */
+    void *const *opaques;
+    /** The opaque of the first record when opaques is NULL: a number, that producer_report_t's opaque gives back. */
+    size_t first_opaque;
+} producer_flat_records_t;
+
+/**
+ * Sends many records, one after the other, as producer_send does each: for languages in which a call costs more than a
+ * record.
+ *
+ * producer: the producer. records: the records, each begun with PRODUCER_RECORD_INIT; borrows until return. count: how
+ * many, 0 to 2147483647. callback: receives the report of each; NULL for none, or, with opaques, as
+ * PRODUCER_QUEUE_REPORT. opaques: the opaque of each record; NULL gives NULL to all. accepted: receives how many records
+ * were accepted, also when not all were.
+ * Returns PRODUCER_OK when all were accepted; otherwise the status of the first that was not, one of producer_send's, with
+ * its number in producer_last_error: a wrong record is left out and those after it are sent. What would be refused again and
+ * again ends the run, and nothing after it is tried: PRODUCER_ERR_QUEUE_FULL, PRODUCER_ERR_REPORTS_NOT_TAKEN,
+ * PRODUCER_ERR_STATE, PRODUCER_ERR_CLOSED, an abortable or a fatal status. PRODUCER_ERR_INVALID_ARGUMENT with accepted
+ * untouched for wrong arguments; PRODUCER_ERR_CLOSED and PRODUCER_ERR_FORKED as well when the producer was so before.
+ * Which ones were refused is told by producer_send_many_status. Blocks while buffer.memory is full, max.block.ms at most for each record; the first that waits in vain ends the run.
+ * May be called from any thread and from delivery callbacks.
+ */
+producer_status_t producer_send_many(producer_t *producer,
+                                     const producer_record_t *records,
+                                     size_t count,
+                                     producer_delivery_fn callback,
+                                     void *const *opaques,
+                                     size_t *accepted);
+
+/**
+ * As producer_send_many, with a status for each record.
+ *
+ * producer, records, count, callback, opaques, accepted: as in producer_send_many. statuses: receives the
+ * status of each record; records that were not tried have that of the one that ended the run.
+ * Returns what producer_send_many does; PRODUCER_ERR_INVALID_ARGUMENT also when statuses is NULL.
+ * Blocks as producer_send_many does. May be called from any thread and from delivery callbacks.
+ */
+producer_status_t producer_send_many_status(producer_t *producer,
+                                            const producer_record_t *records,
+                                            size_t count,
+                                            producer_delivery_fn callback,
+                                            void *const *opaques,
+                                            producer_status_t *statuses,
+                                            size_t *accepted);
+
+/**
+ * Sends many records of one topic from flat arrays, one after the other: the fewest calls and the least copying on the way
+ * from another language.
+ *
+ * producer: the producer. records: the arrays; borrows until return. statuses: receives the status of each record, or
+ * NULL; records that were not tried have that of the one that ended the run. accepted: receives how many records were
+ * accepted, also when not all were.
+ * Returns what producer_send_many does. PRODUCER_ERR_INVALID_ARGUMENT, with both outputs untouched and nothing sent, when the
+ * lengths do not add up to values_len and keys_len, or one is below -1.
+ * Blocks while buffer.memory is full, max.block.ms at most for each record; the first that waits in vain ends the run. May be called from any thread and from delivery callbacks.
+ */
+producer_status_t producer_send_flat(producer_t *producer,
+                                     const producer_flat_records_t *records,
+                                     producer_status_t *statuses,
+                                     size_t *accepted);
+
+/** The value a producer_flat_records_t begins with: its size set, no records, no keys, any partition, the time of the call. */
+#define PRODUCER_FLAT_RECORDS_INIT                                                                                   \
+    {                                                                                                                \
+        sizeof(producer_flat_records_t), NULL, NULL, 0, NULL, 0, NULL, NULL, 0, NULL, NULL, NULL, NULL, NULL, 0      \
+    }
 
 /* poll -------------------------------------------------------------------------------------------- */
 
@@ -1196,10 +1457,92 @@ producer_status_t producer_send(producer_t *producer,
  * PRODUCER_ERR_CLOSED, also when another thread closes the producer meanwhile; PRODUCER_ERR_FORKED;
  * PRODUCER_ERR_INTERNAL after a bug of the library, when everything has been reported.
  * Serves what is there when it is called, not what comes meanwhile. May be called from any thread; one thread at a time
- * dispatches, the others wait their turn within their time.
+ * dispatches, the others wait their turn within their time. With delivery.dispatch=thread it runs no callback: it waits for
+ * its time and answers 0.
  */
 int32_t producer_poll(producer_t *producer,
                       int32_t timeout_ms);
+
+/**
+ * Copies the reports of finished records into an array instead of running their callbacks: for languages in which a call
+ * from C costs more than a record. Reports of records that were sent with PRODUCER_QUEUE_REPORT come first.
+ *
+ * producer: the producer. out: receives the reports, in each partition's order; set out[0].struct_size to
+ * sizeof(producer_report_t) before the first call. max: how many fit, 1 or more; what does not fit stays, in order, for
+ * the next call. timeout_ms: with nothing there, how long to wait for the first report; 0 does not wait, -1 waits for
+ * ever.
+ * Returns how many reports were copied, 0 when the time passed; a negative status otherwise:
+ * PRODUCER_ERR_INVALID_ARGUMENT; PRODUCER_ERR_IN_CALLBACK from one of this producer's own callbacks; PRODUCER_ERR_CLOSED,
+ * also when another thread closes the producer meanwhile; PRODUCER_ERR_FORKED; PRODUCER_ERR_INTERNAL after a bug of the
+ * library, when everything has been taken.
+ * The strings of the reports live until this thread's next producer_poll_reports on this producer, or its end. A copied report's
+ * callback is never run; those of log lines, of losses and of futures are, on this thread. May be called from any thread; one
+ * thread at a time takes reports, each report goes to one of them. With delivery.dispatch=thread only reports of
+ * PRODUCER_QUEUE_REPORT are copied.
+ */
+int32_t producer_poll_reports(producer_t *producer,
+                              producer_report_t *out,
+                              size_t max,
+                              int32_t timeout_ms);
+
+/**
+ * Ends the dispatch under way: called from a callback, it lets no other callback of this producer follow on this thread; what
+ * is left waits, in order, for the next dispatch.
+ *
+ * producer: the producer whose callback calls.
+ * Returns PRODUCER_OK; PRODUCER_ERR_STATE when none of its callbacks runs on this thread; PRODUCER_ERR_INVALID_ARGUMENT;
+ * PRODUCER_ERR_CLOSED; PRODUCER_ERR_FORKED.
+ * producer_poll returns after the callback. Calls that have promised more go on: producer_flush, producer_close, functions of
+ * transactions and the thread of delivery.dispatch=thread only let other threads have a turn. Does not block.
+ */
+producer_status_t producer_yield(producer_t *producer);
+
+/* event_loop -------------------------------------------------------------------------------------- */
+
+/**
+ * Gives a descriptor that is readable while reports, log lines or losses wait to be dispatched: for epoll, kqueue, libuv,
+ * asyncio and others. When it is, call producer_poll or producer_poll_reports with a timeout of 0.
+ *
+ * producer: the producer.
+ * Returns the descriptor, 0 or more, the same at each call; a negative status otherwise: PRODUCER_ERR_INVALID_ARGUMENT;
+ * PRODUCER_ERR_NO_RESOURCES when the operating system gives none; PRODUCER_ERR_CLOSED; PRODUCER_ERR_FORKED.
+ * It belongs to the producer, which closes it: take it out of the loop before producer_close. Only watch it, level-triggered:
+ * never read, write or close it. It stays readable after a bug of the library has ended the producer: producer_poll says so.
+ * With delivery.dispatch=thread it is readable while reports of PRODUCER_QUEUE_REPORT wait. A producer that nobody asks for it
+ * has none. Does not block; may be called from any thread and from callbacks.
+ */
+int32_t producer_event_fd(producer_t *producer);
+
+/**
+ * Gives a descriptor that is readable while there is room for another record: for event loops that must not block in
+ * producer_send. It stops being readable when a record is refused with PRODUCER_ERR_QUEUE_FULL or
+ * PRODUCER_ERR_REPORTS_NOT_TAKEN, or has to wait for room; it is readable again when what was asked for, and an eighth of
+ * buffer.memory at least, is free, or an eighth of delivery.reports.max.count is taken.
+ *
+ * producer: the producer; set max.block.ms to 0, so that its sends do not wait.
+ * Returns the descriptor, 0 or more, the same at each call; a negative status otherwise: PRODUCER_ERR_INVALID_ARGUMENT;
+ * PRODUCER_ERR_NO_RESOURCES when the operating system gives none; PRODUCER_ERR_CLOSED; PRODUCER_ERR_FORKED.
+ * It belongs to the producer, which closes it: take it out of the loop before producer_close. Only watch it, level-triggered,
+ * and only while there is something to send: never read, write or close it. Does not block; may be called from any thread and
+ * from callbacks.
+ */
+int32_t producer_capacity_fd(producer_t *producer);
+
+/**
+ * Waits until so much of buffer.memory is free, and reserves nothing: other threads may take it first.
+ *
+ * producer: the producer. bytes: how much; a record takes its own size and up to 64 bytes, a new batch begins with 1 KiB.
+ * timeout_ms: how long to wait; 0 only looks, -1 waits for ever.
+ * Returns PRODUCER_OK; PRODUCER_ERR_TIMED_OUT when the time passed first, with the partition that holds most of the memory in
+ * producer_last_error; PRODUCER_ERR_INVALID_ARGUMENT, also for more than buffer.memory in all; PRODUCER_ERR_IN_CALLBACK from
+ * one of this producer's own callbacks; PRODUCER_ERR_CLOSED, also when another thread closes the producer meanwhile;
+ * PRODUCER_ERR_FORKED; a fatal status when the producer has failed.
+ * Waits in line with sends that wait for room, and dispatches nothing: it does not end REPORTS_NOT_TAKEN. While it waits,
+ * batches do not linger. May be called from any thread.
+ */
+producer_status_t producer_wait_capacity(producer_t *producer,
+                                         size_t bytes,
+                                         int32_t timeout_ms);
 
 /* flush ------------------------------------------------------------------------------------------- */
 
@@ -1586,6 +1929,89 @@ producer_status_t producer_close_with(producer_t *producer,
                                       producer_undelivered_fn callback,
                                       void *opaque);
 
+/* partitioner ------------------------------------------------------------------------------------- */
+
+/** A partition as a partitioner sees it. */
+typedef struct producer_view_partition_t {
+    /** The partition's number; also its place in the array. */
+    int32_t id;
+    /** The id of the broker that leads it; -1 when it has no leader. */
+    int32_t leader;
+    /** Bytes of records that wait to be sent. */
+    uint64_t queued_bytes;
+    /** Batches that were taken for sending and have no outcome yet. */
+    uint32_t in_flight;
+    /** It has a leader, and that does not keep batches waiting for longer than partitioner.availability.timeout.ms. */
+    bool is_available;
+} producer_view_partition_t;
+
+/** A broker as a partitioner sees it. */
+typedef struct producer_view_broker_t {
+    /** The broker's id, 0 or more. */
+    int32_t id;
+    /** Its host name or address, as the cluster tells it to clients. */
+    const char *host;
+    /** Its port, 1 to 65535. */
+    int32_t port;
+    /** Its rack (broker.rack); NULL when it has none. */
+    const char *rack;
+} producer_view_broker_t;
+
+/**
+ * What a partitioner decides by. Key and value are the record's; the rest is a picture of topic and cluster that is some
+ * milliseconds old (10, and more with thousands of partitions). All of it lives until the partitioner returns.
+ */
+typedef struct producer_partition_view_t {
+    /** Bytes of this struct in the library: a later version has more fields at the end. */
+    size_t struct_size;
+    /** The topic's name. */
+    const char *topic;
+    /** The key's bytes, NULL for no key. */
+    const void *key;
+    /** Bytes of the key; 0 when key is NULL. */
+    size_t key_len;
+    /** The value's bytes, NULL for a null value. */
+    const void *value;
+    /** Bytes of the value; 0 when value is NULL. */
+    size_t value_len;
+    /** Every partition of the topic, from 0 on. */
+    const producer_view_partition_t *partitions;
+    /** How many partitions there are, 1 or more. */
+    size_t partition_count;
+    /** The brokers that are in the cluster, in the order of their ids. */
+    const producer_view_broker_t *brokers;
+    /** How many brokers there are. */
+    size_t broker_count;
+} producer_partition_view_t;
+
+/**
+ * Chooses the partition of a record that names none.
+ *
+ * view: what to decide by. opaque: the pointer given along with the function.
+ * Returns the partition, 0 to partition_count - 1; or PRODUCER_PARTITION_ANY, which leaves the choice to the property
+ * partitioner. Any other number is logged, and leaves it too.
+ * It is called by the thread that sends, before producer_send returns; several threads call it at once. For records that
+ * were sent before their topic's partitions were known it is called, in their order, on a thread of the library's own. It
+ * is called again for a record that had to wait for buffer.memory.
+ * It must be quick, and may not use its producer: every function answers PRODUCER_ERR_IN_CALLBACK, producer_send too.
+ */
+typedef int32_t (*producer_partitioner_fn)(const producer_partition_view_t *view,
+                                           void *opaque);
+
+/**
+ * Sets the function that chooses partitions for producers made from this configuration; without one the property
+ * partitioner does.
+ *
+ * config: the configuration. partitioner: the function, or NULL for none. opaque: a pointer passed to it, kept as it
+ * is; both must stay usable until producer_close has returned for the last producer made from this configuration, and
+ * longer when that answers PRODUCER_ERR_TIMED_OUT because the function has not returned.
+ * Returns PRODUCER_OK; PRODUCER_ERR_INVALID_ARGUMENT when config is NULL.
+ * May be called from any thread and from callbacks; does not block.
+ */
+producer_status_t producer_config_set_partitioner(producer_config_t *config,
+                                                  producer_partitioner_fn partitioner,
+                                                  void *opaque);
+
 /* transaction ------------------------------------------------------------------------------------- */
 
 /**
@@ -1941,7 +2367,7 @@ producer_status_t producer_cluster_id(producer_t *producer,
 
 /**
  * Makes the first record to a topic as fast as any other: gets the topic's metadata and connects to the leaders of all of its
- * partitions.
+ * partitions; with enable.idempotence also the producer id.
  *
  * producer: the producer. topic: the topic's name. timeout_ms: how long to wait; 0 only starts it, -1 waits for ever.
  * Returns PRODUCER_OK when every leader is connected, or with 0 at once; PRODUCER_ERR_TIMED_OUT when the time passed first:
@@ -2106,7 +2532,7 @@ typedef void (*producer_stats_fn)(const char *json, size_t len, void *opaque);
  *
  * producer: the producer. stats: a struct begun with PRODUCER_STATS_INIT; receives the numbers.
  * Returns PRODUCER_OK; PRODUCER_ERR_INVALID_ARGUMENT for a NULL argument or a struct_size smaller than the struct ever was;
- * PRODUCER_ERR_CLOSED; PRODUCER_ERR_FORKED.
+ * PRODUCER_ERR_CLOSED, or PRODUCER_ERR_IN_CALLBACK in a callback that producer_close runs; PRODUCER_ERR_FORKED.
  * Does not block, takes no lock that sending needs, and costs the same whatever the number of partitions. May be called from any
  * thread and from callbacks.
  */
@@ -2118,7 +2544,8 @@ producer_status_t producer_stats(producer_t *producer,
  * 100 partitions that hold most bytes.
  *
  * producer: the producer. json: receives the text, one object in UTF-8, to be freed with producer_string_free.
- * Returns PRODUCER_OK; PRODUCER_ERR_INVALID_ARGUMENT for a NULL argument; PRODUCER_ERR_CLOSED; PRODUCER_ERR_FORKED.
+ * Returns PRODUCER_OK; PRODUCER_ERR_INVALID_ARGUMENT for a NULL argument; PRODUCER_ERR_CLOSED, or
+ * PRODUCER_ERR_IN_CALLBACK in a callback that producer_close runs; PRODUCER_ERR_FORKED.
  * Waits for no broker. It looks at each partition under its lock for a moment: with very many partitions prefer producer_stats.
  * May be called from any thread and from callbacks.
  */
@@ -2131,7 +2558,8 @@ producer_status_t producer_stats_json(producer_t *producer,
  * producer: the producer. text: receives the text, to be freed with producer_string_free. Each series begins with kproducer_ and
  * has the label client_id; those of brokers and topics have a label broker or topic. Times are in seconds; the histograms count
  * from the start of the producer.
- * Returns PRODUCER_OK; PRODUCER_ERR_INVALID_ARGUMENT for a NULL argument; PRODUCER_ERR_CLOSED; PRODUCER_ERR_FORKED.
+ * Returns PRODUCER_OK; PRODUCER_ERR_INVALID_ARGUMENT for a NULL argument; PRODUCER_ERR_CLOSED, or
+ * PRODUCER_ERR_IN_CALLBACK in a callback that producer_close runs; PRODUCER_ERR_FORKED.
  * Waits for no broker and looks at no partition. May be called from any thread and from callbacks.
  */
 producer_status_t producer_stats_prometheus(producer_t *producer,
@@ -2366,6 +2794,18 @@ producer_status_t producer_mock_cluster_broker_thaw(producer_mock_cluster_t *moc
 producer_status_t producer_mock_cluster_broker_set_latency(producer_mock_cluster_t *mock,
                                                            int32_t broker_id,
                                                            int32_t latency_ms);
+
+/**
+ * Sets the rack that metadata tells of a broker.
+ *
+ * broker_id: from 1 to the number of brokers. rack: its rack, copied; NULL for none, as it begins. Clients hear of it with
+ * their next metadata.
+ * Returns PRODUCER_OK; PRODUCER_ERR_NOT_FOUND if there is no such broker; PRODUCER_ERR_INVALID_ARGUMENT if mock is NULL
+ * or rack is not UTF-8. Does not block.
+ */
+producer_status_t producer_mock_cluster_broker_set_rack(producer_mock_cluster_t *mock,
+                                                        int32_t broker_id,
+                                                        const char *rack);
 
 /**
  * Moves a partition's leader to another broker, under a new leader epoch.

@@ -42,19 +42,28 @@ programs! {
     fork: "tests/c/fork.c" [];
     fork_parked: "tests/c/fork_parked.c" [];
     idempotence_config: "tests/c/idempotence_config.c" [];
+    flush_tokens: "tests/c/flush_tokens.c" [];
+    futures: "tests/c/futures.c" [];
     guarantees: "tests/c/guarantees.c" [];
+    health: "tests/c/health.c" [];
     interceptors: "tests/c/interceptors.c" [];
+    isolation: "tests/c/isolation.c" [];
     late_topic: "tests/c/late_topic.c" [];
     lifecycle: "tests/c/lifecycle.c" [];
     logs: "tests/c/logs.c" [];
+    options: "tests/c/options.c" [];
     poll_reports: "tests/c/poll_reports.c" [];
     reports: "tests/c/reports.c" [];
+    metadata: "tests/c/metadata.c" [];
     long_callback: "tests/c/long_callback.c" [];
     roundtrip: "tests/c/roundtrip.c" [];
     serializers: "tests/c/serializers.c" [];
     send_many: "tests/c/send_many.c" [];
+    partitioners: "tests/c/partitioners.c" [];
     servers: "tests/c/servers.c" [];
+    stats: "tests/c/stats.c" [];
     stress: "tests/c/stress.c" [];
+    telemetry: "tests/c/telemetry.c" [];
     thread_end: "tests/c/thread_end.c" [];
     threads: "tests/c/threads.c" [];
     transactions: "tests/c/transactions.c" [];
@@ -62,18 +71,29 @@ programs! {
     unload: "tests/c/unload.c" [];
     yield_reports: "tests/c/yield.c" [];
     quickstart: "examples-c/quickstart.c" ["", "", "20000"];
+    bulk_example: "examples-c/bulk.c" ["", "", "50000"];
     interceptors_example: "examples-c/interceptors.c" [];
+    flush_tokens_example: "examples-c/flush_tokens.c" [];
+    futures_example: "examples-c/futures.c" [];
     transactions_example: "examples-c/transactions.c" ["", "", "300"];
+    metadata_example: "examples-c/metadata.c" [];
+    options_example: "examples-c/options.c" [];
+    stats_example: "examples-c/stats.c" ["", "", "20000"];
+    partitioner_example: "examples-c/partitioner.c" ["", "", "20000"];
     perf_flood: "examples-c/perf.c" ["--count", "20000", "--keys", "random8", "--csv"];
     perf_ping: "examples-c/perf.c" ["--ping", "50", "--csv"];
 }
 
 /// Needs librdkafka and a broker with consumer groups: tests/kafka compiles and runs it.
 const WITH_LIBRDKAFKA: &str = "examples-c/consume_transform_produce.c";
+/// Linux has epoll, others do not.
+const EPOLL_LOOP: &str = "examples-c/epoll_loop.c";
+const LIBUV_LOOP: &str = "examples-c/libuv_loop.c";
 
 #[test]
 fn every_c_program_has_a_test() {
-    let listed: BTreeSet<String> = SOURCES.iter().chain([&WITH_LIBRDKAFKA]).map(|source| source.to_string()).collect();
+    let listed: BTreeSet<String> =
+        SOURCES.iter().chain([&WITH_LIBRDKAFKA, &EPOLL_LOOP, &LIBUV_LOOP]).map(|source| source.to_string()).collect();
     for directory in ["tests/c", "examples-c"] {
         for entry in fs::read_dir(root().join(directory)).expect(directory) {
             let name = entry.expect(directory).file_name().into_string().expect("a file name in UTF-8");
@@ -83,10 +103,53 @@ fn every_c_program_has_a_test() {
     }
 }
 
+#[test]
+#[cfg(target_os = "linux")]
+fn epoll_loop_example() {
+    compile_and_run(EPOLL_LOOP, &["", "", "50000"]);
+}
+
+/// The one program that needs a library of others: tested wherever that is, and always in continuous integration.
+#[test]
+fn libuv_loop_example() {
+    let flags = Command::new("pkg-config").args(["--cflags", "--libs", "libuv"]).output();
+    let Some(flags) = flags.ok().filter(|found| found.status.success()) else {
+        let demanded = std::env::var_os("CI").is_some_and(|ci| ci == "true");
+        assert!(!demanded, "pkg-config does not find libuv: install libuv1-dev");
+        println!("skipped: pkg-config does not find libuv");
+        return;
+    };
+    let flags = String::from_utf8(flags.stdout).expect("flags in UTF-8");
+    let flags: Vec<&str> = flags.split_whitespace().collect();
+    compile_and_run_with(LIBUV_LOOP, &["", "", "50000"], &flags);
+}
+
+/// The bench's structs are written down by hand: they have to be the library's.
+#[test]
+fn python_through_ctypes() {
+    let demanded = std::env::var_os("CI").is_some_and(|ci| ci == "true");
+    let Ok(python) = Command::new("python3").arg("--version").output() else {
+        assert!(!demanded, "there is no python3");
+        println!("skipped: there is no python3");
+        return;
+    };
+    assert!(python.status.success(), "python3 does not run");
+    let ended = Command::new("python3")
+        .arg(root().join("benches/python_ctypes.py"))
+        .arg("--library")
+        .arg(built_library())
+        .args(["--count", "50000", "--keys"])
+        .output()
+        .expect("python3 starts");
+    let said = [ended.stdout, ended.stderr].concat();
+    let said = String::from_utf8_lossy(&said);
+    assert!(ended.status.success() && said.contains("records/s: "), "{said}");
+}
+
 /// What the README and the guide tell a newcomer to type has to compile: the first program of each.
 #[test]
 fn the_documents_programs_compile() {
-    for document in ["README.md", "docs/TRANSACTIONS.md"] {
+    for document in ["README.md", "docs/TRANSACTIONS.md", "docs/FUTURES.md", "docs/FLUSHING.md", "docs/TELEMETRY.md"] {
         let text = fs::read_to_string(root().join(document)).expect(document);
         let (_, rest) = text.split_once("```c\n").expect(document);
         let (program, _) = rest.split_once("```").expect("the program's end");
@@ -94,7 +157,7 @@ fn the_documents_programs_compile() {
         recreate(&directory);
         let source = directory.join("program.c");
         fs::write(&source, program).expect("written");
-        compile(source.to_str().expect("UTF-8"), &directory.join("program"));
+        compile(source.to_str().expect("UTF-8"), &directory.join("program"), &[]);
     }
 }
 
@@ -103,12 +166,16 @@ fn root() -> &'static Path {
 }
 
 fn compile_and_run(source: &str, arguments: &[&str]) {
+    compile_and_run_with(source, arguments, &[]);
+}
+
+fn compile_and_run_with(source: &str, arguments: &[&str], flags: &[&str]) {
     // The thread carries the test's name, so that two tests of one source do not share a directory.
     let test = thread::current().name().expect("the harness names its threads").to_string();
     let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("c_programs").join(&test);
     let program = directory.join("program");
     recreate(&directory);
-    compile(source, &program);
+    compile(source, &program, flags);
 
     let ended = run(&program, arguments, &directory);
     assert!(!ended.is_late, "{source} was killed after {TIME_LIMIT:?}:\n{}", ended.output);
@@ -116,7 +183,7 @@ fn compile_and_run(source: &str, arguments: &[&str]) {
     println!("{}", ended.output);
 }
 
-fn compile(source: &str, program: &Path) {
+fn compile(source: &str, program: &Path, flags: &[&str]) {
     let compiler = std::env::var_os("CC").unwrap_or_else(|| "cc".into());
     let library = library_directory();
     let result = Command::new(compiler)
@@ -128,6 +195,7 @@ fn compile(source: &str, program: &Path) {
         .arg(library)
         .args(["-lkproducer", "-o"])
         .arg(program)
+        .args(flags)
         .output()
         .expect("a C compiler (cc, or the one that CC names)");
     assert!(result.status.success(), "{source} does not compile:\n{}", String::from_utf8_lossy(&result.stderr));

@@ -5,6 +5,7 @@ use super::Accumulator;
 use super::batch::{Batch, OpenBatch};
 use super::inbox::Event;
 use super::partition::{Partition, Placed};
+use super::shares::Holder;
 use super::topic::{Tag, Topic};
 use crate::error::Status;
 use crate::reports::{FinishedBatch, Persisted, Phase, Slot};
@@ -72,7 +73,7 @@ impl Accumulator {
             return false;
         }
         let Some(record) = parked.remove(at) else { return false };
-        self.memory.uncharge(record.charged);
+        self.memory.uncharge(Holder::Parked(topic.id), record.charged);
         if let Some(slot) = record.slot() {
             self.push_cancelled(
                 topic,
@@ -123,17 +124,19 @@ impl Accumulator {
         self.push_cancelled(topic, now, cancelled);
         let emptied = match at {
             Some(at) if queue.sealed[at].is_cancelled() => queue.sealed.remove(at).map(|mut batch| {
+                queue.sealed_bytes = queue.sealed_bytes.saturating_sub(batch.len());
                 // Nothing is in them; what they took of the budget goes back.
                 batch.take_slots();
                 batch.id
             }),
             None if queue.open.as_ref().is_some_and(OpenBatch::is_cancelled) => queue.open.take().map(|open| {
                 let id = open.id;
-                open.release(&self.memory);
+                open.release(Holder::Partition(partition.id), &self.memory);
                 id
             }),
             _ => None,
         };
+        partition.publish_sealed(&queue);
         if let Some(batch) = emptied {
             self.inbox.tell(Event::Emptied { partition: partition.id, batch }, Time::ZERO);
         }

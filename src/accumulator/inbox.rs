@@ -31,15 +31,18 @@ pub enum Event {
     Unparked { topic: u32 },
     /// `buffer.memory` is full: lingering batches should go now.
     Pressure,
+    /// The partitions of this leader have their share of it: their lingering batches should go now.
+    Crowded { leader: i32 },
 }
 
 /// What an application thread asks of the sender.
 #[derive(Debug)]
 pub enum Command {
-    /// Everything sent so far, to the topic or to all of them, goes now. `started` follows at once, `done` the last of it.
-    Flush { topic: Option<u32>, started: Arc<Completion>, done: Arc<Completion> },
-    /// Somebody waits for a record of the topic: what it waits in does not linger.
-    Hurry { topic: u32, placed: Placed },
+    /// Everything sent before, to the topic or to all of them, goes now: what is parked, and batches with a smaller number than
+    /// `before`. `started` follows at once, `done` the last of it. Made by `Inbox::flush`.
+    Flush { topic: Option<u32>, before: u64, started: Arc<Completion>, done: Arc<Completion> },
+    /// Somebody waits for a record, of this topic if that is known: what it waits in does not linger.
+    Hurry { topic: Option<u32>, placed: Placed },
     /// Fails what is queued, in flight, or both.
     Purge { queued: bool, in_flight: bool, done: Arc<Completion> },
     /// One of the five calls of transactions.
@@ -50,6 +53,8 @@ pub enum Command {
     WarmUp { topic: u32, reply: Arc<CallReply> },
     /// What is left to tell of metrics is told when `Abort` comes: there is time for it.
     LastPush,
+    /// The application's partitioner has chosen for the topic's parked records.
+    Chosen { topic: u32 },
     /// Fails everything that is left and ends.
     Abort,
 }
@@ -120,6 +125,16 @@ impl Inbox {
 
     pub fn command(&self, command: Command) {
         self.letters.lock().commands.push(command);
+        self.wake_before(Time::ZERO);
+    }
+
+    /// Asks for a flush of what was sent so far. What is sent from now on opens batches that do not belong to it.
+    pub fn flush(&self, topic: Option<u32>, started: Arc<Completion>, done: Arc<Completion>) {
+        {
+            let mut letters = self.letters.lock();
+            let before = letters.next_batch;
+            letters.commands.push(Command::Flush { topic, before, started, done });
+        }
         self.wake_before(Time::ZERO);
     }
 

@@ -2,15 +2,16 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 
 use crate::sync::Mutex;
 
 use super::batch::{Batch, OpenBatch};
 use super::door::Door;
 use super::inbox::{Event, Inbox};
-use super::memory::{Memory, Reservation};
+use super::memory::{Chunk, Memory, Reservation};
 use super::settings::TopicSettings;
+use super::shares::{Claim, Holder};
 use super::topic::{LeaderCell, Tag};
 use crate::record::Record;
 use crate::reports::{Reports, Slot};
@@ -33,6 +34,10 @@ pub struct Partition {
     leader: LeaderCell,
     /// Bytes of batches that the sender has taken and not finished.
     taken_bytes: AtomicUsize,
+    /// And how many they are.
+    taken_batches: AtomicU32,
+    /// Bytes of batches that are sealed and not taken: for who chooses a partition without its lock.
+    sealed_bytes: AtomicUsize,
 }
 
 #[derive(Debug, Default)]
@@ -40,6 +45,8 @@ pub struct Partition {
 pub(super) struct Queue {
     pub open: Option<OpenBatch>,
     pub sealed: VecDeque<Batch>,
+    /// Their bytes.
+    pub sealed_bytes: usize,
     /// What the last batch came to: how much room the next one is given at once.
     last_len: usize,
     last_slots: usize,
@@ -72,11 +79,18 @@ pub enum Placed {
     InBatch { partition: u32, index: u32, batch: u64 },
 }
 
+/// Memory that somebody has to wait for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wanted {
+    pub bytes: usize,
+    pub claim: Claim,
+}
+
 /// The record was not appended.
 #[derive(Debug, PartialEq, Eq)]
 pub enum NotAppended {
-    /// So many bytes of `buffer.memory` are needed first.
-    NeedsMemory(usize),
+    /// So much of `buffer.memory` is needed first.
+    NeedsMemory(Wanted),
     /// The door is shut, and says why.
     Refused,
 }
@@ -89,6 +103,8 @@ impl Partition {
             index,
             leader: LeaderCell::new(),
             taken_bytes: AtomicUsize::new(0),
+            taken_batches: AtomicU32::new(0),
+            sealed_bytes: AtomicUsize::new(0),
             queue: Mutex::default(),
         }
     }
@@ -127,13 +143,13 @@ impl Partition {
                 if open.tail.room_len() < len {
                     // Room grows with the batch, so that many small batches stay small.
                     let wanted = open.len.min(how.batch_size - open.len);
-                    let chunk = get_chunk(how, held, Memory::capacity_for(len, wanted), 0)?;
+                    let chunk = self.get_chunk(how, held, clock(), Memory::capacity_for(len, wanted), 0)?;
                     open.push_chunk(chunk);
                 }
                 if let Some(tag) = how.tag {
                     if open.slots.len() == open.slots.capacity() {
                         let more = open.slots.capacity().max(SLOTS_MIN);
-                        open.slot_bytes += charge_slots(how, held, more)?;
+                        open.slot_bytes += self.charge_slots(how, held, clock(), more)?;
                         open.slots.reserve_exact(more);
                     }
                     open.slots.push(slot(tag, record, delta, open.count));
@@ -166,6 +182,7 @@ impl Partition {
     ) -> Result<(usize, Placed), NotAppended> {
         if sealed {
             queue.seal_open(self.id, how.memory);
+            self.publish_sealed(queue);
         }
         let appended = self.open_with(queue, sealed, record, how, held, clock);
         if appended.is_err() && sealed {
@@ -203,16 +220,16 @@ impl Partition {
         }
         // Chunk and slots come together: each alone could be had again and again while the other is not.
         let slot_bytes = slots.capacity() * size_of::<Slot>();
-        let tail = get_chunk(how, held, capacity, slot_bytes)?;
         let opened_at = clock();
+        let tail = self.get_chunk(how, held, opened_at, capacity, slot_bytes)?;
         let usual_deadline = opened_at + how.settings.delivery_timeout();
         let deadline = how.own_deadline.unwrap_or(usual_deadline);
         let due_at = opened_at + how.settings.linger();
         let door = if how.forced { None } else { Some(how.door) };
         let Some(id) = how.inbox.opened(door, self.id, deadline, due_at, sealed) else {
             // It was shut since we looked.
-            how.memory.release(std::iter::once(tail));
-            how.memory.uncharge(slot_bytes);
+            how.memory.release(Holder::Partition(self.id), std::iter::once(tail));
+            how.memory.uncharge(Holder::Partition(self.id), slot_bytes);
             return Err(NotAppended::Refused);
         };
         let mut open = OpenBatch {
@@ -234,19 +251,37 @@ impl Partition {
 
     /// The next batch: a sealed one, or the open one when `may_seal` says so of its id and the time it is due.
     pub fn take(&self, memory: &Arc<Memory>, may_seal: impl FnOnce(u64, Time) -> bool) -> Option<Batch> {
+        self.take_if(memory, may_seal, |_| true).ok().flatten()
+    }
+
+    /// The same, if `suits` says so of its acks; the error is those of a batch that stays.
+    pub fn take_if(
+        &self,
+        memory: &Arc<Memory>,
+        may_seal: impl FnOnce(u64, Time) -> bool,
+        suits: impl FnOnce(i16) -> bool,
+    ) -> Result<Option<Batch>, i16> {
         let mut queue = self.queue.lock();
-        if queue.sealed.is_empty()
-            && let Some(open) = &queue.open
-            && may_seal(open.id, open.due_at)
-        {
+        let acks = match (queue.sealed.front(), &queue.open) {
+            (Some(sealed), _) => sealed.acks,
+            (None, Some(open)) if may_seal(open.id, open.due_at) => open.acks,
+            _ => return Ok(None),
+        };
+        if !suits(acks) {
+            return Err(acks);
+        }
+        if queue.sealed.is_empty() {
             queue.seal_open(self.id, memory);
         }
         let mut taken = queue.sealed.pop_front();
         if let Some(batch) = &mut taken {
+            queue.sealed_bytes =
+                if queue.sealed.is_empty() { 0 } else { queue.sealed_bytes.saturating_sub(batch.len()) };
             batch.cut_cancelled();
+            self.note_taken(batch.len(), 1);
         }
-        self.note_taken(taken.as_ref().map_or(0, Batch::len));
-        taken
+        self.publish_sealed(&queue);
+        Ok(taken)
     }
 
     /// Whether `take` would give a batch.
@@ -284,19 +319,44 @@ impl Partition {
                 kept.push_back(batch);
             }
         }
+        queue.sealed_bytes = kept.iter().map(Batch::len).sum();
         queue.sealed = kept;
-        self.note_taken(expired.iter().map(Batch::len).sum());
+        self.publish_sealed(&queue);
+        self.note_taken(expired.iter().map(Batch::len).sum(), expired.len());
         expired
     }
 
-    /// A batch was taken.
-    pub fn note_taken(&self, bytes: usize) {
+    /// Tells those who have no lock what waits here.
+    pub(super) fn publish_sealed(&self, queue: &Queue) {
+        self.sealed_bytes.store(queue.sealed_bytes, Ordering::Relaxed);
+    }
+
+    /// Batches of so many bytes in all were taken.
+    fn note_taken(&self, bytes: usize, batches: usize) {
         self.taken_bytes.fetch_add(bytes, Ordering::Relaxed);
+        self.taken_batches.fetch_add(batches as u32, Ordering::Relaxed);
+    }
+
+    /// A batch that was taken has become several, of so many bytes in all.
+    pub fn note_split(&self, len: usize, bytes: usize, batches: usize) {
+        self.note_taken(bytes, batches);
+        self.note_finished(len);
     }
 
     /// A batch that was taken is finished.
     pub fn note_finished(&self, bytes: usize) {
         self.taken_bytes.fetch_sub(bytes, Ordering::Relaxed);
+        self.taken_batches.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// Bytes of batches that are sealed or taken and have no outcome yet.
+    pub fn load_bytes(&self) -> usize {
+        self.taken_bytes() + self.sealed_bytes.load(Ordering::Relaxed)
+    }
+
+    /// Batches that the sender has taken and not finished.
+    pub fn taken_batches(&self) -> u32 {
+        self.taken_batches.load(Ordering::Relaxed)
     }
 
     pub fn taken_bytes(&self) -> usize {
@@ -315,45 +375,70 @@ impl Queue {
         if let Some(open) = self.open.take() {
             self.last_len = open.len;
             self.last_slots = open.slots.len();
+            self.sealed_bytes += open.len;
             self.sealed.push_back(open.seal(partition, memory));
         }
     }
 }
 
-/// A chunk, and `more` bytes charged beside it.
-fn get_chunk(
-    how: &Append<'_>,
-    held: &mut Option<Reservation>,
-    capacity: usize,
-    more: usize,
-) -> Result<super::memory::Chunk, NotAppended> {
-    if how.forced {
-        return Ok(how.memory.forced_chunk(capacity, more));
-    }
-    match held.take() {
-        Some(reservation) if reservation.covers(capacity + more) => Ok(how.memory.chunk(reservation, capacity, more)),
-        other => {
-            *held = other;
-            how.memory.try_chunk(capacity, more).ok_or(NotAppended::NeedsMemory(capacity + more))
+impl Partition {
+    /// A chunk, and `more` bytes charged beside it.
+    fn get_chunk(
+        &self,
+        how: &Append<'_>,
+        held: &mut Option<Reservation>,
+        now: Time,
+        capacity: usize,
+        more: usize,
+    ) -> Result<Chunk, NotAppended> {
+        let claim = self.claim(now);
+        if how.forced {
+            how.memory.ask(claim);
+            return Ok(how.memory.forced_chunk(claim.holder, capacity, more));
+        }
+        match held.take() {
+            Some(reservation) if reservation.covers(capacity + more) => {
+                Ok(how.memory.chunk(reservation, claim.holder, capacity, more))
+            }
+            other => {
+                *held = other;
+                let wanted = Wanted { bytes: capacity + more, claim };
+                how.memory.try_chunk(claim, capacity, more).ok_or(NotAppended::NeedsMemory(wanted))
+            }
         }
     }
-}
 
-fn charge_slots(how: &Append<'_>, held: &mut Option<Reservation>, count: usize) -> Result<usize, NotAppended> {
-    let bytes = count * size_of::<Slot>();
-    if how.forced {
-        how.memory.force_charge(bytes);
-        return Ok(bytes);
+    fn charge_slots(
+        &self,
+        how: &Append<'_>,
+        held: &mut Option<Reservation>,
+        now: Time,
+        count: usize,
+    ) -> Result<usize, NotAppended> {
+        let claim = self.claim(now);
+        let bytes = count * size_of::<Slot>();
+        if how.forced {
+            how.memory.force_charge(claim.holder, bytes);
+            return Ok(bytes);
+        }
+        match held.take() {
+            Some(reservation) if reservation.covers(bytes) => {
+                reservation.spend(claim.holder, bytes);
+                Ok(bytes)
+            }
+            other => {
+                *held = other;
+                if how.memory.try_charge(claim, bytes) {
+                    Ok(bytes)
+                } else {
+                    Err(NotAppended::NeedsMemory(Wanted { bytes, claim }))
+                }
+            }
+        }
     }
-    match held.take() {
-        Some(reservation) if reservation.covers(bytes) => {
-            reservation.spend(bytes);
-            Ok(bytes)
-        }
-        other => {
-            *held = other;
-            if how.memory.try_charge(bytes) { Ok(bytes) } else { Err(NotAppended::NeedsMemory(bytes)) }
-        }
+
+    pub(super) fn claim(&self, now: Time) -> Claim {
+        Claim { holder: Holder::Partition(self.id), leader: self.leader(), at: now }
     }
 }
 

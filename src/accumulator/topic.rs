@@ -8,6 +8,7 @@ use std::sync::{Arc, OnceLock};
 
 use crate::sync::{Mutex, RwLock};
 
+use super::choice::Spread;
 use super::direct::DirectBatch;
 use super::partition::Partition;
 use super::settings::TopicSettings;
@@ -39,10 +40,12 @@ pub struct Topic {
     segments: [OnceLock<Box<[Partition]>>; GROWTH_STEPS],
     settings: TopicSettings,
     pub sticky: Sticky,
-    pub numbers: TopicNumbers,
+    /// On cache lines of its own: the I/O thread writes it while others send.
+    pub numbers: Box<TopicNumbers>,
     /// Records that wait for metadata, in the order in which they came. Whoever finds the count zero looks again under
     /// this lock: the count is published under it, after the queue has been emptied into the partitions.
     pub(super) parked: Mutex<VecDeque<ParkedRecord>>,
+    pub(super) spread: Spread,
 }
 
 /// A header with its own copy of name and value.
@@ -53,8 +56,13 @@ pub(super) type OwnHeader = (Box<str>, Option<Box<[u8]>>);
 pub struct ParkedRecord {
     /// The partition asked for; `None` leaves the choice to the partitioner.
     pub partition: Option<u32>,
-    pub key: Option<Box<[u8]>>,
-    pub value: Option<Box<[u8]>>,
+    /// The application's partitioner has yet to be asked.
+    pub is_unchosen: bool,
+    /// Its place in the topic: tells it from others while its partition is being chosen.
+    pub serial: u64,
+    /// Shared with whoever chooses its partition.
+    pub key: Option<Arc<[u8]>>,
+    pub value: Option<Arc<[u8]>>,
     pub headers: Vec<OwnHeader>,
     pub timestamp_ms: i64,
     pub tag: Option<Tag>,
@@ -103,7 +111,7 @@ impl ParkedRecord {
 
     /// What its report needs, if it wants one: it is a batch of its own.
     pub fn slot(&self) -> Option<Slot> {
-        let len = |bytes: &Option<Box<[u8]>>| bytes.as_ref().map_or(-1, |bytes| bytes.len() as i32);
+        let len = |bytes: &Option<Arc<[u8]>>| bytes.as_ref().map_or(-1, |bytes| bytes.len() as i32);
         self.tag.map(|tag| Slot {
             callback: tag.callback,
             opaque: tag.opaque,
@@ -118,6 +126,8 @@ impl ParkedRecord {
         let headers = record.headers.iter().map(|h| (h.name.into(), h.value.map(Into::into))).collect();
         ParkedRecord {
             partition: None,
+            is_unchosen: false,
+            serial: 0,
             key: record.key.map(Into::into),
             value: record.value.map(Into::into),
             headers,
@@ -166,6 +176,14 @@ impl Topic {
         None
     }
 
+    /// The index of the partition with this dense id: partitions that were made together are numbered in a row.
+    pub fn index_of(&self, dense: u32) -> Option<u32> {
+        self.segments.iter().map_while(|segment| segment.get()).find_map(|segment| {
+            let at = dense.checked_sub(segment.first()?.id)?;
+            segment.get(at as usize).map(|partition| partition.index as u32)
+        })
+    }
+
     /// What its parked records take of `buffer.memory`.
     pub fn parked_bytes(&self) -> usize {
         self.parked.lock().iter().map(|record| record.charged).sum()
@@ -194,19 +212,6 @@ impl Topic {
     pub(super) fn publish(&self, count: u32) {
         // Kafka never takes partitions away; a smaller count is a stale answer.
         self.partition_count.fetch_max(count, Ordering::AcqRel);
-    }
-
-    /// A partition for a record without a key, chosen with `random`: one with a leader if there is any.
-    pub fn choose_available(&self, count: u32, random: u64) -> u32 {
-        let start = (random % u64::from(count)) as u32;
-        // A bounded look around: with nearly all leaders gone any partition is as good as another.
-        for step in 0..count.min(64) {
-            let index = (start + step) % count;
-            if self.partition(index).is_some_and(|partition| partition.leader() != NO_LEADER) {
-                return index;
-            }
-        }
-        start
     }
 }
 
@@ -267,8 +272,9 @@ impl TopicTable {
             segments: Default::default(),
             settings: TopicSettings::new(&self.config),
             sticky: Sticky::new(self.seed ^ u64::from(id).wrapping_mul(0x9E37_79B9_7F4A_7C15)),
-            numbers: TopicNumbers::default(),
+            numbers: Box::default(),
             parked: Mutex::default(),
+            spread: Spread::default(),
         });
         by_id.push(topic.clone());
         by_name.insert(name.into(), topic.clone());

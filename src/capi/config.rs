@@ -7,6 +7,7 @@ use crate::capi::boundary::{call, str_arg};
 use crate::capi::data_loss::DataLossCallback;
 use crate::capi::health::HealthCallback;
 use crate::capi::hooks::Hooks;
+use crate::capi::partitioner::PartitionerCallback;
 use crate::capi::stats::StatsCallback;
 use crate::capi::status::producer_status_t;
 use crate::config::ConfigBuilder;
@@ -41,6 +42,7 @@ pub struct Callbacks {
     pub hooks: Option<Box<Hooks>>,
     pub health: Option<HealthCallback>,
     pub stats: Option<StatsCallback>,
+    pub partitioner: Option<PartitionerCallback>,
 }
 
 /// Receives one line of the library's log.
@@ -88,6 +90,10 @@ impl producer_config_t {
         let changed = change(&mut hooks);
         inner.callbacks.hooks = Some(hooks).filter(|hooks| !hooks.is_empty());
         changed
+    }
+
+    pub(super) fn set_partitioner(&self, callback: Option<PartitionerCallback>) {
+        self.inner.lock().callbacks.partitioner = callback;
     }
 
     pub(super) fn set_data_loss(&self, callback: Option<DataLossCallback>) {

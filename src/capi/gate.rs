@@ -27,6 +27,9 @@ pub struct Gate {
     left: Condvar,
 }
 
+/// The name of a slot whose thread is in a partitioner without being inside for a record: no producer has this number.
+const CHOOSING_ONLY: u64 = u64::MAX;
+
 /// Where one thread announces the producer it is in; 0 is none. Every record writes it twice: two threads must not share
 /// a cache line, nor the pair of lines that processors fetch together.
 #[repr(align(128))]
@@ -43,6 +46,44 @@ static BARRIER: AtomicBool = AtomicBool::new(false);
 thread_local! {
     static SLOT: Cell<*const Slot> = const { Cell::new(ptr::null()) };
     static RELEASE: Release = const { Release };
+    /// The producer whose partitioner runs on this thread; 0 is none.
+    static CHOOSING: Cell<u64> = const { Cell::new(0) };
+}
+
+/// Whether this thread is in the partitioner of the producer with this id.
+pub fn is_choosing(producer: u64) -> bool {
+    CHOOSING.try_with(Cell::get) == Ok(producer)
+}
+
+/// A partitioner's call. As long as it is there, the thread does not get into its producer.
+pub struct InPartitioner {
+    outer: u64,
+    slot: Option<&'static Slot>,
+}
+
+impl InPartitioner {
+    pub fn begin(producer: u64) -> InPartitioner {
+        let outer = CHOOSING.try_with(|choosing| choosing.replace(producer)).unwrap_or(0);
+        // A thread that is not sending has to look busy: then its next pass takes the way on which it is asked.
+        let slot = SLOT.try_with(Cell::get).unwrap_or(ptr::null());
+        // SAFETY: slots are never freed.
+        let slot = unsafe { slot.as_ref() }.or_else(own_slot);
+        let slot = slot.filter(|slot| slot.busy.load(Ordering::Relaxed) == 0);
+        if let Some(slot) = slot {
+            slot.busy.store(CHOOSING_ONLY, Ordering::Relaxed);
+        }
+        InPartitioner { outer, slot }
+    }
+}
+
+impl Drop for InPartitioner {
+    fn drop(&mut self) {
+        if let Some(slot) = self.slot {
+            slot.busy.store(0, Ordering::Relaxed);
+        }
+        // A thread that is ending has nothing to give back.
+        let _ = CHOOSING.try_with(|choosing| choosing.set(self.outer));
+    }
 }
 
 /// Gives the thread's slot back when the thread ends.
@@ -120,6 +161,9 @@ impl Gate {
 
     #[cold]
     fn pass_counted(&self) -> Option<Pass<'_>> {
+        if is_choosing(self.id) {
+            return None;
+        }
         self.slotless.fetch_add(1, Ordering::SeqCst);
         // Dropped below when the gate is shut, and so counted out again.
         let pass = Pass { gate: self, way: Way::Slotless };
@@ -299,6 +343,23 @@ mod tests {
         assert!(gate.shut());
         assert!(gate.pass_counted().is_none());
         assert!(!gate.has_passes());
+    }
+
+    #[test]
+    fn a_partitioner_does_not_get_into_its_own_producer_but_into_others() {
+        let (gate, other) = (Gate::new(1 << 43), Gate::new((1 << 43) + 1));
+        for sends in [true, false] {
+            let pass = sends.then(|| gate.pass().expect("open"));
+            {
+                let _choosing = InPartitioner::begin(1 << 43);
+                assert!(is_choosing(1 << 43) && !is_choosing((1 << 43) + 1));
+                assert!(gate.pass().is_none());
+                drop(other.pass().expect("it is another producer's partitioner"));
+            }
+            drop(pass);
+            drop(gate.pass().expect("the partitioner has returned"));
+        }
+        assert!(!gate.has_passes() && gate.shut());
     }
 
     #[test]

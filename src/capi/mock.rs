@@ -362,6 +362,31 @@ pub unsafe extern "C" fn producer_mock_cluster_broker_set_latency(
     })
 }
 
+/// Sets the rack that metadata tells of a broker.
+///
+/// `broker_id`: from 1 to the number of brokers. `rack`: its rack, copied; NULL for none, as it begins. Clients hear of it with
+/// their next metadata.
+/// Returns `PRODUCER_OK`; `PRODUCER_ERR_NOT_FOUND` if there is no such broker; `PRODUCER_ERR_INVALID_ARGUMENT` if `mock` is NULL
+/// or `rack` is not UTF-8. Does not block.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn producer_mock_cluster_broker_set_rack(
+    mock: *mut producer_mock_cluster_t,
+    broker_id: i32,
+    rack: *const c_char,
+) -> producer_status_t {
+    call(|| {
+        // SAFETY: the handle is NULL or live, by the header.
+        let mock = unsafe { broker_arg(mock, broker_id) }?;
+        let rack = match rack.is_null() {
+            true => None,
+            // SAFETY: not NULL, and a NUL-ended string by the header.
+            false => Some(unsafe { str_arg(rack, "rack") }?),
+        };
+        mock.broker_set_rack(broker_id, rack);
+        Ok(())
+    })
+}
+
 /// Moves a partition's leader to another broker, under a new leader epoch.
 ///
 /// `topic`, `partition`: an existing partition. `broker_id`: from 1 to the number of brokers; -1 leaves the partition without a

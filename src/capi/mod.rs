@@ -21,6 +21,7 @@ pub mod metadata;
 pub mod mock;
 pub mod mock_telemetry;
 pub mod mock_transaction;
+pub mod partitioner;
 pub mod poll;
 pub mod producer;
 pub mod record;

@@ -13,7 +13,7 @@ use crate::sync::{Mutex, MutexGuard};
 use crate::capi::boundary::{call, invalid, keep_panics_quiet, out_arg, timeout_arg};
 use crate::capi::config::{config_arg, producer_config_t};
 use crate::capi::fork;
-use crate::capi::gate::{Gate, Pass};
+use crate::capi::gate::{self, Gate, Pass};
 use crate::capi::hooks::Hooks;
 use crate::capi::report::{self, Hearing};
 use crate::capi::status::producer_status_t;
@@ -101,6 +101,9 @@ pub unsafe extern "C" fn producer_new(
             config.statistics_interval_ms = 0;
         }
         let made = Producer::new(config)?;
+        if let Some(partitioner) = callbacks.partitioner {
+            made.set_partitioning(Arc::new(partitioner.of(made.id())));
+        }
         if callbacks.hooks.as_ref().is_some_and(|hooks| hooks.hear()) {
             made.hear_of_all();
         }
@@ -108,7 +111,12 @@ pub unsafe extern "C" fn producer_new(
         let hearing = Arc::new(Hearing::new(made.id(), callbacks));
         if on_thread {
             let hearing = hearing.clone();
-            made.start_dispatch(move |item| report::hand(&hearing, &item))?;
+            let started = made.start_dispatch(move |item| report::hand(&hearing, &item));
+            if let Err(why) = started {
+                // Its I/O thread runs already. Nothing was sent: there is nothing to hear of its end.
+                let _ = made.close(0, |_| Handed::All);
+                return Err(why);
+            }
         }
         let shell = Box::new(producer_t {
             magic: MAGIC,
@@ -180,6 +188,9 @@ pub(super) unsafe fn close(
         shell.gate.wait_for_passes();
         let ended = inner.close(timeout_ms, |item| report::hand(&shell.hearing, &item));
         if shell.gate.wait_for_others(OTHERS_WAIT) {
+            if shell.hooks.as_ref().is_some_and(|hooks| hooks.hear()) {
+                inner.hand_kept(|item| report::hand_to_interceptors(&shell.hearing, &item));
+            }
             // SAFETY: the gate is shut and everybody is out.
             drop(unsafe { &mut *shell.producer.get() }.take());
             if let Some(hooks) = &shell.hooks {
@@ -251,7 +262,7 @@ impl Deref for Inside<'_> {
 pub(super) unsafe fn pass<'a>(producer: *mut producer_t) -> Result<Inside<'a>> {
     // SAFETY: as the caller promises.
     let shell = unsafe { shell_arg(producer) }?;
-    let pass = shell.gate.pass().ok_or_else(closed)?;
+    let pass = shell.gate.pass().ok_or_else(|| closed_or_choosing(shell))?;
     Ok(Inside { shell, _pass: pass })
 }
 
@@ -262,6 +273,9 @@ pub(super) unsafe fn pass<'a>(producer: *mut producer_t) -> Result<Inside<'a>> {
 pub(super) unsafe fn enter<'a>(producer: *mut producer_t) -> Result<Inside<'a>> {
     // SAFETY: as the caller promises.
     let shell = unsafe { shell_arg(producer) }?;
+    if gate::is_choosing(shell.gate.id()) {
+        return Err(choosing());
+    }
     let pass = shell.gate.enter().ok_or_else(|| closed_or_calling_back(shell))?;
     Ok(Inside { shell, _pass: pass })
 }
@@ -287,6 +301,18 @@ fn closed_or_calling_back(shell: &producer_t) -> Error {
         return Error::new(Status::IN_CALLBACK, text);
     }
     closed()
+}
+
+#[cold]
+fn closed_or_choosing(shell: &producer_t) -> Error {
+    if gate::is_choosing(shell.gate.id()) { choosing() } else { closed() }
+}
+
+#[cold]
+fn choosing() -> Error {
+    let text =
+        "called from the partitioner of the same producer, which may only look at what it is given; call it elsewhere";
+    Error::new(Status::IN_CALLBACK, text)
 }
 
 #[cold]

@@ -105,6 +105,8 @@ pub(super) fn callback_address(callback: Delivery) -> usize {
 thread_local! {
     /// The producer whose callback runs on this thread; 0 is none.
     static DISPATCHING: Cell<u64> = const { Cell::new(0) };
+    /// The one whose dispatch is under way on this thread: not so in an interceptor that is asked about a record.
+    static HANDING: Cell<u64> = const { Cell::new(0) };
 }
 
 /// Whether this thread is in a callback of the producer with this id.
@@ -143,7 +145,7 @@ impl Hearing {
 
     /// The callback that runs on this thread asks for the rest to wait. False when none of this producer's runs here.
     pub fn cut(&self) -> bool {
-        let inside = is_dispatching(self.producer);
+        let inside = HANDING.try_with(Cell::get) == Ok(self.producer);
         if inside {
             self.cut.store(true, Ordering::Relaxed);
         }
@@ -167,6 +169,14 @@ pub(super) fn hand(hearing: &Hearing, item: &Item<'_>) -> Handed {
             unsafe { run_callback(callback, report, slot.opaque) };
             Told::Heard
         }
+    })
+}
+
+/// Hands an item to interceptors alone: reports that nobody has copied before the end.
+pub(super) fn hand_to_interceptors(hearing: &Hearing, item: &Item<'_>) -> Handed {
+    hand_by(hearing, item, |report, _, hooks| {
+        hear_first(hooks, report);
+        Told::Heard
     })
 }
 
@@ -194,7 +204,7 @@ pub(super) fn hand_by(
     item: &Item<'_>,
     tell: impl FnMut(&producer_report_t, &Slot, Option<&Hooks>) -> Told,
 ) -> Handed {
-    let outer = DISPATCHING.replace(hearing.producer);
+    let outer = (DISPATCHING.replace(hearing.producer), HANDING.replace(hearing.producer));
     let handed = match item {
         Item::Batch { batch, from } => {
             if let (Some(undelivered), 0) = (&batch.undelivered, from) {
@@ -227,7 +237,8 @@ pub(super) fn hand_by(
             all_but_cut(hearing)
         }
     };
-    DISPATCHING.set(outer);
+    DISPATCHING.set(outer.0);
+    HANDING.set(outer.1);
     handed
 }
 

@@ -154,7 +154,7 @@ impl StatsCallback {
 ///
 /// `producer`: the producer. `stats`: a struct begun with PRODUCER_STATS_INIT; receives the numbers.
 /// Returns PRODUCER_OK; PRODUCER_ERR_INVALID_ARGUMENT for a NULL argument or a struct_size smaller than the struct ever was;
-/// PRODUCER_ERR_CLOSED; PRODUCER_ERR_FORKED.
+/// PRODUCER_ERR_CLOSED, or PRODUCER_ERR_IN_CALLBACK in a callback that producer_close runs; PRODUCER_ERR_FORKED.
 /// Does not block, takes no lock that sending needs, and costs the same whatever the number of partitions. May be called from any
 /// thread and from callbacks.
 #[unsafe(no_mangle)]
@@ -171,7 +171,8 @@ pub unsafe extern "C" fn producer_stats(producer: *mut producer_t, stats: *mut p
 /// 100 partitions that hold most bytes.
 ///
 /// `producer`: the producer. `json`: receives the text, one object in UTF-8, to be freed with producer_string_free.
-/// Returns PRODUCER_OK; PRODUCER_ERR_INVALID_ARGUMENT for a NULL argument; PRODUCER_ERR_CLOSED; PRODUCER_ERR_FORKED.
+/// Returns PRODUCER_OK; PRODUCER_ERR_INVALID_ARGUMENT for a NULL argument; PRODUCER_ERR_CLOSED, or
+/// PRODUCER_ERR_IN_CALLBACK in a callback that producer_close runs; PRODUCER_ERR_FORKED.
 /// Waits for no broker. It looks at each partition under its lock for a moment: with very many partitions prefer producer_stats.
 /// May be called from any thread and from callbacks.
 #[unsafe(no_mangle)]
@@ -190,7 +191,8 @@ pub unsafe extern "C" fn producer_stats_json(producer: *mut producer_t, json: *m
 /// `producer`: the producer. `text`: receives the text, to be freed with producer_string_free. Each series begins with kproducer_ and
 /// has the label client_id; those of brokers and topics have a label broker or topic. Times are in seconds; the histograms count
 /// from the start of the producer.
-/// Returns PRODUCER_OK; PRODUCER_ERR_INVALID_ARGUMENT for a NULL argument; PRODUCER_ERR_CLOSED; PRODUCER_ERR_FORKED.
+/// Returns PRODUCER_OK; PRODUCER_ERR_INVALID_ARGUMENT for a NULL argument; PRODUCER_ERR_CLOSED, or
+/// PRODUCER_ERR_IN_CALLBACK in a callback that producer_close runs; PRODUCER_ERR_FORKED.
 /// Waits for no broker and looks at no partition. May be called from any thread and from callbacks.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn producer_stats_prometheus(

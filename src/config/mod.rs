@@ -12,16 +12,39 @@ mod security;
 pub mod table;
 #[cfg(test)]
 mod tests;
+mod topic;
 mod value;
 
 pub use builder::ConfigBuilder;
+pub use topic::TOPIC_PROPERTIES;
 
 /// How a partition is chosen for a record that names none.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Partitioner {
-    /// Keys by murmur2 as in Java; records without a key stick to one partition until `batch.size` bytes went there.
+    /// Keys by murmur2 as in Java; records without a key stick to one partition until `batch.size` bytes went there, and the
+    /// next one is drawn by the lengths of queues.
     #[default]
     Murmur2,
+    /// Keys by murmur2; the others stick to one partition after the other, whatever the queues.
+    Murmur2Random,
+    /// CRC-32 of the key, of an empty one without: librdkafka's `consistent`.
+    Consistent,
+    /// CRC-32 of the key; records with an empty key or none stick to one partition after the other.
+    ConsistentRandom,
+    /// FNV-1a of the key, of an empty one without.
+    Fnv1a,
+    /// FNV-1a of the key; records without one stick to one partition after the other.
+    Fnv1aRandom,
+    /// Every record anywhere.
+    Random,
+    /// Every record to the next partition.
+    RoundRobin,
+    /// Keys by murmur2; the others stick to one partition after the other, all equally likely.
+    Sticky,
+    /// Keys by murmur2; the others stick to one partition after the other, drawn by the lengths of queues.
+    Adaptive,
+    /// Keys by murmur2; the others go to the partitions of one broker, which changes with time.
+    SingleBroker,
 }
 
 /// Which thread runs delivery callbacks.
@@ -143,6 +166,18 @@ pub struct Config {
     pub security_protocol: SecurityProtocol,
     /// How a partition is chosen for a record that names none.
     pub partitioner: Partitioner,
+    /// `murmur2` draws the next partition by the lengths of queues.
+    pub partitioner_adaptive_partitioning_enable: bool,
+    /// Brokers that take nothing for this long are avoided; 0 is never.
+    pub partitioner_availability_timeout_ms: u64,
+    /// Partitions are chosen as if records had no key.
+    pub partitioner_ignore_keys: bool,
+    /// Leaders in `client_rack` are preferred.
+    pub partitioner_rack_aware: bool,
+    /// How long `single_broker` stays with a broker.
+    pub partitioner_broker_rotation_ms: u64,
+    /// Rack of this client; empty: unknown.
+    pub client_rack: String,
     /// Age at which metadata is asked for again.
     pub metadata_max_age_ms: u64,
     /// Idle time after which a topic's metadata would be forgotten. Not acted on in this version.
@@ -235,6 +270,12 @@ impl Default for Config {
             test_first_sequence: 0,
             security_protocol: SecurityProtocol::Plaintext,
             partitioner: Partitioner::Murmur2,
+            partitioner_adaptive_partitioning_enable: true,
+            partitioner_availability_timeout_ms: 0,
+            partitioner_ignore_keys: false,
+            partitioner_rack_aware: false,
+            partitioner_broker_rotation_ms: 30_000,
+            client_rack: String::new(),
             metadata_max_age_ms: 300_000,
             metadata_max_idle_ms: 300_000,
             metadata_recovery_rebootstrap: true,

@@ -36,8 +36,8 @@ pub(super) static CONNECTING: &[Property] = rows! {
         "Brokers to start from; the others are learned from them. Required, unless test.mock.num.brokers is set.";
     "client.id" [] Text(1000), "", Built(|c, v| c.client_id = v.text().to_string()),
         "The client's name in requests, quotas and logs. Empty: kproducer-N, counted per process.";
-    "client.rack" [] Text(ANY), "", Harmless(&[""], LATER),
-        "Rack of this client, for choosing partitions with a near leader (KIP-1123).";
+    "client.rack" [] Text(ANY), "", Built(|c, v| c.client_rack = v.text().to_string()),
+        "Rack of this client, as the brokers' broker.rack names racks: for partitioner.rack.aware.";
     "bootstrap.resolve.timeout.ms" [] LONG_MS, "0",
         Absent("names are always resolved in the background, off the calling thread; remove it"),
         "Java's bound on resolving names in its constructor (KIP-909).";
@@ -112,17 +112,19 @@ pub(super) static PARTITIONING: &[Property] = rows! {
     "partitioner" ["partitioner.class" JavaPartitioner]
         Choice(&["murmur2", "murmur2_random", "consistent", "consistent_random", "fnv1a", "fnv1a_random", "random",
             "round_robin", "sticky", "adaptive", "single_broker"]), "murmur2",
-        Partly(&["murmur2"], |c, _| c.partitioner = super::Partitioner::Murmur2),
-        "How a partition is chosen. murmur2: keys as in Java; without a key, one partition until batch.size bytes went there. librdkafka's own default is consistent_random (CRC-32): the same key goes elsewhere.";
-    "partitioner.adaptive.partitioning.enable" [] Bool, "false", Harmless(&["false"], LATER),
-        "Java: records without a key prefer partitions with short queues (KIP-794).";
-    "partitioner.availability.timeout.ms" [] LONG_MS, "0", Harmless(&["0"], LATER),
-        "Java: records without a key avoid brokers that take nothing for this long; 0 is off.";
-    "partitioner.ignore.keys" [] Bool, "false", Harmless(&["false"], LATER),
+        Built(|c, v| c.partitioner = partitioner(v.text())),
+        "How a partition is chosen for a record that names none (docs/PARTITIONING.md). murmur2: keys as in Java; without a key, one partition until batch.size bytes went there. librdkafka's own default is consistent_random (CRC-32): the same key goes elsewhere.";
+    "partitioner.adaptive.partitioning.enable" [] Bool, "true",
+        Built(|c, v| c.partitioner_adaptive_partitioning_enable = v.flag()),
+        "murmur2: records without a key prefer partitions with short queues (KIP-794); false makes all equally likely.";
+    "partitioner.availability.timeout.ms" [] LONG_MS, "0", Built(|c, v| c.partitioner_availability_timeout_ms = v.ms()),
+        "Records without a key avoid brokers that take nothing for this long although something waits; 0 is off.";
+    "partitioner.ignore.keys" [] Bool, "false", Built(|c, v| c.partitioner_ignore_keys = v.flag()),
         "Choose partitions as if records had no key.";
-    "partitioner.rack.aware" [] Bool, "false", Harmless(&["false"], LATER),
-        "Records without a key prefer leaders in client.rack (KIP-1123).";
-    "partitioner.broker.rotation.ms" [] LONG_MS, "0", Absent("the partitioner single_broker comes in a later version"),
+    "partitioner.rack.aware" [] Bool, "false", Built(|c, v| c.partitioner_rack_aware = v.flag()),
+        "Records without a key prefer leaders in client.rack (KIP-1123); with none there, all others.";
+    "partitioner.broker.rotation.ms" [] Int(1, i64::MAX, "ms"), "30000",
+        Built(|c, v| c.partitioner_broker_rotation_ms = v.ms()),
         "How long single_broker stays with a broker.";
     "sticky.partitioning.linger.ms" [] Int(0, 900_000, "ms"), "10",
         Absent("records without a key change partition by bytes, not by time; use batch.size"),
@@ -329,6 +331,24 @@ pub(super) static CODE: &[Property] = rows! {
     "open_cb" [] Text(ANY), "", Absent(BY_FUNCTION), "librdkafka: opens files.";
     "resolve_cb" [] Text(ANY), "", Absent(BY_FUNCTION), "librdkafka: resolves names.";
 };
+
+/// The partitioner of a name that the table allows.
+fn partitioner(name: &str) -> super::Partitioner {
+    use super::Partitioner::*;
+    match name {
+        "murmur2_random" => Murmur2Random,
+        "consistent" => Consistent,
+        "consistent_random" => ConsistentRandom,
+        "fnv1a" => Fnv1a,
+        "fnv1a_random" => Fnv1aRandom,
+        "random" => Random,
+        "round_robin" => RoundRobin,
+        "sticky" => Sticky,
+        "adaptive" => Adaptive,
+        "single_broker" => SingleBroker,
+        _ => Murmur2,
+    }
+}
 
 /// Settings of consumers, brokers and topics, which are often found in the same files.
 pub(super) static FOREIGN: &[(&str, &[&str])] = &[

@@ -170,6 +170,40 @@ fn values_arrive_in_their_fields() {
     for text in ["murmur2", "", "null", class] {
         assert_eq!(good("partitioner.class", text).partitioner, Partitioner::Murmur2);
     }
+    for (text, partitioner) in [
+        ("murmur2_random", Partitioner::Murmur2Random),
+        ("consistent", Partitioner::Consistent),
+        ("Consistent_Random", Partitioner::ConsistentRandom),
+        ("fnv1a", Partitioner::Fnv1a),
+        ("fnv1a_random", Partitioner::Fnv1aRandom),
+        ("random", Partitioner::Random),
+        ("round_robin", Partitioner::RoundRobin),
+        ("sticky", Partitioner::Sticky),
+        ("adaptive", Partitioner::Adaptive),
+        ("single_broker", Partitioner::SingleBroker),
+        ("org.apache.kafka.clients.producer.RoundRobinPartitioner", Partitioner::RoundRobin),
+    ] {
+        assert_eq!(good("partitioner.class", text).partitioner, partitioner);
+        assert!(text.contains('.') || good("partitioner", text).partitioner == partitioner, "{text}");
+    }
+    let defaults = Config::default();
+    assert!(defaults.partitioner_adaptive_partitioning_enable && !defaults.partitioner_ignore_keys);
+    assert!(!good("partitioner.adaptive.partitioning.enable", "false").partitioner_adaptive_partitioning_enable);
+    assert_eq!(good("partitioner.availability.timeout.ms", "700").partitioner_availability_timeout_ms, 700);
+    assert!(good("partitioner.ignore.keys", "true").partitioner_ignore_keys);
+    assert_eq!(good("client.rack", "a").client_rack, "a");
+}
+
+#[test]
+fn settings_of_partitioners_that_would_do_nothing_are_contradictions() {
+    let build = |pairs: &[(&str, &str)]| build(&[&[("bootstrap.servers", "h")], pairs].concat());
+    let rackless = build(&[("partitioner.rack.aware", "true")]).expect_err("no rack");
+    assert!(rackless.message.contains("client.rack"), "{}", rackless.message);
+    assert!(build(&[("partitioner.rack.aware", "true"), ("client.rack", "a")]).expect("both").partitioner_rack_aware);
+    let rotation = build(&[("partitioner.broker.rotation.ms", "9")]).expect_err("nothing rotates");
+    assert!(rotation.message.contains("partitioner=single_broker"), "{}", rotation.message);
+    let rotating = build(&[("partitioner.broker.rotation.ms", "9"), ("partitioner", "single_broker")]);
+    assert_eq!(rotating.expect("both").partitioner_broker_rotation_ms, 9);
 }
 
 #[test]
@@ -211,6 +245,9 @@ fn bad_values_are_refused_with_what_is_allowed() {
         ("compression.type", "brotli", "none, gzip, snappy, lz4, zstd"),
         ("metadata.recovery.strategy", "never", "rebootstrap, none"),
         ("partitioner.class", "com.acme.Mine", "cannot be loaded by a C library"),
+        ("partitioner.class", "UniformStickyPartitioner", "partitioner.ignore.keys=true"),
+        ("partitioner", "sticky_random", "round_robin, sticky, adaptive, single_broker"),
+        ("partitioner.broker.rotation.ms", "0", "1 to"),
         ("log_level", "8", "0 to 7"),
         ("client.id", &long, "at most 1000 bytes"),
         ("client.id", "a\0b", "NUL"),
@@ -284,8 +321,6 @@ fn what_is_not_built_is_refused_and_what_asks_for_nothing_accepted() {
         ("security.protocol", "sasl_ssl", "accepts only 'PLAINTEXT'"),
         ("ssl.ca.location", "/etc/ca.pem", "TLS comes in a later version"),
         ("sasl.mechanisms", "PLAIN", "SASL comes in a later version"),
-        ("partitioner", "consistent_random", "accepts only 'murmur2'"),
-        ("partitioner.class", "org.apache.kafka.clients.producer.RoundRobinPartitioner", "accepts only 'murmur2'"),
         ("interceptor.classes", "com.acme.I", "cannot be loaded"),
         ("key.serializer", "StringSerializer", "keys and values are bytes here"),
         ("value.serializer", "", "keys and values are bytes here"),

@@ -106,7 +106,10 @@ fn convert(found: &Found, text: &str) -> Result<String> {
         Convert::JavaPartitioner => Ok(match text.rsplit('.').next().unwrap_or(text) {
             "" | "null" | "DefaultPartitioner" => "murmur2",
             "RoundRobinPartitioner" => "round_robin",
-            "UniformStickyPartitioner" => "sticky",
+            "UniformStickyPartitioner" => {
+                let allowed = "partitioner=sticky with partitioner.ignore.keys=true, which is the same";
+                return Err(invalid(found, text, allowed));
+            }
             _ if text.contains('.') => {
                 let allowed = "the name of a built-in partitioner; a class cannot be loaded by a C library";
                 return Err(invalid(found, text, allowed));

@@ -57,6 +57,7 @@ pub(super) struct Broker {
     /// How often it went down, so that a server sees a down and up between two looks.
     pub(super) times_down: u64,
     pub(super) is_frozen: bool,
+    pub(super) rack: Option<String>,
     pub(super) latency: Micros,
     pub(super) throttle_ms: i32,
 }
@@ -96,6 +97,7 @@ impl Cluster {
             is_up: true,
             times_down: 0,
             is_frozen: false,
+            rack: None,
             latency: Micros::ZERO,
             throttle_ms: 0,
         };
@@ -259,6 +261,13 @@ impl Cluster {
 
     pub fn is_frozen(&self, broker: i32) -> bool {
         self.broker(broker).is_some_and(|broker| broker.is_frozen)
+    }
+
+    /// The rack that metadata tells of a broker; `None` for none.
+    pub fn broker_set_rack(&mut self, broker: i32, rack: Option<&str>) {
+        if let Some(broker) = self.broker_mut(broker) {
+            broker.rack = rack.map(str::to_owned);
+        }
     }
 
     /// Every answer of this broker comes so much later.

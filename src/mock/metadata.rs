@@ -70,7 +70,8 @@ pub(super) fn handle(cluster: &mut Cluster, mut request: Request<'_>, injected: 
         let broker = cluster.broker(id)?;
         let host = StrBytes::from_string(broker.host.clone());
         let answered = MetadataResponseBroker::default().with_node_id(BrokerId(id)).with_host(host);
-        Some(answered.with_port(broker.port.into()))
+        let rack = broker.rack.clone().filter(|_| version >= 1).map(StrBytes::from_string);
+        Some(answered.with_port(broker.port.into()).with_rack(rack))
     });
     let mut response = MetadataResponse::default().with_brokers(brokers.collect()).with_topics(topics);
     if version >= 1 {

@@ -164,6 +164,10 @@ impl MockCluster {
         self.with(|cluster| cluster.broker_set_latency(broker, latency_ms));
     }
 
+    pub fn broker_set_rack(&self, broker: i32, rack: Option<&str>) {
+        self.with(|cluster| cluster.broker_set_rack(broker, rack));
+    }
+
     pub fn set_throttle_ms(&self, broker: i32, throttle_ms: i32) {
         self.with(|cluster| cluster.set_throttle_ms(broker, throttle_ms));
     }

@@ -3,6 +3,8 @@
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+use super::random::SharedRandom;
+
 /// The sticky state of one topic: shared by all threads, read and written without a lock.
 ///
 /// Two threads in a race may lose each other's bytes or a switch. That moves a switch by a few records; nothing depends on it,
@@ -11,20 +13,21 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 pub struct Sticky {
     /// The partition in the upper half, the bytes it got in the lower one.
     word: AtomicU64,
-    random: AtomicU64,
+    random: SharedRandom,
 }
 
 impl Sticky {
     /// A topic whose first partition is drawn when the number of partitions is known. Equal seeds choose equally.
     pub const fn new(seed: u64) -> Sticky {
-        Sticky { word: AtomicU64::new(pack(UNCHOSEN, 0)), random: AtomicU64::new(seed) }
+        Sticky { word: AtomicU64::new(pack(UNCHOSEN, 0)), random: SharedRandom::new(seed) }
     }
 
-    /// The partition for the next record, below `partition_count` (0 counts as 1).
+    /// The partition for the next record, below `partition_count` (0 counts as 1). `choose` turns a random number into the
+    /// first one.
     #[inline]
-    pub fn current(&self, partition_count: u32) -> u32 {
+    pub fn current(&self, partition_count: u32, choose: impl Fn(u64) -> u32) -> u32 {
         let (partition, _) = unpack(self.word.load(Relaxed));
-        if partition < partition_count { partition } else { self.draw_first(partition_count.max(1)) }
+        if partition < partition_count { partition } else { self.draw_first(partition_count.max(1), choose) }
     }
 
     /// Counts a record of `bytes` that went to `partition`. When the partition has had `switch_after` bytes, `choose` turns a
@@ -55,15 +58,15 @@ impl Sticky {
 
     #[cold]
     fn switch(&self, seen: u64, choose: impl Fn(u64) -> u32) {
-        let next = pack(choose(self.next_random()), 0);
+        let next = pack(choose(self.random.next()), 0);
         // Of two threads that reach the limit together one switches; the other's record is simply not counted.
         let _ = self.word.compare_exchange(seen, next, Relaxed, Relaxed);
     }
 
     #[cold]
-    fn draw_first(&self, partition_count: u32) -> u32 {
+    fn draw_first(&self, partition_count: u32, choose: impl Fn(u64) -> u32) -> u32 {
         let seen = self.word.load(Relaxed);
-        let drawn = (self.next_random() % u64::from(partition_count)) as u32;
+        let drawn = choose(self.random.next()) % partition_count;
         match self.word.compare_exchange(seen, pack(drawn, 0), Relaxed, Relaxed) {
             Ok(_) => drawn,
             Err(now) => {
@@ -71,15 +74,6 @@ impl Sticky {
                 if partition < partition_count { partition } else { drawn }
             }
         }
-    }
-
-    /// SplitMix64: a counter and a mixing function, so that threads in a race still draw different numbers.
-    fn next_random(&self) -> u64 {
-        const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
-        let mut mixed = self.random.fetch_add(STEP, Relaxed).wrapping_add(STEP);
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
     }
 }
 
@@ -98,12 +92,14 @@ const UNCHOSEN: u32 = u32::MAX;
 mod tests {
     use super::*;
 
+    const ANY: fn(u64) -> u32 = |random| random as u32;
+
     /// Sends `records` records of the sizes `size(i)` and returns the bytes each partition got.
     fn spread(partition_count: u32, records: u32, switch_after: u32, size: impl Fn(u32) -> u32) -> Vec<u64> {
         let sticky = Sticky::new(7);
         let mut bytes = vec![0; partition_count as usize];
         for i in 0..records {
-            let partition = sticky.current(partition_count);
+            let partition = sticky.current(partition_count, |random| (random % u64::from(partition_count)) as u32);
             bytes[partition as usize] += u64::from(size(i));
             sticky.add(partition, size(i), switch_after, |random| (random % u64::from(partition_count)) as u32);
         }
@@ -130,43 +126,43 @@ mod tests {
     #[test]
     fn stays_with_a_partition_until_it_had_its_bytes() {
         let sticky = Sticky::new(1);
-        let first = sticky.current(10);
+        let first = sticky.current(10, ANY);
         for _ in 0..9 {
             sticky.add(first, 100, 1_000, |_| unreachable!("not yet"));
-            assert_eq!(sticky.current(10), first);
+            assert_eq!(sticky.current(10, ANY), first);
         }
         let next = (first + 1) % 10;
         sticky.add(first, 100, 1_000, |_| next);
-        assert_eq!(sticky.current(10), next);
+        assert_eq!(sticky.current(10, ANY), next);
     }
 
     #[test]
     fn a_late_record_of_the_former_partition_is_not_counted() {
         let sticky = Sticky::new(1);
-        let first = sticky.current(10);
+        let first = sticky.current(10, ANY);
         let next = (first + 1) % 10;
         sticky.leave(first, |_| next);
         sticky.add(first, u32::MAX, 1_000, |_| unreachable!("a record of another partition switches nothing"));
         sticky.leave(first, |_| unreachable!("already left"));
-        assert_eq!(sticky.current(10), next);
+        assert_eq!(sticky.current(10, ANY), next);
     }
 
     #[test]
     fn a_choice_out_of_range_is_drawn_again() {
         let sticky = Sticky::new(3);
-        let first = sticky.current(8);
+        let first = sticky.current(8, ANY);
         sticky.leave(first, |_| 1_000);
-        assert!(sticky.current(8) < 8);
-        assert_eq!(sticky.current(0), 0);
+        assert!(sticky.current(8, ANY) < 8);
+        assert_eq!(sticky.current(0, ANY), 0);
     }
 
     #[test]
     fn one_huge_record_cannot_spill_into_the_partition() {
         let sticky = Sticky::new(3);
-        let first = sticky.current(8);
+        let first = sticky.current(8, ANY);
         sticky.add(first, u32::MAX - 1, u32::MAX, |_| unreachable!());
         sticky.add(first, 1_000, u32::MAX, |_| 5);
-        assert_eq!(sticky.current(8), 5);
+        assert_eq!(sticky.current(8, ANY), 5);
     }
 
     #[test]
@@ -177,7 +173,7 @@ mod tests {
                 scope.spawn(|| {
                     let mut seen = [false; 5];
                     for _ in 0..20_000 {
-                        let partition = sticky.current(5);
+                        let partition = sticky.current(5, ANY);
                         seen[partition as usize] = true;
                         sticky.add(partition, 100, 500, |random| (random % 5) as u32);
                     }

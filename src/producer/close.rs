@@ -33,11 +33,7 @@ impl Producer {
         let deadline = self.call_deadline(timeout_ms);
         let ends_open = timeout_ms == 0 || self.end_transaction(deadline, &mut hand);
         if self.accumulator.fatal().is_none() {
-            self.accumulator.inbox.command(Command::Flush {
-                topic: None,
-                started: started.clone(),
-                done: flushed.clone(),
-            });
+            self.accumulator.inbox.flush(None, started.clone(), flushed.clone());
             if timeout_ms == 0 {
                 // Whether anything is left is the I/O thread's to say, at once.
                 self.reports.wait_complete(&started, Some(Instant::now() + LAST_TURN));
@@ -50,6 +46,7 @@ impl Producer {
         }
         self.accumulator.inbox.command(Command::Abort);
         let io_ended = self.io.lock().join(LAST_TURN);
+        let chooser_ended = self.chooser.get().is_none_or(|chooser| chooser.end(LAST_TURN));
         self.fail_leftovers();
         self.abandon_futures();
         // Wakes threads that poll: nothing more will come.
@@ -62,6 +59,10 @@ impl Producer {
         if !io_ended {
             let text = "the I/O thread did not end in time: records that it had taken are not reported";
             return Err(Error::new(Status::INTERNAL, text));
+        }
+        if !chooser_ended {
+            let text = "the partitioner did not return in time on the library's thread; it is not called again";
+            return Err(Error::new(Status::TIMED_OUT, text));
         }
         if !all {
             let text = "a callback on another thread did not return in time; it reports what is left when it does";

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use super::{Producer, closed};
 use crate::accumulator::{
     Accumulator, DirectBatch, NotAppended, NotTaken, Placed, Refused, Reservation, SendingDirect, Tag, Ticket, Topic,
+    Wanted,
 };
 use crate::error::{Error, Result, Status};
 use crate::io::Clock;
@@ -47,9 +48,9 @@ impl ProducerBatch {
         let mut deadline = None;
         loop {
             let taken = self.batch.lock().append(record, &mut held);
-            let bytes = match taken {
+            let wanted = match taken {
                 Ok(place) => return Ok(place),
-                Err(NotTaken::NeedsMemory(bytes)) => bytes,
+                Err(NotTaken::NeedsMemory(wanted)) => wanted,
                 Err(NotTaken::Closed) => {
                     let text = "the batch is closed: nothing is appended any more; send it and begin another";
                     return Err(Error::new(Status::BATCH_FULL, text));
@@ -66,19 +67,21 @@ impl ProducerBatch {
             drop(held.take());
             let until =
                 *deadline.get_or_insert_with(|| Instant::now().checked_add(Duration::from_millis(self.max_block_ms)));
-            held = Some(self.reserve(bytes, until)?);
+            held = Some(self.reserve(wanted, until)?);
         }
     }
 
-    fn reserve(&self, bytes: usize, deadline: Option<Instant>) -> Result<Reservation> {
+    fn reserve(&self, wanted: Wanted, deadline: Option<Instant>) -> Result<Reservation> {
+        let bytes = wanted.bytes;
         let limit = self.accumulator.memory.limit();
         if bytes > limit {
             let text = format!("the record needs {bytes} bytes of buffer.memory, which is {limit} bytes in all");
             return Err(Error::new(Status::RECORD_TOO_LARGE, text));
         }
-        self.accumulator.wait_for_memory(bytes, deadline).map_err(|why| match why {
+        self.accumulator.wait_for_memory(wanted, deadline).map_err(|why| match why {
             Refused::Closed => self.check_open().err().unwrap_or_else(closed),
-            Refused::Full => {
+            // It has no share of its own yet.
+            Refused::Full | Refused::Crowded(_) => {
                 let text = format!(
                     "buffer.memory={limit} stayed full for max.block.ms={} ms; the batch is as it was, nothing of the record \
                      is sent: send batches that are kept, or wait for reports",
@@ -186,9 +189,9 @@ impl Producer {
         let placed = loop {
             match self.accumulator.append_direct(topic, &mut direct, &how, &mut held, || self.clock.now()) {
                 Ok(placed) => break Ok(placed),
-                Err(NotAppended::NeedsMemory(bytes)) => {
+                Err(NotAppended::NeedsMemory(wanted)) => {
                     drop(held.take());
-                    match self.reserve(bytes, deadline) {
+                    match self.reserve(topic, wanted, deadline) {
                         Ok(reservation) => held = Some(reservation),
                         Err(why) => break Err(why),
                     }

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Weak};
 
 use super::{Producer, in_callback};
-use crate::accumulator::{Accumulator, Command, check_topic_name};
+use crate::accumulator::{Accumulator, check_topic_name};
 use crate::error::{Error, Result, Status};
 use crate::reports::{Completion, Dispatch, Handed, Item};
 
@@ -67,7 +67,7 @@ impl Producer {
             }
         };
         let (started, done) = (token.started.clone(), token.done.clone());
-        self.accumulator.inbox.command(Command::Flush { topic: id, started, done });
+        self.accumulator.inbox.flush(id, started, done);
         Ok(token)
     }
 

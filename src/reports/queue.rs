@@ -20,7 +20,7 @@ mod tests;
 mod turn;
 
 use super::level::Level;
-use super::{Lack, RICH, RichTag, Room};
+use super::{Lack, Room};
 use crate::error::Status;
 use turn::{Line, Served, Turn};
 
@@ -153,9 +153,10 @@ impl State {
 
     /// Shows event loops whether there is something to be dispatched or taken, or an end to hear of.
     fn show(&mut self) {
-        let high = self.shut || self.has_for(View::Array);
-        if let Some(level) = &mut self.level {
-            level.set(high);
+        // Nobody watches most producers.
+        if self.level.is_some() {
+            let high = self.shut || self.has_for(View::Array);
+            self.level.iter_mut().for_each(|level| level.set(high));
         }
     }
 
@@ -251,7 +252,8 @@ impl Reports {
             batches.iter_mut().for_each(|batch| self.rich.settle(batch));
         }
         if self.only_errors {
-            batches.iter_mut().filter(|batch| batch.status == Status::OK).for_each(keep_futures);
+            let delivered = batches.iter_mut().filter(|batch| batch.status == Status::OK);
+            delivered.for_each(|batch| self.rich.silence(batch));
         }
         batches.retain(|batch| !batch.slots.is_empty() || batch.undelivered.is_some());
         if batches.is_empty() {
@@ -268,8 +270,8 @@ impl Reports {
     /// Callbacks of futures were run by a thread that awaited them: nobody need dispatch what has none left.
     pub fn forget_idle_futures(&self) {
         let mut state = self.state.lock();
-        if state.dispatcher.is_some() {
-            // It comes by them with the rest.
+        if state.dispatcher.is_some() || self.rich.hears_of_all() {
+            // Somebody comes by them with the rest, or has to.
             return;
         }
         let (slots, batches) = state.line.forget_idle_futures();
@@ -279,6 +281,7 @@ impl Reports {
             state.show();
             self.changed.notify_all();
         }
+        self.look_for_room();
     }
 
     /// Whether a completion is reached and everything that belongs to it was dispatched: `wait_for` would not wait.
@@ -528,9 +531,9 @@ impl Reports {
         }
     }
 
-    /// A thread of the library's own will call `serve`: until that returns nobody else runs callbacks.
-    pub fn leave_to_thread(&self) {
-        self.state.lock().threaded = true;
+    /// Whether a thread of the library's own will call `serve`: until that returns nobody else runs callbacks.
+    pub fn leave_to_thread(&self, threaded: bool) {
+        self.state.lock().threaded = threaded;
     }
 
     /// Dispatches whatever comes until the producer has ended and nothing is left.
@@ -580,10 +583,4 @@ impl Reports {
             Some(deadline) => !self.changed.wait_until(state, deadline).timed_out(),
         }
     }
-}
-
-/// Of a batch that was delivered: only futures still have somebody to tell.
-fn keep_futures(batch: &mut FinishedBatch) {
-    let FinishedBatch { slots, rich, .. } = batch;
-    slots.retain(|slot| slot.callback == RICH && matches!(rich.get(slot.opaque), Some(RichTag::Future(_))));
 }

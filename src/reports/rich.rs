@@ -70,6 +70,10 @@ impl RichTags {
         self.heard.store(true, Ordering::Relaxed);
     }
 
+    pub(super) fn hears_of_all(&self) -> bool {
+        self.heard.load(Ordering::Relaxed)
+    }
+
     /// Keeps a wish until the record with the key in its tag is finished. Who is refused the record takes it out again.
     pub fn insert(&self, tag: RichTag) -> usize {
         self.used.store(true, Ordering::Relaxed);
@@ -105,6 +109,14 @@ impl RichTags {
         }
     }
 
+    /// What its sender gave along; 0 for a future.
+    pub fn opaque(&self, key: usize) -> usize {
+        match self.tags.lock().by_key.get(key) {
+            Some(Some(RichTag::Ticketed { opaque, .. } | RichTag::Direct { opaque, .. })) => *opaque,
+            _ => 0,
+        }
+    }
+
     pub fn take(&self, key: usize) -> Option<RichTag> {
         self.tags.lock().take(key)
     }
@@ -125,7 +137,7 @@ impl RichTags {
         if batch.slots.iter().all(|slot| slot.callback != RICH) {
             return;
         }
-        let unwanted = if self.heard.load(Ordering::Relaxed) { SILENT } else { GONE };
+        let unwanted = if self.hears_of_all() { SILENT } else { GONE };
         let mut slots = std::mem::take(&mut batch.slots);
         // A future that is kept must not keep them.
         let undelivered = batch.undelivered.take();
@@ -159,6 +171,23 @@ impl RichTags {
         batch.slots = slots;
         batch.rich = rich;
         batch.undelivered = undelivered;
+    }
+
+    /// Of a batch that was delivered, when only errors are reported: futures still have somebody to tell, and who hears of every
+    /// record hears of these.
+    pub(super) fn silence(&self, batch: &mut FinishedBatch) {
+        let heard = self.heard.load(Ordering::Relaxed);
+        let FinishedBatch { slots, rich, .. } = batch;
+        slots.retain_mut(|slot| {
+            let (opaque, kept) = match rich.get(slot.opaque).filter(|_| slot.callback == RICH) {
+                Some(RichTag::Future(_)) => return true,
+                Some(RichTag::Ticketed { opaque, .. }) => (*opaque, heard),
+                Some(RichTag::Direct { opaque, .. }) => (*opaque, false),
+                None => (slot.opaque, heard),
+            };
+            (slot.callback, slot.opaque) = (SILENT, opaque);
+            kept
+        });
     }
 }
 

@@ -60,6 +60,9 @@ pub struct TopicState {
     pub doubted_count: Option<u32>,
     /// Somebody waits for a record that waits for metadata: what becomes of those does not linger.
     pub hurry_parked: bool,
+    /// The batches that parked records were put into last have smaller numbers: a flush that was asked for before that, and
+    /// is handled after it, covers them.
+    pub unparked_before: u64,
     /// Tells a topic from one of the same name that was made after it was deleted; zero when not told.
     pub topic_id: [u8; 16],
 }
@@ -97,6 +100,14 @@ impl Cluster {
         let parked = |state: &TopicState| accumulator.parked_since(&state.topic).is_some();
         self.topics.iter().filter(|(_, state)| parked(state)).map(|(id, _)| *id).collect()
     }
+
+    /// Where the batches end that were made of parked records, of one topic or of all.
+    pub fn unparked_before(&self, topic: Option<u32>) -> u64 {
+        match topic {
+            Some(id) => self.topics.get(&id).map_or(0, |state| state.unparked_before),
+            None => self.topics.values().map(|state| state.unparked_before).max().unwrap_or(0),
+        }
+    }
 }
 
 impl Sender {
@@ -117,6 +128,7 @@ impl Sender {
                 missing: None,
                 doubted_count: None,
                 hurry_parked: false,
+                unparked_before: 0,
                 topic_id: [0; 16],
             });
             // The back-off is for repeated questions: a new topic is asked for at once.
@@ -423,7 +435,6 @@ impl Sender {
             return true;
         }
         let partitions = &mut self.partitions;
-        let mut refused = Vec::new();
         let mut made = topic.room();
         let accumulator = self.accumulator.clone();
         let mut ids = Vec::new();
@@ -442,14 +453,44 @@ impl Sender {
         let mut moved = Vec::new();
         for partition in &info.partitions {
             let Some(dense) = self.dense(id, partition.index) else { continue };
+            let had_leader = self.partitions[dense as usize].leader != NO_LEADER;
             if self.set_leader(dense, partition.leader, partition.leader_epoch) {
                 moved.push(dense);
             }
+            if had_leader && self.partitions[dense as usize].leader == NO_LEADER {
+                accumulator.leave_partition(topic, partition.index as u32, now);
+            }
         }
+        let doubted = self.publish_topic(now, id, topic, count);
+        for dense in moved {
+            self.mark_ready(now, dense);
+        }
+        let Some(state) = self.cluster.topics.get(&id) else { return doubted };
+        doubted || self.waits_for_leader(state) || self.warm_up_waits_for_leader(state)
+    }
+
+    /// The application's partitioner has chosen for the records that wait for this topic.
+    pub(super) fn topic_chosen(&mut self, now: Time, id: u32) {
+        let Some(topic) = self.cluster.topics.get(&id).map(|state| state.topic.clone()) else { return };
+        let count = self.accumulator.choosable(&topic);
+        if self.publish_topic(now, id, &topic, count) {
+            self.refresh_metadata(now);
+        }
+    }
+
+    /// Lets the topic's records into its partitions, unless the application has yet to choose among them. True when records
+    /// wait for partitions that the topic may not have.
+    fn publish_topic(&mut self, now: Time, id: u32, topic: &Arc<Topic>, count: u32) -> bool {
+        let accumulator = self.accumulator.clone();
+        if accumulator.begins_choosing(topic, count) {
+            return false;
+        }
+        let mut refused = Vec::new();
         // One answer may leave the newest partitions out: it takes two that agree to fail what was sent to them.
         let believed =
             self.cluster.topics.get_mut(&id).is_some_and(|state| state.doubted_count.replace(count) == Some(count));
         let mut doubted = false;
+        let first_new = accumulator.inbox.next_batch();
         accumulator.publish(
             topic,
             count,
@@ -463,9 +504,15 @@ impl Sender {
                 Some(record)
             },
         );
+        let next = accumulator.inbox.next_batch();
+        if next > first_new
+            && let Some(state) = self.cluster.topics.get_mut(&id)
+        {
+            state.unparked_before = next;
+        }
         if self.window.waits_for_parked(id) || self.cluster.topics.get(&id).is_some_and(|state| state.hurry_parked) {
             // They are told of as batches only after this, and find that they are not to linger.
-            self.hurry_topic(now, id, accumulator.inbox.next_batch());
+            self.hurry_topic(now, id, next);
         }
         if doubted {
             self.window.extend(id, accumulator.inbox.next_batch());
@@ -482,11 +529,7 @@ impl Sender {
                 self.fail_parked(now, topic, record, Status::UNKNOWN_PARTITION, &cause);
             }
         }
-        for dense in moved {
-            self.mark_ready(now, dense);
-        }
-        let Some(state) = self.cluster.topics.get(&id) else { return doubted };
-        doubted || self.waits_for_leader(state) || self.warm_up_waits_for_leader(state)
+        doubted
     }
 
     /// A topic of the same name but another id is another topic: its leaders' epochs begin anew, and so do our sequences, under

@@ -12,22 +12,24 @@ impl Sender {
     pub(super) fn handle_flush(
         &mut self,
         now: Time,
-        next_batch: u64,
+        before: u64,
         topic: Option<u32>,
         started: &Completion,
         done: Arc<Completion>,
     ) {
+        // Metadata may have come between asking for the flush and this: what was parked then has batches now.
+        let before = before.max(self.cluster.unparked_before(topic));
         let mut parked = self.cluster.topics_with_parked(&self.accumulator);
         match topic {
             None => {
-                self.flush_before = self.flush_before.max(next_batch);
-                self.window.flush(next_batch, None, parked, done);
+                self.flush_before = self.flush_before.max(before);
+                self.window.flush(before, None, parked, done);
                 self.end_linger(now);
             }
             Some(id) => {
                 parked.retain(|other| *other == id);
-                self.window.flush(next_batch, topic, parked, done);
-                self.hurry_topic(now, id, next_batch);
+                self.window.flush(before, topic, parked, done);
+                self.hurry_topic(now, id, before);
             }
         }
         self.tell_flushes();
@@ -35,14 +37,24 @@ impl Sender {
     }
 
     /// Somebody waits for a record: nothing up to its batch lingers in its partition. Of a record that was parked nobody
-    /// knows the partition, so none of its topic's lingers.
-    pub(super) fn handle_hurry(&mut self, now: Time, next_batch: u64, topic: u32, placed: Placed) {
-        match placed {
-            Placed::InBatch { partition, batch, .. } => self.hurry_partition(now, partition, batch + 1),
-            Placed::Parked => {
-                let Some(state) = self.cluster.topics.get_mut(&topic) else { return };
-                state.hurry_parked |= self.accumulator.parked_since(&state.topic).is_some();
-                self.hurry_topic(now, topic, next_batch);
+    /// knows the partition, so none of its topic's lingers; nor any other, when an interceptor may have changed the topic.
+    pub(super) fn handle_hurry(&mut self, now: Time, next_batch: u64, topic: Option<u32>, placed: Placed) {
+        if let Placed::InBatch { partition, batch, .. } = placed {
+            self.hurry_partition(now, partition, batch + 1);
+            return;
+        }
+        for id in self.cluster.topics_with_parked(&self.accumulator) {
+            if topic.is_none_or(|topic| topic == id)
+                && let Some(state) = self.cluster.topics.get_mut(&id)
+            {
+                state.hurry_parked = true;
+            }
+        }
+        match topic {
+            Some(topic) => self.hurry_topic(now, topic, next_batch),
+            None => {
+                self.flush_before = self.flush_before.max(next_batch);
+                self.end_linger(now);
             }
         }
     }

@@ -3,6 +3,7 @@
 //!
 //! after every `handle_*` call the driver takes `poll_action` until `None`, then sleeps at most until `poll_timeout`.
 
+mod availability;
 mod broker;
 mod cancelled;
 mod cluster;
@@ -163,7 +164,10 @@ impl Sender {
     /// The application left events or commands in the inbox.
     pub fn handle_wakeup(&mut self, now: Time) {
         if self.finished {
-            // Only the last push of telemetry is waited for.
+            // Only the last push of telemetry is waited for; who left a letter hears that nothing comes any more.
+            self.accumulator.inbox.take(&mut self.letters);
+            self.letters.events.clear();
+            self.letters.commands.clear();
             return;
         }
         let mut letters = std::mem::take(&mut self.letters);
@@ -187,7 +191,8 @@ impl Sender {
                 self.arm_deadline(partition, deadline);
                 self.transaction_expects(now, partition);
                 // A flush may have come before the event: its parked records got their batches only now.
-                if due_at <= now || batch < self.flushes_before(partition) || self.accumulator.memory.has_waiters() {
+                if due_at <= now || batch < self.flushes_before(partition) || self.accumulator.memory.hurries(partition)
+                {
                     self.mark_ready(now, partition);
                 } else {
                     self.arm_linger(partition, due_at);
@@ -200,14 +205,17 @@ impl Sender {
             Event::Unparked { topic } => self.topic_unparked(topic),
             Event::Pressure => {
                 self.accumulator.memory.clear_pressure();
+                // A shortage without waiters (max.block.ms=0) still has to send what lingers.
+                self.flush_before = self.flush_before.max(self.accumulator.inbox.next_batch());
                 self.end_linger(now);
             }
+            Event::Crowded { leader } => self.end_linger_of(now, leader),
         }
     }
 
     fn handle_command(&mut self, now: Time, command: Command, next_batch: u64) {
         match command {
-            Command::Flush { topic, started, done } => self.handle_flush(now, next_batch, topic, &started, done),
+            Command::Flush { topic, before, started, done } => self.handle_flush(now, before, topic, &started, done),
             Command::Hurry { topic, placed } => self.handle_hurry(now, next_batch, topic, placed),
             Command::Purge { queued, in_flight, done } => {
                 self.purge(now, queued, in_flight);
@@ -215,6 +223,7 @@ impl Sender {
                 self.reports.complete(&done);
             }
             Command::LastPush => self.telemetry.want_last_push(),
+            Command::Chosen { topic } => self.topic_chosen(now, topic),
             Command::Abort => self.abort(now),
             Command::Metadata { question, reply } => self.handle_query(now, question, reply),
             Command::WarmUp { topic, reply } => self.warm_up(now, topic, reply),
@@ -280,18 +289,40 @@ impl Sender {
     /// Whether a batch of the partition that is still open may be sealed and sent.
     fn may_seal(&self, now: Time, partition: u32) -> impl Fn(u64, Time) -> bool + use<> {
         let flush_before = self.flushes_before(partition);
-        let hurry = self.accumulator.memory.has_waiters();
+        let hurry = self.accumulator.memory.hurries(partition);
         move |batch, due_at| hurry || batch < flush_before || due_at <= now
     }
 
-    /// Everything that lingers is due now: a flush, or memory is short.
+    /// `flush_before` has grown: a flush, or memory is short. Whatever lingers is looked at again.
     fn end_linger(&mut self, now: Time) {
-        // A shortage without waiters (max.block.ms=0) still has to send what lingers.
-        self.flush_before = self.flush_before.max(self.accumulator.inbox.next_batch());
         for (due, partition) in std::mem::take(&mut self.linger) {
             self.lingered(now, due, partition);
         }
         for (due, partition) in std::mem::take(&mut self.linger_again) {
+            self.lingered(now, due, partition);
+        }
+    }
+
+    /// What lingers for this broker is due now.
+    fn end_linger_of(&mut self, now: Time, leader: i32) {
+        if leader == NO_LEADER {
+            return;
+        }
+        let before = self.accumulator.inbox.next_batch();
+        let partitions = &mut self.partitions;
+        let mut ended = Vec::new();
+        let mut keeps = |entry: &(Time, u32)| {
+            let state = &mut partitions[entry.1 as usize];
+            let stays = state.leader != leader;
+            if !stays {
+                state.hurry_before = state.hurry_before.max(before);
+                ended.push(*entry);
+            }
+            stays
+        };
+        self.linger.retain(&mut keeps);
+        self.linger_again.retain(keeps);
+        for (due, partition) in ended {
             self.lingered(now, due, partition);
         }
     }

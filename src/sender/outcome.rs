@@ -91,7 +91,7 @@ impl Sender {
                         answer.base_offset = -1;
                     }
                     // acks=0: written is not the same as persisted.
-                    let in_log = if self.config.acks == 0 { InLog::Maybe } else { InLog::Yes };
+                    let in_log = if taken.batch.acks == 0 { InLog::Maybe } else { InLog::Yes };
                     self.finish(now, dense, taken, Ending { status: Status::OK, in_log, phase, answer });
                 }
                 Verdict::Retry { refresh_metadata, pause, counts } => {
@@ -140,7 +140,7 @@ impl Sender {
             is_intact: outcome.status() != Status::CORRUPT_MESSAGE || taken.batch.is_intact(),
             log_start_known: answer.log_start_offset >= 0,
             has_acked: sequences.has_acked(),
-            acks_all: self.config.acks == -1,
+            acks_all: taken.batch.acks == -1,
         }
     }
 
@@ -216,8 +216,7 @@ impl Sender {
             }
         }
         let shared = self.partitions[dense as usize].shared();
-        shared.note_finished(len);
-        shared.note_taken(parts.iter().map(|part| part.batch.len()).sum());
+        shared.note_split(len, parts.iter().map(|part| part.batch.len()).sum(), parts.len());
         self.window.split(id, parts.len());
         self.note_direct_parts(&parts);
         for part in parts {

@@ -45,7 +45,9 @@ impl Sim {
         for flush in self.app.flushes.iter_mut().filter(|flush| complete(flush)) {
             flush.complete_at = Some(now);
             let before = &self.app.sent[..flush.before];
-            missing = missing.or(before.iter().position(|sent| sent.is_tagged && sent.report.is_none()));
+            let is_its = |sent: &Sent| flush.topic.is_none_or(|topic| topic == sent.topic);
+            let late = |sent: &Sent| is_its(sent) && sent.is_tagged && sent.report.is_none();
+            missing = missing.or(before.iter().position(late));
         }
         if let Some(index) = missing {
             self.fail(format!("a flush is complete, and record {index}, sent before it, has no report"));
@@ -117,7 +119,7 @@ impl Sim {
     }
 
     fn check_report(&self, index: usize, sent: &Sent, report: &Report) -> Option<String> {
-        let acks0 = self.plan.config.acks == 0;
+        let acks0 = sent.acks.unwrap_or(self.plan.config.acks) == 0;
         let ok = report.status == Status::OK;
         let right = match report.persisted {
             Persisted::Yes => {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::batches::{DIRECT, Held};
 use super::{Happening, Sim};
-use crate::accumulator::{Command, Event, NotAppended, Sending, Tag, Ticket, Topic};
+use crate::accumulator::{Command, Event, NotAppended, Placed, Sending, Tag, Ticket, Topic};
 use crate::error::Status;
 use crate::record::{Header, Record};
 use crate::reports::{Completion, Dispatch, FinishedBatch, Handed, Item, Persisted, Phase, Slot};
@@ -26,6 +26,7 @@ pub(super) struct Sent {
     pub headers: Vec<(String, Option<Vec<u8>>)>,
     pub timestamp_ms: i64,
     pub own_timeout: Option<Micros>,
+    pub acks: Option<i16>,
     pub is_tagged: bool,
     pub accepted_at: Time,
     pub deadline: Time,
@@ -55,6 +56,8 @@ pub(super) struct Report {
 
 pub(super) struct Flush {
     pub completion: Arc<Completion>,
+    /// Of one topic, by its place among the application's.
+    pub topic: Option<usize>,
     /// Records accepted before it.
     pub before: usize,
     pub complete_at: Option<Time>,
@@ -76,6 +79,8 @@ pub(super) struct App {
     pub left: usize,
     pub made: usize,
     pub flushes: Vec<Flush>,
+    /// Topic and place of the record that was accepted last.
+    placed: Option<(u32, Placed)>,
     pub purged: bool,
     pub reports: usize,
     /// The step in which the last report was taken.
@@ -132,7 +137,9 @@ impl Sim {
             self.cancel_one();
         }
         if self.plan.flushes && self.random.percent(4) {
-            self.flush();
+            let topic = self.random.below(self.app.topics.len() as u64) as usize;
+            let one = self.random.percent(40);
+            self.flush_of(one.then_some(topic));
         }
         if self.plan.purges && self.random.percent(2) {
             let (queued, in_flight) = self.random.pick(&[(true, false), (false, true), (true, true)]);
@@ -190,7 +197,11 @@ impl Sim {
         let own = self.plan.own_deadlines && self.random.percent(30);
         let own_timeout = own.then(|| self.random.micros(1_000, 3_000_000));
         let is_tagged = own || !self.plan.untagged || self.random.percent(70);
-        self.record(topic, partition, key, value, headers, own_timeout, is_tagged)
+        let mut sent = self.record(topic, partition, key, value, headers, own_timeout, is_tagged);
+        if self.plan.mixed_acks && self.random.percent(20) {
+            sent.acks = Some(self.random.pick(&[-1, 0, 1]));
+        }
+        sent
     }
 
     #[allow(clippy::too_many_arguments)] // A record's own fields, from two places.
@@ -218,6 +229,7 @@ impl Sim {
             headers,
             timestamp_ms,
             own_timeout,
+            acks: None,
             is_tagged,
             accepted_at: Time::ZERO,
             deadline: Time::NEVER,
@@ -245,7 +257,7 @@ impl Sim {
         };
         let index = self.app.sent.len();
         let tag = sent.is_tagged.then_some(Tag { callback: CALLBACK, opaque: index });
-        let how = Sending { partition: sent.partition, tag, own_timeout: sent.own_timeout, acks: None };
+        let how = Sending { partition: sent.partition, tag, own_timeout: sent.own_timeout, acks: sent.acks };
         let now = self.now;
         let topic = self.app.topics[sent.topic].clone();
         match self.accumulator.append(&topic, &record, &how, &mut None, || now) {
@@ -264,14 +276,18 @@ impl Sim {
                     self.keep_ticket(index, Ticket::new(&topic, sent.partition, tag, placed));
                 }
                 self.app.sent.push(sent);
+                self.app.placed = Some((topic.id, placed));
+                if self.plan.flushes && self.random.percent(3) {
+                    self.await_last();
+                }
                 self.after_application();
                 true
             }
-            Err(NotAppended::NeedsMemory(bytes)) => {
+            Err(NotAppended::NeedsMemory(wanted)) => {
+                let bytes = wanted.bytes;
                 self.note(42, bytes as u64, 0, || format!("a record needs {bytes} bytes of memory"));
-                if self.accumulator.memory.raise_pressure() {
-                    self.accumulator.inbox.tell(Event::Pressure, Time::ZERO);
-                }
+                let shortage = self.accumulator.memory.shortage(wanted.claim, bytes);
+                self.accumulator.tell_shortage(shortage);
                 if tries >= TRIES_MAX || self.is_transactional() || bytes > self.accumulator.memory.limit() {
                     self.app.given_up += 1;
                 } else {
@@ -288,17 +304,34 @@ impl Sim {
         }
     }
 
+    /// Somebody waits for the record that was accepted last.
+    pub(super) fn await_last(&mut self) {
+        if let Some((topic, placed)) = self.app.placed {
+            self.note(47, u64::from(topic), 0, || format!("somebody waits for {placed:?}"));
+            self.accumulator.hurry(Some(topic), placed);
+            self.after_application();
+        }
+    }
+
     pub(super) fn flush(&mut self) -> Arc<Completion> {
-        let completion = Arc::new(Completion::default());
-        self.note(43, self.app.sent.len() as u64, 0, || "flush".into());
-        let before = self.app.sent.len();
-        self.app.flushes.push(Flush { completion: completion.clone(), before, complete_at: None });
-        self.accumulator.inbox.command(Command::Flush {
-            topic: None,
-            started: Arc::default(),
-            done: completion.clone(),
-        });
+        self.flush_of(None)
+    }
+
+    /// A flush of one topic, or of all.
+    pub(super) fn flush_of(&mut self, topic: Option<usize>) -> Arc<Completion> {
+        let completion = self.flush_unheard(topic);
         self.after_application();
+        completion
+    }
+
+    /// A flush whose wake-up is late.
+    pub(super) fn flush_unheard(&mut self, topic: Option<usize>) -> Arc<Completion> {
+        let completion = Arc::new(Completion::default());
+        let before = self.app.sent.len();
+        self.note(43, before as u64, topic.map_or(0, |topic| topic as u64 + 1), || format!("flush of {topic:?}"));
+        self.app.flushes.push(Flush { completion: completion.clone(), topic, before, complete_at: None });
+        let id = topic.map(|topic| self.app.topics[topic].id);
+        self.accumulator.inbox.flush(id, Arc::default(), completion.clone());
         completion
     }
 
@@ -312,6 +345,9 @@ impl Sim {
     pub(super) fn abort(&mut self) {
         self.note(45, 0, 0, || "close: abort".into());
         self.app.is_closed = true;
+        if self.plan.telemetry_ms.is_some() {
+            self.accumulator.inbox.command(Command::LastPush);
+        }
         self.accumulator.inbox.command(Command::Abort);
         self.after_application();
     }

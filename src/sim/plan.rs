@@ -92,6 +92,8 @@ pub(super) struct Plan {
     pub record_bytes_most: u64,
     pub app_span_us: u64,
     pub own_deadlines: bool,
+    /// Records may ask for acks of their own.
+    pub mixed_acks: bool,
     pub purges: bool,
     pub flushes: bool,
     /// Some batches are filled by the application itself.
@@ -108,6 +110,8 @@ pub(super) struct Plan {
     /// Bytes that the socket takes at once, at most.
     pub write_slice: u64,
     pub read_slice: u64,
+    /// Brokers ask for metrics, as often as this.
+    pub telemetry_ms: Option<i32>,
     /// Error codes that brokers are made to answer.
     pub codes: Vec<i16>,
     pub rates: Rates,
@@ -151,6 +155,7 @@ impl Plan {
             record_bytes_most: 100,
             app_span_us: 0,
             own_deadlines: false,
+            mixed_acks: false,
             purges: false,
             flushes: false,
             directs: false,
@@ -161,6 +166,7 @@ impl Plan {
             latency_us: 500,
             write_slice: u64::MAX,
             read_slice: u64::MAX,
+            telemetry_ms: None,
             codes: Vec::new(),
             rates: Rates::default(),
         }
@@ -190,6 +196,7 @@ impl Plan {
         plan.write_slice = random.pick(&[u64::MAX, u64::MAX, 1000, 64, 7]);
         plan.read_slice = random.pick(&[u64::MAX, u64::MAX, 100, 9]);
         plan.config = draw_config(random, plan.config);
+        plan.mixed_acks = !plan.config.enable_idempotence && random.percent(30);
         if plan.config.enable_idempotence {
             use UnknownProducer::{Accept, MustStartAtZero, Refuse};
             plan.unknown_producer = random.pick(&[Accept, Accept, MustStartAtZero, Refuse]);
