@@ -105,13 +105,6 @@ pub unsafe extern "C" fn producer_batch_append(
             );
             return Err(invalid(text));
         }
-        if record.acks != PRODUCER_ACKS_DEFAULT {
-            let text = format!(
-                "the record's acks is {}; leave PRODUCER_ACKS_DEFAULT: the records of a batch have the acks of its topic",
-                record.acks
-            );
-            return Err(invalid(text));
-        }
         let timestamp_ms = match record.timestamp_ms {
             PRODUCER_TIMESTAMP_NOW => batch.wall_ms(),
             0.. => record.timestamp_ms,

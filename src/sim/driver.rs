@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::batches::{DIRECT, Held};
 use super::{Happening, Sim};
-use crate::accumulator::{Command, Event, NotAppended, Placed, Sending, Tag, Ticket, Topic};
+use crate::accumulator::{Command, NotAppended, Placed, Sending, Tag, Ticket, Topic};
 use crate::error::Status;
 use crate::record::{Header, Record};
 use crate::reports::{Completion, Dispatch, FinishedBatch, Handed, Item, Persisted, Phase, Slot};
