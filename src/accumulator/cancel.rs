@@ -144,6 +144,7 @@ impl Accumulator {
     }
 
     fn push_cancelled(&self, topic: &Topic, now: Time, cancelled: Cancelled) {
+        self.numbers.cancelled(&topic.numbers);
         self.reports.push(FinishedBatch {
             topic: topic.c_name().clone(),
             partition: cancelled.partition,

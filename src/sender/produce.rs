@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::Sender;
 use super::connection::{Kind, Part, Phase};
-use super::counting::count_ended;
+use super::counting::{count_ended, extent};
 use super::frame::Frame;
 use super::partition::Taken;
 use super::sequence::Stamp;
@@ -218,9 +218,9 @@ impl Sender {
                 taken.stamped = true;
             }
             let again = taken.attempts > 0;
-            let (opened_at, count, len) = (taken.batch.opened_at, taken.batch.count, taken.batch.len());
-            self.accumulator.numbers.batch_written(now, opened_at, count, len, again, &state.topic.numbers);
-            self.telemetry.note_batch(now, opened_at, count, len, again);
+            let extent = extent(&taken.batch);
+            self.accumulator.numbers.batch_written(now, extent, again, &state.topic.numbers);
+            self.telemetry.note_batch(now, extent.opened_at, extent.records, extent.bytes, again);
             state.retry_in_flight = again;
             taken.attempts += 1;
             taken.broker = id;

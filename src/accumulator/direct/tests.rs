@@ -1,7 +1,7 @@
 //! Direct batches between an application thread and a taker.
 
 use super::*;
-use crate::accumulator::{Event, Letters, Sending};
+use crate::accumulator::{Claim, Event, Letters, Sending, Wanted};
 use crate::config::Config;
 use crate::reports::Reports;
 use crate::time::Micros;
@@ -82,7 +82,8 @@ fn a_full_batch_is_as_it_was_and_memory_comes_back_when_it_is_dropped() {
 #[test]
 fn without_memory_it_says_how_much_it_needs_and_takes_what_was_waited_for() {
     let accumulator = accumulator(|config| config.buffer_memory = 4_000);
-    let hold = accumulator.wait_for_memory(Wanted { bytes: 3_500, claim: Claim::nobody() }, None).expect("room");
+    let wanted = Wanted { bytes: 3_500, claim: Claim::nobody() };
+    let hold = accumulator.wait_for_memory(wanted, None).expect("room");
     let mut batch = accumulator.direct_batch(2_000);
     let Err(NotTaken::NeedsMemory(wanted)) = batch.append(&value(&[0; 600]), &mut None) else { panic!("no room") };
     drop(hold);
