@@ -27,9 +27,8 @@ impl Ticket {
         match placed {
             Placed::Parked => Ticket { partition: asked_for, batch: None, tag },
             Placed::InBatch { partition: dense, batch, .. } => {
-                let is_it = |index: &u32| topic.partition(*index).is_some_and(|partition| partition.id == dense);
-                // An interceptor may have sent it to another partition, or to another topic: then there is none here.
-                let partition = asked_for.filter(is_it).or_else(|| (0..topic.partition_count()).find(is_it));
+                // Not what was asked for: an interceptor may have sent it elsewhere, and then there is none here.
+                let partition = topic.index_of(dense);
                 Ticket { partition, batch: Some(batch), tag }
             }
         }

@@ -23,7 +23,9 @@ fn batches_and_records_lie_where_their_reports_say(topic: &str, idempotent: bool
     let (batches, partitions) = (BATCHES.to_string(), PARTITIONS.to_string());
     command.args(["--topic", topic, "--batches", &batches, "--partitions", &partitions]);
     let bootstrap = format!("bootstrap.servers={}", cluster.bootstrap());
-    for property in [bootstrap.as_str(), if idempotent { "enable.idempotence=true" } else { "enable.idempotence=false" }] {
+    for property in
+        [bootstrap.as_str(), if idempotent { "enable.idempotence=true" } else { "enable.idempotence=false" }]
+    {
         command.args(["--property", property]);
     }
     let mut log: BTreeMap<(i32, i64), usize> = BTreeMap::new();
