@@ -184,21 +184,6 @@ impl Topic {
         })
     }
 
-    /// The partition with this dense id, if it is one of this topic's.
-    pub fn index_of(&self, dense: u32) -> Option<u32> {
-        let mut before = 0;
-        for segment in &self.segments {
-            let segment = segment.get()?;
-            // Those that were made together are numbered one after the other.
-            let at = dense.checked_sub(segment.first()?.id).map(|at| at as usize);
-            if let Some(at) = at.filter(|at| segment.get(*at).is_some_and(|partition| partition.id == dense)) {
-                return Some((before + at) as u32);
-            }
-            before += segment.len();
-        }
-        None
-    }
-
     /// What its parked records take of `buffer.memory`.
     pub fn parked_bytes(&self) -> usize {
         self.parked.lock().iter().map(|record| record.charged).sum()
