@@ -29,7 +29,10 @@ macro_rules! programs {
 programs! {
     backpressure: "tests/c/backpressure.c" [];
     bad_input: "tests/c/bad_input.c" [];
+    batches: "tests/c/batches.c" [];
     callbacks: "tests/c/callbacks.c" [];
+    cancel: "tests/c/cancel.c" [];
+    close_with: "tests/c/close_with.c" [];
     config_load: "tests/c/config_load.c" [];
     deadlines: "tests/c/deadlines.c" [];
     dispatch_thread: "tests/c/dispatch_thread.c" [];
@@ -44,9 +47,11 @@ programs! {
     guarantees: "tests/c/guarantees.c" [];
     health: "tests/c/health.c" [];
     interceptors: "tests/c/interceptors.c" [];
+    isolation: "tests/c/isolation.c" [];
     late_topic: "tests/c/late_topic.c" [];
     lifecycle: "tests/c/lifecycle.c" [];
     logs: "tests/c/logs.c" [];
+    options: "tests/c/options.c" [];
     poll_reports: "tests/c/poll_reports.c" [];
     reports: "tests/c/reports.c" [];
     metadata: "tests/c/metadata.c" [];
@@ -72,6 +77,7 @@ programs! {
     futures_example: "examples-c/futures.c" [];
     transactions_example: "examples-c/transactions.c" ["", "", "300"];
     metadata_example: "examples-c/metadata.c" [];
+    options_example: "examples-c/options.c" [];
     stats_example: "examples-c/stats.c" ["", "", "20000"];
     partitioner_example: "examples-c/partitioner.c" ["", "", "20000"];
     perf_flood: "examples-c/perf.c" ["--count", "20000", "--keys", "random8", "--csv"];

@@ -188,6 +188,9 @@ pub(super) unsafe fn close(
         shell.gate.wait_for_passes();
         let ended = inner.close(timeout_ms, |item| report::hand(&shell.hearing, &item));
         if shell.gate.wait_for_others(OTHERS_WAIT) {
+            if shell.hooks.as_ref().is_some_and(|hooks| hooks.hear()) {
+                inner.hand_kept(|item| report::hand_to_interceptors(&shell.hearing, &item));
+            }
             // SAFETY: the gate is shut and everybody is out.
             drop(unsafe { &mut *shell.producer.get() }.take());
             if let Some(hooks) = &shell.hooks {

@@ -281,6 +281,7 @@ impl Reports {
             state.show();
             self.changed.notify_all();
         }
+        self.look_for_room();
     }
 
     /// Whether a completion is reached and everything that belongs to it was dispatched: `wait_for` would not wait.
