@@ -29,7 +29,10 @@ macro_rules! programs {
 programs! {
     backpressure: "tests/c/backpressure.c" [];
     bad_input: "tests/c/bad_input.c" [];
+    batches: "tests/c/batches.c" [];
     callbacks: "tests/c/callbacks.c" [];
+    cancel: "tests/c/cancel.c" [];
+    close_with: "tests/c/close_with.c" [];
     config_load: "tests/c/config_load.c" [];
     deadlines: "tests/c/deadlines.c" [];
     dispatch_thread: "tests/c/dispatch_thread.c" [];
@@ -44,9 +47,11 @@ programs! {
     guarantees: "tests/c/guarantees.c" [];
     health: "tests/c/health.c" [];
     interceptors: "tests/c/interceptors.c" [];
+    isolation: "tests/c/isolation.c" [];
     late_topic: "tests/c/late_topic.c" [];
     lifecycle: "tests/c/lifecycle.c" [];
     logs: "tests/c/logs.c" [];
+    options: "tests/c/options.c" [];
     poll_reports: "tests/c/poll_reports.c" [];
     reports: "tests/c/reports.c" [];
     metadata: "tests/c/metadata.c" [];
@@ -72,6 +77,7 @@ programs! {
     futures_example: "examples-c/futures.c" [];
     transactions_example: "examples-c/transactions.c" ["", "", "300"];
     metadata_example: "examples-c/metadata.c" [];
+    options_example: "examples-c/options.c" [];
     stats_example: "examples-c/stats.c" ["", "", "20000"];
     partitioner_example: "examples-c/partitioner.c" ["", "", "20000"];
     perf_flood: "examples-c/perf.c" ["--count", "20000", "--keys", "random8", "--csv"];
@@ -116,6 +122,28 @@ fn libuv_loop_example() {
     let flags = String::from_utf8(flags.stdout).expect("flags in UTF-8");
     let flags: Vec<&str> = flags.split_whitespace().collect();
     compile_and_run_with(LIBUV_LOOP, &["", "", "50000"], &flags);
+}
+
+/// The bench's structs are written down by hand: they have to be the library's.
+#[test]
+fn python_through_ctypes() {
+    let demanded = std::env::var_os("CI").is_some_and(|ci| ci == "true");
+    let Ok(python) = Command::new("python3").arg("--version").output() else {
+        assert!(!demanded, "there is no python3");
+        println!("skipped: there is no python3");
+        return;
+    };
+    assert!(python.status.success(), "python3 does not run");
+    let ended = Command::new("python3")
+        .arg(root().join("benches/python_ctypes.py"))
+        .arg("--library")
+        .arg(built_library())
+        .args(["--count", "50000", "--keys"])
+        .output()
+        .expect("python3 starts");
+    let said = [ended.stdout, ended.stderr].concat();
+    let said = String::from_utf8_lossy(&said);
+    assert!(ended.status.success() && said.contains("records/s: "), "{said}");
 }
 
 /// What the README and the guide tell a newcomer to type has to compile: the first program of each.

@@ -49,6 +49,8 @@ pub struct producer_stats_t {
     pub records_in_doubt: i64,
     /// Those of the failed records whose delivery time was over.
     pub records_expired: i64,
+    /// Those of the failed records that producer_cancel took back.
+    pub records_cancelled: i64,
     /// Bytes of batches, with their headers, handed to a connection for the first time.
     pub bytes_sent: i64,
     /// Bytes of batches that were delivered.
@@ -255,6 +257,7 @@ fn to_c(numbers: &Summary) -> producer_stats_t {
         records_failed: count(numbers.records_failed),
         records_in_doubt: count(numbers.records_in_doubt),
         records_expired: count(numbers.records_expired),
+        records_cancelled: count(numbers.records_cancelled),
         bytes_sent: count(numbers.bytes_sent),
         bytes_delivered: count(numbers.bytes_delivered),
         batches_sent: count(numbers.batches_sent),
