@@ -253,7 +253,8 @@ impl Accumulator {
         let mut table = Table::default();
         self.fill(&mut table, topic, count, ANY_BROKER, now);
         let leader = |index: &u32| topic.partition(*index).map(|partition| partition.leader());
-        let mut leaders: Vec<i32> = table.partitions().iter().filter_map(leader).filter(|id| *id != NO_LEADER).collect();
+        let mut leaders: Vec<i32> =
+            table.partitions().iter().filter_map(leader).filter(|id| *id != NO_LEADER).collect();
         leaders.sort_unstable();
         leaders.dedup();
         let live: Vec<i32> = self.cluster.load().brokers.iter().map(|broker| broker.id).collect();
@@ -271,13 +272,7 @@ impl Accumulator {
     }
 
     /// The choice of the application's function, if there is one and it makes one.
-    fn choose_custom(
-        &self,
-        topic: &Topic,
-        count: u32,
-        record: &Record<'_>,
-        clock: &impl Fn() -> Time,
-    ) -> Option<u32> {
+    fn choose_custom(&self, topic: &Topic, count: u32, record: &Record<'_>, clock: &impl Fn() -> Time) -> Option<u32> {
         let custom = self.choosing.custom.get()?;
         let now = clock();
         let picture = self.picture(topic, count, now);

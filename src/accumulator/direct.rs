@@ -240,7 +240,9 @@ impl Accumulator {
         let placed = partition.append_direct(batch, &append, &clock)?;
         if sticks {
             let switch_after = u32::try_from(append.batch_size).unwrap_or(u32::MAX);
-            topic.sticky.add(index, len as u32, switch_after, |random| self.next_partition(topic, count, random, clock()));
+            topic
+                .sticky
+                .add(index, len as u32, switch_after, |random| self.next_partition(topic, count, random, clock()));
         }
         Ok(placed)
     }

@@ -1,14 +1,14 @@
 //! Open and sealed batches of every partition: shared by application threads (append) and the I/O thread (take). Passive:
-//! it has no thread and decides nothing about sending. Lock order: a topic's parked records, a partition's queue, then
-//! memory, then inbox; never two of a kind.
+//! it has no thread and decides nothing about sending. Lock order: a topic's parked records, its table or picture for
+//! choosing partitions, a partition's queue, then memory, then inbox; never two of a kind.
 
 mod batch;
 mod calls;
 mod cancel;
+mod choice;
 mod client_instance;
 mod cluster_view;
 mod direct;
-mod choice;
 mod door;
 mod hurry;
 mod inbox;
@@ -28,10 +28,10 @@ use std::time::Instant;
 pub use batch::{Batch, BatchBytes, Orphan};
 pub use calls::{CallReply, GivenUp, TransactionCall};
 pub use cancel::Ticket;
+pub use choice::{ANY_PARTITION, PartitionPicture, Partitioning, Picture, View};
 pub use client_instance::ClientInstance;
 pub use cluster_view::{BrokerView, ClusterCell, ClusterView};
 pub use direct::{DirectBatch, NotTaken, SendingDirect};
-pub use choice::{ANY_PARTITION, PartitionPicture, Partitioning, Picture, View};
 pub use door::Door;
 pub use inbox::{Command, Event, Inbox, Letters};
 pub use kept::{undelivered_batch, undelivered_parked};

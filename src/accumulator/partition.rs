@@ -252,7 +252,8 @@ impl Partition {
         }
         let mut taken = queue.sealed.pop_front();
         if let Some(batch) = &mut taken {
-            queue.sealed_bytes = if queue.sealed.is_empty() { 0 } else { queue.sealed_bytes.saturating_sub(batch.len()) };
+            queue.sealed_bytes =
+                if queue.sealed.is_empty() { 0 } else { queue.sealed_bytes.saturating_sub(batch.len()) };
             batch.cut_cancelled();
             self.note_taken(batch.len(), 1);
         }

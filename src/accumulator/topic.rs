@@ -8,8 +8,8 @@ use std::sync::{Arc, OnceLock};
 
 use crate::sync::{Mutex, RwLock};
 
-use super::direct::DirectBatch;
 use super::choice::Spread;
+use super::direct::DirectBatch;
 use super::partition::Partition;
 use super::settings::TopicSettings;
 use crate::config::Config;

@@ -302,7 +302,8 @@ fn closed_or_choosing(shell: &producer_t) -> Error {
 
 #[cold]
 fn choosing() -> Error {
-    let text = "called from the partitioner of the same producer, which may only look at what it is given; call it elsewhere";
+    let text =
+        "called from the partitioner of the same producer, which may only look at what it is given; call it elsewhere";
     Error::new(Status::IN_CALLBACK, text)
 }
 

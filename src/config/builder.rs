@@ -221,7 +221,8 @@ fn partitioner_contradictions(config: &Config, found: &mut Vec<String>) {
         found.push(text.to_string());
     }
     if config.is_explicit("partitioner.broker.rotation.ms") && config.partitioner != Partitioner::SingleBroker {
-        let text = "partitioner.broker.rotation.ms has a meaning only with partitioner=single_broker: set that, or remove it";
+        let text =
+            "partitioner.broker.rotation.ms has a meaning only with partitioner=single_broker: set that, or remove it";
         found.push(text.to_string());
     }
 }

@@ -32,7 +32,10 @@ fn share_of_the_slow_broker(edit: impl FnOnce(&mut Plan)) -> usize {
         sim.run_for(2);
     }
     let sent = |sim: &Sim, slow: bool| -> usize {
-        (0..3).filter(|partition| (sim.leader(*partition) == 2) == slow).map(|partition| sim.values(partition).len()).sum()
+        (0..3)
+            .filter(|partition| (sim.leader(*partition) == 2) == slow)
+            .map(|partition| sim.values(partition).len())
+            .sum()
     };
     let (slow, fast) = (sent(&sim, true), sent(&sim, false));
     assert!(fast > 500, "{fast}");

@@ -97,7 +97,9 @@ fn partitions_without_a_leader_are_left_out_evenly_as_long_as_others_have_one() 
 
 #[test]
 fn keys_stay_where_they_belong_unless_they_do_not_count() {
-    for (partitioner, ignored) in [(Partitioner::SingleBroker, false), (Partitioner::Sticky, false), (Partitioner::Sticky, true)] {
+    for (partitioner, ignored) in
+        [(Partitioner::SingleBroker, false), (Partitioner::Sticky, false), (Partitioner::Sticky, true)]
+    {
         let accumulator = accumulator(|config| {
             config.partitioner = partitioner;
             config.partitioner_ignore_keys = ignored;
@@ -143,7 +145,11 @@ fn a_broker_that_takes_nothing_is_avoided_until_it_does() {
     let went = |from_ms: u64| -> BTreeSet<u32> {
         // A table of before may be used for some milliseconds, and a partition keeps what fits into a batch.
         let at = |i: u64| Time::from_ms(from_ms) + Micros(i * 100);
-        (0..2_000).map(|i| (i, goes_to(&accumulator, &topic, None, at(i)))).filter(|(i, _)| *i > 100).map(|(_, p)| p).collect()
+        (0..2_000)
+            .map(|i| (i, goes_to(&accumulator, &topic, None, at(i))))
+            .filter(|(i, _)| *i > 100)
+            .map(|(_, p)| p)
+            .collect()
     };
     assert_eq!(went(150), BTreeSet::from([0, 2]));
     stall.end();
