@@ -29,7 +29,10 @@ macro_rules! programs {
 programs! {
     backpressure: "tests/c/backpressure.c" [];
     bad_input: "tests/c/bad_input.c" [];
+    batches: "tests/c/batches.c" [];
     callbacks: "tests/c/callbacks.c" [];
+    cancel: "tests/c/cancel.c" [];
+    close_with: "tests/c/close_with.c" [];
     config_load: "tests/c/config_load.c" [];
     deadlines: "tests/c/deadlines.c" [];
     dispatch_thread: "tests/c/dispatch_thread.c" [];
@@ -42,19 +45,25 @@ programs! {
     flush_tokens: "tests/c/flush_tokens.c" [];
     futures: "tests/c/futures.c" [];
     guarantees: "tests/c/guarantees.c" [];
+    health: "tests/c/health.c" [];
     interceptors: "tests/c/interceptors.c" [];
+    isolation: "tests/c/isolation.c" [];
     late_topic: "tests/c/late_topic.c" [];
     lifecycle: "tests/c/lifecycle.c" [];
     logs: "tests/c/logs.c" [];
+    options: "tests/c/options.c" [];
     poll_reports: "tests/c/poll_reports.c" [];
     reports: "tests/c/reports.c" [];
+    metadata: "tests/c/metadata.c" [];
     long_callback: "tests/c/long_callback.c" [];
     roundtrip: "tests/c/roundtrip.c" [];
-    partitioners: "tests/c/partitioners.c" [];
     serializers: "tests/c/serializers.c" [];
     send_many: "tests/c/send_many.c" [];
+    partitioners: "tests/c/partitioners.c" [];
     servers: "tests/c/servers.c" [];
+    stats: "tests/c/stats.c" [];
     stress: "tests/c/stress.c" [];
+    telemetry: "tests/c/telemetry.c" [];
     thread_end: "tests/c/thread_end.c" [];
     threads: "tests/c/threads.c" [];
     transactions: "tests/c/transactions.c" [];
@@ -67,6 +76,9 @@ programs! {
     flush_tokens_example: "examples-c/flush_tokens.c" [];
     futures_example: "examples-c/futures.c" [];
     transactions_example: "examples-c/transactions.c" ["", "", "300"];
+    metadata_example: "examples-c/metadata.c" [];
+    options_example: "examples-c/options.c" [];
+    stats_example: "examples-c/stats.c" ["", "", "20000"];
     partitioner_example: "examples-c/partitioner.c" ["", "", "20000"];
     perf_flood: "examples-c/perf.c" ["--count", "20000", "--keys", "random8", "--csv"];
     perf_ping: "examples-c/perf.c" ["--ping", "50", "--csv"];
@@ -112,11 +124,33 @@ fn libuv_loop_example() {
     compile_and_run_with(LIBUV_LOOP, &["", "", "50000"], &flags);
 }
 
+/// The bench's structs are written down by hand: they have to be the library's.
+#[test]
+fn python_through_ctypes() {
+    let demanded = std::env::var_os("CI").is_some_and(|ci| ci == "true");
+    let Ok(python) = Command::new("python3").arg("--version").output() else {
+        assert!(!demanded, "there is no python3");
+        println!("skipped: there is no python3");
+        return;
+    };
+    assert!(python.status.success(), "python3 does not run");
+    let ended = Command::new("python3")
+        .arg(root().join("benches/python_ctypes.py"))
+        .arg("--library")
+        .arg(built_library())
+        .args(["--count", "50000", "--keys"])
+        .output()
+        .expect("python3 starts");
+    let said = [ended.stdout, ended.stderr].concat();
+    let said = String::from_utf8_lossy(&said);
+    assert!(ended.status.success() && said.contains("records/s: "), "{said}");
+}
+
 /// What the README and the guide tell a newcomer to type has to compile: the first program of each.
 #[test]
 fn the_documents_programs_compile() {
-    for document in ["README.md", "docs/TRANSACTIONS.md", "docs/FUTURES.md", "docs/FLUSHING.md", "docs/PARTITIONING.md"]
-    {
+    let guides = ["TRANSACTIONS", "FUTURES", "FLUSHING", "TELEMETRY", "PARTITIONING"].map(|name| format!("docs/{name}.md"));
+    for document in guides.iter().map(String::as_str).chain(["README.md"]) {
         let text = fs::read_to_string(root().join(document)).expect(document);
         let (_, rest) = text.split_once("```c\n").expect(document);
         let (program, _) = rest.split_once("```").expect("the program's end");

@@ -5,6 +5,7 @@ use super::Accumulator;
 use super::batch::{Batch, OpenBatch};
 use super::inbox::Event;
 use super::partition::{Partition, Placed};
+use super::shares::Holder;
 use super::topic::{Tag, Topic};
 use crate::error::Status;
 use crate::reports::{FinishedBatch, Persisted, Phase, Slot};
@@ -27,7 +28,8 @@ impl Ticket {
             Placed::Parked => Ticket { partition: asked_for, batch: None, tag },
             Placed::InBatch { partition: dense, batch, .. } => {
                 let is_it = |index: &u32| topic.partition(*index).is_some_and(|partition| partition.id == dense);
-                let partition = asked_for.or_else(|| (0..topic.partition_count()).find(is_it));
+                // An interceptor may have sent it to another partition, or to another topic: then there is none here.
+                let partition = asked_for.filter(is_it).or_else(|| (0..topic.partition_count()).find(is_it));
                 Ticket { partition, batch: Some(batch), tag }
             }
         }
@@ -71,7 +73,7 @@ impl Accumulator {
             return false;
         }
         let Some(record) = parked.remove(at) else { return false };
-        self.memory.uncharge(record.charged);
+        self.memory.uncharge(Holder::Parked(topic.id), record.charged);
         if let Some(slot) = record.slot() {
             self.push_cancelled(
                 topic,
@@ -127,7 +129,7 @@ impl Accumulator {
             }),
             None if queue.open.as_ref().is_some_and(OpenBatch::is_cancelled) => queue.open.take().map(|open| {
                 let id = open.id;
-                open.release(&self.memory);
+                open.release(Holder::Partition(partition.id), &self.memory);
                 id
             }),
             _ => None,
@@ -139,6 +141,7 @@ impl Accumulator {
     }
 
     fn push_cancelled(&self, topic: &Topic, now: Time, cancelled: Cancelled) {
+        self.numbers.cancelled(&topic.numbers);
         self.reports.push(FinishedBatch {
             topic: topic.c_name().clone(),
             partition: cancelled.partition,

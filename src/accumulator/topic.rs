@@ -40,7 +40,8 @@ pub struct Topic {
     segments: [OnceLock<Box<[Partition]>>; GROWTH_STEPS],
     settings: TopicSettings,
     pub sticky: Sticky,
-    pub numbers: TopicNumbers,
+    /// On cache lines of its own: the I/O thread writes it while others send.
+    pub numbers: Box<TopicNumbers>,
     /// Records that wait for metadata, in the order in which they came. Whoever finds the count zero looks again under
     /// this lock: the count is published under it, after the queue has been emptied into the partitions.
     pub(super) parked: Mutex<VecDeque<ParkedRecord>>,
@@ -175,6 +176,14 @@ impl Topic {
         None
     }
 
+    /// The index of the partition with this dense id: partitions that were made together are numbered in a row.
+    pub fn index_of(&self, dense: u32) -> Option<u32> {
+        self.segments.iter().map_while(|segment| segment.get()).find_map(|segment| {
+            let at = dense.checked_sub(segment.first()?.id)?;
+            segment.get(at as usize).map(|partition| partition.index as u32)
+        })
+    }
+
     /// What its parked records take of `buffer.memory`.
     pub fn parked_bytes(&self) -> usize {
         self.parked.lock().iter().map(|record| record.charged).sum()
@@ -263,7 +272,7 @@ impl TopicTable {
             segments: Default::default(),
             settings: TopicSettings::new(&self.config),
             sticky: Sticky::new(self.seed ^ u64::from(id).wrapping_mul(0x9E37_79B9_7F4A_7C15)),
-            numbers: TopicNumbers::default(),
+            numbers: Box::default(),
             parked: Mutex::default(),
             spread: Spread::default(),
         });

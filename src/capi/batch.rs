@@ -9,8 +9,8 @@ use crate::capi::boundary::{call, invalid, out_arg};
 use crate::capi::fork;
 use crate::capi::producer::{enter, pass, producer_t};
 use crate::capi::record::{
-    PRODUCER_PARTITION_ANY, PRODUCER_TIMEOUT_DEFAULT, PRODUCER_TIMESTAMP_NOW, partition_arg, producer_record_t,
-    record_arg, with_record,
+    PRODUCER_ACKS_DEFAULT, PRODUCER_PARTITION_ANY, PRODUCER_TIMEOUT_DEFAULT, PRODUCER_TIMESTAMP_NOW, partition_arg,
+    producer_record_t, record_arg, with_record,
 };
 use crate::capi::report::producer_delivery_fn;
 use crate::capi::send::{tag_of, wrong_timestamp};
@@ -95,6 +95,13 @@ pub unsafe extern "C" fn producer_batch_append(
                 "the record's delivery_timeout_ms is {}; leave PRODUCER_TIMEOUT_DEFAULT: the records of a batch have \
                  delivery.timeout.ms from the moment it is sent",
                 record.delivery_timeout_ms
+            );
+            return Err(invalid(text));
+        }
+        if record.acks != PRODUCER_ACKS_DEFAULT {
+            let text = format!(
+                "the record's acks is {}; leave PRODUCER_ACKS_DEFAULT: a batch has the acks of the topic that it is sent to",
+                record.acks
             );
             return Err(invalid(text));
         }

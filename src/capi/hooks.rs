@@ -8,7 +8,7 @@ use crate::capi::interceptor::Interceptor;
 use crate::capi::producer::Inside;
 use crate::capi::record::{producer_record_t, record_bytes, with_record};
 use crate::capi::report::{
-    PRODUCER_PERSISTED_NO, PRODUCER_PHASE_REFUSED, PRODUCER_TIMESTAMP_TYPE_CREATE, in_callback_of, producer_report_t,
+    PRODUCER_PERSISTED_NO, PRODUCER_PHASE_REFUSED, PRODUCER_TIMESTAMP_TYPE_CREATE, producer_report_t,
 };
 use crate::capi::send::{prepare, send_plain};
 use crate::capi::serializer::Serializer;
@@ -88,11 +88,6 @@ pub(super) unsafe fn send_hooked(
     })
 }
 
-/// Runs code of the application. What may not be called back from there is refused.
-fn call_out<R>(inside: &Inside<'_>, code: impl FnOnce() -> R) -> R {
-    in_callback_of(inside.id(), || inside.call_out(code))
-}
-
 /// Whether it is a record at all, of whatever size.
 ///
 /// # Safety
@@ -137,7 +132,7 @@ unsafe fn with_fields(
 /// As `send_one`.
 unsafe fn intercept(inside: &Inside<'_>, hooks: &Hooks, interceptor: &Interceptor, record: &mut producer_record_t) {
     let mut next = *record;
-    let Some(status) = call_out(inside, || interceptor.on_send(&mut next)) else { return };
+    let Some(status) = inside.call_out(|| interceptor.on_send(&mut next)) else { return };
     let wrong = if status != Status::OK.code() {
         Some(format!("answered {}", Status(status).name()))
     } else if next.struct_size != record.struct_size {
@@ -214,7 +209,7 @@ unsafe fn serialize(inside: &Inside<'_>, hooks: &Hooks, record: &mut producer_re
         // SAFETY: as the caller promises.
         let (topic, _, _) = unsafe { prepare(inside, record, None) }?;
         // SAFETY: as the caller promises.
-        call_out(inside, || unsafe { serializer.serialize(record, is_key, topic.c_name()) })?;
+        inside.call_out(|| unsafe { serializer.serialize(record, is_key, topic.c_name()) })?;
     }
     Ok(())
 }
@@ -263,9 +258,12 @@ unsafe fn refused(inside: &Inside<'_>, hooks: &Hooks, record: &producer_record_t
         attempts: 0,
         latency_us: 0,
         record_count: 1,
-        // A future's or a ticket's is a key of ours.
-        opaque: tag.filter(|tag| tag.callback != RICH).map_or(ptr::null_mut(), |tag| tag.opaque as *mut c_void),
+        opaque: match tag {
+            None => ptr::null_mut(),
+            Some(Tag { callback: RICH, opaque }) => inside.rich_tags().opaque(opaque) as *mut c_void,
+            Some(tag) => tag.opaque as *mut c_void,
+        },
         error_text: text.as_ptr(),
     };
-    call_out(inside, || hooks.on_acknowledgement(&report));
+    inside.call_out(|| hooks.on_acknowledgement(&report));
 }

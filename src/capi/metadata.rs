@@ -290,7 +290,7 @@ pub unsafe extern "C" fn producer_cluster_id(
 }
 
 /// Makes the first record to a topic as fast as any other: gets the topic's metadata and connects to the leaders of all of its
-/// partitions.
+/// partitions; with enable.idempotence also the producer id.
 ///
 /// `producer`: the producer. `topic`: the topic's name. `timeout_ms`: how long to wait; 0 only starts it, -1 waits for ever.
 /// Returns PRODUCER_OK when every leader is connected, or with 0 at once; PRODUCER_ERR_TIMED_OUT when the time passed first:

@@ -111,7 +111,12 @@ pub unsafe extern "C" fn producer_new(
         let hearing = Arc::new(Hearing::new(made.id(), callbacks));
         if on_thread {
             let hearing = hearing.clone();
-            made.start_dispatch(move |item| report::hand(&hearing, &item))?;
+            let started = made.start_dispatch(move |item| report::hand(&hearing, &item));
+            if let Err(why) = started {
+                // Its I/O thread runs already. Nothing was sent: there is nothing to hear of its end.
+                let _ = made.close(0, |_| Handed::All);
+                return Err(why);
+            }
         }
         let shell = Box::new(producer_t {
             magic: MAGIC,
@@ -183,6 +188,9 @@ pub(super) unsafe fn close(
         shell.gate.wait_for_passes();
         let ended = inner.close(timeout_ms, |item| report::hand(&shell.hearing, &item));
         if shell.gate.wait_for_others(OTHERS_WAIT) {
+            if shell.hooks.as_ref().is_some_and(|hooks| hooks.hear()) {
+                inner.hand_kept(|item| report::hand_to_interceptors(&shell.hearing, &item));
+            }
             // SAFETY: the gate is shut and everybody is out.
             drop(unsafe { &mut *shell.producer.get() }.take());
             if let Some(hooks) = &shell.hooks {

@@ -172,6 +172,14 @@ pub(super) fn hand(hearing: &Hearing, item: &Item<'_>) -> Handed {
     })
 }
 
+/// Hands an item to interceptors alone: reports that nobody has copied before the end.
+pub(super) fn hand_to_interceptors(hearing: &Hearing, item: &Item<'_>) -> Handed {
+    hand_by(hearing, item, |report, _, hooks| {
+        hear_first(hooks, report);
+        Told::Heard
+    })
+}
+
 /// What became of one report.
 pub(super) enum Told {
     Heard,

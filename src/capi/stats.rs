@@ -49,6 +49,8 @@ pub struct producer_stats_t {
     pub records_in_doubt: i64,
     /// Those of the failed records whose delivery time was over.
     pub records_expired: i64,
+    /// Those of the failed records that producer_cancel took back.
+    pub records_cancelled: i64,
     /// Bytes of batches, with their headers, handed to a connection for the first time.
     pub bytes_sent: i64,
     /// Bytes of batches that were delivered.
@@ -154,7 +156,7 @@ impl StatsCallback {
 ///
 /// `producer`: the producer. `stats`: a struct begun with PRODUCER_STATS_INIT; receives the numbers.
 /// Returns PRODUCER_OK; PRODUCER_ERR_INVALID_ARGUMENT for a NULL argument or a struct_size smaller than the struct ever was;
-/// PRODUCER_ERR_CLOSED; PRODUCER_ERR_FORKED.
+/// PRODUCER_ERR_CLOSED, or PRODUCER_ERR_IN_CALLBACK in a callback that producer_close runs; PRODUCER_ERR_FORKED.
 /// Does not block, takes no lock that sending needs, and costs the same whatever the number of partitions. May be called from any
 /// thread and from callbacks.
 #[unsafe(no_mangle)]
@@ -171,7 +173,8 @@ pub unsafe extern "C" fn producer_stats(producer: *mut producer_t, stats: *mut p
 /// 100 partitions that hold most bytes.
 ///
 /// `producer`: the producer. `json`: receives the text, one object in UTF-8, to be freed with producer_string_free.
-/// Returns PRODUCER_OK; PRODUCER_ERR_INVALID_ARGUMENT for a NULL argument; PRODUCER_ERR_CLOSED; PRODUCER_ERR_FORKED.
+/// Returns PRODUCER_OK; PRODUCER_ERR_INVALID_ARGUMENT for a NULL argument; PRODUCER_ERR_CLOSED, or
+/// PRODUCER_ERR_IN_CALLBACK in a callback that producer_close runs; PRODUCER_ERR_FORKED.
 /// Waits for no broker. It looks at each partition under its lock for a moment: with very many partitions prefer producer_stats.
 /// May be called from any thread and from callbacks.
 #[unsafe(no_mangle)]
@@ -190,7 +193,8 @@ pub unsafe extern "C" fn producer_stats_json(producer: *mut producer_t, json: *m
 /// `producer`: the producer. `text`: receives the text, to be freed with producer_string_free. Each series begins with kproducer_ and
 /// has the label client_id; those of brokers and topics have a label broker or topic. Times are in seconds; the histograms count
 /// from the start of the producer.
-/// Returns PRODUCER_OK; PRODUCER_ERR_INVALID_ARGUMENT for a NULL argument; PRODUCER_ERR_CLOSED; PRODUCER_ERR_FORKED.
+/// Returns PRODUCER_OK; PRODUCER_ERR_INVALID_ARGUMENT for a NULL argument; PRODUCER_ERR_CLOSED, or
+/// PRODUCER_ERR_IN_CALLBACK in a callback that producer_close runs; PRODUCER_ERR_FORKED.
 /// Waits for no broker and looks at no partition. May be called from any thread and from callbacks.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn producer_stats_prometheus(
@@ -253,6 +257,7 @@ fn to_c(numbers: &Summary) -> producer_stats_t {
         records_failed: count(numbers.records_failed),
         records_in_doubt: count(numbers.records_in_doubt),
         records_expired: count(numbers.records_expired),
+        records_cancelled: count(numbers.records_cancelled),
         bytes_sent: count(numbers.bytes_sent),
         bytes_delivered: count(numbers.bytes_delivered),
         batches_sent: count(numbers.batches_sent),

@@ -4,6 +4,7 @@ use super::Producer;
 use crate::accumulator::Topic;
 use crate::error::Result;
 use crate::record::Record;
+use crate::reports::{Handed, Item};
 use crate::wire::record_batch::{HEADER_LEN, record_len_max};
 
 impl Producer {
@@ -25,6 +26,11 @@ impl Producer {
     /// Whether this thread is in such code.
     pub fn is_called_out(&self) -> bool {
         self.reports.is_called_out()
+    }
+
+    /// Hands out the reports that were to be copied and have not been. Nothing comes any more, and nobody else is here.
+    pub fn hand_kept(&self, hand: impl FnMut(Item<'_>) -> Handed) {
+        self.reports.take_now(hand);
     }
 
     /// Somebody wants to hear of every record, also of those whose sender does not.

@@ -109,6 +109,14 @@ impl RichTags {
         }
     }
 
+    /// What its sender gave along; 0 for a future.
+    pub fn opaque(&self, key: usize) -> usize {
+        match self.tags.lock().by_key.get(key) {
+            Some(Some(RichTag::Ticketed { opaque, .. } | RichTag::Direct { opaque, .. })) => *opaque,
+            _ => 0,
+        }
+    }
+
     pub fn take(&self, key: usize) -> Option<RichTag> {
         self.tags.lock().take(key)
     }

@@ -87,6 +87,7 @@ impl Sender {
             self.accumulator.numbers.epoch_bumps.add(1);
         }
         self.idempotence.current = Some(identity);
+        self.note_change();
         self.idempotence.failures = 0;
         self.idempotence.is_refused = false;
         for dense in std::mem::take(&mut self.idempotence.waiting) {
@@ -170,6 +171,12 @@ impl Sender {
             let ending = Ending::without_answer(Status::OUT_OF_ORDER_SEQUENCE_NUMBER, true, Phase::Answered);
             self.finish(now, dense, taken, ending);
         }
+    }
+
+    /// Whether the first record would wait for a producer id that is being asked for.
+    pub(super) fn awaits_producer_id(&self) -> bool {
+        let idempotence = &self.idempotence;
+        idempotence.is_on && !idempotence.is_transactional && idempotence.current.is_none() && !idempotence.is_refused
     }
 
     /// Asks for a producer id when one is needed and nobody has been asked.
@@ -314,6 +321,7 @@ impl Sender {
         self.reports.log(3, "IDEMPOTENCE", || text.to_owned());
         let waiting = std::mem::take(&mut self.idempotence.waiting);
         self.idempotence.is_refused = true;
+        self.note_change();
         self.producer_id_backoff(now);
         for dense in waiting {
             self.fail_queued(now, dense, status, text);

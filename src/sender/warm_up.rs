@@ -1,4 +1,4 @@
-//! Warming up: a topic's metadata and a connection to each of its leaders before the first record.
+//! Warming up: a topic's metadata, a connection to each of its leaders and a producer id before the first record.
 
 use std::sync::Arc;
 
@@ -32,7 +32,14 @@ impl Sender {
         let until = now + Micros::from_ms(self.config.unknown_topic_grace_ms);
         self.warm_ups.push(WarmUp { topic, reply, until });
         self.timers.arm(Timer::WarmUp, until);
-        if self.accumulator.topics.by_id(topic).partition_count() == 0 {
+        let shared = self.accumulator.topics.by_id(topic);
+        if shared.partition_count() == 0 {
+            if let Some(state) = self.cluster.topics.get_mut(&topic)
+                && self.accumulator.parked_since(&shared).is_none()
+            {
+                // What was said of it before is asked again.
+                state.missing = None;
+            }
             self.refresh_metadata(now);
         }
         self.drive_warm_ups(now);
@@ -91,6 +98,9 @@ impl Sender {
                 missing = missing.or_else(|| Some(broker.trouble()));
                 self.ensure_connected(now, leader);
             }
+        }
+        if missing.is_none() && self.awaits_producer_id() {
+            return Warm::Not("a producer id".into());
         }
         missing.map_or(Warm::Ready, Warm::Not)
     }

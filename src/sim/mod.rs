@@ -5,6 +5,7 @@
 //! `KP_SIM_FIRST` on.
 
 mod all_or_nothing;
+mod batches;
 mod check;
 mod coordination;
 mod driver;
@@ -17,6 +18,7 @@ mod hands;
 mod idempotence;
 mod losses;
 mod network;
+mod options;
 mod partitioning;
 mod plan;
 mod random;
@@ -31,7 +33,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::accumulator::{Accumulator, CallReply, Command, TransactionCall};
-use crate::mock::{Cluster, ClusterOptions, api_key};
+use crate::mock::{Cluster, ClusterOptions, Subscription, api_key};
 use crate::reports::Reports;
 use crate::sender::{ConnId, Sender};
 use crate::time::{Micros, Time};
@@ -147,7 +149,9 @@ fn run(seed: u64) -> Result<Outcome, String> {
 impl Sim {
     fn seeded(seed: u64, is_traced: bool) -> Sim {
         let mut random = Random::new(seed);
-        let plan = Plan::draw(&mut random);
+        let mut plan = Plan::draw(&mut random);
+        // Beside what is drawn, so that the other seeds' runs stay what they are.
+        plan.telemetry_ms = (seed % 4 == 1).then_some(100 + 300 * (seed / 4 % 8) as i32);
         Sim::new(plan, random, is_traced)
     }
 
@@ -157,6 +161,8 @@ impl Sim {
             auto_create_partitions: 0,
             ..ClusterOptions::default()
         });
+        let wanted = plan.telemetry_ms.map(|interval_ms| Subscription::new(&["*"], interval_ms));
+        cluster.telemetry_subscribe(wanted);
         let mut net = Network::default();
         plan.config.bootstrap_servers.clear();
         for broker in 1..=plan.brokers {

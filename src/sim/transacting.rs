@@ -214,6 +214,12 @@ impl Sim {
             let sent = self.make_record();
             self.send(sent, 0);
         }
+        if self.plan.directs && self.random.percent(20) {
+            self.send_direct();
+        }
+        if self.plan.cancels && self.random.percent(40) {
+            self.cancel_one();
+        }
     }
 
     fn send_offsets(&mut self) {

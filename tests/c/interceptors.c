@@ -287,6 +287,32 @@ static void without_callbacks(producer_mock_cluster_t *mock) {
     CHECK_INT(ear.sends, ear.acks);
 }
 
+static void copied_reports(producer_mock_cluster_t *mock) {
+    check_case("reports that are copied are heard of first; those that nobody copies before the end, at the end");
+    struct link ear = {.name = "ear"};
+    struct link *links[] = {&ear};
+    producer_t *p = producer_with(mock, links, 1, "acks", "all");
+    producer_record_t records[10];
+    void *opaques[10];
+    for (int i = 0; i < 10; i++) {
+        records[i] = (producer_record_t)PRODUCER_RECORD_INIT;
+        records[i].topic = "t", records[i].value = "v", records[i].value_len = 1, records[i].partition = 0;
+        opaques[i] = &records[i];
+    }
+    size_t accepted = 0;
+    REQUIRE_OK(producer_send_many(p, records, 10, PRODUCER_QUEUE_REPORT, opaques, &accepted));
+    CHECK_INT(accepted, 10);
+    producer_report_t reports[4];
+    reports[0].struct_size = sizeof reports[0];
+    CHECK_INT(producer_poll_reports(p, reports, 4, WAIT_MS), 4);
+    CHECK_INT(ear.acks, 4);
+    CHECK(ear.last.opaque == reports[3].opaque && reports[3].opaque == &records[3]);
+    CHECK_OK(producer_close(p, WAIT_MS));
+    CHECK_INT(ear.acks, 10);
+    CHECK_INT(ear.closes, 1);
+    CHECK(!ear.acks_after_close);
+}
+
 static void refused(producer_mock_cluster_t *mock) {
     check_case("a record that the send refuses is heard of on the sending thread; one that is no record is seen by nobody");
     struct link ear = {.name = "ear"};
@@ -479,6 +505,7 @@ int main(void) {
     mistakes(mock);
     too_large_at_first(mock);
     without_callbacks(mock);
+    copied_reports(mock);
     refused(mock);
     reentrance(mock);
     sends_from_acknowledgements(mock);

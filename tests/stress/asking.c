@@ -80,3 +80,8 @@ producer_status_t storm_stats(struct storm_thread *t) {
     producer_string_free(text);
     return status;
 }
+
+producer_status_t storm_client_instance_id(struct storm_thread *t) {
+    char id[PRODUCER_CLIENT_INSTANCE_ID_LEN];
+    return producer_client_instance_id(t->round->producer, 0, id);
+}

@@ -32,12 +32,20 @@ struct storm_round {
     atomic_bool closed;
 };
 
+/* What may be said of the reports of a record. */
+enum { STORM_NOT_ACCEPTED, STORM_IS_REPORTED, STORM_MAY_BE_REPORTED };
+
+struct storm_yield {
+    producer_t *producer;
+    atomic_uchar *reports;
+};
+
 struct storm_thread {
     struct storm_round *round;
     int index;
     unsigned seed;
     atomic_uchar *reports; /* of each record of this thread */
-    bool *accepted;
+    unsigned char *accepted; /* STORM_… of each */
     size_t records;
     producer_ticket_t tickets[STORM_TICKETS];
     size_t ticket_count;
@@ -52,6 +60,12 @@ struct storm_action {
 extern const struct storm_action storm_actions[];
 extern const size_t storm_action_count;
 
+producer_status_t storm_send_many(struct storm_thread *t);
+producer_status_t storm_send_flat(struct storm_thread *t);
+producer_status_t storm_poll_reports(struct storm_thread *t);
+producer_status_t storm_event_loop(struct storm_thread *t);
+producer_status_t storm_yield(struct storm_thread *t);
+producer_status_t storm_client_instance_id(struct storm_thread *t);
 producer_status_t storm_topic(struct storm_thread *t);
 producer_status_t storm_health(struct storm_thread *t);
 producer_status_t storm_metadata(struct storm_thread *t);

@@ -81,6 +81,8 @@ struct Node {
 #[derive(Debug)]
 pub struct KafkaCluster {
     release: Release,
+    /// Lines for every broker's properties, beside those that all tests have.
+    settings: Vec<String>,
     directory: PathBuf,
     nodes: Vec<Node>,
     zookeeper: Option<Process>,
@@ -90,6 +92,11 @@ pub struct KafkaCluster {
 impl KafkaCluster {
     /// Starts brokers with the ids 1 to `nodes` and waits until each knows them all.
     pub fn start(nodes: i32, release: Release) -> Self {
+        Self::start_with(nodes, release, &[])
+    }
+
+    /// The same with more lines in the brokers' properties.
+    pub fn start_with(nodes: i32, release: Release, settings: &[&str]) -> Self {
         let started = Instant::now();
         let directory = temporary_directory();
         let count = usize::try_from(nodes).expect("a number of nodes");
@@ -105,7 +112,8 @@ impl KafkaCluster {
                 stopped: false,
             })
             .collect();
-        let mut cluster = Self { release, directory, nodes, zookeeper: None, zookeeper_port: ports[0] };
+        let settings = settings.iter().map(|&line| line.to_owned()).collect();
+        let mut cluster = Self { release, settings, directory, nodes, zookeeper: None, zookeeper_port: ports[0] };
         cluster.write_configuration();
         if release.uses_zookeeper() {
             cluster.start_zookeeper();
@@ -124,6 +132,12 @@ impl KafkaCluster {
     pub fn bootstrap(&self) -> String {
         let addresses: Vec<String> = self.nodes.iter().map(|node| format!("127.0.0.1:{}", node.port)).collect();
         addresses.join(",")
+    }
+
+    /// What a broker has printed so far.
+    pub fn broker_log(&self, id: i32) -> String {
+        let log = self.nodes[self.index(id)].directory.join("broker.log");
+        fs::read_to_string(&log).unwrap_or_else(|error| panic!("{}: {error}", log.display()))
     }
 
     /// Kills a broker with SIGKILL.

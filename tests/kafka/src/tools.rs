@@ -85,6 +85,14 @@ pub fn change_feature(bootstrap: &str, direction: &str, feature: &str, level: u3
     output(command, "");
 }
 
+/// Subscribes to metrics of every client with Kafka's own tool (KIP-714).
+pub fn subscribe_to_metrics(bootstrap: &str, prefixes: &str, interval_ms: u32) {
+    let mut command = java(Release::Kafka4_3, "org.apache.kafka.tools.ClientMetricsCommand", 128);
+    command.args(["--bootstrap-server", bootstrap, "--alter", "--name", "all-clients"]);
+    command.args(["--metrics", prefixes, "--interval", &interval_ms.to_string()]);
+    output(command, "");
+}
+
 /// The partitions the Java producer chooses for each key, one row per key and one column per partition count.
 pub fn java_partitions(keys: &[Vec<u8>], partition_counts: &[i32]) -> Vec<Vec<i32>> {
     let mut command = java(Release::Kafka4_3, "PartitionOracle", 128);

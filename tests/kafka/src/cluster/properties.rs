@@ -35,6 +35,9 @@ pub fn broker(cluster: &KafkaCluster, node: &Node) -> String {
     line(format_args!("log.dirs={}", data.display()));
     line(format_args!("advertised.listeners=PLAINTEXT://127.0.0.1:{port}"));
     line(format_args!("inter.broker.listener.name=PLAINTEXT"));
+    for setting in &cluster.settings {
+        line(format_args!("{setting}"));
+    }
     if cluster.release.uses_zookeeper() {
         line(format_args!("broker.id={id}"));
         line(format_args!("listeners=PLAINTEXT://127.0.0.1:{port}"));
