@@ -1071,8 +1071,10 @@ typedef struct producer_report_t {
  * report: valid until the callback returns. opaque: what was given to producer_send.
  * It runs on the thread that polls, flushes, closes, or is in a function of transactions that takes a timeout; with
  * delivery.dispatch=thread on a thread of the library's own, and on no other. With delivery.report.only.error=true it runs
- * for records that failed only. Reports of one partition come in order, and never two at once for one producer. It may send; producer_poll, producer_flush,
- * producer_purge, producer_close and the functions of transactions of the same producer answer PRODUCER_ERR_IN_CALLBACK.
+ * for records that failed only. Reports of one partition come in order, and never two at once for one producer.
+ * It may send, and end the dispatch with producer_yield; producer_poll, producer_poll_reports, producer_flush,
+ * producer_wait_capacity, producer_purge, producer_close and the functions of transactions of the same producer answer
+ * PRODUCER_ERR_IN_CALLBACK.
  */
 typedef void (*producer_delivery_fn)(const producer_report_t *report, void *opaque);
 
@@ -1565,7 +1567,8 @@ int32_t producer_event_fd(producer_t *producer);
  * Gives a descriptor that is readable while there is room for another record: for event loops that must not block in
  * producer_send. It stops being readable when a record is refused with PRODUCER_ERR_QUEUE_FULL or
  * PRODUCER_ERR_REPORTS_NOT_TAKEN, or has to wait for room; it is readable again when what was asked for, and an eighth of
- * buffer.memory at least, is free, or an eighth of delivery.reports.max.count is taken.
+ * buffer.memory at least, is free, or an eighth of delivery.reports.max.count is taken. After a refusal because one broker
+ * or partition has its share of the memory, while there is room for others, it is readable when the next batch is done.
  *
  * producer: the producer; set max.block.ms to 0, so that its sends do not wait.
  * Returns the descriptor, 0 or more, the same at each call; a negative status otherwise: PRODUCER_ERR_INVALID_ARGUMENT;
