@@ -149,7 +149,8 @@ fn python_through_ctypes() {
 /// What the README and the guide tell a newcomer to type has to compile: the first program of each.
 #[test]
 fn the_documents_programs_compile() {
-    let guides = ["TRANSACTIONS", "FUTURES", "FLUSHING", "TELEMETRY", "PARTITIONING"].map(|name| format!("docs/{name}.md"));
+    let guides =
+        ["TRANSACTIONS", "FUTURES", "FLUSHING", "TELEMETRY", "PARTITIONING"].map(|name| format!("docs/{name}.md"));
     for document in guides.iter().map(String::as_str).chain(["README.md"]) {
         let text = fs::read_to_string(root().join(document)).expect(document);
         let (_, rest) = text.split_once("```c\n").expect(document);
