@@ -102,7 +102,7 @@ typedef int32_t producer_status_t;
 /** The call's own timeout passed. */
 #define PRODUCER_ERR_TIMED_OUT (-102)
 
-/** buffer.memory stayed full for max.block.ms; the records in it are waiting for brokers. */
+/** buffer.memory, or the record's share of it, stayed full for max.block.ms; what is in it waits for brokers. */
 #define PRODUCER_ERR_QUEUE_FULL (-103)
 
 /** Too many finished reports wait to be taken; call poll. */
@@ -875,6 +875,29 @@ producer_status_t producer_topic(producer_t *producer,
                                  const char *name,
                                  const producer_topic_t **topic);
 
+/**
+ * Sets a property for one topic: what is sent there from now on goes by it instead of the producer's configuration.
+ *
+ * producer: the producer. topic: the topic's name, 1 to 249 of [a-zA-Z0-9._-]; it need not exist yet. name: one of
+ * acks, linger.ms, batch.size, delivery.timeout.ms, request.timeout.ms and compression.type, or another name of these.
+ * value: as producer_config_set takes it. All three are copied.
+ * Returns PRODUCER_OK; PRODUCER_ERR_UNKNOWN_PROPERTY for a name that is no property; PRODUCER_ERR_PROPERTY_NOT_SUPPORTED
+ * for a property that holds for the whole producer, or a value that this version has not built;
+ * PRODUCER_ERR_INVALID_PROPERTY for a value that is not allowed; PRODUCER_ERR_CONFIG_CONFLICT when it contradicts the
+ * topic's other settings or the producer's, such as acks other than all with enable.idempotence=true;
+ * PRODUCER_ERR_INVALID_ARGUMENT for an argument that is NULL or not UTF-8; PRODUCER_ERR_INVALID_TOPIC_EXCEPTION for a
+ * name that Kafka does not allow; PRODUCER_ERR_NO_RESOURCES for more than 100000 topics; PRODUCER_ERR_CLOSED;
+ * PRODUCER_ERR_FORKED. On an error nothing changes.
+ * Batches that are open keep the acks, linger and delivery time that they were opened with; request.timeout.ms holds for
+ * every request that is sent from then on. Batches of different acks or request.timeout.ms never share a request. A
+ * delivery.timeout.ms that was never set is raised to linger.ms + request.timeout.ms. Does not block. May be called from
+ * any thread, at any time, and from callbacks.
+ */
+producer_status_t producer_topic_set(producer_t *producer,
+                                     const char *topic,
+                                     const char *name,
+                                     const char *value);
+
 /* record ------------------------------------------------------------------------------------------ */
 
 /** partition: the library chooses. */
@@ -885,6 +908,21 @@ producer_status_t producer_topic(producer_t *producer,
 
 /** delivery_timeout_ms: what delivery.timeout.ms says. */
 #define PRODUCER_TIMEOUT_DEFAULT 0
+
+/** acks: what the topic's settings say, or else the producer's. */
+#define PRODUCER_ACKS_DEFAULT 0
+
+/** acks: all in-sync replicas have the record before it is acknowledged. */
+#define PRODUCER_ACKS_ALL (-1)
+
+/** acks: its leader has it. */
+#define PRODUCER_ACKS_LEADER 1
+
+/**
+ * acks: nobody answers; its report comes when the operating system has taken it, without an offset, and says
+ * PRODUCER_PERSISTED_MAYBE.
+ */
+#define PRODUCER_ACKS_NONE (-2)
 
 /** One header of a record. Kafka allows several of one name. */
 typedef struct producer_header_t {
@@ -928,16 +966,24 @@ typedef struct producer_record_t {
      * PRODUCER_TIMEOUT_DEFAULT. It counts for the whole batch the record travels in: the shortest time wins.
      */
     int32_t delivery_timeout_ms;
+    /**
+     * Who must have the record before it is acknowledged: PRODUCER_ACKS_ALL, PRODUCER_ACKS_LEADER, PRODUCER_ACKS_NONE, or
+     * PRODUCER_ACKS_DEFAULT. With enable.idempotence=true only the first and the last. Records of different acks never
+     * share a batch or a request: one that asks for others than the record before it in its partition ends that one's
+     * batch, which goes at once, and is sent when everything before it in the partition has its outcome, so that their
+     * order stays. Changing acks from record to record makes batches of one record.
+     */
+    int32_t acks;
 } producer_record_t;
 
 /**
  * The value a producer_record_t begins with: its size set, no topic, no key, a null value, any partition, the time of the
- * call, the configured delivery time.
+ * call, the configured delivery time and acks.
  */
 #define PRODUCER_RECORD_INIT                                                                                         \
     {                                                                                                                \
         sizeof(producer_record_t), NULL, NULL, PRODUCER_PARTITION_ANY, NULL, 0, NULL, 0, NULL, 0,                    \
-            PRODUCER_TIMESTAMP_NOW, PRODUCER_TIMEOUT_DEFAULT                                                         \
+            PRODUCER_TIMESTAMP_NOW, PRODUCER_TIMEOUT_DEFAULT, PRODUCER_ACKS_DEFAULT                                  \
     }
 
 /* report ------------------------------------------------------------------------------------------ */
@@ -1278,7 +1324,8 @@ typedef struct producer_health_t {
  * Receives the news that a producer's state of health is another.
  *
  * health: how it is now; valid until the callback returns. opaque: the pointer given along with the callback.
- * It runs on the thread that polls, flushes, closes or is in a function of transactions, under the rules of delivery callbacks.
+ * It runs on the thread that polls, flushes, closes or is in a function of transactions, with delivery.dispatch=thread on the
+ * library's dispatching thread, under the rules of delivery callbacks.
  * Changes that nobody has polled for become one, the latest, which is never lost; back at the state that was told last,
  * nothing is told.
  */
@@ -1327,7 +1374,8 @@ producer_status_t producer_config_set_health_callback(producer_config_t *config,
  * Returns PRODUCER_OK: the record is accepted and gets exactly one report, if there is a callback. Otherwise it is not
  * accepted, and gets none: PRODUCER_ERR_INVALID_ARGUMENT for a wrong record, named in producer_last_error;
  * PRODUCER_ERR_INVALID_TOPIC_EXCEPTION for a topic name that Kafka does not allow; PRODUCER_ERR_RECORD_TOO_LARGE for a
- * record over max.request.size; PRODUCER_ERR_QUEUE_FULL when buffer.memory stayed full for max.block.ms;
+ * record over max.request.size; PRODUCER_ERR_QUEUE_FULL when buffer.memory, or what
+ * its broker or partition may have of it, stayed full for max.block.ms: producer_last_error names who holds it;
  * PRODUCER_ERR_REPORTS_NOT_TAKEN when too many reports wait for producer_poll; PRODUCER_ERR_NO_RESOURCES for too many
  * topics; PRODUCER_ERR_SERIALIZATION when a serializer of this producer fails; PRODUCER_ERR_IN_CALLBACK from one of its
  * interceptors or serializers; PRODUCER_ERR_CLOSED; PRODUCER_ERR_FORKED; PRODUCER_ERR_INTERNAL after a bug of the library. With
@@ -1703,9 +1751,10 @@ bool producer_future_is_complete(const producer_future_t *future);
  *
  * future: the future. callback: the function. opaque: given to it as it is, also as the report's opaque.
  * Returns PRODUCER_OK; PRODUCER_ERR_INVALID_ARGUMENT for a NULL future or callback; PRODUCER_ERR_FORKED.
- * On which thread: one that was given before the outcome runs on a thread that dispatches reports (producer_poll,
- * producer_flush, producer_close, and with delivery.dispatch=thread the library's), like a delivery callback, or in a
- * producer_future_await of this future, whichever comes first; one that is given later runs at once, on the calling thread.
+ * On which thread: one that was given before the outcome runs on a thread that dispatches reports, like a delivery callback
+ * (producer_poll, producer_poll_reports, producer_flush, producer_close, and with delivery.dispatch=thread the library's), or
+ * in a producer_future_await of this future, whichever comes first; one that is given later runs at once, on the calling
+ * thread. It may run at the same time as other callbacks of the producer.
  * Until it has run, the record counts among the reports that wait to be taken (delivery.reports.max.count).
  * Does not block. May be called from any thread, from callbacks, and after the producer was closed.
  */
@@ -1746,7 +1795,7 @@ producer_status_t producer_batch_new(producer_t *producer,
  * Puts a record at the end of a batch.
  *
  * batch: the batch. record: what to append; copies. Its topic and topic_handle are NULL, its partition is
- * PRODUCER_PARTITION_ANY and its delivery_timeout_ms PRODUCER_TIMEOUT_DEFAULT, because all records of a batch share what
+ * PRODUCER_PARTITION_ANY, its delivery_timeout_ms PRODUCER_TIMEOUT_DEFAULT and its acks PRODUCER_ACKS_DEFAULT, because all records of a batch share what
  * producer_batch_send says; key, value, headers and timestamp are its own. index: receives the record's place in the
  * batch, from 0: its offset will be that of the report plus this; may be NULL.
  * Returns PRODUCER_OK; otherwise the batch is as it was: PRODUCER_ERR_BATCH_FULL when the record does not fit any more into
@@ -2447,6 +2496,8 @@ typedef struct producer_stats_t {
     int64_t records_in_doubt;
     /** Those of the failed records whose delivery time was over. */
     int64_t records_expired;
+    /** Those of the failed records that producer_cancel took back. */
+    int64_t records_cancelled;
     /** Bytes of batches, with their headers, handed to a connection for the first time. */
     int64_t bytes_sent;
     /** Bytes of batches that were delivered. */
@@ -2522,8 +2573,8 @@ typedef struct producer_stats_t {
  *
  * json: as producer_stats_json gives it, NUL-ended; valid until the callback returns. len: its bytes, without the NUL.
  * opaque: the pointer given along with the callback.
- * It runs on the thread that polls, flushes, closes or is in a function of transactions, under the rules of delivery callbacks;
- * the text is made there at that moment. When nobody polls, nothing piles up: the next poll tells once.
+ * It runs on the thread that polls, flushes, closes or is in a function of transactions, with delivery.dispatch=thread on the
+ * library's dispatching thread, under the rules of delivery callbacks; the text is made there at that moment. When nobody polls, nothing piles up: the next poll tells once.
  */
 typedef void (*producer_stats_fn)(const char *json, size_t len, void *opaque);
 
@@ -2583,7 +2634,7 @@ producer_status_t producer_config_set_stats_callback(producer_config_t *config,
     {                                                                                                                \
         sizeof(producer_stats_t),                                                                                    \
             0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,                \
-            0, 0, 0, 0, 0, 0,                                                                                        \
+            0, 0, 0, 0, 0, 0, 0,                                                                                     \
             {0, 0, 0, 0, 0, 0}, {0, 0, 0, 0, 0, 0}, {0, 0, 0, 0, 0, 0}                                               \
     }
 

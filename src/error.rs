@@ -94,7 +94,7 @@ statuses! {
     -106 PURGED Abortable "The record was purged before it was acknowledged.",
     -105 CLOSED Fatal "The producer is closed.",
     -104 REPORTS_NOT_TAKEN Retriable "Too many finished reports wait to be taken; call poll.",
-    -103 QUEUE_FULL Retriable "buffer.memory stayed full for max.block.ms; the records in it are waiting for brokers.",
+    -103 QUEUE_FULL Retriable "buffer.memory, or the record's share of it, stayed full for max.block.ms; what is in it waits for brokers.",
     -102 TIMED_OUT Retriable "The call's own timeout passed.",
     -101 INVALID_ARGUMENT Plain "An argument is not valid.",
     -100 INTERNAL Fatal "The library met a bug of its own; close the producer, make a new one and report it.",

@@ -29,7 +29,10 @@ macro_rules! programs {
 programs! {
     backpressure: "tests/c/backpressure.c" [];
     bad_input: "tests/c/bad_input.c" [];
+    batches: "tests/c/batches.c" [];
     callbacks: "tests/c/callbacks.c" [];
+    cancel: "tests/c/cancel.c" [];
+    close_with: "tests/c/close_with.c" [];
     config_load: "tests/c/config_load.c" [];
     deadlines: "tests/c/deadlines.c" [];
     dispatch_thread: "tests/c/dispatch_thread.c" [];
@@ -44,9 +47,11 @@ programs! {
     guarantees: "tests/c/guarantees.c" [];
     health: "tests/c/health.c" [];
     interceptors: "tests/c/interceptors.c" [];
+    isolation: "tests/c/isolation.c" [];
     late_topic: "tests/c/late_topic.c" [];
     lifecycle: "tests/c/lifecycle.c" [];
     logs: "tests/c/logs.c" [];
+    options: "tests/c/options.c" [];
     poll_reports: "tests/c/poll_reports.c" [];
     reports: "tests/c/reports.c" [];
     metadata: "tests/c/metadata.c" [];
@@ -66,12 +71,16 @@ programs! {
     unload: "tests/c/unload.c" [];
     yield_reports: "tests/c/yield.c" [];
     quickstart: "examples-c/quickstart.c" ["", "", "20000"];
+    batches_example: "examples-c/batches.c" [];
+    cancel_example: "examples-c/cancel.c" [];
+    take_back_example: "examples-c/take_back.c" [];
     bulk_example: "examples-c/bulk.c" ["", "", "50000"];
     interceptors_example: "examples-c/interceptors.c" [];
     flush_tokens_example: "examples-c/flush_tokens.c" [];
     futures_example: "examples-c/futures.c" [];
     transactions_example: "examples-c/transactions.c" ["", "", "300"];
     metadata_example: "examples-c/metadata.c" [];
+    options_example: "examples-c/options.c" [];
     stats_example: "examples-c/stats.c" ["", "", "20000"];
     partitioner_example: "examples-c/partitioner.c" ["", "", "20000"];
     perf_flood: "examples-c/perf.c" ["--count", "20000", "--keys", "random8", "--csv"];
@@ -118,10 +127,40 @@ fn libuv_loop_example() {
     compile_and_run_with(LIBUV_LOOP, &["", "", "50000"], &flags);
 }
 
+/// The bench's structs are written down by hand: they have to be the library's.
+#[test]
+fn python_through_ctypes() {
+    let demanded = std::env::var_os("CI").is_some_and(|ci| ci == "true");
+    let Ok(python) = Command::new("python3").arg("--version").output() else {
+        assert!(!demanded, "there is no python3");
+        println!("skipped: there is no python3");
+        return;
+    };
+    assert!(python.status.success(), "python3 does not run");
+    let ended = Command::new("python3")
+        .arg(root().join("benches/python_ctypes.py"))
+        .arg("--library")
+        .arg(built_library())
+        .args(["--count", "50000", "--keys"])
+        .output()
+        .expect("python3 starts");
+    let said = [ended.stdout, ended.stderr].concat();
+    let said = String::from_utf8_lossy(&said);
+    assert!(ended.status.success() && said.contains("records/s: "), "{said}");
+}
+
 /// What the README and the guide tell a newcomer to type has to compile: the first program of each.
 #[test]
 fn the_documents_programs_compile() {
-    for document in ["README.md", "docs/TRANSACTIONS.md", "docs/FUTURES.md", "docs/FLUSHING.md", "docs/TELEMETRY.md"] {
+    for document in [
+        "README.md",
+        "docs/TRANSACTIONS.md",
+        "docs/FUTURES.md",
+        "docs/FLUSHING.md",
+        "docs/BATCHES.md",
+        "docs/CANCELLING.md",
+        "docs/TELEMETRY.md",
+    ] {
         let text = fs::read_to_string(root().join(document)).expect(document);
         let (_, rest) = text.split_once("```c\n").expect(document);
         let (program, _) = rest.split_once("```").expect("the program's end");

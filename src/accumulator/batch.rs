@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::memory::{Chunk, Memory};
+use super::shares::Holder;
 use crate::record::Record;
 use crate::reports::Slot;
 use crate::time::Time;
@@ -15,6 +16,8 @@ pub struct BatchBytes {
     full: Vec<Chunk>,
     last: Chunk,
     len: usize,
+    /// Whose bytes they are.
+    holder: Holder,
     memory: Arc<Memory>,
 }
 
@@ -26,13 +29,13 @@ impl BatchBytes {
     /// The same bytes in memory of their own.
     fn copy(&self) -> BatchBytes {
         let copy = |chunk: &Chunk| {
-            let mut own = self.memory.forced_chunk(chunk.filled().len(), 0);
+            let mut own = self.memory.forced_chunk(self.holder, chunk.filled().len(), 0);
             own.room()[..chunk.filled().len()].copy_from_slice(chunk.filled());
             own.advance(chunk.filled().len());
             own
         };
         let full = self.full.iter().map(copy).collect();
-        BatchBytes { full, last: copy(&self.last), len: self.len, memory: self.memory.clone() }
+        BatchBytes { full, last: copy(&self.last), len: self.len, holder: self.holder, memory: self.memory.clone() }
     }
 
     /// The chunk that begins with the header.
@@ -52,7 +55,7 @@ impl BatchBytes {
 impl Drop for BatchBytes {
     fn drop(&mut self) {
         let last = std::mem::take(&mut self.last);
-        self.memory.release(self.full.drain(..).chain(std::iter::once(last)));
+        self.memory.release(self.holder, self.full.drain(..).chain(std::iter::once(last)));
     }
 }
 
@@ -144,7 +147,13 @@ impl OpenBatch {
             base_timestamp_ms: self.base_timestamp_ms,
             max_timestamp_ms: self.max_timestamp_ms,
             count: self.count,
-            bytes: Arc::new(BatchBytes { full: self.full, last: self.tail, len: self.len, memory: memory.clone() }),
+            bytes: Arc::new(BatchBytes {
+                full: self.full,
+                last: self.tail,
+                len: self.len,
+                holder: Holder::Partition(partition),
+                memory: memory.clone(),
+            }),
             slots: self.slots,
             slot_bytes: self.slot_bytes,
             direct: self.direct,
@@ -152,10 +161,15 @@ impl OpenBatch {
         }
     }
 
+    /// What it holds of `buffer.memory`.
+    pub fn charged(&self) -> usize {
+        self.full.iter().map(Chunk::capacity).sum::<usize>() + self.tail.capacity() + self.slot_bytes
+    }
+
     /// Gives back what it holds of `buffer.memory`: for a batch that will not be sent.
-    pub fn release(mut self, memory: &Memory) {
-        memory.uncharge(self.slot_bytes);
-        memory.release(self.full.drain(..).chain(std::iter::once(self.tail)));
+    pub fn release(mut self, holder: Holder, memory: &Memory) {
+        memory.uncharge(holder, self.slot_bytes);
+        memory.release(holder, self.full.drain(..).chain(std::iter::once(self.tail)));
     }
 }
 
@@ -277,7 +291,8 @@ impl Batch {
     /// records are inside `buffer.memory` already, so their new chunks are had whatever the budget says.
     pub fn split(mut self, max_bytes: usize) -> Vec<Batch> {
         let memory = self.bytes.memory.clone();
-        memory.uncharge(self.slot_bytes);
+        let holder = self.bytes.holder;
+        memory.uncharge(holder, self.slot_bytes);
         let mut parts: Vec<Batch> = Vec::new();
         let mut open: Option<OpenBatch> = None;
         let partition = self.partition;
@@ -309,7 +324,7 @@ impl Batch {
                     parts.extend(open.take().map(|open| open.seal(partition, &memory)));
                 }
                 let target = open.get_or_insert_with(|| {
-                    let tail = memory.forced_chunk(Memory::capacity_for(most + HEADER_LEN, max_bytes), 0);
+                    let tail = memory.forced_chunk(holder, Memory::capacity_for(most + HEADER_LEN, max_bytes), 0);
                     OpenBatch {
                         deadline: self.deadline,
                         due_at: self.due_at,
@@ -318,7 +333,7 @@ impl Batch {
                     }
                 });
                 if target.tail.room_len() < most {
-                    target.push_chunk(memory.forced_chunk(Memory::capacity_for(most, max_bytes), 0));
+                    target.push_chunk(memory.forced_chunk(holder, Memory::capacity_for(most, max_bytes), 0));
                 }
                 let delta = record.timestamp_ms - target.base_timestamp_ms;
                 let body_len = record_batch::record_body_len(delta, target.count, &record);
@@ -345,7 +360,7 @@ impl Batch {
         parts.extend(open.map(|open| open.seal(partition, &memory)));
         for part in &mut parts {
             part.slot_bytes = part.slots.capacity() * size_of::<Slot>();
-            memory.force_charge(part.slot_bytes);
+            memory.force_charge(holder, part.slot_bytes);
         }
         parts
     }
@@ -358,7 +373,7 @@ impl Batch {
 
     /// Takes the slots for the report and gives their part of the budget back.
     pub fn take_slots(&mut self) -> Vec<Slot> {
-        self.bytes.memory.uncharge(std::mem::take(&mut self.slot_bytes));
+        self.bytes.memory.uncharge(self.bytes.holder, std::mem::take(&mut self.slot_bytes));
         std::mem::take(&mut self.slots)
     }
 }

@@ -5,6 +5,7 @@ use super::Accumulator;
 use super::batch::{Batch, OpenBatch};
 use super::inbox::Event;
 use super::partition::{Partition, Placed};
+use super::shares::Holder;
 use super::topic::{Tag, Topic};
 use crate::error::Status;
 use crate::reports::{FinishedBatch, Persisted, Phase, Slot};
@@ -26,8 +27,8 @@ impl Ticket {
         match placed {
             Placed::Parked => Ticket { partition: asked_for, batch: None, tag },
             Placed::InBatch { partition: dense, batch, .. } => {
-                let is_it = |index: &u32| topic.partition(*index).is_some_and(|partition| partition.id == dense);
-                let partition = asked_for.or_else(|| (0..topic.partition_count()).find(is_it));
+                // Not what was asked for: an interceptor may have sent it elsewhere, and then there is none here.
+                let partition = topic.index_of(dense);
                 Ticket { partition, batch: Some(batch), tag }
             }
         }
@@ -71,7 +72,7 @@ impl Accumulator {
             return false;
         }
         let Some(record) = parked.remove(at) else { return false };
-        self.memory.uncharge(record.charged);
+        self.memory.uncharge(Holder::Parked(topic.id), record.charged);
         if let Some(slot) = record.slot() {
             self.push_cancelled(
                 topic,
@@ -121,17 +122,20 @@ impl Accumulator {
         // Before anybody can see that it is gone: a flush that began before waits for this report.
         self.push_cancelled(topic, now, cancelled);
         let emptied = match at {
-            Some(at) if queue.sealed[at].is_cancelled() => queue.sealed.remove(at).map(|batch| {
+            Some(at) if queue.sealed[at].is_cancelled() => queue.sealed.remove(at).map(|mut batch| {
                 queue.sealed_bytes = queue.sealed_bytes.saturating_sub(batch.len());
+                // Nothing is in them; what they took of the budget goes back.
+                batch.take_slots();
                 batch.id
             }),
             None if queue.open.as_ref().is_some_and(OpenBatch::is_cancelled) => queue.open.take().map(|open| {
                 let id = open.id;
-                open.release(&self.memory);
+                open.release(Holder::Partition(partition.id), &self.memory);
                 id
             }),
             _ => None,
         };
+        partition.publish_sealed(&queue);
         if let Some(batch) = emptied {
             self.inbox.tell(Event::Emptied { partition: partition.id, batch }, Time::ZERO);
         }
@@ -139,6 +143,7 @@ impl Accumulator {
     }
 
     fn push_cancelled(&self, topic: &Topic, now: Time, cancelled: Cancelled) {
+        self.numbers.cancelled(&topic.numbers);
         self.reports.push(FinishedBatch {
             topic: topic.c_name().clone(),
             partition: cancelled.partition,

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use super::batch::OpenBatch;
 use super::inbox::Event;
 use super::memory::{Memory, Reservation};
-use super::partition::{Append, BATCH_RECORDS_MAX, NotAppended, Partition, Placed};
-use super::topic::{ParkedRecord, Tag, Topic};
+use super::partition::{Append, BATCH_RECORDS_MAX, NotAppended, Partition, Placed, Wanted};
+use super::shares::{Claim, Holder};
+use super::topic::{NO_LEADER, ParkedRecord, Tag, Topic};
 use super::{Accumulator, PARKED_OVERHEAD};
 use crate::record::Record;
 use crate::reports::Slot;
@@ -32,8 +33,8 @@ pub enum NotTaken {
     Closed,
     /// It does not fit: so many bytes are left.
     Full(usize),
-    /// So many bytes of `buffer.memory` are needed first.
-    NeedsMemory(usize),
+    /// So much of `buffer.memory` is needed first.
+    NeedsMemory(Wanted),
 }
 
 /// How a direct batch is sent.
@@ -141,7 +142,7 @@ impl DirectBatch {
 impl Drop for DirectBatch {
     fn drop(&mut self) {
         if let Some(open) = self.open.take() {
-            open.release(&self.memory);
+            open.release(Holder::Nobody, &self.memory);
         }
     }
 }
@@ -175,16 +176,18 @@ impl Accumulator {
         if self.door.is_shut() {
             return Err(NotAppended::Refused);
         }
+        let now = clock();
+        let holder = Holder::Parked(topic.id);
         match held.take() {
-            Some(reservation) if reservation.covers(PARKED_OVERHEAD) => reservation.spend(PARKED_OVERHEAD),
+            Some(reservation) if reservation.covers(PARKED_OVERHEAD) => reservation.spend(holder, PARKED_OVERHEAD),
             other => {
                 *held = other;
-                if !self.memory.try_charge(PARKED_OVERHEAD) {
-                    return Err(NotAppended::NeedsMemory(PARKED_OVERHEAD));
+                let claim = Claim { holder, leader: NO_LEADER, at: now };
+                if !self.memory.try_charge(claim, PARKED_OVERHEAD) {
+                    return Err(NotAppended::NeedsMemory(Wanted { bytes: PARKED_OVERHEAD, claim }));
                 }
             }
         }
-        let now = clock();
         let deadline = now + topic.settings().delivery_timeout();
         let tells = parked.back().is_none_or(|last| deadline < last.deadline);
         let moved = DirectBatch {
@@ -280,6 +283,7 @@ impl Partition {
             }
             return Err(NotAppended::Refused);
         };
+        how.memory.assign(self.claim(opened_at), open.charged());
         let (slots, direct) = match how.tag {
             Some(tag) => (vec![DirectBatch::slot(tag)], open.count),
             None => (Vec::new(), 0),
@@ -289,6 +293,7 @@ impl Partition {
         if batch.is_closed {
             queue.seal_open(self.id, how.memory);
         }
+        self.publish_sealed(&queue);
         Ok(Placed::InBatch { partition: self.id, index: 0, batch: id })
     }
 }
@@ -301,13 +306,17 @@ fn get_chunk(
     more: usize,
 ) -> Result<super::memory::Chunk, NotTaken> {
     match held.take() {
-        Some(reservation) if reservation.covers(capacity + more) => Ok(memory.chunk(reservation, capacity, more)),
+        Some(reservation) if reservation.covers(capacity + more) => {
+            Ok(memory.chunk(reservation, Holder::Nobody, capacity, more))
+        }
         other => {
             *held = other;
-            memory.try_chunk(capacity, more).ok_or(NotTaken::NeedsMemory(capacity + more))
+            let claim = Claim::nobody();
+            let wanted = Wanted { bytes: capacity + more, claim };
+            memory.try_chunk(claim, capacity, more).ok_or(NotTaken::NeedsMemory(wanted))
         }
     }
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -27,8 +27,8 @@ impl Hurried {
 }
 
 impl Accumulator {
-    /// Somebody waits for a record of the topic: its batch goes at once, whatever `linger.ms` says.
-    pub fn hurry(&self, topic: u32, placed: Placed) {
+    /// Somebody waits for a record, of this topic if that is known: its batch goes at once, whatever `linger.ms` says.
+    pub fn hurry(&self, topic: Option<u32>, placed: Placed) {
         let known = matches!(placed, Placed::InBatch { batch, .. } if !self.hurried.is_first(batch));
         if !known {
             self.inbox.command(Command::Hurry { topic, placed });

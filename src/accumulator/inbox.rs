@@ -31,6 +31,8 @@ pub enum Event {
     Unparked { topic: u32 },
     /// `buffer.memory` is full: lingering batches should go now.
     Pressure,
+    /// The partitions of this leader have their share of it: their lingering batches should go now.
+    Crowded { leader: i32 },
 }
 
 /// What an application thread asks of the sender.
@@ -39,8 +41,8 @@ pub enum Command {
     /// Everything sent before, to the topic or to all of them, goes now: what is parked, and batches with a smaller number than
     /// `before`. `started` follows at once, `done` the last of it. Made by `Inbox::flush`.
     Flush { topic: Option<u32>, before: u64, started: Arc<Completion>, done: Arc<Completion> },
-    /// Somebody waits for a record of the topic: what it waits in does not linger.
-    Hurry { topic: u32, placed: Placed },
+    /// Somebody waits for a record, of this topic if that is known: what it waits in does not linger.
+    Hurry { topic: Option<u32>, placed: Placed },
     /// Fails what is queued, in flight, or both.
     Purge { queued: bool, in_flight: bool, done: Arc<Completion> },
     /// One of the five calls of transactions.

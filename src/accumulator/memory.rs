@@ -1,7 +1,7 @@
 //! `buffer.memory`: a true bound on the bytes that batches hold, with chunks recycled from one pool and fair waiting.
 //!
 //! What is handed out counts with its whole capacity, so payload, framing and unused room are all inside the bound; free
-//! chunks kept for reuse are inside it too.
+//! chunks kept for reuse are inside it too. Who may take how much of it when it gets short is in `shares.rs`.
 
 use std::collections::VecDeque;
 use std::ops::{AddAssign, SubAssign};
@@ -12,6 +12,7 @@ use std::time::Instant;
 use crate::sync::{Condvar, Mutex};
 
 use super::batch::Orphan;
+use super::shares::{Claim, Crowd, Holder, Shares, Verdict};
 use crate::reports::{Lack, Room};
 
 /// Capacities of pooled chunks. A record that is larger than the last gets a chunk of its own size, not pooled.
@@ -67,13 +68,27 @@ impl Chunk {
 pub enum Refused {
     /// The bound stayed reached until the deadline.
     Full,
+    /// The broker or the partition had its share until the deadline.
+    Crowded(Crowd),
     Closed,
+}
+
+/// What keeps a claim waiting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shortage {
+    OfMemory,
+    /// Of its own broker's or partition's share. `tell`: the broker whose partitions are to send what lingers, and have not
+    /// been told since they got the last of it.
+    OfShare {
+        tell: Option<i32>,
+    },
 }
 
 /// Bytes taken out of the budget and not yet turned into a chunk. Dropping it gives them back.
 #[derive(Debug)]
 pub struct Reservation {
     bytes: usize,
+    holder: Holder,
     memory: Arc<Memory>,
 }
 
@@ -83,15 +98,21 @@ impl Reservation {
         self.bytes >= bytes
     }
 
-    /// Keeps `bytes` of it charged for good; the rest goes back.
-    pub fn spend(mut self, bytes: usize) {
+    /// Keeps `bytes` of it charged for good, to `holder`; the rest goes back.
+    pub fn spend(mut self, holder: Holder, bytes: usize) {
         self.bytes -= bytes;
+        if holder != self.holder {
+            // The record went elsewhere than it first wanted to.
+            let mut state = self.memory.state.lock();
+            state.shares.sub(self.holder, bytes);
+            state.shares.add(holder, bytes);
+        }
     }
 }
 
 impl Drop for Reservation {
     fn drop(&mut self) {
-        self.memory.uncharge(self.bytes);
+        self.memory.uncharge(self.holder, self.bytes);
     }
 }
 
@@ -119,6 +140,7 @@ struct State {
     used: Used,
     free_bytes: usize,
     free: [Vec<Box<[u8]>>; CLASS_BYTES.len()],
+    shares: Shares,
     waiters: VecDeque<Arc<Waiter>>,
     /// Event loops hear of room again when so much is free; 0 while there is room.
     wanted: usize,
@@ -152,8 +174,11 @@ impl SubAssign<usize> for Used {
 
 #[derive(Debug)]
 struct Waiter {
+    holder: Holder,
     bytes: usize,
     granted: AtomicBool,
+    /// Its own share holds it back, as last looked at: it holds nobody up.
+    is_capped: AtomicBool,
     wake: Condvar,
 }
 
@@ -173,6 +198,7 @@ impl Memory {
                 used: Used(used),
                 free_bytes: 0,
                 free: Default::default(),
+                shares: Shares::new(limit),
                 waiters: VecDeque::new(),
                 wanted: 0,
                 closed: false,
@@ -193,67 +219,81 @@ impl Memory {
         }
     }
 
-    /// A chunk of `capacity` bytes at once, with `more` bytes charged beside it; `None` when the budget has no room for
-    /// both or others wait for it already.
-    pub fn try_chunk(&self, capacity: usize, more: usize) -> Option<Chunk> {
+    /// A chunk of `capacity` bytes at once, with `more` bytes charged beside it; `None` when the budget or the claimant's
+    /// share has no room for both, or others wait for it already.
+    pub fn try_chunk(&self, claim: Claim, capacity: usize, more: usize) -> Option<Chunk> {
         let recycled = {
             let mut state = self.state.lock();
-            if state.closed || !state.waiters.is_empty() || state.used.get() + capacity + more > self.limit {
+            if !state.may_take(claim, capacity + more) {
                 return None;
             }
-            state.used += capacity + more;
+            state.add(claim.holder, capacity + more);
             state.pop_free(capacity, self.limit)
         };
         Some(new_chunk(recycled, capacity))
     }
 
     /// Turns a reservation into a chunk and a charge of `more`; what it covers beyond them goes back.
-    pub fn chunk(&self, reservation: Reservation, capacity: usize, more: usize) -> Chunk {
-        reservation.spend(capacity + more);
+    pub fn chunk(&self, reservation: Reservation, holder: Holder, capacity: usize, more: usize) -> Chunk {
+        reservation.spend(holder, capacity + more);
         let recycled = self.state.lock().pop_free(capacity, self.limit);
         new_chunk(recycled, capacity)
     }
 
     /// A chunk whatever the budget says: for records that are inside the budget already and move to another batch.
-    pub fn forced_chunk(&self, capacity: usize, more: usize) -> Chunk {
+    pub fn forced_chunk(&self, holder: Holder, capacity: usize, more: usize) -> Chunk {
         let recycled = {
             let mut state = self.state.lock();
-            state.used += capacity + more;
+            state.add(holder, capacity + more);
             state.pop_free(capacity, self.limit)
         };
         new_chunk(recycled, capacity)
     }
 
-    /// Takes `bytes` out of the budget at once; false when there is no room or others wait for it already.
-    pub fn try_charge(&self, bytes: usize) -> bool {
+    /// Takes `bytes` out of the budget at once; false when there is no room in it or in the claimant's share, or others wait
+    /// for it already.
+    pub fn try_charge(&self, claim: Claim, bytes: usize) -> bool {
         let mut state = self.state.lock();
-        if state.closed || !state.waiters.is_empty() || state.used.get() + bytes > self.limit {
+        if !state.may_take(claim, bytes) {
             return false;
         }
-        state.charge(bytes, self.limit);
+        state.charge(claim.holder, bytes, self.limit);
         true
     }
 
+    /// Notes who asks, and whose leader it is: for those that are not refused.
+    pub fn ask(&self, claim: Claim) {
+        self.state.lock().shares.ask(claim);
+    }
+
+    /// What was nobody's belongs to a partition from now on.
+    pub fn assign(&self, claim: Claim, bytes: usize) {
+        let mut state = self.state.lock();
+        state.shares.ask(claim);
+        state.shares.add(claim.holder, bytes);
+    }
+
     /// Takes `bytes` out of the budget whatever it says.
-    pub fn force_charge(&self, bytes: usize) {
-        self.state.lock().charge(bytes, self.limit);
+    pub fn force_charge(&self, holder: Holder, bytes: usize) {
+        self.state.lock().charge(holder, bytes, self.limit);
     }
 
     /// Gives charged bytes back and wakes who waits for them.
-    pub fn uncharge(&self, bytes: usize) {
+    pub fn uncharge(&self, holder: Holder, bytes: usize) {
         if bytes > 0 {
             let mut state = self.state.lock();
-            state.used -= bytes;
+            state.sub(holder, bytes);
             self.grant(&mut state);
+            self.room.regains(Lack::Share);
         }
     }
 
     /// Gives chunks back and wakes who waits for them.
-    pub fn release(&self, chunks: impl Iterator<Item = Chunk>) {
+    pub fn release(&self, holder: Holder, chunks: impl Iterator<Item = Chunk>) {
         let mut surplus = Vec::new();
         let mut state = self.state.lock();
         for chunk in chunks {
-            state.used -= chunk.bytes.len();
+            state.sub(holder, chunk.bytes.len());
             match CLASS_BYTES.iter().position(|&class| class == chunk.bytes.len()) {
                 Some(class) => {
                     state.free_bytes += chunk.bytes.len();
@@ -263,41 +303,60 @@ impl Memory {
             }
         }
         self.grant(&mut state);
+        self.room.regains(Lack::Share);
         drop(state);
     }
 
-    /// Serves those who wait, and tells event loops when nobody does and there is room again.
+    /// Serves those who wait, and tells event loops when nobody waits for room any more and there is some again.
     fn grant(&self, state: &mut State) {
-        state.grant(self.limit);
-        if state.wanted > 0 && state.waiters.is_empty() && state.used.get() + state.wanted <= self.limit {
+        state.grant();
+        let nobody_waits = || state.waiters.iter().all(|waiter| waiter.is_capped.load(Ordering::Relaxed));
+        if state.wanted > 0 && state.used.get() + state.wanted <= self.limit && nobody_waits() {
             state.wanted = 0;
             self.room.regains(Lack::Memory);
         }
     }
 
-    /// Waits in line for `bytes` until `deadline` (`None`: for ever). Those who came first are served first. `waits` is
-    /// called, under the lock, when this call has got in line.
+    /// Event loops hear of room when so much is free again: not at the first byte, or a loop woken for each batch would send a
+    /// record at a time.
+    fn note_lack(&self, state: &mut State, bytes: usize) {
+        state.wanted = state.wanted.max(bytes).max(self.limit / 8).min(self.limit);
+        self.room.lacks(Lack::Memory);
+    }
+
+    /// Waits in line for `bytes` until `deadline` (`None`: for ever). Those who came first are served first, but for those
+    /// whose own share holds them back. `waits` is called, under the lock, when this call has got in line.
     pub fn reserve(
         self: &Arc<Self>,
+        claim: Claim,
         bytes: usize,
         deadline: Option<Instant>,
-        waits: impl FnOnce(),
+        waits: impl FnOnce(Shortage),
     ) -> Result<Reservation, Refused> {
         let mut state = self.state.lock();
         if state.closed {
             return Err(Refused::Closed);
         }
-        if state.waiters.is_empty() && state.used.get() + bytes <= self.limit {
-            state.charge(bytes, self.limit);
-            return Ok(Reservation { bytes, memory: self.clone() });
+        let holder = claim.holder;
+        if state.may_take(claim, bytes) {
+            state.charge(holder, bytes, self.limit);
+            return Ok(Reservation { bytes, holder, memory: self.clone() });
         }
-        let waiter = Arc::new(Waiter { bytes, granted: AtomicBool::new(false), wake: Condvar::new() });
+        let is_capped = state.shares.verdict(holder, bytes, state.used.get()) == Verdict::Capped;
+        let waiter = Arc::new(Waiter {
+            holder,
+            bytes,
+            granted: AtomicBool::new(false),
+            is_capped: AtomicBool::new(is_capped),
+            wake: Condvar::new(),
+        });
         state.waiters.push_back(waiter.clone());
-        // Not at the first byte that is free: a loop woken for each batch would send a record at a time.
-        state.wanted = state.wanted.max(bytes).max(self.limit / 8).min(self.limit);
-        self.room.lacks(Lack::Memory);
+        if !is_capped {
+            // Who has used up a share of its own says nothing of the room that others find.
+            self.note_lack(&mut state, bytes);
+        }
         self.waiting.fetch_add(1, Ordering::SeqCst);
-        waits();
+        waits(state.shortage(holder, is_capped));
         let refused = loop {
             if waiter.granted.load(Ordering::Relaxed) {
                 break None;
@@ -317,12 +376,22 @@ impl Memory {
         };
         self.waiting.fetch_sub(1, Ordering::SeqCst);
         match refused {
-            None => Ok(Reservation { bytes, memory: self.clone() }),
+            None => Ok(Reservation { bytes, holder, memory: self.clone() }),
             Some(why) => {
                 state.waiters.retain(|other| !Arc::ptr_eq(other, &waiter));
+                let capped = why == Refused::Full && waiter.is_capped.load(Ordering::Relaxed);
+                let crowd = if capped { state.shares.crowd(holder, state.used.get()) } else { None };
+                if why == Refused::Full && !capped {
+                    // It may have stood in line for its share first.
+                    self.note_lack(&mut state, bytes);
+                }
                 // Whoever stood behind may fit where this one did not.
                 self.grant(&mut state);
-                Err(why)
+                if capped {
+                    // Until the next bytes come back, whose ever they are: the loop may have records for others too.
+                    self.room.lacks(Lack::Share);
+                }
+                Err(crowd.map_or(why, Refused::Crowded))
             }
         }
     }
@@ -330,6 +399,37 @@ impl Memory {
     /// Whether anybody waits for room.
     pub fn has_waiters(&self) -> bool {
         self.waiting.load(Ordering::SeqCst) > 0
+    }
+
+    /// Whether a batch of this partition should not linger: somebody waits for what it holds.
+    pub fn hurries(&self, partition: u32) -> bool {
+        if !self.has_waiters() {
+            return false;
+        }
+        let state = self.state.lock();
+        let wanted = |waiter: &Arc<Waiter>| {
+            let is_capped = waiter.is_capped.load(Ordering::Relaxed);
+            !is_capped || state.shares.same_leader(waiter.holder, Holder::Partition(partition))
+        };
+        state.waiters.iter().any(wanted)
+    }
+
+    /// Why `bytes` are not to be had at present.
+    pub fn shortage(&self, claim: Claim, bytes: usize) -> Shortage {
+        let mut state = self.state.lock();
+        let is_capped = state.shares.verdict(claim.holder, bytes, state.used.get()) == Verdict::Capped;
+        state.shortage(claim.holder, is_capped)
+    }
+
+    /// Whether it is the holder's own share that has no room for so much more.
+    pub fn is_capped(&self, holder: Holder, bytes: usize) -> bool {
+        let state = self.state.lock();
+        state.shares.verdict(holder, bytes, state.used.get()) == Verdict::Capped
+    }
+
+    /// Bytes handed out to one holder.
+    pub fn held(&self, holder: Holder) -> usize {
+        self.state.lock().shares.held(holder)
     }
 
     /// Notes that room is short; true when the sender has not been told yet.
@@ -359,6 +459,7 @@ impl Memory {
         // Whoever tries to send hears why there is none.
         state.wanted = 0;
         self.room.regains(Lack::Memory);
+        self.room.regains(Lack::Share);
         self.is_closed.store(true, Ordering::Relaxed);
         for waiter in &state.waiters {
             waiter.wake.notify_one();
@@ -399,9 +500,50 @@ impl Memory {
 }
 
 impl State {
-    fn charge(&mut self, bytes: usize, limit: usize) {
+    fn add(&mut self, holder: Holder, bytes: usize) {
         self.used += bytes;
+        self.shares.add(holder, bytes);
+    }
+
+    fn sub(&mut self, holder: Holder, bytes: usize) {
+        self.used -= bytes;
+        self.shares.sub(holder, bytes);
+    }
+
+    fn charge(&mut self, holder: Holder, bytes: usize, limit: usize) {
+        self.add(holder, bytes);
         self.drop_free(limit);
+    }
+
+    /// Whether the claim can be met at once: there is room for it, and nobody waits whom it would overtake.
+    fn may_take(&mut self, claim: Claim, bytes: usize) -> bool {
+        self.shares.ask(claim);
+        !self.closed
+            && self.shares.verdict(claim.holder, bytes, self.used.get()) == Verdict::Fits
+            && !self.overtakes(self.waiters.len(), claim.holder, bytes)
+    }
+
+    /// Whether somebody among the first `before` in line has to be served first: who waits for the same, and who waits for
+    /// memory, unless these bytes are kept for this leader alone.
+    fn overtakes(&self, before: usize, holder: Holder, bytes: usize) -> bool {
+        let mut guaranteed = None;
+        self.waiters.iter().take(before).any(|other| {
+            if other.holder == holder {
+                return true;
+            }
+            if other.is_capped.load(Ordering::Relaxed) {
+                return false;
+            }
+            let guaranteed = *guaranteed.get_or_insert_with(|| self.shares.is_guaranteed(holder, bytes));
+            !guaranteed || self.shares.same_leader(other.holder, holder)
+        })
+    }
+
+    fn shortage(&mut self, holder: Holder, is_capped: bool) -> Shortage {
+        match is_capped {
+            true => Shortage::OfShare { tell: self.shares.tell(holder) },
+            false => Shortage::OfMemory,
+        }
     }
 
     /// A free chunk of this capacity, if there is one; otherwise makes room for a new one.
@@ -427,16 +569,20 @@ impl State {
         }
     }
 
-    /// Serves waiters in order as far as the room goes.
-    fn grant(&mut self, limit: usize) {
-        while let Some(first) = self.waiters.front() {
-            if self.used.get() + first.bytes > limit {
-                return;
+    /// Serves waiters in order as far as the room goes. Those whose own share holds them back are passed over.
+    fn grant(&mut self) {
+        let mut at = 0;
+        while let Some(waiter) = self.waiters.get(at).cloned() {
+            let verdict = self.shares.verdict(waiter.holder, waiter.bytes, self.used.get());
+            waiter.is_capped.store(verdict == Verdict::Capped, Ordering::Relaxed);
+            if verdict != Verdict::Fits || self.overtakes(at, waiter.holder, waiter.bytes) {
+                at += 1;
+                continue;
             }
-            self.used += first.bytes;
-            first.granted.store(true, Ordering::Relaxed);
-            first.wake.notify_one();
-            self.waiters.pop_front();
+            self.add(waiter.holder, waiter.bytes);
+            waiter.granted.store(true, Ordering::Relaxed);
+            waiter.wake.notify_one();
+            self.waiters.remove(at);
         }
     }
 }
@@ -451,7 +597,10 @@ fn new_chunk(recycled: Option<Box<[u8]>>, capacity: usize) -> Chunk {
 #[allow(clippy::disallowed_methods)] // Waiting threads are tested in real time.
 mod tests {
     use super::*;
+    use crate::time::Time;
     use std::time::Duration;
+
+    const CLAIM: Claim = Claim::nobody();
 
     fn soon() -> Option<Instant> {
         Some(Instant::now() + Duration::from_secs(20))
@@ -468,18 +617,18 @@ mod tests {
     #[test]
     fn the_bound_holds_and_everything_comes_back() {
         let memory = Memory::new(8 << 10);
-        let chunks: Vec<Chunk> = (0..8).map(|_| memory.try_chunk(1 << 10, 0).expect("room")).collect();
-        assert!(memory.try_chunk(1 << 10, 0).is_none());
-        memory.release(chunks.into_iter());
+        let chunks: Vec<Chunk> = (0..8).map(|_| memory.try_chunk(CLAIM, 1 << 10, 0).expect("room")).collect();
+        assert!(memory.try_chunk(CLAIM, 1 << 10, 0).is_none());
+        memory.release(Holder::Nobody, chunks.into_iter());
         assert_eq!(memory.used(), 0);
-        assert!(memory.try_charge(8 << 10), "free chunks make way");
+        assert!(memory.try_charge(CLAIM, 8 << 10), "free chunks make way");
         assert_eq!(memory.state.lock().free_bytes, 0);
     }
 
     #[test]
     fn waiters_are_served_in_the_order_they_came() {
         let memory = Memory::new(10_000);
-        assert!(memory.try_charge(10_000));
+        assert!(memory.try_charge(CLAIM, 10_000));
         let order = Arc::new(Mutex::new(Vec::new()));
         let mut threads = Vec::new();
         for (i, bytes) in [9_000, 1_000, 10_000].into_iter().enumerate() {
@@ -487,7 +636,7 @@ mod tests {
             let queued = memory.waiting.load(Ordering::SeqCst);
             let theirs = memory.clone();
             threads.push(std::thread::spawn(move || {
-                let got = theirs.reserve(bytes, soon(), || ()).expect("room comes");
+                let got = theirs.reserve(CLAIM, bytes, soon(), |_| ()).expect("room comes");
                 order.lock().push(i);
                 drop(got);
             }));
@@ -495,8 +644,8 @@ mod tests {
                 std::thread::yield_now();
             }
         }
-        assert!(!memory.try_charge(0), "nobody overtakes those who wait");
-        memory.uncharge(10_000);
+        assert!(!memory.try_charge(CLAIM, 0), "nobody overtakes those who wait");
+        memory.uncharge(Holder::Nobody, 10_000);
         for thread in threads {
             thread.join().expect("no panic");
         }
@@ -507,19 +656,19 @@ mod tests {
     #[test]
     fn a_full_budget_refuses_at_the_deadline_and_leaves_no_trace() {
         let memory = Memory::new(10);
-        assert!(memory.try_charge(10));
-        assert_eq!(memory.reserve(1, Some(Instant::now()), || ()).err(), Some(Refused::Full));
+        assert!(memory.try_charge(CLAIM, 10));
+        assert_eq!(memory.reserve(CLAIM, 1, Some(Instant::now()), |_| ()).err(), Some(Refused::Full));
         assert!(!memory.has_waiters());
-        memory.uncharge(10);
-        assert!(memory.try_charge(10));
+        memory.uncharge(Holder::Nobody, 10);
+        assert!(memory.try_charge(CLAIM, 10));
     }
 
     #[test]
     fn closing_frees_a_waiter() {
         let memory = Memory::new(10);
-        assert!(memory.try_charge(10));
+        assert!(memory.try_charge(CLAIM, 10));
         let theirs = memory.clone();
-        let waiter = std::thread::spawn(move || theirs.reserve(1, None, || ()).err());
+        let waiter = std::thread::spawn(move || theirs.reserve(CLAIM, 1, None, |_| ()).err());
         while !memory.has_waiters() {
             std::thread::yield_now();
         }
@@ -531,26 +680,41 @@ mod tests {
     fn event_loops_hear_of_room_when_what_was_refused_and_an_eighth_is_free() {
         let room = Arc::<Room>::default();
         let memory = Memory::with_room(8_000, room.clone());
-        assert!(memory.try_charge(8_000));
-        assert!(memory.reserve(2_000, Some(Instant::now()), || ()).is_err());
+        assert!(memory.try_charge(CLAIM, 8_000));
+        assert!(memory.reserve(CLAIM, 2_000, Some(Instant::now()), |_| ()).is_err());
         assert!(room.is_lacking(Lack::Memory));
-        memory.uncharge(1_999);
+        memory.uncharge(Holder::Nobody, 1_999);
         assert!(room.is_lacking(Lack::Memory), "less than was asked for");
-        memory.uncharge(1);
+        memory.uncharge(Holder::Nobody, 1);
         assert!(!room.is_lacking(Lack::Memory));
-        assert!(memory.try_charge(2_000));
-        assert!(memory.reserve(1, Some(Instant::now()), || ()).is_err());
-        memory.uncharge(999);
+        assert!(memory.try_charge(CLAIM, 2_000));
+        assert!(memory.reserve(CLAIM, 1, Some(Instant::now()), |_| ()).is_err());
+        memory.uncharge(Holder::Nobody, 999);
         assert!(room.is_lacking(Lack::Memory), "less than an eighth");
         memory.close();
         assert!(!room.is_lacking(Lack::Memory), "a send says that it is closed");
     }
 
     #[test]
+    fn event_loops_hear_of_a_share_that_is_used_up_until_something_comes_back() {
+        let room = Arc::<Room>::default();
+        let memory = Memory::with_room(100_000, room.clone());
+        let claim = |partition, leader| Claim { holder: Holder::Partition(partition), leader, at: Time::from_ms(1) };
+        let (slow, quick) = (claim(0, 0), claim(1, 1));
+        assert!(memory.try_charge(quick, 1_000));
+        while memory.try_charge(slow, 1_000) {}
+        let refused = memory.reserve(slow, 1_000, Some(Instant::now()), |_| ());
+        assert!(matches!(refused, Err(Refused::Crowded(_))), "{refused:?}");
+        assert!(room.is_lacking(Lack::Share) && !room.is_lacking(Lack::Memory));
+        memory.uncharge(quick.holder, 1_000);
+        assert!(!room.is_lacking(Lack::Share), "it may be tried again, and records for others with it");
+    }
+
+    #[test]
     fn memory_goes_back_after_a_burst() {
         let memory = Memory::new(64 << 20);
-        let chunks: Vec<Chunk> = (0..100).map(|_| memory.try_chunk(256 << 10, 0).expect("room")).collect();
-        memory.release(chunks.into_iter());
+        let chunks: Vec<Chunk> = (0..100).map(|_| memory.try_chunk(CLAIM, 256 << 10, 0).expect("room")).collect();
+        memory.release(Holder::Nobody, chunks.into_iter());
         memory.trim();
         assert!(memory.state.lock().free_bytes <= IDLE_FREE_BYTES);
     }

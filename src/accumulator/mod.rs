@@ -17,6 +17,8 @@ mod memory;
 mod metadata;
 mod partition;
 mod settings;
+mod shares;
+mod steer;
 #[cfg(test)]
 mod tests;
 mod topic;
@@ -35,10 +37,11 @@ pub use direct::{DirectBatch, NotTaken, SendingDirect};
 pub use door::Door;
 pub use inbox::{Command, Event, Inbox, Letters};
 pub use kept::{undelivered_batch, undelivered_parked};
-pub use memory::{Memory, Refused, Reservation};
+pub use memory::{Memory, Refused, Reservation, Shortage};
 pub use metadata::{MetadataReply, Nodes, PartitionDetail, Question, Snapshot, TopicDetail};
-pub use partition::{NotAppended, Partition, Placed};
+pub use partition::{NotAppended, Partition, Placed, Wanted};
 pub use settings::TopicSettings;
+pub use shares::{Claim, Crowd, Holder};
 pub use topic::{NO_LEADER, ParkedRecord, TOPIC_NAME_MAX, Tag, Topic, TopicTable, check_topic_name};
 
 use crate::config::Config;
@@ -215,16 +218,18 @@ impl Accumulator {
         }
         let headers = record.headers.len() * PARKED_HEADER_OVERHEAD;
         let charged = PARKED_OVERHEAD + headers + crate::wire::record_batch::record_len_max(record);
+        let now = clock();
+        let holder = Holder::Parked(topic.id);
         match held.take() {
-            Some(reservation) if reservation.covers(charged) => reservation.spend(charged),
+            Some(reservation) if reservation.covers(charged) => reservation.spend(holder, charged),
             other => {
                 *held = other;
-                if !self.memory.try_charge(charged) {
-                    return Err(NotAppended::NeedsMemory(charged));
+                let claim = Claim { holder, leader: NO_LEADER, at: now };
+                if !self.memory.try_charge(claim, charged) {
+                    return Err(NotAppended::NeedsMemory(Wanted { bytes: charged, claim }));
                 }
             }
         }
-        let now = clock();
         let deadline = now + how.own_timeout.unwrap_or(topic.settings().delivery_timeout());
         // Later deadlines need no word of their own: when the earliest has passed, the sender looks for the next.
         let tells = parked.back().is_none_or(|last| deadline < last.deadline);
@@ -256,14 +261,19 @@ impl Accumulator {
         ids.filter_map(|id| Some((id, self.parked_since(&self.topics.by_id(id))?.1))).collect()
     }
 
-    /// Waits in line for memory until `deadline`; meanwhile whatever lingers is sent.
-    pub fn wait_for_memory(&self, bytes: usize, deadline: Option<Instant>) -> Result<Reservation, Refused> {
+    /// Waits in line for memory until `deadline`; meanwhile what lingers and holds it is sent.
+    pub fn wait_for_memory(&self, wanted: Wanted, deadline: Option<Instant>) -> Result<Reservation, Refused> {
         // Told when this thread stands in line: what others open from then on does not linger.
-        self.memory.reserve(bytes, deadline, || {
-            if self.memory.raise_pressure() {
-                self.inbox.tell(Event::Pressure, Time::ZERO);
-            }
-        })
+        self.memory.reserve(wanted.claim, wanted.bytes, deadline, |shortage| self.tell_shortage(shortage))
+    }
+
+    /// Has what lingers sent, where it holds what is short.
+    pub fn tell_shortage(&self, shortage: Shortage) {
+        match shortage {
+            Shortage::OfMemory if self.memory.raise_pressure() => self.inbox.tell(Event::Pressure, Time::ZERO),
+            Shortage::OfShare { tell: Some(leader) } => self.inbox.tell(Event::Crowded { leader }, Time::ZERO),
+            Shortage::OfMemory | Shortage::OfShare { tell: None } => {}
+        }
     }
 
     /// Makes the topic's partitions, numbered by `number`, without letting records in yet.
@@ -288,13 +298,13 @@ impl Accumulator {
                 let charged = record.charged;
                 match refuse(record) {
                     Some(record) => kept.push_back(record),
-                    None => self.memory.uncharge(charged),
+                    None => self.memory.uncharge(Holder::Parked(topic.id), charged),
                 }
                 continue;
             }
             if let Some(batch) = &mut record.direct {
                 let how = SendingDirect { partition: record.partition, tag: record.tag };
-                self.memory.uncharge(record.charged);
+                self.memory.uncharge(Holder::Parked(topic.id), record.charged);
                 let until = Some(record.deadline);
                 let appended = self.append_direct_known(topic, count, batch, &how, until, &clock);
                 debug_assert!(appended.is_ok(), "what is inside already is never refused");
@@ -306,7 +316,7 @@ impl Accumulator {
                 own_timeout: Some(record.deadline.since(clock())),
                 acks: record.acks,
             };
-            self.memory.uncharge(record.charged);
+            self.memory.uncharge(Holder::Parked(topic.id), record.charged);
             let appended = record.with(|fields| self.append_known(topic, count, fields, &how, &mut None, true, &clock));
             debug_assert!(appended.is_ok(), "forced memory is never refused");
         }
@@ -323,7 +333,7 @@ impl Accumulator {
         parked.retain_mut(|record| {
             let expired = now.is_none_or(|now| record.deadline <= now);
             if expired {
-                self.memory.uncharge(record.charged);
+                self.memory.uncharge(Holder::Parked(topic.id), record.charged);
                 taken.push(std::mem::replace(record, ParkedRecord::new(&Record::default())));
             }
             !expired

@@ -9,8 +9,9 @@ use crate::sync::Mutex;
 use super::batch::{Batch, OpenBatch};
 use super::door::Door;
 use super::inbox::{Event, Inbox};
-use super::memory::{Memory, Reservation};
+use super::memory::{Chunk, Memory, Reservation};
 use super::settings::TopicSettings;
+use super::shares::{Claim, Holder};
 use super::topic::{LeaderCell, Tag};
 use crate::record::Record;
 use crate::reports::{Reports, Slot};
@@ -78,11 +79,18 @@ pub enum Placed {
     InBatch { partition: u32, index: u32, batch: u64 },
 }
 
+/// Memory that somebody has to wait for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wanted {
+    pub bytes: usize,
+    pub claim: Claim,
+}
+
 /// The record was not appended.
 #[derive(Debug, PartialEq, Eq)]
 pub enum NotAppended {
-    /// So many bytes of `buffer.memory` are needed first.
-    NeedsMemory(usize),
+    /// So much of `buffer.memory` is needed first.
+    NeedsMemory(Wanted),
     /// The door is shut, and says why.
     Refused,
 }
@@ -135,13 +143,13 @@ impl Partition {
                 if open.tail.room_len() < len {
                     // Room grows with the batch, so that many small batches stay small.
                     let wanted = open.len.min(how.batch_size - open.len);
-                    let chunk = get_chunk(how, held, Memory::capacity_for(len, wanted), 0)?;
+                    let chunk = self.get_chunk(how, held, clock(), Memory::capacity_for(len, wanted), 0)?;
                     open.push_chunk(chunk);
                 }
                 if let Some(tag) = how.tag {
                     if open.slots.len() == open.slots.capacity() {
                         let more = open.slots.capacity().max(SLOTS_MIN);
-                        open.slot_bytes += charge_slots(how, held, more)?;
+                        open.slot_bytes += self.charge_slots(how, held, clock(), more)?;
                         open.slots.reserve_exact(more);
                     }
                     open.slots.push(slot(tag, record, delta, open.count));
@@ -212,16 +220,16 @@ impl Partition {
         }
         // Chunk and slots come together: each alone could be had again and again while the other is not.
         let slot_bytes = slots.capacity() * size_of::<Slot>();
-        let tail = get_chunk(how, held, capacity, slot_bytes)?;
         let opened_at = clock();
+        let tail = self.get_chunk(how, held, opened_at, capacity, slot_bytes)?;
         let usual_deadline = opened_at + how.settings.delivery_timeout();
         let deadline = how.own_deadline.unwrap_or(usual_deadline);
         let due_at = opened_at + how.settings.linger();
         let door = if how.forced { None } else { Some(how.door) };
         let Some(id) = how.inbox.opened(door, self.id, deadline, due_at, sealed) else {
             // It was shut since we looked.
-            how.memory.release(std::iter::once(tail));
-            how.memory.uncharge(slot_bytes);
+            how.memory.release(Holder::Partition(self.id), std::iter::once(tail));
+            how.memory.uncharge(Holder::Partition(self.id), slot_bytes);
             return Err(NotAppended::Refused);
         };
         let mut open = OpenBatch {
@@ -243,11 +251,26 @@ impl Partition {
 
     /// The next batch: a sealed one, or the open one when `may_seal` says so of its id and the time it is due.
     pub fn take(&self, memory: &Arc<Memory>, may_seal: impl FnOnce(u64, Time) -> bool) -> Option<Batch> {
+        self.take_if(memory, may_seal, |_| true).ok().flatten()
+    }
+
+    /// The same, if `suits` says so of its acks; the error is those of a batch that stays.
+    pub fn take_if(
+        &self,
+        memory: &Arc<Memory>,
+        may_seal: impl FnOnce(u64, Time) -> bool,
+        suits: impl FnOnce(i16) -> bool,
+    ) -> Result<Option<Batch>, i16> {
         let mut queue = self.queue.lock();
-        if queue.sealed.is_empty()
-            && let Some(open) = &queue.open
-            && may_seal(open.id, open.due_at)
-        {
+        let acks = match (queue.sealed.front(), &queue.open) {
+            (Some(sealed), _) => sealed.acks,
+            (None, Some(open)) if may_seal(open.id, open.due_at) => open.acks,
+            _ => return Ok(None),
+        };
+        if !suits(acks) {
+            return Err(acks);
+        }
+        if queue.sealed.is_empty() {
             queue.seal_open(self.id, memory);
         }
         let mut taken = queue.sealed.pop_front();
@@ -258,7 +281,7 @@ impl Partition {
             self.note_taken(batch.len(), 1);
         }
         self.publish_sealed(&queue);
-        taken
+        Ok(taken)
     }
 
     /// Whether `take` would give a batch.
@@ -304,7 +327,7 @@ impl Partition {
     }
 
     /// Tells those who have no lock what waits here.
-    fn publish_sealed(&self, queue: &Queue) {
+    pub(super) fn publish_sealed(&self, queue: &Queue) {
         self.sealed_bytes.store(queue.sealed_bytes, Ordering::Relaxed);
     }
 
@@ -358,40 +381,64 @@ impl Queue {
     }
 }
 
-/// A chunk, and `more` bytes charged beside it.
-fn get_chunk(
-    how: &Append<'_>,
-    held: &mut Option<Reservation>,
-    capacity: usize,
-    more: usize,
-) -> Result<super::memory::Chunk, NotAppended> {
-    if how.forced {
-        return Ok(how.memory.forced_chunk(capacity, more));
-    }
-    match held.take() {
-        Some(reservation) if reservation.covers(capacity + more) => Ok(how.memory.chunk(reservation, capacity, more)),
-        other => {
-            *held = other;
-            how.memory.try_chunk(capacity, more).ok_or(NotAppended::NeedsMemory(capacity + more))
+impl Partition {
+    /// A chunk, and `more` bytes charged beside it.
+    fn get_chunk(
+        &self,
+        how: &Append<'_>,
+        held: &mut Option<Reservation>,
+        now: Time,
+        capacity: usize,
+        more: usize,
+    ) -> Result<Chunk, NotAppended> {
+        let claim = self.claim(now);
+        if how.forced {
+            how.memory.ask(claim);
+            return Ok(how.memory.forced_chunk(claim.holder, capacity, more));
+        }
+        match held.take() {
+            Some(reservation) if reservation.covers(capacity + more) => {
+                Ok(how.memory.chunk(reservation, claim.holder, capacity, more))
+            }
+            other => {
+                *held = other;
+                let wanted = Wanted { bytes: capacity + more, claim };
+                how.memory.try_chunk(claim, capacity, more).ok_or(NotAppended::NeedsMemory(wanted))
+            }
         }
     }
-}
 
-fn charge_slots(how: &Append<'_>, held: &mut Option<Reservation>, count: usize) -> Result<usize, NotAppended> {
-    let bytes = count * size_of::<Slot>();
-    if how.forced {
-        how.memory.force_charge(bytes);
-        return Ok(bytes);
+    fn charge_slots(
+        &self,
+        how: &Append<'_>,
+        held: &mut Option<Reservation>,
+        now: Time,
+        count: usize,
+    ) -> Result<usize, NotAppended> {
+        let claim = self.claim(now);
+        let bytes = count * size_of::<Slot>();
+        if how.forced {
+            how.memory.force_charge(claim.holder, bytes);
+            return Ok(bytes);
+        }
+        match held.take() {
+            Some(reservation) if reservation.covers(bytes) => {
+                reservation.spend(claim.holder, bytes);
+                Ok(bytes)
+            }
+            other => {
+                *held = other;
+                if how.memory.try_charge(claim, bytes) {
+                    Ok(bytes)
+                } else {
+                    Err(NotAppended::NeedsMemory(Wanted { bytes, claim }))
+                }
+            }
+        }
     }
-    match held.take() {
-        Some(reservation) if reservation.covers(bytes) => {
-            reservation.spend(bytes);
-            Ok(bytes)
-        }
-        other => {
-            *held = other;
-            if how.memory.try_charge(bytes) { Ok(bytes) } else { Err(NotAppended::NeedsMemory(bytes)) }
-        }
+
+    pub(super) fn claim(&self, now: Time) -> Claim {
+        Claim { holder: Holder::Partition(self.id), leader: self.leader(), at: now }
     }
 }
 

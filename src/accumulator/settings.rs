@@ -3,18 +3,21 @@
 
 use std::sync::atomic::{AtomicI16, AtomicU64, AtomicUsize, Ordering};
 
-use crate::config::Config;
+use crate::config::{Config, ConfigBuilder};
+use crate::error::Result;
+use crate::sync::Mutex;
 use crate::time::Micros;
 use crate::wire::record_batch::HEADER_LEN;
 
 /// One topic's settings. Each is read alone, so that relaxed order is enough.
-#[derive(Debug)]
 pub struct TopicSettings {
     batch_size: AtomicUsize,
     acks: AtomicI16,
     linger_us: AtomicU64,
     delivery_timeout_us: AtomicU64,
     request_timeout_ms: AtomicU64,
+    /// What was set for the topic alone.
+    own: Mutex<ConfigBuilder>,
 }
 
 impl TopicSettings {
@@ -25,13 +28,24 @@ impl TopicSettings {
             linger_us: AtomicU64::new(0),
             delivery_timeout_us: AtomicU64::new(0),
             request_timeout_ms: AtomicU64::new(0),
+            own: Mutex::default(),
         };
         settings.adopt(config);
         settings
     }
 
-    /// From now on as this configuration says.
-    pub fn adopt(&self, config: &Config) {
+    /// Sets one property for the topic `name` of a producer of this configuration: batches that are opened from now on go by
+    /// it. On an error nothing changes.
+    pub fn set(&self, producer: &Config, name: &str, property: &str, value: &str) -> Result<()> {
+        let mut own = self.own.lock();
+        let mut changed = own.clone();
+        changed.set_for_topic(property, value)?;
+        self.adopt(&changed.for_topic(producer, name)?);
+        *own = changed;
+        Ok(())
+    }
+
+    fn adopt(&self, config: &Config) {
         self.batch_size.store(config.batch_size.max(HEADER_LEN), Ordering::Relaxed);
         self.acks.store(config.acks, Ordering::Relaxed);
         self.linger_us.store(config.linger_us, Ordering::Relaxed);

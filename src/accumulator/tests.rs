@@ -44,12 +44,12 @@ fn send(accumulator: &Accumulator, topic: &Topic, record: &Record<'_>, how: &Sen
     for _ in 0..20 {
         match accumulator.append(topic, record, how, &mut held, || Time(5)) {
             Ok(_) => return Ok(()),
-            Err(NotAppended::NeedsMemory(bytes)) => {
+            Err(NotAppended::NeedsMemory(wanted)) => {
                 drop(held.take());
                 let soon = Instant::now() + Duration::from_millis(50);
-                match accumulator.wait_for_memory(bytes, Some(soon)) {
+                match accumulator.wait_for_memory(wanted, Some(soon)) {
                     Ok(reservation) => held = Some(reservation),
-                    Err(_) => return Err(NotAppended::NeedsMemory(bytes)),
+                    Err(_) => return Err(NotAppended::NeedsMemory(wanted)),
                 }
             }
             Err(refused) => return Err(refused),
@@ -76,7 +76,7 @@ fn a_record_that_does_not_fit_the_empty_budget_says_how_much_it_needs() {
     let topic = accumulator.topics.intern("t").expect("legal");
     publish(&accumulator, &topic, 1);
     let needs = send(&accumulator, &topic, &value(&[0; 65_536]), &sending(None)).expect_err("too large");
-    assert!(matches!(needs, NotAppended::NeedsMemory(65_537..)), "{needs:?}");
+    assert!(matches!(needs, NotAppended::NeedsMemory(Wanted { bytes: 65_537.., .. })), "{needs:?}");
     assert_eq!(accumulator.memory.used(), 0);
 }
 
@@ -190,11 +190,11 @@ fn each_threads_records_keep_their_order_and_the_budget_comes_back_to_zero() {
                         let own_timeout = (i % 5 == 0).then_some(Micros(u64::from(i)));
                         let how = Sending { partition: None, tag, own_timeout, acks: None };
                         let mut held = None;
-                        while let Err(NotAppended::NeedsMemory(bytes)) =
+                        while let Err(NotAppended::NeedsMemory(wanted)) =
                             accumulator.append(topic, &record, &how, &mut held, || Time(5))
                         {
                             drop(held.take());
-                            held = Some(accumulator.wait_for_memory(bytes, None).expect("open"));
+                            held = Some(accumulator.wait_for_memory(wanted, None).expect("open"));
                         }
                         sent.fetch_add(1, Ordering::Relaxed);
                     }
@@ -261,13 +261,13 @@ fn each_threads_records_keep_their_order_and_the_budget_comes_back_to_zero() {
 #[test]
 fn pressure_is_told_after_the_waiter_stands_in_line() {
     let accumulator = accumulator(|config| config.buffer_memory = 65_536);
-    assert!(accumulator.memory.try_charge(65_536));
+    assert!(accumulator.memory.try_charge(Claim::nobody(), 65_536));
     let accumulator = Arc::new(accumulator);
     let seen = Arc::new(AtomicBool::new(false));
     let (theirs, told) = (accumulator.clone(), seen.clone());
     accumulator.inbox.set_wake(move || told.store(theirs.memory.has_waiters(), Ordering::SeqCst));
     assert!(!accumulator.inbox.before_sleep(Time::NEVER));
-    assert!(accumulator.wait_for_memory(1, Some(Instant::now())).is_err());
+    assert!(accumulator.wait_for_memory(Wanted { bytes: 1, claim: Claim::nobody() }, Some(Instant::now())).is_err());
     assert!(seen.load(Ordering::SeqCst), "woken before anybody waited");
     assert_eq!(events(&accumulator), [Event::Pressure]);
 }

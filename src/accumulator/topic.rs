@@ -176,6 +176,14 @@ impl Topic {
         None
     }
 
+    /// The index of the partition with this dense id: partitions that were made together are numbered in a row.
+    pub fn index_of(&self, dense: u32) -> Option<u32> {
+        self.segments.iter().map_while(|segment| segment.get()).find_map(|segment| {
+            let at = dense.checked_sub(segment.first()?.id)?;
+            segment.get(at as usize).map(|partition| partition.index as u32)
+        })
+    }
+
     /// What its parked records take of `buffer.memory`.
     pub fn parked_bytes(&self) -> usize {
         self.parked.lock().iter().map(|record| record.charged).sum()

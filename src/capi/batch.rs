@@ -9,8 +9,8 @@ use crate::capi::boundary::{call, invalid, out_arg};
 use crate::capi::fork;
 use crate::capi::producer::{enter, pass, producer_t};
 use crate::capi::record::{
-    PRODUCER_PARTITION_ANY, PRODUCER_TIMEOUT_DEFAULT, PRODUCER_TIMESTAMP_NOW, partition_arg, producer_record_t,
-    record_arg, with_record,
+    PRODUCER_ACKS_DEFAULT, PRODUCER_PARTITION_ANY, PRODUCER_TIMEOUT_DEFAULT, PRODUCER_TIMESTAMP_NOW, partition_arg,
+    producer_record_t, record_arg, with_record,
 };
 use crate::capi::report::producer_delivery_fn;
 use crate::capi::send::{tag_of, wrong_timestamp};
@@ -58,7 +58,7 @@ pub unsafe extern "C" fn producer_batch_new(
 /// Puts a record at the end of a batch.
 ///
 /// `batch`: the batch. `record`: what to append; copies. Its topic and topic_handle are NULL, its partition is
-/// PRODUCER_PARTITION_ANY and its delivery_timeout_ms PRODUCER_TIMEOUT_DEFAULT, because all records of a batch share what
+/// PRODUCER_PARTITION_ANY, its delivery_timeout_ms PRODUCER_TIMEOUT_DEFAULT and its acks PRODUCER_ACKS_DEFAULT, because all records of a batch share what
 /// producer_batch_send says; key, value, headers and timestamp are its own. `index`: receives the record's place in the
 /// batch, from 0: its offset will be that of the report plus this; may be NULL.
 /// Returns PRODUCER_OK; otherwise the batch is as it was: PRODUCER_ERR_BATCH_FULL when the record does not fit any more into
@@ -95,6 +95,13 @@ pub unsafe extern "C" fn producer_batch_append(
                 "the record's delivery_timeout_ms is {}; leave PRODUCER_TIMEOUT_DEFAULT: the records of a batch have \
                  delivery.timeout.ms from the moment it is sent",
                 record.delivery_timeout_ms
+            );
+            return Err(invalid(text));
+        }
+        if record.acks != PRODUCER_ACKS_DEFAULT {
+            let text = format!(
+                "the record's acks is {}; leave PRODUCER_ACKS_DEFAULT: a batch has the acks of the topic that it is sent to",
+                record.acks
             );
             return Err(invalid(text));
         }

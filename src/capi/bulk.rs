@@ -9,7 +9,8 @@ use crate::accumulator::{Placed, Tag};
 use crate::capi::boundary::{call, invalid, out_arg};
 use crate::capi::producer::{Inside, pass, producer_t};
 use crate::capi::record::{
-    PRODUCER_PARTITION_ANY, PRODUCER_TIMEOUT_DEFAULT, PRODUCER_TIMESTAMP_NOW, producer_record_t, record_arg,
+    PRODUCER_ACKS_DEFAULT, PRODUCER_PARTITION_ANY, PRODUCER_TIMEOUT_DEFAULT, PRODUCER_TIMESTAMP_NOW, producer_record_t,
+    record_arg,
 };
 use crate::capi::report::producer_delivery_fn;
 use crate::capi::send::{send_one, tag_of};
@@ -395,6 +396,7 @@ const NO_RECORD: producer_record_t = producer_record_t {
     header_count: 0,
     timestamp_ms: PRODUCER_TIMESTAMP_NOW,
     delivery_timeout_ms: PRODUCER_TIMEOUT_DEFAULT,
+    acks: PRODUCER_ACKS_DEFAULT,
 };
 
 /// Structs larger than this are not of a later version but a mistake.

@@ -93,7 +93,8 @@ pub unsafe extern "C" fn producer_cancel(
         let inside = unsafe { pass(producer) }?;
         // SAFETY: the caller's promise: NULL or a ticket.
         let Some(ticket) = (unsafe { ticket.as_ref() }) else { return Err(invalid("ticket is NULL")) };
-        inside.cancel(&sent_ticket(inside.id(), ticket)?)
+        // Interceptors may send a record elsewhere.
+        inside.cancel(&sent_ticket(inside.id(), ticket)?, inside.hooks().is_some())
     })
 }
 

@@ -7,7 +7,9 @@ use std::ptr;
 
 use crate::capi::boundary::invalid;
 use crate::capi::producer::{close, producer_t};
-use crate::capi::record::{PRODUCER_TIMEOUT_DEFAULT, PRODUCER_TIMESTAMP_NOW, producer_header_t, producer_record_t};
+use crate::capi::record::{
+    PRODUCER_ACKS_DEFAULT, PRODUCER_TIMEOUT_DEFAULT, PRODUCER_TIMESTAMP_NOW, producer_header_t, producer_record_t,
+};
 use crate::capi::report::{batch_report, name_record};
 use crate::capi::status::producer_status_t;
 use crate::record::Record;
@@ -126,5 +128,6 @@ fn with_c_record(batch: &FinishedBatch, record: &Record<'_>, hand: impl FnOnce(&
         header_count: headers.len(),
         timestamp_ms: if record.timestamp_ms < 0 { PRODUCER_TIMESTAMP_NOW } else { record.timestamp_ms },
         delivery_timeout_ms: PRODUCER_TIMEOUT_DEFAULT,
+        acks: PRODUCER_ACKS_DEFAULT,
     });
 }

@@ -73,7 +73,8 @@ pub unsafe extern "C" fn producer_send_future(
             magic: MAGIC,
             generation: fork::generation(),
             producer: inside.id(),
-            sent: inside.sent_future(outcome, topic.id, placed),
+            // An interceptor may send it to another.
+            sent: inside.sent_future(outcome, inside.hooks().is_none().then_some(topic.id), placed),
         });
         // SAFETY: not NULL, and the caller's to be written.
         unsafe { *out = Box::into_raw(made) };
@@ -155,9 +156,10 @@ pub unsafe extern "C" fn producer_future_is_complete(future: *const producer_fut
 ///
 /// `future`: the future. `callback`: the function. `opaque`: given to it as it is, also as the report's `opaque`.
 /// Returns PRODUCER_OK; PRODUCER_ERR_INVALID_ARGUMENT for a NULL future or callback; PRODUCER_ERR_FORKED.
-/// On which thread: one that was given before the outcome runs on a thread that dispatches reports (producer_poll,
-/// producer_flush, producer_close, and with `delivery.dispatch=thread` the library's), like a delivery callback, or in a
-/// producer_future_await of this future, whichever comes first; one that is given later runs at once, on the calling thread.
+/// On which thread: one that was given before the outcome runs on a thread that dispatches reports, like a delivery callback
+/// (producer_poll, producer_poll_reports, producer_flush, producer_close, and with `delivery.dispatch=thread` the library's), or
+/// in a producer_future_await of this future, whichever comes first; one that is given later runs at once, on the calling
+/// thread. It may run at the same time as other callbacks of the producer.
 /// Until it has run, the record counts among the reports that wait to be taken (`delivery.reports.max.count`).
 /// Does not block. May be called from any thread, from callbacks, and after the producer was closed.
 #[unsafe(no_mangle)]

@@ -111,7 +111,12 @@ pub unsafe extern "C" fn producer_new(
         let hearing = Arc::new(Hearing::new(made.id(), callbacks));
         if on_thread {
             let hearing = hearing.clone();
-            made.start_dispatch(move |item| report::hand(&hearing, &item))?;
+            let started = made.start_dispatch(move |item| report::hand(&hearing, &item));
+            if let Err(why) = started {
+                // Its I/O thread runs already. Nothing was sent: there is nothing to hear of its end.
+                let _ = made.close(0, |_| Handed::All);
+                return Err(why);
+            }
         }
         let shell = Box::new(producer_t {
             magic: MAGIC,

@@ -14,6 +14,15 @@ pub const PRODUCER_PARTITION_ANY: i32 = -1;
 pub const PRODUCER_TIMESTAMP_NOW: i64 = -1;
 /// `delivery_timeout_ms`: what `delivery.timeout.ms` says.
 pub const PRODUCER_TIMEOUT_DEFAULT: i32 = 0;
+/// `acks`: what the topic's settings say, or else the producer's.
+pub const PRODUCER_ACKS_DEFAULT: i32 = 0;
+/// `acks`: all in-sync replicas have the record before it is acknowledged.
+pub const PRODUCER_ACKS_ALL: i32 = -1;
+/// `acks`: its leader has it.
+pub const PRODUCER_ACKS_LEADER: i32 = 1;
+/// `acks`: nobody answers; its report comes when the operating system has taken it, without an offset, and says
+/// PRODUCER_PERSISTED_MAYBE.
+pub const PRODUCER_ACKS_NONE: i32 = -2;
 
 /// One header of a record. Kafka allows several of one name.
 #[repr(C)]
@@ -59,6 +68,12 @@ pub struct producer_record_t {
     /// Milliseconds from now until the record fails if it is not delivered: 1 or more, -1 for never, or
     /// PRODUCER_TIMEOUT_DEFAULT. It counts for the whole batch the record travels in: the shortest time wins.
     pub delivery_timeout_ms: i32,
+    /// Who must have the record before it is acknowledged: PRODUCER_ACKS_ALL, PRODUCER_ACKS_LEADER, PRODUCER_ACKS_NONE, or
+    /// PRODUCER_ACKS_DEFAULT. With enable.idempotence=true only the first and the last. Records of different acks never
+    /// share a batch or a request: one that asks for others than the record before it in its partition ends that one's
+    /// batch, which goes at once, and is sent when everything before it in the partition has its outcome, so that their
+    /// order stays. Changing acks from record to record makes batches of one record.
+    pub acks: i32,
 }
 
 /// Structs larger than this are no records of a later version but a mistake.

@@ -9,7 +9,8 @@ use crate::capi::boundary::{call_hot, invalid};
 use crate::capi::hooks::send_hooked;
 use crate::capi::producer::{Inside, pass, producer_t};
 use crate::capi::record::{
-    PRODUCER_TIMEOUT_DEFAULT, PRODUCER_TIMESTAMP_NOW, partition_arg, producer_record_t, record_arg, with_record,
+    PRODUCER_ACKS_ALL, PRODUCER_ACKS_DEFAULT, PRODUCER_ACKS_LEADER, PRODUCER_ACKS_NONE, PRODUCER_TIMEOUT_DEFAULT,
+    PRODUCER_TIMESTAMP_NOW, partition_arg, producer_record_t, record_arg, with_record,
 };
 use crate::capi::report::{callback_address, producer_delivery_fn};
 use crate::capi::status::producer_status_t;
@@ -25,7 +26,8 @@ use crate::time::Micros;
 /// Returns PRODUCER_OK: the record is accepted and gets exactly one report, if there is a callback. Otherwise it is not
 /// accepted, and gets none: PRODUCER_ERR_INVALID_ARGUMENT for a wrong record, named in producer_last_error;
 /// PRODUCER_ERR_INVALID_TOPIC_EXCEPTION for a topic name that Kafka does not allow; PRODUCER_ERR_RECORD_TOO_LARGE for a
-/// record over `max.request.size`; PRODUCER_ERR_QUEUE_FULL when `buffer.memory` stayed full for `max.block.ms`;
+/// record over `max.request.size`; PRODUCER_ERR_QUEUE_FULL when `buffer.memory`, or what
+/// its broker or partition may have of it, stayed full for `max.block.ms`: producer_last_error names who holds it;
 /// PRODUCER_ERR_REPORTS_NOT_TAKEN when too many reports wait for producer_poll; PRODUCER_ERR_NO_RESOURCES for too many
 /// topics; PRODUCER_ERR_SERIALIZATION when a serializer of this producer fails; PRODUCER_ERR_IN_CALLBACK from one of its
 /// interceptors or serializers; PRODUCER_ERR_CLOSED; PRODUCER_ERR_FORKED; PRODUCER_ERR_INTERNAL after a bug of the library. With
@@ -99,7 +101,7 @@ pub(super) unsafe fn prepare<'a>(
         partition: partition_arg(record.partition)?,
         tag,
         own_timeout: own_timeout(record.delivery_timeout_ms)?,
-        acks: None,
+        acks: if record.acks == PRODUCER_ACKS_DEFAULT { None } else { Some(own_acks(inside, record.acks)?) },
     };
     let timestamp_ms = match record.timestamp_ms {
         PRODUCER_TIMESTAMP_NOW => inside.wall_ms(),
@@ -119,6 +121,29 @@ fn own_timeout(timeout_ms: i32) -> Result<Option<Micros>> {
             "delivery_timeout_ms is {timeout_ms}; it is 1 or more, -1 for never, or PRODUCER_TIMEOUT_DEFAULT"
         ))),
     }
+}
+
+/// The record's own acks as the protocol says them.
+#[cold]
+fn own_acks(inside: &Inside<'_>, acks: i32) -> Result<i16> {
+    let acks = match acks {
+        PRODUCER_ACKS_ALL => -1,
+        PRODUCER_ACKS_LEADER => 1,
+        PRODUCER_ACKS_NONE => 0,
+        _ => {
+            let text = format!(
+                "acks is {acks}; it is PRODUCER_ACKS_DEFAULT, PRODUCER_ACKS_ALL, PRODUCER_ACKS_LEADER or PRODUCER_ACKS_NONE"
+            );
+            return Err(invalid(text));
+        }
+    };
+    if acks != -1 && inside.is_idempotent() {
+        return Err(invalid(format!(
+            "the record asks for acks={acks}, but enable.idempotence=true, the default, needs acks=all: set \
+             enable.idempotence=false, or use PRODUCER_ACKS_ALL"
+        )));
+    }
+    Ok(acks)
 }
 
 #[cold]

@@ -49,6 +49,8 @@ pub struct producer_stats_t {
     pub records_in_doubt: i64,
     /// Those of the failed records whose delivery time was over.
     pub records_expired: i64,
+    /// Those of the failed records that producer_cancel took back.
+    pub records_cancelled: i64,
     /// Bytes of batches, with their headers, handed to a connection for the first time.
     pub bytes_sent: i64,
     /// Bytes of batches that were delivered.
@@ -123,8 +125,8 @@ pub struct producer_stats_t {
 ///
 /// `json`: as producer_stats_json gives it, NUL-ended; valid until the callback returns. `len`: its bytes, without the NUL.
 /// `opaque`: the pointer given along with the callback.
-/// It runs on the thread that polls, flushes, closes or is in a function of transactions, under the rules of delivery callbacks;
-/// the text is made there at that moment. When nobody polls, nothing piles up: the next poll tells once.
+/// It runs on the thread that polls, flushes, closes or is in a function of transactions, with delivery.dispatch=thread on the
+/// library's dispatching thread, under the rules of delivery callbacks; the text is made there at that moment. When nobody polls, nothing piles up: the next poll tells once.
 #[allow(non_camel_case_types)]
 pub type producer_stats_fn = Option<unsafe extern "C" fn(json: *const c_char, len: usize, opaque: *mut c_void)>;
 
@@ -255,6 +257,7 @@ fn to_c(numbers: &Summary) -> producer_stats_t {
         records_failed: count(numbers.records_failed),
         records_in_doubt: count(numbers.records_in_doubt),
         records_expired: count(numbers.records_expired),
+        records_cancelled: count(numbers.records_cancelled),
         bytes_sent: count(numbers.bytes_sent),
         bytes_delivered: count(numbers.bytes_delivered),
         batches_sent: count(numbers.batches_sent),

@@ -18,7 +18,7 @@ pub const PRODUCER_ERR_INTERNAL: producer_status_t = -100;
 pub const PRODUCER_ERR_INVALID_ARGUMENT: producer_status_t = -101;
 /// The call's own timeout passed.
 pub const PRODUCER_ERR_TIMED_OUT: producer_status_t = -102;
-/// buffer.memory stayed full for max.block.ms; the records in it are waiting for brokers.
+/// buffer.memory, or the record's share of it, stayed full for max.block.ms; what is in it waits for brokers.
 pub const PRODUCER_ERR_QUEUE_FULL: producer_status_t = -103;
 /// Too many finished reports wait to be taken; call poll.
 pub const PRODUCER_ERR_REPORTS_NOT_TAKEN: producer_status_t = -104;

@@ -48,6 +48,39 @@ pub unsafe extern "C" fn producer_topic(
     })
 }
 
+/// Sets a property for one topic: what is sent there from now on goes by it instead of the producer's configuration.
+///
+/// `producer`: the producer. `topic`: the topic's name, 1 to 249 of [a-zA-Z0-9._-]; it need not exist yet. `name`: one of
+/// acks, linger.ms, batch.size, delivery.timeout.ms, request.timeout.ms and compression.type, or another name of these.
+/// `value`: as producer_config_set takes it. All three are copied.
+/// Returns PRODUCER_OK; PRODUCER_ERR_UNKNOWN_PROPERTY for a name that is no property; PRODUCER_ERR_PROPERTY_NOT_SUPPORTED
+/// for a property that holds for the whole producer, or a value that this version has not built;
+/// PRODUCER_ERR_INVALID_PROPERTY for a value that is not allowed; PRODUCER_ERR_CONFIG_CONFLICT when it contradicts the
+/// topic's other settings or the producer's, such as acks other than all with enable.idempotence=true;
+/// PRODUCER_ERR_INVALID_ARGUMENT for an argument that is NULL or not UTF-8; PRODUCER_ERR_INVALID_TOPIC_EXCEPTION for a
+/// name that Kafka does not allow; PRODUCER_ERR_NO_RESOURCES for more than 100000 topics; PRODUCER_ERR_CLOSED;
+/// PRODUCER_ERR_FORKED. On an error nothing changes.
+/// Batches that are open keep the acks, linger and delivery time that they were opened with; request.timeout.ms holds for
+/// every request that is sent from then on. Batches of different acks or request.timeout.ms never share a request. A
+/// delivery.timeout.ms that was never set is raised to linger.ms + request.timeout.ms. Does not block. May be called from
+/// any thread, at any time, and from callbacks.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn producer_topic_set(
+    producer: *mut producer_t,
+    topic: *const c_char,
+    name: *const c_char,
+    value: *const c_char,
+) -> producer_status_t {
+    call(|| {
+        // SAFETY: the caller's promise: NULL or a handle of ours.
+        let inside = unsafe { enter(producer) }?;
+        // SAFETY: the caller's promise: NULL or NUL-ended strings.
+        let (topic, name, value) =
+            unsafe { (str_arg(topic, "topic")?, str_arg(name, "name")?, str_arg(value, "value")?) };
+        inside.set_for_topic(topic, name, value)
+    })
+}
+
 /// Topics that one thread used last. A program that names its topics by constants finds them here without hashing.
 const CACHED: usize = 8;
 

@@ -10,18 +10,18 @@ use std::path::Path;
 #[derive(Clone, Default)]
 pub struct ConfigBuilder {
     /// In the order they were made, at most one per name.
-    settings: Vec<Setting>,
+    pub(super) settings: Vec<Setting>,
 }
 
 #[derive(Clone)]
-struct Setting {
+pub(super) struct Setting {
     /// The name it was made under: the property's own or an alias.
     spelled: &'static str,
     convert: &'static Convert,
-    property: &'static Property,
+    pub(super) property: &'static Property,
     /// The value in the property's own form and unit.
     canonical: String,
-    value: Value,
+    pub(super) value: Value,
 }
 
 impl ConfigBuilder {
@@ -170,7 +170,7 @@ fn linger_ms(config: &Config) -> u64 {
     config.linger_us.div_ceil(1000)
 }
 
-fn delivery_timeout_least_ms(config: &Config) -> u64 {
+pub(super) fn delivery_timeout_least_ms(config: &Config) -> u64 {
     linger_ms(config).saturating_add(config.request_timeout_ms)
 }
 
@@ -186,19 +186,9 @@ fn contradictions(config: &Config, found: &mut Vec<String>) {
     if config.test_mock_broker_rtt_ms > 0 && !mocked {
         found.push("test.mock.broker.rtt.ms has a meaning only with test.mock.num.brokers: set that too".to_string());
     }
-    let least_ms = delivery_timeout_least_ms(config);
-    if config.delivery_timeout_ms < least_ms {
-        found.push(format!(
-            "delivery.timeout.ms={} is less than linger.ms + request.timeout.ms = {least_ms}: raise it or lower those",
-            config.delivery_timeout_ms
-        ));
-    }
+    delivery_contradictions(config, found);
     let mut ordered = |low: &str, low_value: u64, high: &str, high_value: u64| {
-        if low_value > high_value {
-            found.push(format!(
-                "{low}={low_value} is more than {high}={high_value}: lower the first or raise the second"
-            ));
-        }
+        ordered_contradiction(low, low_value, high, high_value, found);
     };
     ordered("retry.backoff.ms", config.retry_backoff_ms, "retry.backoff.max.ms", config.retry_backoff_max_ms);
     ordered(
@@ -227,12 +217,28 @@ fn partitioner_contradictions(config: &Config, found: &mut Vec<String>) {
     }
 }
 
+pub(super) fn delivery_contradictions(config: &Config, found: &mut Vec<String>) {
+    let least_ms = delivery_timeout_least_ms(config);
+    if config.delivery_timeout_ms < least_ms {
+        found.push(format!(
+            "delivery.timeout.ms={} is less than linger.ms + request.timeout.ms = {least_ms}: raise it or lower those",
+            config.delivery_timeout_ms
+        ));
+    }
+}
+
+pub(super) fn ordered_contradiction(low: &str, low_value: u64, high: &str, high_value: u64, found: &mut Vec<String>) {
+    if low_value > high_value {
+        found.push(format!("{low}={low_value} is more than {high}={high_value}: lower the first or raise the second"));
+    }
+}
+
 /// The most unanswered requests for which brokers remember enough batches of a producer id to recognise a repetition.
 const IDEMPOTENT_IN_FLIGHT_MAX: usize = 5;
 
 /// What contradicts `enable.idempotence`, and what has no meaning without it. That it is the default is no reason to drop
 /// it in silence: who loses it is to know.
-fn idempotence_contradictions(config: &Config, found: &mut Vec<String>) {
+pub(super) fn idempotence_contradictions(config: &Config, found: &mut Vec<String>) {
     if !config.enable_idempotence {
         for name in ["on.sequence.gap", "on.in.doubt.timeout", "test.first.sequence"] {
             if config.is_explicit(name) {
@@ -266,7 +272,7 @@ fn idempotence_contradictions(config: &Config, found: &mut Vec<String>) {
     }
 }
 
-fn transaction_contradictions(config: &Config, found: &mut Vec<String>) {
+pub(super) fn transaction_contradictions(config: &Config, found: &mut Vec<String>) {
     if config.transactional_id.is_none() {
         return;
     }

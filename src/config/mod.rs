@@ -12,9 +12,11 @@ mod security;
 pub mod table;
 #[cfg(test)]
 mod tests;
+mod topic;
 mod value;
 
 pub use builder::ConfigBuilder;
+pub use topic::TOPIC_PROPERTIES;
 
 /// How a partition is chosen for a record that names none.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use super::{Producer, closed};
 use crate::accumulator::{
     Accumulator, DirectBatch, NotAppended, NotTaken, Placed, Refused, Reservation, SendingDirect, Tag, Ticket, Topic,
+    Wanted,
 };
 use crate::error::{Error, Result, Status};
 use crate::io::Clock;
@@ -47,9 +48,9 @@ impl ProducerBatch {
         let mut deadline = None;
         loop {
             let taken = self.batch.lock().append(record, &mut held);
-            let bytes = match taken {
+            let wanted = match taken {
                 Ok(place) => return Ok(place),
-                Err(NotTaken::NeedsMemory(bytes)) => bytes,
+                Err(NotTaken::NeedsMemory(wanted)) => wanted,
                 Err(NotTaken::Closed) => {
                     let text = "the batch is closed: nothing is appended any more; send it and begin another";
                     return Err(Error::new(Status::BATCH_FULL, text));
@@ -66,19 +67,21 @@ impl ProducerBatch {
             drop(held.take());
             let until =
                 *deadline.get_or_insert_with(|| Instant::now().checked_add(Duration::from_millis(self.max_block_ms)));
-            held = Some(self.reserve(bytes, until)?);
+            held = Some(self.reserve(wanted, until)?);
         }
     }
 
-    fn reserve(&self, bytes: usize, deadline: Option<Instant>) -> Result<Reservation> {
+    fn reserve(&self, wanted: Wanted, deadline: Option<Instant>) -> Result<Reservation> {
+        let bytes = wanted.bytes;
         let limit = self.accumulator.memory.limit();
         if bytes > limit {
             let text = format!("the record needs {bytes} bytes of buffer.memory, which is {limit} bytes in all");
             return Err(Error::new(Status::RECORD_TOO_LARGE, text));
         }
-        self.accumulator.wait_for_memory(bytes, deadline).map_err(|why| match why {
+        self.accumulator.wait_for_memory(wanted, deadline).map_err(|why| match why {
             Refused::Closed => self.check_open().err().unwrap_or_else(closed),
-            Refused::Full => {
+            // It has no share of its own yet.
+            Refused::Full | Refused::Crowded(_) => {
                 let text = format!(
                     "buffer.memory={limit} stayed full for max.block.ms={} ms; the batch is as it was, nothing of the record \
                      is sent: send batches that are kept, or wait for reports",
@@ -186,9 +189,9 @@ impl Producer {
         let placed = loop {
             match self.accumulator.append_direct(topic, &mut direct, &how, &mut held, || self.clock.now()) {
                 Ok(placed) => break Ok(placed),
-                Err(NotAppended::NeedsMemory(bytes)) => {
+                Err(NotAppended::NeedsMemory(wanted)) => {
                     drop(held.take());
-                    match self.reserve(bytes, deadline) {
+                    match self.reserve(topic, wanted, deadline) {
                         Ok(reservation) => held = Some(reservation),
                         Err(why) => break Err(why),
                     }
@@ -232,7 +235,8 @@ impl Producer {
     }
 
     /// Takes the record out of what is not sent yet: its report says CANCELLED. TOO_LATE when it is on its way or finished.
-    pub fn cancel(&self, ticket: &SentTicket) -> Result<()> {
+    /// `elsewhere`: it may have gone to another topic than the one that it was given for.
+    pub fn cancel(&self, ticket: &SentTicket, elsewhere: bool) -> Result<()> {
         if ticket.topic as usize >= self.accumulator.topics.len() || ticket.place.tag.callback != RICH {
             let text = "the ticket is not one that producer_send_cancellable of this producer has filled in";
             return Err(Error::new(Status::INVALID_ARGUMENT, text));
@@ -240,8 +244,16 @@ impl Producer {
         let topic = self.accumulator.topics.by_id(ticket.topic);
         let is_it = || self.reports.rich.is_ticket(ticket.place.tag.opaque, ticket.number);
         // A look at what is left of it costs less than searching for what is gone.
-        if is_it() && self.accumulator.cancel(&topic, &ticket.place, self.clock.now(), is_it) {
-            return Ok(());
+        if is_it() {
+            let now = self.clock.now();
+            let others = if elsewhere { 0..self.accumulator.topics.len() as u32 } else { 0..0 };
+            let others = others.filter(|id| *id != topic.id).map(|id| self.accumulator.topics.by_id(id));
+            let anywhere = Ticket { partition: None, ..ticket.place };
+            if self.accumulator.cancel(&topic, &ticket.place, now, is_it)
+                || others.into_iter().any(|other| self.accumulator.cancel(&other, &anywhere, now, is_it))
+            {
+                return Ok(());
+            }
         }
         let text = format!(
             "the record to topic '{}' is on its way to a broker, or finished: its report says what became of it",

@@ -41,10 +41,12 @@ impl Producer {
 
     /// `delivery.dispatch=thread`: from now on a thread of the library's own hands everything out, and nobody else does.
     pub fn start_dispatch(&self, hand: impl FnMut(Item<'_>) -> Handed + Send + 'static) -> Result<()> {
-        self.reports.leave_to_thread();
+        self.reports.leave_to_thread(true);
         let reports = self.reports.clone();
-        let thread = start_thread("kp-dispatch", move || reports.serve(hand));
-        *self.dispatcher.lock() = Some(thread?);
+        let thread = start_thread("kp-dispatch", move || reports.serve(hand)).inspect_err(|_| {
+            self.reports.leave_to_thread(false);
+        })?;
+        *self.dispatcher.lock() = Some(thread);
         Ok(())
     }
 
@@ -82,10 +84,11 @@ impl Producer {
         if self.reports.in_callback() {
             return Err(in_callback("producer_wait_capacity"));
         }
-        match self.accumulator.wait_for_memory(bytes, self.call_deadline(timeout_ms)) {
+        let wanted = crate::accumulator::Wanted { bytes, claim: crate::accumulator::Claim::nobody() };
+        match self.accumulator.wait_for_memory(wanted, self.call_deadline(timeout_ms)) {
             Ok(_) => Ok(()),
             Err(crate::accumulator::Refused::Closed) => Err(self.ended()),
-            Err(crate::accumulator::Refused::Full) => {
+            Err(crate::accumulator::Refused::Full | crate::accumulator::Refused::Crowded(_)) => {
                 let text = format!(
                     "{bytes} bytes of buffer.memory={limit} did not become free within {timeout_ms} ms; {}",
                     self.find_memory_holder()

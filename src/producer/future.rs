@@ -13,7 +13,7 @@ use crate::reports::{FinishedBatch, Future, Outcome, Persisted, Phase, RICH, Ric
 pub struct SentFuture {
     future: Arc<Future>,
     home: Weak<Accumulator>,
-    topic: u32,
+    topic: Option<u32>,
     placed: Placed,
 }
 
@@ -23,8 +23,8 @@ impl Producer {
         &self.reports.rich
     }
 
-    /// Of a record that was sent to the topic with a tag that names the future.
-    pub fn sent_future(&self, future: Arc<Future>, topic: u32, placed: Placed) -> SentFuture {
+    /// Of a record that was sent with a tag that names the future, to this topic if that is sure.
+    pub fn sent_future(&self, future: Arc<Future>, topic: Option<u32>, placed: Placed) -> SentFuture {
         SentFuture { future, home: Arc::downgrade(&self.accumulator), topic, placed }
     }
 

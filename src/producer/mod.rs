@@ -11,6 +11,7 @@ mod future;
 mod hooks;
 mod metadata;
 mod numbers;
+mod queue_full;
 mod telemetry;
 #[cfg(test)]
 mod tests;
@@ -24,7 +25,7 @@ use std::time::{Duration, Instant};
 
 use crate::sync::Mutex;
 
-use crate::accumulator::{Accumulator, Command, NO_LEADER, NotAppended, Placed, Refused, Reservation, Sending, Topic};
+use crate::accumulator::{Accumulator, Command, NotAppended, Placed, Refused, Reservation, Sending, Topic, Wanted};
 use crate::config::Config;
 use crate::error::{Error, Result, Status};
 use crate::io::{Clock, IoOptions, IoThread};
@@ -41,8 +42,8 @@ pub use future::SentFuture;
 /// Partitions of a topic that the embedded mock cluster makes by itself.
 const MOCK_PARTITIONS: i32 = 4;
 
-/// How long what was found about a full buffer is told again.
-const HOLDER_VALID: Duration = Duration::from_millis(100);
+/// Partitions tried for a record without a key where one has used up its share of the memory.
+const OTHER_CHOICES: u32 = 4;
 
 /// One producer. Every method may be called from any thread.
 pub struct Producer {
@@ -117,6 +118,16 @@ impl Producer {
         self.accumulator.topics.intern(name)
     }
 
+    /// Sets one property for a topic alone.
+    pub fn set_for_topic(&self, topic: &str, property: &str, value: &str) -> Result<()> {
+        self.topic(topic)?.settings().set(&self.config, topic, property, value)
+    }
+
+    /// `enable.idempotence`: every record needs acks=all.
+    pub fn is_idempotent(&self) -> bool {
+        self.config.enable_idempotence
+    }
+
     /// Milliseconds since 1970 from the coarse clock: what records without a timestamp of their own get.
     #[inline]
     pub fn wall_ms(&self) -> i64 {
@@ -144,9 +155,15 @@ impl Producer {
     #[cold]
     fn send_again(&self, topic: &Topic, record: &Record<'_>, how: &Sending, mut why: NotAppended) -> Result<Placed> {
         let deadline = self.deadline(self.max_block_ms);
+        // Another partition is as good for a record that has neither.
+        let mut choices = if how.partition.is_none() && record.key.is_none() { OTHER_CHOICES } else { 0 };
         loop {
             let mut held = match why {
-                NotAppended::NeedsMemory(bytes) => Some(self.reserve(bytes, deadline)?),
+                NotAppended::NeedsMemory(wanted) if choices > 0 && self.accumulator.steer(topic, &wanted) => {
+                    choices -= 1;
+                    None
+                }
+                NotAppended::NeedsMemory(wanted) => Some(self.reserve(topic, wanted, deadline)?),
                 NotAppended::Refused => {
                     if let Some(why) = self.accumulator.fatal().cloned().or_else(|| self.accumulator.door.why()) {
                         return Err(why);
@@ -162,7 +179,8 @@ impl Producer {
         }
     }
 
-    fn reserve(&self, bytes: usize, deadline: Option<Instant>) -> Result<Reservation> {
+    fn reserve(&self, topic: &Topic, wanted: Wanted, deadline: Option<Instant>) -> Result<Reservation> {
+        let bytes = wanted.bytes;
         if bytes > self.accumulator.memory.limit() {
             let text = format!(
                 "the record needs {bytes} bytes of buffer.memory, which is {} bytes in all",
@@ -170,9 +188,10 @@ impl Producer {
             );
             return Err(Error::new(Status::RECORD_TOO_LARGE, text));
         }
-        self.accumulator.wait_for_memory(bytes, deadline).map_err(|why| match why {
+        self.accumulator.wait_for_memory(wanted, deadline).map_err(|why| match why {
             Refused::Closed => self.ended(),
             Refused::Full => self.queue_full(),
+            Refused::Crowded(crowd) => self.share_full(topic, &crowd),
         })
     }
 
@@ -263,55 +282,6 @@ impl Producer {
             self.config.reports_max_count
         );
         Error::new(Status::REPORTS_NOT_TAKEN, text)
-    }
-
-    /// Names the partition, and its broker, that holds most of the memory.
-    #[cold]
-    fn queue_full(&self) -> Error {
-        let mut known = self.memory_holder.lock();
-        // Looking at every partition for every refused record would make a full buffer worse.
-        let now = Instant::now();
-        if known.as_ref().is_none_or(|(found_at, _)| now.duration_since(*found_at) >= HOLDER_VALID) {
-            *known = Some((now, self.find_memory_holder()));
-        }
-        let holder = known.as_ref().map_or("", |(_, holder)| holder.as_str());
-        let text = format!(
-            "buffer.memory={} stayed full for max.block.ms={} ms; {holder}",
-            self.accumulator.memory.limit(),
-            self.max_block_ms
-        );
-        Error::new(Status::QUEUE_FULL, text)
-    }
-
-    fn find_memory_holder(&self) -> String {
-        let mut worst = None;
-        let mut parked = None;
-        for id in 0..self.accumulator.topics.len() as u32 {
-            let topic = self.accumulator.topics.by_id(id);
-            let waiting = topic.parked_bytes();
-            if waiting > 0 && parked.as_ref().is_none_or(|(most, _)| waiting > *most) {
-                parked = Some((waiting, topic.name().to_owned()));
-            }
-            for index in 0..topic.partition_count() {
-                let Some(partition) = topic.partition(index) else { continue };
-                let bytes = partition.queued_bytes() + partition.taken_bytes();
-                if worst.as_ref().is_none_or(|(most, _, _)| bytes > *most) {
-                    worst = Some((bytes, format!("{} [{index}]", topic.name()), partition.leader()));
-                }
-            }
-        }
-        match worst {
-            Some((bytes, name, NO_LEADER)) if bytes > 0 => {
-                format!("partition {name}, which has no leader, holds most of what waits: {bytes} bytes")
-            }
-            Some((bytes, name, leader)) if bytes > 0 => {
-                format!("partition {name} on broker {leader} holds most of what waits: {bytes} bytes")
-            }
-            _ => match parked {
-                Some((bytes, name)) => format!("{bytes} bytes wait for metadata of topic '{name}'"),
-                None => "it has just become free".into(),
-            },
-        }
     }
 }
 

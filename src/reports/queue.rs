@@ -153,9 +153,10 @@ impl State {
 
     /// Shows event loops whether there is something to be dispatched or taken, or an end to hear of.
     fn show(&mut self) {
-        let high = self.shut || self.has_for(View::Array);
-        if let Some(level) = &mut self.level {
-            level.set(high);
+        // Nobody watches most producers.
+        if self.level.is_some() {
+            let high = self.shut || self.has_for(View::Array);
+            self.level.iter_mut().for_each(|level| level.set(high));
         }
     }
 
@@ -280,6 +281,7 @@ impl Reports {
             state.show();
             self.changed.notify_all();
         }
+        self.look_for_room();
     }
 
     /// Whether a completion is reached and everything that belongs to it was dispatched: `wait_for` would not wait.
@@ -529,9 +531,9 @@ impl Reports {
         }
     }
 
-    /// A thread of the library's own will call `serve`: until that returns nobody else runs callbacks.
-    pub fn leave_to_thread(&self) {
-        self.state.lock().threaded = true;
+    /// Whether a thread of the library's own will call `serve`: until that returns nobody else runs callbacks.
+    pub fn leave_to_thread(&self, threaded: bool) {
+        self.state.lock().threaded = threaded;
     }
 
     /// Dispatches whatever comes until the producer has ended and nothing is left.

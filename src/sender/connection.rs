@@ -33,6 +33,9 @@ pub struct Connection {
     /// When connecting began.
     pub begun_at: Time,
     pub last_used: Time,
+    /// Produce requests with acks=0 that the socket has not taken whole, and when the last one was handed over.
+    pub unanswered: usize,
+    pub last_unanswered: Option<Time>,
     /// Newer metadata was asked for because the oldest request has waited for long: once per request is enough.
     pub doubted: Option<i32>,
     next_correlation_id: i32,
@@ -115,6 +118,8 @@ impl Connection {
             throttled_until: Time::ZERO,
             begun_at: now,
             last_used: now,
+            unanswered: 0,
+            last_unanswered: None,
             doubted: None,
             next_correlation_id: 0,
             input: Vec::new(),
@@ -136,6 +141,10 @@ impl Connection {
     pub fn push(&mut self, now: Time, correlation_id: i32, version: i16, kind: Kind, len: usize, deadline: Time) {
         self.queued_bytes += len as u64;
         self.last_used = now;
+        if matches!(kind, Kind::Produce { answered: false, .. }) {
+            self.unanswered += 1;
+            self.last_unanswered = Some(now);
+        }
         self.requests.push_back(Request {
             correlation_id,
             version,

@@ -6,9 +6,9 @@ use super::connection::{Kind, Request};
 use super::outcome::Ending;
 use super::partition::Taken;
 use super::verdict::InLog;
-use crate::accumulator::Topic;
+use crate::accumulator::{Batch, ParkedRecord, Topic};
 use crate::error::Status;
-use crate::stats::{Counted, Numbers};
+use crate::stats::{Counted, Extent, Numbers};
 use crate::time::Time;
 
 impl Sender {
@@ -42,18 +42,19 @@ impl Sender {
         let (topic, batch) = (&self.partitions[dense as usize].topic, &taken.batch);
         let written = taken.attempts > 0;
         let numbers = &self.accumulator.numbers;
-        numbers.finished(now, batch.opened_at, batch.count, batch.len(), how, written, &topic.numbers);
+        numbers.finished(now, extent(batch), how, written, &topic.numbers);
         if ending.status == Status::DELIVERY_TIMED_OUT {
             numbers.records_expired.add(u64::from(batch.count));
         }
     }
 
-    /// A record that never got into a batch has failed.
-    pub(super) fn count_unbatched(&self, now: Time, topic: &Topic, parked_at: Time, status: Status) {
-        let numbers = &self.accumulator.numbers;
-        numbers.finished(now, parked_at, 1, 0, Counted::Failed, false, &topic.numbers);
+    /// A record that never got into a batch has failed, or all those of a batch that never got to a partition.
+    pub(super) fn count_unbatched(&self, now: Time, topic: &Topic, record: &ParkedRecord, status: Status) {
+        let (numbers, count) = (&self.accumulator.numbers, record.count());
+        let extent = Extent { opened_at: record.parked_at, records: count, bytes: 0 };
+        numbers.finished(now, extent, Counted::Failed, false, &topic.numbers);
         if status == Status::DELIVERY_TIMED_OUT {
-            numbers.records_expired.add(1);
+            numbers.records_expired.add(u64::from(count));
         }
     }
 
@@ -84,6 +85,11 @@ impl Sender {
             broker.numbers.throttle_ms.add(throttle_ms);
         }
     }
+}
+
+/// A batch, as far as it is counted.
+pub(super) fn extent(batch: &Batch) -> Extent {
+    Extent { opened_at: batch.opened_at, records: batch.count, bytes: batch.len() }
 }
 
 /// So many requests have an end: answered, or lost with their connection.

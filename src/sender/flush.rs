@@ -37,14 +37,24 @@ impl Sender {
     }
 
     /// Somebody waits for a record: nothing up to its batch lingers in its partition. Of a record that was parked nobody
-    /// knows the partition, so none of its topic's lingers.
-    pub(super) fn handle_hurry(&mut self, now: Time, next_batch: u64, topic: u32, placed: Placed) {
-        match placed {
-            Placed::InBatch { partition, batch, .. } => self.hurry_partition(now, partition, batch + 1),
-            Placed::Parked => {
-                let Some(state) = self.cluster.topics.get_mut(&topic) else { return };
-                state.hurry_parked |= self.accumulator.parked_since(&state.topic).is_some();
-                self.hurry_topic(now, topic, next_batch);
+    /// knows the partition, so none of its topic's lingers; nor any other, when an interceptor may have changed the topic.
+    pub(super) fn handle_hurry(&mut self, now: Time, next_batch: u64, topic: Option<u32>, placed: Placed) {
+        if let Placed::InBatch { partition, batch, .. } = placed {
+            self.hurry_partition(now, partition, batch + 1);
+            return;
+        }
+        for id in self.cluster.topics_with_parked(&self.accumulator) {
+            if topic.is_none_or(|topic| topic == id)
+                && let Some(state) = self.cluster.topics.get_mut(&id)
+            {
+                state.hurry_parked = true;
+            }
+        }
+        match topic {
+            Some(topic) => self.hurry_topic(now, topic, next_batch),
+            None => {
+                self.flush_before = self.flush_before.max(next_batch);
+                self.end_linger(now);
             }
         }
     }

@@ -97,8 +97,9 @@ impl Sender {
         let Some(&id) = self.connections.get(&conn) else { return };
         let Some(connection) = self.brokers.get_mut(&id).and_then(|broker| broker.connection.as_mut()) else { return };
         connection.written_bytes += bytes as u64;
+        let has_unanswered = connection.unanswered > 0;
         self.count_bytes(id, bytes, 0);
-        if self.config.acks == 0 {
+        if has_unanswered {
             self.finish_unanswered(now, id);
         }
         self.pump_soon.push(id);
@@ -250,9 +251,9 @@ impl Sender {
         count_ended(&self.accumulator.numbers, broker, connection.requests.len());
         let label = broker.label();
         // With acks=0 a broker says that something is wrong by hanging up, and nothing is outstanding then.
-        let refused = self.config.acks == 0
-            && now.since(connection.last_used) < Micros::from_ms(self.config.request_timeout_ms)
-            && connection.queued_bytes > 0;
+        let refused = connection
+            .last_unanswered
+            .is_some_and(|at| now.since(at) < Micros::from_ms(self.config.request_timeout_ms));
         let idle = connection.phase == Phase::Ready && connection.requests.is_empty() && !refused;
         if idle && broker.failures == 0 {
             // Brokers close idle connections: that is no failure.
@@ -334,9 +335,11 @@ impl Sender {
         };
         let conn = connection.id;
         let due = connection.request_deadline();
+        let waited_ms =
+            connection.requests.iter().find(|r| r.deadline <= due).map_or(0, |r| r.deadline.since(r.sent_at).as_ms());
         if due <= now {
             let what = match connection.phase {
-                Phase::Ready => format!("no answer within request.timeout.ms={} ms", self.config.request_timeout_ms),
+                Phase::Ready => format!("no answer within request.timeout.ms={waited_ms} ms"),
                 _ => "connected, but no answer to ApiVersions: is it a Kafka broker, and does it want TLS?".into(),
             };
             self.actions.push_back(Action::Close { conn });

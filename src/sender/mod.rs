@@ -191,7 +191,8 @@ impl Sender {
                 self.arm_deadline(partition, deadline);
                 self.transaction_expects(now, partition);
                 // A flush may have come before the event: its parked records got their batches only now.
-                if due_at <= now || batch < self.flushes_before(partition) || self.accumulator.memory.has_waiters() {
+                if due_at <= now || batch < self.flushes_before(partition) || self.accumulator.memory.hurries(partition)
+                {
                     self.mark_ready(now, partition);
                 } else {
                     self.arm_linger(partition, due_at);
@@ -208,6 +209,7 @@ impl Sender {
                 self.flush_before = self.flush_before.max(self.accumulator.inbox.next_batch());
                 self.end_linger(now);
             }
+            Event::Crowded { leader } => self.end_linger_of(now, leader),
         }
     }
 
@@ -287,7 +289,7 @@ impl Sender {
     /// Whether a batch of the partition that is still open may be sealed and sent.
     fn may_seal(&self, now: Time, partition: u32) -> impl Fn(u64, Time) -> bool + use<> {
         let flush_before = self.flushes_before(partition);
-        let hurry = self.accumulator.memory.has_waiters();
+        let hurry = self.accumulator.memory.hurries(partition);
         move |batch, due_at| hurry || batch < flush_before || due_at <= now
     }
 
@@ -297,6 +299,30 @@ impl Sender {
             self.lingered(now, due, partition);
         }
         for (due, partition) in std::mem::take(&mut self.linger_again) {
+            self.lingered(now, due, partition);
+        }
+    }
+
+    /// What lingers for this broker is due now.
+    fn end_linger_of(&mut self, now: Time, leader: i32) {
+        if leader == NO_LEADER {
+            return;
+        }
+        let before = self.accumulator.inbox.next_batch();
+        let partitions = &mut self.partitions;
+        let mut ended = Vec::new();
+        let mut keeps = |entry: &(Time, u32)| {
+            let state = &mut partitions[entry.1 as usize];
+            let stays = state.leader != leader;
+            if !stays {
+                state.hurry_before = state.hurry_before.max(before);
+                ended.push(*entry);
+            }
+            stays
+        };
+        self.linger.retain(&mut keeps);
+        self.linger_again.retain(keeps);
+        for (due, partition) in ended {
             self.lingered(now, due, partition);
         }
     }

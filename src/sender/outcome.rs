@@ -91,7 +91,7 @@ impl Sender {
                         answer.base_offset = -1;
                     }
                     // acks=0: written is not the same as persisted.
-                    let in_log = if self.config.acks == 0 { InLog::Maybe } else { InLog::Yes };
+                    let in_log = if taken.batch.acks == 0 { InLog::Maybe } else { InLog::Yes };
                     self.finish(now, dense, taken, Ending { status: Status::OK, in_log, phase, answer });
                 }
                 Verdict::Retry { refresh_metadata, pause, counts } => {
@@ -140,7 +140,7 @@ impl Sender {
             is_intact: outcome.status() != Status::CORRUPT_MESSAGE || taken.batch.is_intact(),
             log_start_known: answer.log_start_offset >= 0,
             has_acked: sequences.has_acked(),
-            acks_all: self.config.acks == -1,
+            acks_all: taken.batch.acks == -1,
         }
     }
 
@@ -303,7 +303,7 @@ impl Sender {
     /// A record that never got into a batch: certainly not in the log.
     pub(super) fn fail_parked(&mut self, now: Time, topic: &Topic, record: ParkedRecord, status: Status, cause: &str) {
         self.transaction_record_failed(now, status, cause);
-        self.count_unbatched(now, topic, record.parked_at, status);
+        self.count_unbatched(now, topic, &record, status);
         let slot = record.slot();
         let (partition, base_timestamp_ms, opened_at) = (record.partition, record.timestamp_ms, record.parked_at);
         let undelivered = undelivered_parked(&self.reports, record);

@@ -125,6 +125,8 @@ pub struct PartitionState {
     /// Batches that were written and have no outcome yet, and the broker they went to.
     pub in_flight: usize,
     pub sent_to: i32,
+    /// With which acks they went: all with the same.
+    pub acks_in_flight: i16,
     /// What is in flight is a batch that is sent again: it goes alone (R8).
     pub retry_in_flight: bool,
     pub sequences: Sequences,
@@ -139,7 +141,8 @@ pub struct PartitionState {
     pub queued_on: Option<i32>,
     /// The earliest entry for this partition among those that linger: later batches look for theirs when it has come.
     pub linger_armed: Time,
-    /// Batches with a smaller number do not linger: somebody waits for them, or flushes their topic.
+    /// Batches with a smaller number do not linger: somebody waits for them, or for the memory that they hold, or flushes
+    /// their topic.
     pub hurry_before: u64,
     /// Back-off: nothing is sent before.
     pub muted_until: Time,
@@ -157,6 +160,7 @@ impl PartitionState {
             retries: VecDeque::new(),
             in_flight: 0,
             sent_to: NO_LEADER,
+            acks_in_flight: -1,
             retry_in_flight: false,
             sequences: Sequences::default(),
             acked_offset: -1,

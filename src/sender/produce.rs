@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::Sender;
 use super::connection::{Kind, Part, Phase};
-use super::counting::count_ended;
+use super::counting::{count_ended, extent};
 use super::frame::Frame;
 use super::partition::Taken;
 use super::sequence::Stamp;
@@ -23,6 +23,21 @@ const REQUEST_BYTES_MAX: usize = 8 << 20;
 const UNWRITTEN_BYTES_MAX: u64 = 256 << 10;
 /// A broker cannot make us wait longer than this with one answer: a larger value is damage, not throttling.
 const THROTTLE_MS_MAX: i32 = 600_000;
+
+/// What all batches of one request have in common: the protocol says each once.
+#[derive(Clone, Copy)]
+struct Asked {
+    acks: i16,
+    request_timeout_ms: u64,
+}
+
+/// What a partition has for a request.
+enum Next {
+    Batch(Taken),
+    Nothing,
+    /// A batch that wants a request of another kind.
+    Other,
+}
 
 /// What a response said of one partition, kept until the whole response has been read.
 struct Answered {
@@ -59,18 +74,19 @@ impl Sender {
                 self.arm_broker(id, until);
                 return;
             }
-            let parts = self.collect(now, id);
-            if parts.is_empty() {
-                return;
-            }
-            self.send_produce(now, id, parts);
+            let (parts, how) = self.collect(now, id);
+            let Some(how) = how else { return };
+            self.send_produce(now, id, parts, how);
         }
     }
 
-    /// One batch of each partition that may send, in the order in which they got in line.
-    fn collect(&mut self, now: Time, id: i32) -> Vec<Part> {
+    /// One batch of each partition that may send, in the order in which they got in line. The first decides with which acks
+    /// and time limit; those that want others keep their places, and the next request is theirs.
+    fn collect(&mut self, now: Time, id: i32) -> (Vec<Part>, Option<Asked>) {
         let mut parts: Vec<Part> = Vec::new();
         let mut bytes = 0;
+        let mut how: Option<Asked> = None;
+        let mut others: Vec<u32> = Vec::new();
         let in_line = self.brokers.get(&id).map_or(0, |broker| broker.ready.len());
         for _ in 0..in_line {
             if bytes >= REQUEST_BYTES_MAX {
@@ -95,40 +111,71 @@ impl Sender {
             if !self.transaction_lets(now, dense) || !self.may_number(now, dense) {
                 continue;
             }
-            let Some(taken) = self.take_unexpired(now, dense) else { continue };
+            let request_timeout_ms = self.partitions[dense as usize].topic.settings().request_timeout_ms();
+            let suits = how.is_none_or(|how| how.request_timeout_ms == request_timeout_ms);
+            let taken = match self.take_unexpired(now, dense, |acks| suits && how.is_none_or(|how| how.acks == acks)) {
+                Next::Batch(taken) => taken,
+                Next::Nothing => continue,
+                Next::Other => {
+                    self.partitions[dense as usize].queued_on = Some(id);
+                    others.push(dense);
+                    continue;
+                }
+            };
             self.transaction.note_produced();
+            how = Some(Asked { acks: taken.batch.acks, request_timeout_ms });
             bytes += taken.batch.len();
             parts.push(Part { partition: dense, taken: Some(taken) });
+        }
+        if let Some(broker) = self.brokers.get_mut(&id) {
+            others.into_iter().rev().for_each(|dense| broker.ready.push_front(dense));
         }
         // Only now: a stale place in line must not give the partition a second batch in one request.
         for part in &parts {
             self.rejoin_line(now, part.partition, id);
         }
-        parts
+        (parts, how)
     }
 
-    /// The partition's next batch. Expired ones on the way are reported, not sent.
-    fn take_unexpired(&mut self, now: Time, dense: u32) -> Option<Taken> {
+    /// The partition's next batch, if its acks suit. Expired ones on the way are reported, not sent.
+    fn take_unexpired(&mut self, now: Time, dense: u32, suits: impl Fn(i16) -> bool) -> Next {
         loop {
             let may_seal = self.may_seal(now, dense);
             let state = &mut self.partitions[dense as usize];
-            let taken = match state.retries.pop_front() {
-                Some(taken) => taken,
-                None => Taken::new(state.shared().take(&self.accumulator.memory, may_seal)?),
+            // What was asked for with other acks is decided first, or a retry of it would come after this.
+            let follows = |acks: i16| state.in_flight == 0 || state.acks_in_flight == acks;
+            let next = match state.retries.front() {
+                Some(taken) if follows(taken.batch.acks) && suits(taken.batch.acks) => Ok(None),
+                Some(taken) => Err(taken.batch.acks),
+                None => {
+                    let memory = &self.accumulator.memory;
+                    match state.shared().take_if(memory, may_seal, |acks| follows(acks) && suits(acks)) {
+                        Ok(None) => return Next::Nothing,
+                        Ok(Some(batch)) => Ok(Some(Taken::new(batch))),
+                        Err(acks) => Err(acks),
+                    }
+                }
             };
+            let taken = match next {
+                // The outcome of what is in flight puts it in line again.
+                Err(acks) if !follows(acks) => return Next::Nothing,
+                Err(_) => return Next::Other,
+                Ok(taken) => taken.or_else(|| state.retries.pop_front()),
+            };
+            let Some(taken) = taken else { return Next::Nothing };
             if taken.batch.deadline > now || self.is_held(&taken) {
-                return Some(taken);
+                return Next::Batch(taken);
             }
             self.fail_expired(now, dense, taken, true);
             self.stop_partitions(now);
             if self.transaction.is_used() && !self.transaction.is_sending() {
                 // It has cost the transaction: the sweep at the end of this input fails what follows.
-                return None;
+                return Next::Nothing;
             }
             if self.partitions[dense as usize].sequences.has_hole() {
                 // What follows gets numbers only under a new epoch, next time it is its turn.
                 self.mark_ready(now, dense);
-                return None;
+                return Next::Nothing;
             }
         }
     }
@@ -146,7 +193,7 @@ impl Sender {
         }
     }
 
-    fn send_produce(&mut self, now: Time, id: i32, mut parts: Vec<Part>) {
+    fn send_produce(&mut self, now: Time, id: i32, mut parts: Vec<Part>, how: Asked) {
         // One entry per topic with its partitions behind it; the order is the broker's to read, ours to remember.
         parts.sort_by_key(|part| self.partitions[part.partition as usize].topic.id);
         let mut batches = Vec::with_capacity(parts.len());
@@ -155,6 +202,7 @@ impl Sender {
         for part in &mut parts {
             let state = &mut self.partitions[part.partition as usize];
             state.in_flight += 1;
+            state.acks_in_flight = how.acks;
             state.sent_to = id;
             let Some(taken) = &mut part.taken else { continue };
             if !taken.stamped {
@@ -170,9 +218,9 @@ impl Sender {
                 taken.stamped = true;
             }
             let again = taken.attempts > 0;
-            let (opened_at, count, len) = (taken.batch.opened_at, taken.batch.count, taken.batch.len());
-            self.accumulator.numbers.batch_written(now, opened_at, count, len, again, &state.topic.numbers);
-            self.telemetry.note_batch(now, opened_at, count, len, again);
+            let extent = extent(&taken.batch);
+            self.accumulator.numbers.batch_written(now, extent, again, &state.topic.numbers);
+            self.telemetry.note_batch(now, extent.opened_at, extent.records, extent.bytes, again);
             state.retry_in_flight = again;
             taken.attempts += 1;
             taken.broker = id;
@@ -192,8 +240,8 @@ impl Sender {
         let Some(connection) = self.brokers.get(&id).and_then(|broker| broker.connection.as_ref()) else { return };
         let version = self
             .transaction_produce_version(connection.versions.get(Api::Produce).unwrap_or(Api::Produce.versions().0));
-        let acks = self.config.acks;
-        let timeout_ms = i32::try_from(self.config.request_timeout_ms).unwrap_or(i32::MAX);
+        let Asked { acks, request_timeout_ms } = how;
+        let timeout_ms = i32::try_from(request_timeout_ms).unwrap_or(i32::MAX);
         let mut head = ProduceHead::default();
         // The correlation id is the connection's next one: `write` below gives the same.
         let correlation_id = connection.peek_correlation_id();
@@ -208,7 +256,7 @@ impl Sender {
             &mut head,
         );
         drop(topics);
-        let deadline = now + Micros::from_ms(self.config.request_timeout_ms);
+        let deadline = now + Micros::from_ms(request_timeout_ms);
         let kind = Kind::Produce { parts, answered: acks != 0 };
         self.write(now, id, version, kind, deadline, |_| Frame::with_batches(head.head, &head.cuts, batches));
     }
@@ -222,6 +270,7 @@ impl Sender {
             while at < connection.requests.len() && connection.requests[at].end <= written {
                 if matches!(connection.requests[at].kind, Kind::Produce { answered: false, .. }) {
                     done.extend(connection.requests.remove(at));
+                    connection.unanswered -= 1;
                 } else {
                     at += 1;
                 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Sim;
-use super::transacting::{End, SOURCE, Transaction};
+use super::transacting::{End, SOURCE};
 use crate::time::Micros;
 
 /// Beyond every transaction timeout: coordinators have given up what was left open.
@@ -24,9 +24,12 @@ impl Sim {
         let mut of_transaction: BTreeSet<usize> = BTreeSet::new();
         for (number, transaction) in self.txn.transactions.iter().enumerate() {
             let seen = |index: &usize| visible.get(&self.app.sent[*index].timestamp_ms).copied().unwrap_or(0);
-            let counts: Vec<usize> = transaction.records.iter().map(seen).collect();
             of_transaction.extend(&transaction.records);
-            if let Some(text) = visible_as(transaction, &counts) {
+            // What was taken back is no part of it; that it is nowhere is another check.
+            let is_part = |index: &usize| !self.app.sent[*index].is_cancelled;
+            let records: Vec<usize> = transaction.records.iter().copied().filter(is_part).collect();
+            let counts: Vec<usize> = records.iter().map(seen).collect();
+            if let Some(text) = visible_as(transaction.end, &records, &counts) {
                 return Some(format!("transaction {number}, {:?}: {text}", transaction.end));
             }
         }
@@ -86,14 +89,13 @@ impl Sim {
     }
 }
 
-fn visible_as(transaction: &Transaction, counts: &[usize]) -> Option<String> {
-    let records = &transaction.records;
+fn visible_as(end: End, records: &[usize], counts: &[usize]) -> Option<String> {
     if let Some(at) = counts.iter().position(|count| *count > 1) {
         return Some(format!("record {} is visible {} times", records[at], counts[at]));
     }
     let hidden = counts.iter().position(|count| *count == 0);
     let shown = counts.iter().position(|count| *count == 1);
-    match (transaction.end, shown, hidden) {
+    match (end, shown, hidden) {
         (End::Committed, _, Some(at)) => Some(format!("record {} is not visible", records[at])),
         (End::Aborted | End::NotCommitted, Some(at), _) => Some(format!("record {} is visible", records[at])),
         (End::Unknown, Some(shown), Some(hidden)) => {

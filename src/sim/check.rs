@@ -119,15 +119,22 @@ impl Sim {
     }
 
     fn check_report(&self, index: usize, sent: &Sent, report: &Report) -> Option<String> {
-        let acks0 = self.plan.config.acks == 0;
+        let acks0 = sent.acks.unwrap_or(self.plan.config.acks) == 0;
         let ok = report.status == Status::OK;
         let right = match report.persisted {
-            Persisted::Yes => ok && (report.offset >= 0 || self.plan.rates.hidden_append > 0) && !acks0,
+            Persisted::Yes => {
+                let has_offset = report.offset >= 0 || sent.is_direct.is_some_and(|place| place > 0);
+                ok && (has_offset || self.plan.rates.hidden_append > 0) && !acks0
+            }
             Persisted::Maybe => !ok || acks0,
             Persisted::No => !ok,
         };
         if !right || ok != report.cause.is_empty() {
             return Some(format!("the report of record {index} contradicts itself: {report:?}"));
+        }
+        if (report.status == Status::CANCELLED) != sent.is_cancelled {
+            let what = if sent.is_cancelled { "was cancelled" } else { "was not cancelled" };
+            return Some(format!("record {index} {what}: {report:?}"));
         }
         if report.status == Status::DELIVERY_TIMED_OUT {
             let least = self.earliest_deadline();
@@ -266,7 +273,8 @@ impl Sim {
                     report.offset
                 ));
             }
-            let was_batched = report.status != Status::UNKNOWN_PARTITION;
+            // What is taken back is reported at once.
+            let was_batched = ![Status::UNKNOWN_PARTITION, Status::CANCELLED].contains(&report.status);
             if in_order
                 && was_batched
                 && let Some((before, place)) = last_place.insert(partition, (index, report.place))

@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::batches::{DIRECT, Held};
 use super::{Happening, Sim};
-use crate::accumulator::{Command, Event, NotAppended, Placed, Sending, Tag, Topic};
+use crate::accumulator::{Command, NotAppended, Placed, Sending, Tag, Ticket, Topic};
 use crate::error::Status;
 use crate::record::{Header, Record};
-use crate::reports::{Completion, Dispatch, FinishedBatch, Handed, Item, Persisted, Phase};
+use crate::reports::{Completion, Dispatch, FinishedBatch, Handed, Item, Persisted, Phase, Slot};
 use crate::time::{Micros, Time};
 
 /// Sends of one record before the application gives it up.
@@ -25,11 +26,16 @@ pub(super) struct Sent {
     pub headers: Vec<(String, Option<Vec<u8>>)>,
     pub timestamp_ms: i64,
     pub own_timeout: Option<Micros>,
+    pub acks: Option<i16>,
     pub is_tagged: bool,
     pub accepted_at: Time,
     pub deadline: Time,
     /// Sent when everything had settled: nothing excuses its loss.
     pub is_tail: bool,
+    /// Its place in a batch that the application filled, which has one report.
+    pub is_direct: Option<usize>,
+    /// It was taken back before it was sent.
+    pub is_cancelled: bool,
     pub report: Option<Report>,
 }
 
@@ -66,6 +72,10 @@ pub(super) struct App {
     pub by_timestamp: BTreeMap<i64, usize>,
     /// Refused for want of memory, to be sent again, and how often that was tried.
     blocked: Option<(Sent, u32)>,
+    /// Records that may be cancelled.
+    pub held: Vec<Held>,
+    /// Batches that the application filled: the first of their records, and how many.
+    pub directs: BTreeMap<usize, usize>,
     pub left: usize,
     pub made: usize,
     pub flushes: Vec<Flush>,
@@ -119,6 +129,12 @@ impl Sim {
             } else if let Some((sent, tries)) = self.app.blocked.take() {
                 self.send(sent, tries);
             }
+        }
+        if self.plan.directs && self.app.left > 0 && self.random.percent(20) {
+            self.send_direct();
+        }
+        if self.plan.cancels && self.random.percent(50) {
+            self.cancel_one();
         }
         if self.plan.flushes && self.random.percent(4) {
             let topic = self.random.below(self.app.topics.len() as u64) as usize;
@@ -181,7 +197,11 @@ impl Sim {
         let own = self.plan.own_deadlines && self.random.percent(30);
         let own_timeout = own.then(|| self.random.micros(1_000, 3_000_000));
         let is_tagged = own || !self.plan.untagged || self.random.percent(70);
-        self.record(topic, partition, key, value, headers, own_timeout, is_tagged)
+        let mut sent = self.record(topic, partition, key, value, headers, own_timeout, is_tagged);
+        if self.plan.mixed_acks && self.random.percent(20) {
+            sent.acks = Some(self.random.pick(&[-1, 0, 1]));
+        }
+        sent
     }
 
     #[allow(clippy::too_many_arguments)] // A record's own fields, from two places.
@@ -209,10 +229,13 @@ impl Sim {
             headers,
             timestamp_ms,
             own_timeout,
+            acks: None,
             is_tagged,
             accepted_at: Time::ZERO,
             deadline: Time::NEVER,
             is_tail: false,
+            is_direct: None,
+            is_cancelled: false,
             report: None,
         }
     }
@@ -234,7 +257,7 @@ impl Sim {
         };
         let index = self.app.sent.len();
         let tag = sent.is_tagged.then_some(Tag { callback: CALLBACK, opaque: index });
-        let how = Sending { partition: sent.partition, tag, own_timeout: sent.own_timeout, acks: None };
+        let how = Sending { partition: sent.partition, tag, own_timeout: sent.own_timeout, acks: sent.acks };
         let now = self.now;
         let topic = self.app.topics[sent.topic].clone();
         match self.accumulator.append(&topic, &record, &how, &mut None, || now) {
@@ -249,6 +272,9 @@ impl Sim {
                 if let Some(open) = self.txn.open() {
                     open.records.push(index);
                 }
+                if let Some(tag) = tag.filter(|_| !sent.is_tail) {
+                    self.keep_ticket(index, Ticket::new(&topic, sent.partition, tag, placed));
+                }
                 self.app.sent.push(sent);
                 self.app.placed = Some((topic.id, placed));
                 if self.plan.flushes && self.random.percent(3) {
@@ -257,11 +283,11 @@ impl Sim {
                 self.after_application();
                 true
             }
-            Err(NotAppended::NeedsMemory(bytes)) => {
+            Err(NotAppended::NeedsMemory(wanted)) => {
+                let bytes = wanted.bytes;
                 self.note(42, bytes as u64, 0, || format!("a record needs {bytes} bytes of memory"));
-                if self.accumulator.memory.raise_pressure() {
-                    self.accumulator.inbox.tell(Event::Pressure, Time::ZERO);
-                }
+                let shortage = self.accumulator.memory.shortage(wanted.claim, bytes);
+                self.accumulator.tell_shortage(shortage);
                 if tries >= TRIES_MAX || self.is_transactional() || bytes > self.accumulator.memory.limit() {
                     self.app.given_up += 1;
                 } else {
@@ -282,7 +308,7 @@ impl Sim {
     pub(super) fn await_last(&mut self) {
         if let Some((topic, placed)) = self.app.placed {
             self.note(47, u64::from(topic), 0, || format!("somebody waits for {placed:?}"));
-            self.accumulator.hurry(topic, placed);
+            self.accumulator.hurry(Some(topic), placed);
             self.after_application();
         }
     }
@@ -369,18 +395,23 @@ impl App {
     /// Whether the record of this timestamp has its report; `None` when it wants none.
     pub(super) fn has_ended(&self, timestamp_ms: i64) -> Option<bool> {
         let sent = self.by_timestamp.get(&timestamp_ms).map(|index| &self.sent[*index])?;
-        sent.is_tagged.then(|| sent.report.is_some())
+        // The report of a batch that was cut comes with its last part.
+        (sent.is_tagged && sent.is_direct.is_none()).then(|| sent.report.is_some())
     }
 
     fn take(&mut self, batch: &FinishedBatch, wrong: &mut Vec<String>) {
         for slot in &batch.slots {
             let place = self.reports;
             self.reports += 1;
+            if slot.callback == DIRECT {
+                self.take_direct(batch, slot, place, wrong);
+                continue;
+            }
             let Some(sent) = self.sent.get_mut(slot.opaque) else {
                 wrong.push(format!("a report for record {}, which was never accepted", slot.opaque));
                 continue;
             };
-            if !sent.is_tagged || slot.callback != CALLBACK {
+            if !sent.is_tagged || sent.is_direct.is_some() || slot.callback != CALLBACK {
                 wrong.push(format!("a report for record {}, which wanted none", slot.opaque));
             }
             if sent.report.is_some() {
@@ -396,18 +427,42 @@ impl App {
                 wrong.push(format!("record {} has timestamp {expected}, its report {timestamp_ms}", slot.opaque));
             }
             let offset = if batch.base_offset < 0 { -1 } else { batch.base_offset + i64::from(slot.offset_delta) };
-            sent.report = Some(Report {
-                topic: batch.topic.to_string_lossy().into_owned(),
-                partition: batch.partition,
-                status: batch.status,
-                persisted: batch.persisted,
-                phase: batch.phase,
-                offset,
-                finished_at: batch.finished_at,
-                attempts: batch.attempts,
-                cause: batch.cause.as_ref().map_or_else(String::new, |cause| cause.to_string_lossy().into_owned()),
-                place,
-            });
+            sent.report = Some(report_of(batch, offset, place));
         }
+    }
+
+    /// One report for the records of a batch that the application filled.
+    fn take_direct(&mut self, batch: &FinishedBatch, slot: &Slot, place: usize, wrong: &mut Vec<String>) {
+        let first = slot.opaque;
+        let Some(count) = self.directs.get(&first).copied() else {
+            wrong.push(format!("a report for batch {first}, which was never accepted"));
+            return;
+        };
+        if self.sent[first].timestamp_ms != batch.base_timestamp_ms || slot.offset_delta != 0 {
+            wrong.push(format!("the report of batch {first} is not that of its first record"));
+        }
+        for (at, sent) in self.sent[first..first + count].iter_mut().enumerate() {
+            if sent.report.is_some() || !sent.is_tagged {
+                wrong.push(format!("batch {first} has two reports, or wanted none"));
+            }
+            // Parts of it may lie apart.
+            let offset = if at == 0 { batch.base_offset } else { -1 };
+            sent.report = Some(report_of(batch, offset, place));
+        }
+    }
+}
+
+fn report_of(batch: &FinishedBatch, offset: i64, place: usize) -> Report {
+    Report {
+        topic: batch.topic.to_string_lossy().into_owned(),
+        partition: batch.partition,
+        status: batch.status,
+        persisted: batch.persisted,
+        phase: batch.phase,
+        offset,
+        finished_at: batch.finished_at,
+        attempts: batch.attempts,
+        cause: batch.cause.as_ref().map_or_else(String::new, |cause| cause.to_string_lossy().into_owned()),
+        place,
     }
 }

@@ -5,6 +5,7 @@
 //! `KP_SIM_FIRST` on.
 
 mod all_or_nothing;
+mod batches;
 mod check;
 mod coordination;
 mod driver;
@@ -17,6 +18,7 @@ mod hands;
 mod idempotence;
 mod losses;
 mod network;
+mod options;
 mod partitioning;
 mod plan;
 mod random;

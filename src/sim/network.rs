@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use super::coordination::{COORDINATOR_APIS, is_initialization};
-use super::watch::{Place, read_produce};
+use super::watch::{Place, Produced, read_produce};
 use super::{Happening, Sim};
 use crate::sender::{Action, ConnId, Frame};
 use crate::time::{Micros, Time};
@@ -37,6 +37,8 @@ struct Outgoing {
     /// The bytes at the moment of `Action::Write`: they must never change.
     copy: Vec<u8>,
     taken: usize,
+    /// Of a produce request; -1 of others.
+    acks: i16,
 }
 
 /// What a response, once the client has read all of it, tells.
@@ -132,7 +134,8 @@ impl Sim {
         if copy.len() != frame.len() {
             self.fail("a frame's length is not that of its bytes".into());
         }
-        let acks = self.plan.config.acks;
+        let produced = if is_produce(&copy) { read_produce(&copy[4..]) } else { None };
+        let acks = produced.as_ref().map_or(-1, |produced| produced.acks);
         let most = self.plan.config.max_in_flight_requests_per_connection;
         let now = self.now;
         let Some(link) = self.net.links.get_mut(&conn).filter(|link| link.client_open) else {
@@ -151,26 +154,30 @@ impl Sim {
                 self.fail(format!("{outstanding} produce requests in flight (acks={acks}), {most} allowed"));
                 return;
             }
-            self.watch_produce(conn, broker, &copy);
+            self.watch_produce(conn, broker, produced);
         }
         if self.is_transactional() && COORDINATOR_APIS.contains(&api_key(&copy)) {
             self.watch_coordinator(conn, &copy);
         }
         if let Some(link) = self.net.links.get_mut(&conn) {
-            link.out.push_back(Outgoing { frame, copy, taken: 0 });
+            link.out.push_back(Outgoing { frame, copy, taken: 0, acks });
         }
         self.start_taking(conn);
     }
 
     /// The rules that the wire shows.
-    fn watch_produce(&mut self, conn: ConnId, broker: i32, frame: &[u8]) {
-        if self.plan.config.acks == 0 {
-            return;
-        }
-        let Some(produced) = read_produce(&frame[4..]) else {
+    fn watch_produce(&mut self, conn: ConnId, broker: i32, produced: Option<Produced>) {
+        let Some(produced) = produced else {
             self.fail("a produce request cannot be read".into());
             return;
         };
+        if let Some(text) = self.wrong_acks(&produced) {
+            self.fail(text);
+            return;
+        }
+        if produced.acks == 0 {
+            return;
+        }
         self.take_reports();
         self.note(12, conn.0, produced.parts.len() as u64, || format!("  carries {}", produced.label()));
         let app = &self.app;
@@ -178,6 +185,16 @@ impl Sim {
         if let Err(text) = seen {
             self.fail(text);
         }
+    }
+
+    /// A request has the acks that each of its records asks for.
+    fn wrong_acks(&self, produced: &Produced) -> Option<String> {
+        produced.timestamps().into_iter().find_map(|timestamp_ms| {
+            let index = *self.app.by_timestamp.get(&timestamp_ms)?;
+            let wanted = self.app.sent[index].acks.unwrap_or(self.plan.config.acks);
+            let acks = produced.acks;
+            (wanted != acks).then(|| format!("record {index}, which asks for acks={wanted}, is sent with acks={acks}"))
+        })
     }
 
     fn watch_coordinator(&mut self, conn: ConnId, frame: &[u8]) {
@@ -211,7 +228,6 @@ impl Sim {
         } else {
             self.random.between(1, self.plan.write_slice) as usize
         };
-        let acks = self.plan.config.acks;
         let reset = self.fault(|rates| rates.reset_on_write);
         let Some(link) = self.net.links.get_mut(&conn).filter(|link| link.client_open) else { return };
         link.taking = false;
@@ -233,7 +249,7 @@ impl Sim {
                 && let Some(whole) = link.out.pop_front()
             {
                 if is_produce(&whole.copy) {
-                    link.outstanding -= usize::from(acks == 0);
+                    link.outstanding -= usize::from(whole.acks == 0);
                     self.watch.taken_whole(conn, correlation_id(&whole.copy));
                 }
                 link.unanswered.push_back(whole.copy);

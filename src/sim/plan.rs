@@ -92,8 +92,14 @@ pub(super) struct Plan {
     pub record_bytes_most: u64,
     pub app_span_us: u64,
     pub own_deadlines: bool,
+    /// Records may ask for acks of their own.
+    pub mixed_acks: bool,
     pub purges: bool,
     pub flushes: bool,
+    /// Some batches are filled by the application itself.
+    pub directs: bool,
+    /// Some records are taken back.
+    pub cancels: bool,
     /// Untagged records get no report.
     pub untagged: bool,
     /// Time from the start until faults stop, in microseconds.
@@ -149,8 +155,11 @@ impl Plan {
             record_bytes_most: 100,
             app_span_us: 0,
             own_deadlines: false,
+            mixed_acks: false,
             purges: false,
             flushes: false,
+            directs: false,
+            cancels: false,
             untagged: false,
             faults_span_us: 0,
             close_early: false,
@@ -178,6 +187,8 @@ impl Plan {
         plan.own_deadlines = random.percent(20);
         plan.purges = random.percent(15);
         plan.flushes = random.percent(60);
+        plan.directs = random.percent(30);
+        plan.cancels = random.percent(30);
         plan.untagged = random.percent(40);
         plan.faults_span_us = if faulty { random.pick(&[100_000, 1_000_000, 5_000_000, 20_000_000]) } else { 0 };
         plan.close_early = random.percent(20);
@@ -185,6 +196,7 @@ impl Plan {
         plan.write_slice = random.pick(&[u64::MAX, u64::MAX, 1000, 64, 7]);
         plan.read_slice = random.pick(&[u64::MAX, u64::MAX, 100, 9]);
         plan.config = draw_config(random, plan.config);
+        plan.mixed_acks = !plan.config.enable_idempotence && random.percent(30);
         if plan.config.enable_idempotence {
             use UnknownProducer::{Accept, MustStartAtZero, Refuse};
             plan.unknown_producer = random.pick(&[Accept, Accept, MustStartAtZero, Refuse]);

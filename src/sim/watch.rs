@@ -154,10 +154,17 @@ pub(super) struct Counts {
 pub(super) struct Produced {
     pub correlation_id: i32,
     pub transactional_id: Option<String>,
+    pub acks: i16,
     pub parts: Vec<(Place, Bytes)>,
 }
 
 impl Produced {
+    /// Of all its records: their names.
+    pub fn timestamps(&self) -> Vec<i64> {
+        let records = self.parts.iter().flat_map(|(_, bytes)| Records::new(bytes).into_iter().flatten());
+        records.map(|record| record.timestamp_ms).collect()
+    }
+
     pub fn label(&self) -> String {
         let part = |((topic, index), bytes): &(Place, Bytes)| {
             let batch = BatchHeader::read(bytes).map_or_else(|| "?".into(), |header| label(&header));
@@ -185,7 +192,8 @@ pub(super) fn read_produce(frame: &[u8]) -> Option<Produced> {
         }
     }
     let transactional_id = request.transactional_id.map(|id| id.0.to_string());
-    Some(Produced { correlation_id: header.correlation_id, transactional_id, parts })
+    let acks = request.acks;
+    Some(Produced { correlation_id: header.correlation_id, transactional_id, acks, parts })
 }
 
 impl Watch {

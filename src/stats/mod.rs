@@ -17,13 +17,13 @@ pub use summary::{BrokerRow, Everything, Gauges, Kind, PartitionRow, Row, Summar
 use crate::sync::Mutex;
 use crate::time::{Micros, Time};
 
-/// A number that only grows, or one that is set. Readers may see two numbers of one event at different moments.
+/// A number that only grows, or one that is set. Who reads a later number of an event sees the earlier ones too.
 #[derive(Debug, Default)]
 pub struct Number(AtomicU64);
 
 impl Number {
     pub fn add(&self, more: u64) {
-        self.0.fetch_add(more, Ordering::Relaxed);
+        self.0.fetch_add(more, Ordering::Release);
     }
 
     pub fn set(&self, value: u64) {
@@ -31,7 +31,7 @@ impl Number {
     }
 
     pub fn get(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
+        self.0.load(Ordering::Acquire)
     }
 }
 
@@ -43,6 +43,15 @@ pub enum Counted {
     Failed,
     /// Failed, and may be in the log.
     InDoubt,
+}
+
+/// A batch, as far as it is counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Extent {
+    /// When its first record came.
+    pub opened_at: Time,
+    pub records: u32,
+    pub bytes: usize,
 }
 
 /// Everything that is counted for a producer. Written by its I/O thread.
@@ -57,6 +66,8 @@ pub struct Numbers {
     pub records_in_doubt: Number,
     /// Of the failed ones: those whose delivery time was over.
     pub records_expired: Number,
+    /// Of the failed ones: those that the application took back before they were sent.
+    pub records_cancelled: Number,
     /// Bytes of batches, with their headers, when they were handed to a connection for the first time.
     pub bytes_sent: Number,
     pub bytes_delivered: Number,
@@ -129,50 +140,34 @@ pub struct TopicNumbers {
 
 impl Numbers {
     /// A batch is handed to a connection: the first time, or again.
-    pub fn batch_written(
-        &self,
-        now: Time,
-        opened_at: Time,
-        records: u32,
-        bytes: usize,
-        again: bool,
-        topic: &TopicNumbers,
-    ) {
+    pub fn batch_written(&self, now: Time, batch: Extent, again: bool, topic: &TopicNumbers) {
         if again {
             self.batch_retries.add(1);
             topic.batch_retries.add(1);
             return;
         }
-        self.records_sent.add(u64::from(records));
-        self.batch_records.add(u64::from(records));
-        self.bytes_sent.add(bytes as u64);
+        let count = u64::from(batch.records);
+        self.records_sent.add(count);
+        self.batch_records.add(count);
+        self.bytes_sent.add(batch.bytes as u64);
         self.batches_sent.add(1);
         topic.batches_sent.add(1);
-        self.queue_time.record(now, now.since(opened_at), u64::from(records));
+        self.queue_time.record(now, now.since(batch.opened_at), count);
     }
 
     /// A batch, or a record that never got into one, has its outcome. `written`: it was handed to a connection before.
-    pub fn finished(
-        &self,
-        now: Time,
-        opened_at: Time,
-        records: u32,
-        bytes: usize,
-        how: Counted,
-        written: bool,
-        topic: &TopicNumbers,
-    ) {
-        let count = u64::from(records);
+    pub fn finished(&self, now: Time, batch: Extent, how: Counted, written: bool, topic: &TopicNumbers) {
+        let count = u64::from(batch.records);
         if !written {
             self.records_sent.add(count);
         }
-        self.delivery.record(now, now.since(opened_at), count);
+        self.delivery.record(now, now.since(batch.opened_at), count);
         if how == Counted::Delivered {
             self.records_delivered.add(count);
-            self.bytes_delivered.add(bytes as u64);
+            self.bytes_delivered.add(batch.bytes as u64);
             self.batches_delivered.add(1);
             topic.records_delivered.add(count);
-            topic.bytes_delivered.add(bytes as u64);
+            topic.bytes_delivered.add(batch.bytes as u64);
             return;
         }
         self.records_failed.add(count);
@@ -181,6 +176,14 @@ impl Numbers {
         if how == Counted::InDoubt {
             self.records_in_doubt.add(count);
         }
+    }
+
+    /// The application has taken a record back. Called on its threads.
+    pub fn cancelled(&self, topic: &TopicNumbers) {
+        self.records_sent.add(1);
+        self.records_cancelled.add(1);
+        self.records_failed.add(1);
+        topic.records_failed.add(1);
     }
 
     /// A produce request was answered.

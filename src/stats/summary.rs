@@ -44,6 +44,7 @@ numbers! {
     Counter records_failed "Records that failed, with a callback or without.";
     Counter records_in_doubt "Failed records that may be in the log all the same.";
     Counter records_expired "Failed records whose delivery time was over.";
+    Counter records_cancelled "Failed records that the application took back before they were sent.";
     Counter bytes_sent "Bytes of batches handed to a connection for the first time.";
     Counter bytes_delivered "Bytes of batches that were delivered.";
     Counter batches_sent "Batches handed to a connection for the first time.";
@@ -93,6 +94,7 @@ impl Numbers {
         Summary {
             records_in_doubt: self.records_in_doubt.get().min(records_failed),
             records_expired: self.records_expired.get().min(records_failed),
+            records_cancelled: self.records_cancelled.get().min(records_failed),
             records_failed,
             records_delivered,
             records_sent: self.records_sent.get(),

@@ -399,7 +399,7 @@ mod tests {
             lens in proptest::collection::vec(0usize..200, 1..300),
             removed in proptest::collection::btree_set(0u32..300, 0..300),
         ) {
-            let values: Vec<Vec<u8>> = lens.iter().zip(0u8..).map(|(len, fill)| vec![fill; *len]).collect();
+            let values: Vec<Vec<u8>> = lens.iter().zip((0..=u8::MAX).cycle()).map(|(len, fill)| vec![fill; *len]).collect();
             let mut bytes = vec![7; 3];
             for (value, place) in values.iter().zip(0..) {
                 let record = Record { value: Some(value), ..Record::default() };

@@ -178,6 +178,18 @@ static void callbacks(producer_mock_cluster_t *mock) {
     producer_future_free(future);
     free(o);
 
+    check_case("with delivery.dispatch=thread nobody polls, and the callback still runs");
+    struct heard threaded = {0};
+    producer_t *own = producer_of(producer_mock_cluster_bootstrap_servers(mock), "delivery.dispatch", "thread", NULL);
+    future = send_future(own, "callbacks", 1, "threaded");
+    CHECK_OK(producer_future_when_complete(future, on_complete, &threaded));
+    int64_t deadline = now_ms() + WAIT_MS;
+    while (threaded.count == 0 && now_ms() < deadline) pause_ms(1);
+    CHECK_INT(threaded.count, 1);
+    CHECK(!pthread_equal(threaded.thread, pthread_self()));
+    producer_future_free(future);
+    CHECK_OK(producer_close(own, WAIT_MS));
+
     check_case("a future may be freed at any time: its record goes on, its callbacks run");
     struct heard after = {0};
     future = send_future(p, "callbacks", 2, "freed");

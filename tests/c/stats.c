@@ -141,14 +141,27 @@ static void purged_and_split(void) {
     check_sums(p, 0, 7, 0, 0);
     CHECK_INT(stats_of(p).buffer_used_bytes, 0);
 
+    check_case("a record that is taken back is a failed record; those around it are not");
+    producer_record_t r = PRODUCER_RECORD_INIT;
+    producer_ticket_t ticket;
+    r.topic = "t", r.partition = 0;
+    send_plain(p, "t", 0, 2);
+    REQUIRE_OK(producer_send_cancellable(p, &r, NULL, NULL, &ticket));
+    send_plain(p, "t", 0, 3);
+    CHECK_OK(producer_cancel(p, &ticket));
+    CHECK_OK(producer_flush(p, WAIT_MS));
+    check_sums(p, 5, 8, 0, 0);
+    CHECK_INT(stats_of(p).records_cancelled, 1);
+    CHECK_INT(stats_of(p).batch_records, 5);
+
     check_case("a batch that the broker finds too large is counted as split, its records once");
     REQUIRE_OK(producer_mock_cluster_set_message_max_bytes(mock, 400));
     send_plain(p, "t", 0, 60);
     CHECK_OK(producer_flush(p, WAIT_MS));
-    check_sums(p, 60, 7, 0, 0);
+    check_sums(p, 65, 8, 0, 0);
     CHECK(stats_of(p).batch_splits >= 1);
-    CHECK_INT(stats_of(p).batch_records, 60);
-    CHECK_INT(stats_of(p).batches_sent, 1);
+    CHECK_INT(stats_of(p).batch_records, 65);
+    CHECK_INT(stats_of(p).batches_sent, 2);
     CHECK_OK(producer_close(p, WAIT_MS));
     producer_mock_cluster_free(mock);
 }

@@ -2,13 +2,15 @@
 
 use super::*;
 use crate::error::Status;
-use crate::reports::{Persisted, Phase};
+use crate::reports::{
+    Future, KeptRecords, Persisted, Phase, RICH, RichTag, SILENT, Undelivered, UndeliveredTo, Waiting,
+};
 use crate::time::Time;
 use std::time::Duration;
 
 fn batch(records: u32) -> FinishedBatch {
     let slot = |offset_delta| Slot {
-        callback: 1,
+        callback: 9,
         opaque: offset_delta as usize,
         key_len: -1,
         value_len: 0,
@@ -323,7 +325,7 @@ fn only_failures_are_reported_when_that_is_asked_for() {
 #[test]
 fn a_thread_of_its_own_hands_out_everything_and_nobody_else_does() {
     let reports = Arc::new(Reports::new(100, 6));
-    reports.leave_to_thread();
+    reports.leave_to_thread(true);
     reports.push(batch(2));
     assert_eq!(reports.poll_now(|_| panic!("not here")), Dispatch::TimedOut(0));
     let done = Completion::default();
@@ -373,4 +375,87 @@ fn there_is_room_again_when_an_eighth_of_the_reports_is_taken() {
     assert!(reports.room.is_lacking(Lack::Reports) && !reports.is_full());
     assert_eq!(reports.poll_now(taking(&mut taken, 1, |_| false)), Dispatch::Done(1));
     assert!(!reports.room.is_lacking(Lack::Reports));
+}
+
+fn tagged(reports: &Reports) -> FinishedBatch {
+    let future = Arc::new(Future::new(Arc::from(c"t")));
+    assert!(future.when_complete(Waiting { callback: 70, opaque: 71 }).is_none());
+    let tags = [
+        RichTag::Future(future),
+        RichTag::Ticketed { ticket: 1, callback: KEPT, opaque: 5 },
+        RichTag::Direct { callback: KEPT, opaque: 6, count: 2 },
+    ];
+    let mut tagged = batch(4);
+    for (slot, tag) in tagged.slots.iter_mut().zip(tags) {
+        (slot.callback, slot.opaque) = (RICH, reports.rich.insert(tag));
+    }
+    tagged
+}
+
+#[test]
+fn tickets_and_batches_are_kept_like_records() {
+    let reports = Reports::new(10, 6);
+    reports.push(tagged(&reports));
+    let mut called = 0;
+    let hand = |item: Item<'_>| {
+        let Item::Batch { batch, from } = item else { return Handed::All };
+        called = batch.slots[from..].iter().filter(|slot| !batch.is_kept(slot)).count();
+        Handed::AllButKept
+    };
+    assert_eq!(reports.poll_now(hand), Dispatch::Done(2));
+    assert_eq!((called, reports.pending()), (2, 2));
+    let mut opaques = Vec::new();
+    let copy = |item: Item<'_>| {
+        let Item::Batch { batch, from } = item else { return Handed::All };
+        opaques.extend(batch.slots[from..].iter().filter_map(|slot| match batch.rich_tag(slot)? {
+            RichTag::Ticketed { opaque, .. } | RichTag::Direct { opaque, .. } => Some(*opaque),
+            RichTag::Future(_) => None,
+        }));
+        Handed::All
+    };
+    assert_eq!(reports.take_now(copy), Dispatch::Done(2));
+    assert_eq!(opaques, [5, 6]);
+}
+
+#[test]
+fn of_delivered_records_only_futures_and_who_hears_of_all_are_told() {
+    for heard in [false, true] {
+        let reports = Reports::new(10, 6).with_only_errors(true);
+        if heard {
+            reports.hear_of_all();
+        }
+        reports.push(tagged(&reports));
+        let mut callbacks = Vec::new();
+        reports.poll_now(|item| {
+            let Item::Batch { batch, .. } = item else { return Handed::All };
+            callbacks.extend(batch.slots.iter().map(|slot| (slot.callback, slot.offset_delta)));
+            Handed::All
+        });
+        // The ticket's and the plain one's; of batches of the application's own nobody hears besides.
+        let expected = if heard { vec![(RICH, 0), (SILENT, 1), (SILENT, 3)] } else { vec![(RICH, 0)] };
+        assert_eq!(callbacks, expected);
+    }
+}
+
+#[derive(Debug)]
+struct NoRecords;
+
+impl KeptRecords for NoRecords {
+    fn each(&self, _take: &mut dyn FnMut(u32, &crate::record::Record<'_>)) {}
+}
+
+#[test]
+fn a_batch_with_other_things_to_tell_is_left_when_an_array_is_full() {
+    let reports = Reports::new(10, 6);
+    let mut other = batch(0);
+    let to = UndeliveredTo { callback: 9, opaque: 0 };
+    other.undelivered = Some(Undelivered::new(to, Box::new(NoRecords), None));
+    reports.push(other);
+    assert_eq!(reports.take_now(|_| Handed::Part(0)), Dispatch::Done(0));
+    let mut handed = 0;
+    reports.take_now(|_| {
+        handed += 1;
+        Handed::All
+    });
+    assert_eq!(handed, 1);
 }

@@ -197,7 +197,8 @@ impl<'a> Turn<'a> {
         };
         served.reported += taken - kept;
         self.reports.pending.fetch_add(waiting - taken + kept, Ordering::Relaxed);
-        if taken < waiting {
+        // One that has no slots at all is left too, when nothing was wanted of it: it has other things to tell.
+        if taken < waiting || served.cut && taken == 0 {
             return Some((batch, from + taken));
         }
         if self.spare.len() < SPARE_SLOT_VECTORS && batch.slots.capacity() <= SPARE_SLOTS_MAX {

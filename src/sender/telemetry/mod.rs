@@ -275,8 +275,9 @@ impl Sender {
             wall_offset_us: telemetry.wall_offset_us,
         };
         let metrics = metrics::metrics(&snapshot, &subscription.prefixes, subscription.temporality);
-        let mut resource = Vec::new();
-        resource.extend(self.config.transactional_id.as_deref().map(|id| ("transactional_id", id)));
+        let rack = Some(self.config.client_rack.as_str()).filter(|rack| !rack.is_empty());
+        let labels = [("client_rack", rack), ("transactional_id", self.config.transactional_id.as_deref())];
+        let resource: Vec<(&str, &str)> = labels.into_iter().filter_map(|(name, label)| Some((name, label?))).collect();
         let (payload, left_out) = encode_metrics(&resource, SCOPE, &metrics, subscription.bytes_max);
         let (instance_id, subscription_id) = (telemetry.instance_id, subscription.id);
         telemetry.pending = Some(Pending { totals, at: now, window, len: payload.len() });

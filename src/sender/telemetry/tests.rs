@@ -260,11 +260,20 @@ fn names_that_nobody_wants_are_not_pushed() {
 }
 
 #[test]
-fn a_transactional_id_names_the_resource() {
-    let mut world = World::new(all_every(1_000), |config| config.transactional_id = Some("tx".into()));
-    world.run_until_pushes(1);
-    let push = &world.pushes()[0];
-    assert!(push.metrics.iter().all(|metric| metric.resource == [("transactional_id".to_owned(), "tx".to_owned())]));
+fn the_rack_and_the_transactional_id_name_the_resource() {
+    let labels = |rack: &str, id: Option<&str>| {
+        let mut world = World::new(all_every(1_000), |config| {
+            config.client_rack = rack.into();
+            config.transactional_id = id.map(str::to_owned);
+        });
+        world.run_until_pushes(1);
+        let push = &world.pushes()[0];
+        assert!(push.metrics.iter().all(|metric| metric.resource == push.metrics[0].resource));
+        push.metrics[0].resource.clone()
+    };
+    let pair = |name: &str, label: &str| (name.to_owned(), label.to_owned());
+    assert_eq!(labels("", None), []);
+    assert_eq!(labels("r1", Some("tx")), [pair("client_rack", "r1"), pair("transactional_id", "tx")]);
 }
 
 #[test]

@@ -3,18 +3,19 @@ use std::sync::Arc;
 
 use super::*;
 use crate::stats::summary::{BrokerRow, Gauges, PartitionRow, TopicRow};
-use crate::stats::{Counted, Numbers, TopicNumbers};
+use crate::stats::{Counted, Extent, Numbers, TopicNumbers};
 use crate::time::{Micros, Time};
 
 fn everything() -> Everything {
     let numbers = Numbers::default();
     let topic = TopicNumbers::default();
     let (opened, sent, answered) = (Time(0), Time(2_000), Time(9_000));
-    numbers.batch_written(sent, opened, 10, 1_000, false, &topic);
-    numbers.batch_written(sent, opened, 10, 1_000, true, &topic);
+    let extent = |records, bytes| Extent { opened_at: opened, records, bytes };
+    numbers.batch_written(sent, extent(10, 1_000), false, &topic);
+    numbers.batch_written(sent, extent(10, 1_000), true, &topic);
     numbers.round_trip(answered, Micros(7_000), &Arc::default());
-    numbers.finished(answered, opened, 10, 1_000, Counted::Delivered, true, &topic);
-    numbers.finished(answered, opened, 3, 300, Counted::InDoubt, false, &topic);
+    numbers.finished(answered, extent(10, 1_000), Counted::Delivered, true, &topic);
+    numbers.finished(answered, extent(3, 300), Counted::InDoubt, false, &topic);
     numbers.throttle_ms.add(1_250);
     numbers.requests.add(5);
     numbers.requests_ended.add(3);

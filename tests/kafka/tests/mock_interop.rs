@@ -11,7 +11,7 @@ use kproducer::config::ConfigBuilder;
 use kproducer::error::Status;
 use kproducer::mock::{ClusterOptions, MockCluster};
 use kproducer::producer::Producer;
-use kproducer::reports::{Item, Persisted};
+use kproducer::reports::{Handed, Item, Persisted};
 use kproducer_kafka_tests::log::read_partitions;
 use kproducer_kafka_tests::record::{Content, Header, LogRecord, Record};
 use rdkafka::config::ClientConfig;
@@ -76,23 +76,26 @@ fn send_with_libkproducer(mock: &MockCluster, records: &[Record]) -> Vec<(i32, i
         };
         let how = Sending {
             partition: record.partition.map(|partition| partition as u32),
-            tag: Some(Tag { callback: 1, opaque: number }),
+            // No function is there: only this loop looks at it. The lowest numbers have a meaning of their own.
+            tag: Some(Tag { callback: 0x1000, opaque: number }),
             own_timeout: None,
+            acks: None,
         };
         let topic = producer.topic(&record.topic).expect("a legal name");
         producer.send(&topic, &fields, &how).expect("accepted");
     }
     let mut places = vec![None; records.len()];
     let note = |item: Item<'_>| {
-        let Item::Batch(batch) = item else { return };
+        let Item::Batch { batch, .. } = item else { return Handed::All };
         assert_eq!((batch.status, batch.persisted), (Status::OK, Persisted::Yes), "{:?}", batch.cause);
         for slot in &batch.slots {
             let place = (batch.partition, batch.base_offset + i64::from(slot.offset_delta));
             assert_eq!(places[slot.opaque].replace(place), None, "record {} was reported twice", slot.opaque);
         }
+        Handed::All
     };
     producer.flush(60_000, note).expect("everything is delivered");
-    producer.close(10_000, |_| {}).expect("nothing is left");
+    producer.close(10_000, |_| Handed::All).expect("nothing is left");
     places.into_iter().map(|place| place.expect("a report")).collect()
 }
 
