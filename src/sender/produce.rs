@@ -31,7 +31,8 @@ struct Asked {
     request_timeout_ms: u64,
 }
 
-/// What a partition has for a request.
+/// What a partition has for a request. It lives for a moment, on the stack.
+#[allow(clippy::large_enum_variant)]
 enum Next {
     Batch(Taken),
     Nothing,
