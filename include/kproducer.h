@@ -1324,7 +1324,8 @@ typedef struct producer_health_t {
  * Receives the news that a producer's state of health is another.
  *
  * health: how it is now; valid until the callback returns. opaque: the pointer given along with the callback.
- * It runs on the thread that polls, flushes, closes or is in a function of transactions, under the rules of delivery callbacks.
+ * It runs on the thread that polls, flushes, closes or is in a function of transactions, with delivery.dispatch=thread on the
+ * library's dispatching thread, under the rules of delivery callbacks.
  * Changes that nobody has polled for become one, the latest, which is never lost; back at the state that was told last,
  * nothing is told.
  */
@@ -2572,8 +2573,8 @@ typedef struct producer_stats_t {
  *
  * json: as producer_stats_json gives it, NUL-ended; valid until the callback returns. len: its bytes, without the NUL.
  * opaque: the pointer given along with the callback.
- * It runs on the thread that polls, flushes, closes or is in a function of transactions, under the rules of delivery callbacks;
- * the text is made there at that moment. When nobody polls, nothing piles up: the next poll tells once.
+ * It runs on the thread that polls, flushes, closes or is in a function of transactions, with delivery.dispatch=thread on the
+ * library's dispatching thread, under the rules of delivery callbacks; the text is made there at that moment. When nobody polls, nothing piles up: the next poll tells once.
  */
 typedef void (*producer_stats_fn)(const char *json, size_t len, void *opaque);
 

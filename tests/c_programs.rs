@@ -152,15 +152,9 @@ fn python_through_ctypes() {
 /// What the README and the guide tell a newcomer to type has to compile: the first program of each.
 #[test]
 fn the_documents_programs_compile() {
-    for document in [
-        "README.md",
-        "docs/TRANSACTIONS.md",
-        "docs/FUTURES.md",
-        "docs/FLUSHING.md",
-        "docs/BATCHES.md",
-        "docs/CANCELLING.md",
-        "docs/TELEMETRY.md",
-    ] {
+    let guides = ["TRANSACTIONS", "FUTURES", "FLUSHING", "BATCHES", "CANCELLING", "TELEMETRY", "PARTITIONING"];
+    let guides = guides.map(|name| format!("docs/{name}.md"));
+    for document in guides.iter().map(String::as_str).chain(["README.md"]) {
         let text = fs::read_to_string(root().join(document)).expect(document);
         let (_, rest) = text.split_once("```c\n").expect(document);
         let (program, _) = rest.split_once("```").expect("the program's end");
