@@ -31,8 +31,8 @@ struct Asked {
     request_timeout_ms: u64,
 }
 
-/// What a partition has for a request. It lives for a moment, on the stack.
-#[allow(clippy::large_enum_variant)]
+/// What a partition has for a request.
+#[allow(clippy::large_enum_variant)] // Taken apart where it is made, once per batch.
 enum Next {
     Batch(Taken),
     Nothing,
