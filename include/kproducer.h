@@ -1324,7 +1324,8 @@ typedef struct producer_health_t {
  * Receives the news that a producer's state of health is another.
  *
  * health: how it is now; valid until the callback returns. opaque: the pointer given along with the callback.
- * It runs on the thread that polls, flushes, closes or is in a function of transactions, under the rules of delivery callbacks.
+ * It runs on the thread that polls, flushes, closes or is in a function of transactions, with delivery.dispatch=thread on the
+ * library's dispatching thread, under the rules of delivery callbacks.
  * Changes that nobody has polled for become one, the latest, which is never lost; back at the state that was told last,
  * nothing is told.
  */
@@ -1794,7 +1795,7 @@ producer_status_t producer_batch_new(producer_t *producer,
  * Puts a record at the end of a batch.
  *
  * batch: the batch. record: what to append; copies. Its topic and topic_handle are NULL, its partition is
- * PRODUCER_PARTITION_ANY and its delivery_timeout_ms PRODUCER_TIMEOUT_DEFAULT, because all records of a batch share what
+ * PRODUCER_PARTITION_ANY, its delivery_timeout_ms PRODUCER_TIMEOUT_DEFAULT and its acks PRODUCER_ACKS_DEFAULT, because all records of a batch share what
  * producer_batch_send says; key, value, headers and timestamp are its own. index: receives the record's place in the
  * batch, from 0: its offset will be that of the report plus this; may be NULL.
  * Returns PRODUCER_OK; otherwise the batch is as it was: PRODUCER_ERR_BATCH_FULL when the record does not fit any more into
@@ -2572,8 +2573,8 @@ typedef struct producer_stats_t {
  *
  * json: as producer_stats_json gives it, NUL-ended; valid until the callback returns. len: its bytes, without the NUL.
  * opaque: the pointer given along with the callback.
- * It runs on the thread that polls, flushes, closes or is in a function of transactions, under the rules of delivery callbacks;
- * the text is made there at that moment. When nobody polls, nothing piles up: the next poll tells once.
+ * It runs on the thread that polls, flushes, closes or is in a function of transactions, with delivery.dispatch=thread on the
+ * library's dispatching thread, under the rules of delivery callbacks; the text is made there at that moment. When nobody polls, nothing piles up: the next poll tells once.
  */
 typedef void (*producer_stats_fn)(const char *json, size_t len, void *opaque);
 

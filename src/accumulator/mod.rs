@@ -1,6 +1,6 @@
 //! Open and sealed batches of every partition: shared by application threads (append) and the I/O thread (take). Passive:
-//! it has no thread and decides nothing about sending. Lock order: a topic's parked records, a partition's queue, then
-//! memory, then inbox; never two of a kind.
+//! it has no thread and decides nothing about sending. Lock order: a topic's parked records, its table or picture for
+//! choosing partitions, a partition's queue, then memory, then inbox; never two of a kind.
 
 mod batch;
 mod calls;

@@ -58,7 +58,7 @@ pub unsafe extern "C" fn producer_batch_new(
 /// Puts a record at the end of a batch.
 ///
 /// `batch`: the batch. `record`: what to append; copies. Its topic and topic_handle are NULL, its partition is
-/// PRODUCER_PARTITION_ANY and its delivery_timeout_ms PRODUCER_TIMEOUT_DEFAULT, because all records of a batch share what
+/// PRODUCER_PARTITION_ANY, its delivery_timeout_ms PRODUCER_TIMEOUT_DEFAULT and its acks PRODUCER_ACKS_DEFAULT, because all records of a batch share what
 /// producer_batch_send says; key, value, headers and timestamp are its own. `index`: receives the record's place in the
 /// batch, from 0: its offset will be that of the report plus this; may be NULL.
 /// Returns PRODUCER_OK; otherwise the batch is as it was: PRODUCER_ERR_BATCH_FULL when the record does not fit any more into

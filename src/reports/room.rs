@@ -17,6 +17,8 @@ pub enum Lack {
     Memory = 1,
     /// Too many reports wait to be taken.
     Reports = 2,
+    /// The record's broker or partition has its share of `buffer.memory`.
+    Share = 4,
 }
 
 /// Its lock is the last one taken: under the memory's or the report queue's.

@@ -300,6 +300,8 @@ impl Sender {
         self.accumulator.numbers.metadata_refreshes.add(1);
         self.note_change();
         self.adopt_brokers(now, id, &answer);
+        // Who chooses partitions for the records that get theirs now looks at the brokers' racks.
+        self.publish_cluster();
         self.adopt_topics(now, answer);
         self.leave_silent_leaders(now);
         if id >= 0 {

@@ -43,7 +43,7 @@ impl Sender {
         }
     }
 
-    fn publish_cluster(&self) {
+    pub(super) fn publish_cluster(&self) {
         let c_text = |text: &str| -> Arc<CStr> { CString::new(text).unwrap_or_default().into() };
         let learned = self.brokers.values().filter(|broker| !broker.is_bootstrap());
         let brokers = learned.map(|broker| BrokerView {
