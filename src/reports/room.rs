@@ -75,7 +75,7 @@ mod tests {
     fn there_is_room_when_nothing_is_lacking() {
         let room = Room::default();
         room.lacks(Lack::Memory);
-        let descriptor = room.descriptor().expect("a pipe");
+        let descriptor = room.descriptor().expect("a descriptor");
         assert_eq!(room.descriptor().expect("the same"), descriptor);
         room.lacks(Lack::Reports);
         room.regains(Lack::Memory);

@@ -20,6 +20,7 @@ mod flush;
 mod frame;
 mod idempotence;
 mod links;
+mod opening;
 mod outcome;
 mod partition;
 mod produce;

@@ -31,8 +31,14 @@ struct Asked {
     request_timeout_ms: u64,
 }
 
-/// A partition's next batch wants a request of another kind.
-struct OtherKind;
+/// What a partition has for a request.
+#[allow(clippy::large_enum_variant)] // Taken apart where it is made, once per batch.
+enum Next {
+    Batch(Taken),
+    Nothing,
+    /// A batch that wants a request of another kind.
+    Other,
+}
 
 /// What a response said of one partition, kept until the whole response has been read.
 struct Answered {
@@ -109,9 +115,9 @@ impl Sender {
             let request_timeout_ms = self.partitions[dense as usize].topic.settings().request_timeout_ms();
             let suits = how.is_none_or(|how| how.request_timeout_ms == request_timeout_ms);
             let taken = match self.take_unexpired(now, dense, |acks| suits && how.is_none_or(|how| how.acks == acks)) {
-                Ok(Some(taken)) => taken,
-                Ok(None) => continue,
-                Err(OtherKind) => {
+                Next::Batch(taken) => taken,
+                Next::Nothing => continue,
+                Next::Other => {
                     self.partitions[dense as usize].queued_on = Some(id);
                     others.push(dense);
                     continue;
@@ -133,12 +139,7 @@ impl Sender {
     }
 
     /// The partition's next batch, if its acks suit. Expired ones on the way are reported, not sent.
-    fn take_unexpired(
-        &mut self,
-        now: Time,
-        dense: u32,
-        suits: impl Fn(i16) -> bool,
-    ) -> Result<Option<Taken>, OtherKind> {
+    fn take_unexpired(&mut self, now: Time, dense: u32, suits: impl Fn(i16) -> bool) -> Next {
         loop {
             let may_seal = self.may_seal(now, dense);
             let state = &mut self.partitions[dense as usize];
@@ -150,7 +151,7 @@ impl Sender {
                 None => {
                     let memory = &self.accumulator.memory;
                     match state.shared().take_if(memory, may_seal, |acks| follows(acks) && suits(acks)) {
-                        Ok(None) => return Ok(None),
+                        Ok(None) => return Next::Nothing,
                         Ok(Some(batch)) => Ok(Some(Taken::new(batch))),
                         Err(acks) => Err(acks),
                     }
@@ -158,24 +159,24 @@ impl Sender {
             };
             let taken = match next {
                 // The outcome of what is in flight puts it in line again.
-                Err(acks) if !follows(acks) => return Ok(None),
-                Err(_) => return Err(OtherKind),
+                Err(acks) if !follows(acks) => return Next::Nothing,
+                Err(_) => return Next::Other,
                 Ok(taken) => taken.or_else(|| state.retries.pop_front()),
             };
-            let Some(taken) = taken else { return Ok(None) };
+            let Some(taken) = taken else { return Next::Nothing };
             if taken.batch.deadline > now || self.is_held(&taken) {
-                return Ok(Some(taken));
+                return Next::Batch(taken);
             }
             self.fail_expired(now, dense, taken, true);
             self.stop_partitions(now);
             if self.transaction.is_used() && !self.transaction.is_sending() {
                 // It has cost the transaction: the sweep at the end of this input fails what follows.
-                return Ok(None);
+                return Next::Nothing;
             }
             if self.partitions[dense as usize].sequences.has_hole() {
                 // What follows gets numbers only under a new epoch, next time it is its turn.
                 self.mark_ready(now, dense);
-                return Ok(None);
+                return Next::Nothing;
             }
         }
     }

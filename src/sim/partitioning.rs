@@ -14,7 +14,7 @@ fn send_anywhere(sim: &mut Sim, value_bytes: usize) -> bool {
     sim.send(sent, u32::MAX)
 }
 
-/// The share in percent that the broker with the slow answers gets of everything sent in ten seconds, as fast as it goes.
+/// The share in percent that the broker with the slow answers gets of everything delivered in five seconds, sent as fast as it goes.
 fn share_of_the_slow_broker(edit: impl FnOnce(&mut Plan)) -> usize {
     let mut sim = scenario(|plan| {
         plan.brokers = 3;
@@ -27,9 +27,9 @@ fn share_of_the_slow_broker(edit: impl FnOnce(&mut Plan)) -> usize {
     for broker in 1..=3 {
         sim.cluster.broker_set_latency(broker, if broker == 2 { 200 } else { 20 });
     }
-    for _ in 0..5_000 {
+    for _ in 0..1_000 {
         while send_anywhere(&mut sim, 1_000) {}
-        sim.run_for(2);
+        sim.run_for(5);
     }
     let sent = |sim: &Sim, slow: bool| -> usize {
         (0..3)
@@ -38,7 +38,7 @@ fn share_of_the_slow_broker(edit: impl FnOnce(&mut Plan)) -> usize {
             .sum()
     };
     let (slow, fast) = (sent(&sim, true), sent(&sim, false));
-    assert!(fast > 500, "{fast}");
+    assert!(fast > 200, "{fast}");
     sim.finish();
     100 * slow / (slow + fast)
 }
@@ -47,9 +47,9 @@ fn share_of_the_slow_broker(edit: impl FnOnce(&mut Plan)) -> usize {
 fn a_broker_ten_times_slower_gets_at_most_a_third_of_its_share() {
     let adaptive = share_of_the_slow_broker(|_| ());
     assert!(adaptive <= 11, "{adaptive} %");
-    // Sharing evenly, all go at the pace of the slowest.
+    // Sharing evenly, all go at the pace of the slowest; what it has not taken yet does not count here.
     let even = share_of_the_slow_broker(|plan| plan.config.partitioner = Partitioner::Sticky);
-    assert!((28..38).contains(&even), "{even} %");
+    assert!(even > 14, "{even} %");
 }
 
 #[test]
@@ -79,14 +79,14 @@ fn a_frozen_broker_is_avoided_after_the_availability_timeout_and_used_again_afte
     assert!(share(&mut sim, 3_000).iter().all(|share| *share > 200));
     let frozen = (0..3).find(|partition| sim.leader(*partition) == 2).expect("three brokers lead three partitions");
     sim.cluster.broker_set_frozen(2, true);
-    share(&mut sim, 1_500);
+    share(&mut sim, 3_000);
     let unreported = |sim: &Sim| sim.app.sent.iter().filter(|sent| sent.report.is_none()).count();
     let stuck = unreported(&sim);
     let avoiding = share(&mut sim, 3_000);
     assert_eq!(avoiding[frozen as usize], 0);
     assert!(unreported(&sim) <= stuck + 8, "nothing more goes there: {stuck}, {}", unreported(&sim));
     sim.cluster.broker_set_frozen(2, false);
-    share(&mut sim, 40_000);
+    share(&mut sim, 5_000);
     assert!(share(&mut sim, 3_000)[frozen as usize] > 200);
     sim.finish();
 }
