@@ -1071,8 +1071,10 @@ typedef struct producer_report_t {
  * report: valid until the callback returns. opaque: what was given to producer_send.
  * It runs on the thread that polls, flushes, closes, or is in a function of transactions that takes a timeout; with
  * delivery.dispatch=thread on a thread of the library's own, and on no other. With delivery.report.only.error=true it runs
- * for records that failed only. Reports of one partition come in order, and never two at once for one producer. It may send; producer_poll, producer_flush,
- * producer_purge, producer_close and the functions of transactions of the same producer answer PRODUCER_ERR_IN_CALLBACK.
+ * for records that failed only. Reports of one partition come in order, and never two at once for one producer.
+ * It may send, and end the dispatch with producer_yield; producer_poll, producer_poll_reports, producer_flush,
+ * producer_wait_capacity, producer_purge, producer_close and the functions of transactions of the same producer answer
+ * PRODUCER_ERR_IN_CALLBACK.
  */
 typedef void (*producer_delivery_fn)(const producer_report_t *report, void *opaque);
 
@@ -1324,7 +1326,8 @@ typedef struct producer_health_t {
  * Receives the news that a producer's state of health is another.
  *
  * health: how it is now; valid until the callback returns. opaque: the pointer given along with the callback.
- * It runs on the thread that polls, flushes, closes or is in a function of transactions, under the rules of delivery callbacks.
+ * It runs on the thread that polls, flushes, closes or is in a function of transactions, with delivery.dispatch=thread on the
+ * library's dispatching thread, under the rules of delivery callbacks.
  * Changes that nobody has polled for become one, the latest, which is never lost; back at the state that was told last,
  * nothing is told.
  */
@@ -1564,7 +1567,8 @@ int32_t producer_event_fd(producer_t *producer);
  * Gives a descriptor that is readable while there is room for another record: for event loops that must not block in
  * producer_send. It stops being readable when a record is refused with PRODUCER_ERR_QUEUE_FULL or
  * PRODUCER_ERR_REPORTS_NOT_TAKEN, or has to wait for room; it is readable again when what was asked for, and an eighth of
- * buffer.memory at least, is free, or an eighth of delivery.reports.max.count is taken.
+ * buffer.memory at least, is free, or an eighth of delivery.reports.max.count is taken. After a refusal because one broker
+ * or partition has its share of the memory, while there is room for others, it is readable when the next batch is done.
  *
  * producer: the producer; set max.block.ms to 0, so that its sends do not wait.
  * Returns the descriptor, 0 or more, the same at each call; a negative status otherwise: PRODUCER_ERR_INVALID_ARGUMENT;
@@ -1774,7 +1778,8 @@ void producer_future_free(producer_future_t *future);
 
 /**
  * A batch that you fill and send as one: opaque, made by producer_batch_new, ended by producer_batch_send or
- * producer_batch_free. One thread at a time may use it. docs/BATCHES.md is the guide.
+ * producer_batch_free. One thread at a time may use it. Interceptors and serializers do not see its records.
+ * docs/BATCHES.md is the guide.
  */
 typedef struct producer_batch_t producer_batch_t;
 
@@ -1794,8 +1799,8 @@ producer_status_t producer_batch_new(producer_t *producer,
  * Puts a record at the end of a batch.
  *
  * batch: the batch. record: what to append; copies. Its topic and topic_handle are NULL, its partition is
- * PRODUCER_PARTITION_ANY and its delivery_timeout_ms PRODUCER_TIMEOUT_DEFAULT, because all records of a batch share what
- * producer_batch_send says; key, value, headers and timestamp are its own. index: receives the record's place in the
+ * PRODUCER_PARTITION_ANY, its delivery_timeout_ms PRODUCER_TIMEOUT_DEFAULT and its acks PRODUCER_ACKS_DEFAULT, because all
+ * records of a batch share what producer_batch_send says; key, value, headers and timestamp are its own. index: receives the record's place in the
  * batch, from 0: its offset will be that of the report plus this; may be NULL.
  * Returns PRODUCER_OK; otherwise the batch is as it was: PRODUCER_ERR_BATCH_FULL when the record does not fit any more into
  * batch.size, or max.request.size where that is less (a single record may be larger than batch.size), and when the batch
@@ -1855,8 +1860,8 @@ producer_status_t producer_batch_close(producer_batch_t *batch);
  * PRODUCER_ERR_NO_RESOURCES for too many topics; PRODUCER_ERR_CLOSED; PRODUCER_ERR_FORKED; with transactional.id
  * PRODUCER_ERR_STATE outside a transaction, and the abortable error that has made the transaction fail; a fatal status
  * that says what ended the producer.
- * A batch that a broker finds too large is sent in parts; its report then has the offset of the first part, and when parts
- * ended differently it is a failure that is at least PRODUCER_PERSISTED_MAYBE.
+ * A batch that a broker finds too large is sent in parts, between which records of others may lie; its report then has the
+ * offset of the first part, and when parts ended differently it is a failure with PRODUCER_PERSISTED_MAYBE.
  * Blocks at most as producer_send does. May be called from any thread and from delivery callbacks.
  */
 producer_status_t producer_batch_send(producer_t *producer,
@@ -2572,8 +2577,8 @@ typedef struct producer_stats_t {
  *
  * json: as producer_stats_json gives it, NUL-ended; valid until the callback returns. len: its bytes, without the NUL.
  * opaque: the pointer given along with the callback.
- * It runs on the thread that polls, flushes, closes or is in a function of transactions, under the rules of delivery callbacks;
- * the text is made there at that moment. When nobody polls, nothing piles up: the next poll tells once.
+ * It runs on the thread that polls, flushes, closes or is in a function of transactions, with delivery.dispatch=thread on the
+ * library's dispatching thread, under the rules of delivery callbacks; the text is made there at that moment. When nobody polls, nothing piles up: the next poll tells once.
  */
 typedef void (*producer_stats_fn)(const char *json, size_t len, void *opaque);
 

@@ -71,6 +71,9 @@ programs! {
     unload: "tests/c/unload.c" [];
     yield_reports: "tests/c/yield.c" [];
     quickstart: "examples-c/quickstart.c" ["", "", "20000"];
+    batches_example: "examples-c/batches.c" [];
+    cancel_example: "examples-c/cancel.c" [];
+    take_back_example: "examples-c/take_back.c" [];
     bulk_example: "examples-c/bulk.c" ["", "", "50000"];
     interceptors_example: "examples-c/interceptors.c" [];
     flush_tokens_example: "examples-c/flush_tokens.c" [];
@@ -149,8 +152,8 @@ fn python_through_ctypes() {
 /// What the README and the guide tell a newcomer to type has to compile: the first program of each.
 #[test]
 fn the_documents_programs_compile() {
-    let guides =
-        ["TRANSACTIONS", "FUTURES", "FLUSHING", "TELEMETRY", "PARTITIONING"].map(|name| format!("docs/{name}.md"));
+    let guides = ["TRANSACTIONS", "FUTURES", "FLUSHING", "BATCHES", "CANCELLING", "TELEMETRY", "PARTITIONING"];
+    let guides = guides.map(|name| format!("docs/{name}.md"));
     for document in guides.iter().map(String::as_str).chain(["README.md"]) {
         let text = fs::read_to_string(root().join(document)).expect(document);
         let (_, rest) = text.split_once("```c\n").expect(document);

@@ -27,9 +27,8 @@ impl Ticket {
         match placed {
             Placed::Parked => Ticket { partition: asked_for, batch: None, tag },
             Placed::InBatch { partition: dense, batch, .. } => {
-                let is_it = |index: &u32| topic.partition(*index).is_some_and(|partition| partition.id == dense);
-                // An interceptor may have sent it to another partition, or to another topic: then there is none here.
-                let partition = asked_for.filter(is_it).or_else(|| (0..topic.partition_count()).find(is_it));
+                // Not what was asked for: an interceptor may have sent it elsewhere, and then there is none here.
+                let partition = topic.index_of(dense);
                 Ticket { partition, batch: Some(batch), tag }
             }
         }
@@ -123,8 +122,10 @@ impl Accumulator {
         // Before anybody can see that it is gone: a flush that began before waits for this report.
         self.push_cancelled(topic, now, cancelled);
         let emptied = match at {
-            Some(at) if queue.sealed[at].is_cancelled() => queue.sealed.remove(at).map(|batch| {
+            Some(at) if queue.sealed[at].is_cancelled() => queue.sealed.remove(at).map(|mut batch| {
                 queue.sealed_bytes = queue.sealed_bytes.saturating_sub(batch.len());
+                // Nothing is in them; what they took of the budget goes back.
+                batch.take_slots();
                 batch.id
             }),
             None if queue.open.as_ref().is_some_and(OpenBatch::is_cancelled) => queue.open.take().map(|open| {
@@ -134,6 +135,7 @@ impl Accumulator {
             }),
             _ => None,
         };
+        partition.publish_sealed(&queue);
         if let Some(batch) = emptied {
             self.inbox.tell(Event::Emptied { partition: partition.id, batch }, Time::ZERO);
         }

@@ -293,6 +293,7 @@ impl Partition {
         if batch.is_closed {
             queue.seal_open(self.id, how.memory);
         }
+        self.publish_sealed(&queue);
         Ok(Placed::InBatch { partition: self.id, index: 0, batch: id })
     }
 }

@@ -284,6 +284,7 @@ impl Memory {
             let mut state = self.state.lock();
             state.sub(holder, bytes);
             self.grant(&mut state);
+            self.room.regains(Lack::Share);
         }
     }
 
@@ -302,6 +303,7 @@ impl Memory {
             }
         }
         self.grant(&mut state);
+        self.room.regains(Lack::Share);
         drop(state);
     }
 
@@ -313,6 +315,13 @@ impl Memory {
             state.wanted = 0;
             self.room.regains(Lack::Memory);
         }
+    }
+
+    /// Event loops hear of room when so much is free again: not at the first byte, or a loop woken for each batch would send a
+    /// record at a time.
+    fn note_lack(&self, state: &mut State, bytes: usize) {
+        state.wanted = state.wanted.max(bytes).max(self.limit / 8).min(self.limit);
+        self.room.lacks(Lack::Memory);
     }
 
     /// Waits in line for `bytes` until `deadline` (`None`: for ever). Those who came first are served first, but for those
@@ -343,10 +352,8 @@ impl Memory {
         });
         state.waiters.push_back(waiter.clone());
         if !is_capped {
-            // Not at the first byte that is free: a loop woken for each batch would send a record at a time. Who has used up
-            // a share of its own says nothing of the room that others find.
-            state.wanted = state.wanted.max(bytes).max(self.limit / 8).min(self.limit);
-            self.room.lacks(Lack::Memory);
+            // Who has used up a share of its own says nothing of the room that others find.
+            self.note_lack(&mut state, bytes);
         }
         self.waiting.fetch_add(1, Ordering::SeqCst);
         waits(state.shortage(holder, is_capped));
@@ -374,8 +381,16 @@ impl Memory {
                 state.waiters.retain(|other| !Arc::ptr_eq(other, &waiter));
                 let capped = why == Refused::Full && waiter.is_capped.load(Ordering::Relaxed);
                 let crowd = if capped { state.shares.crowd(holder, state.used.get()) } else { None };
+                if why == Refused::Full && !capped {
+                    // It may have stood in line for its share first.
+                    self.note_lack(&mut state, bytes);
+                }
                 // Whoever stood behind may fit where this one did not.
                 self.grant(&mut state);
+                if capped {
+                    // Until the next bytes come back, whose ever they are: the loop may have records for others too.
+                    self.room.lacks(Lack::Share);
+                }
                 Err(crowd.map_or(why, Refused::Crowded))
             }
         }
@@ -444,6 +459,7 @@ impl Memory {
         // Whoever tries to send hears why there is none.
         state.wanted = 0;
         self.room.regains(Lack::Memory);
+        self.room.regains(Lack::Share);
         self.is_closed.store(true, Ordering::Relaxed);
         for waiter in &state.waiters {
             waiter.wake.notify_one();
@@ -581,6 +597,7 @@ fn new_chunk(recycled: Option<Box<[u8]>>, capacity: usize) -> Chunk {
 #[allow(clippy::disallowed_methods)] // Waiting threads are tested in real time.
 mod tests {
     use super::*;
+    use crate::time::Time;
     use std::time::Duration;
 
     const CLAIM: Claim = Claim::nobody();
@@ -676,6 +693,21 @@ mod tests {
         assert!(room.is_lacking(Lack::Memory), "less than an eighth");
         memory.close();
         assert!(!room.is_lacking(Lack::Memory), "a send says that it is closed");
+    }
+
+    #[test]
+    fn event_loops_hear_of_a_share_that_is_used_up_until_something_comes_back() {
+        let room = Arc::<Room>::default();
+        let memory = Memory::with_room(100_000, room.clone());
+        let claim = |partition, leader| Claim { holder: Holder::Partition(partition), leader, at: Time::from_ms(1) };
+        let (slow, quick) = (claim(0, 0), claim(1, 1));
+        assert!(memory.try_charge(quick, 1_000));
+        while memory.try_charge(slow, 1_000) {}
+        let refused = memory.reserve(slow, 1_000, Some(Instant::now()), |_| ());
+        assert!(matches!(refused, Err(Refused::Crowded(_))), "{refused:?}");
+        assert!(room.is_lacking(Lack::Share) && !room.is_lacking(Lack::Memory));
+        memory.uncharge(quick.holder, 1_000);
+        assert!(!room.is_lacking(Lack::Share), "it may be tried again, and records for others with it");
     }
 
     #[test]

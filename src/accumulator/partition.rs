@@ -327,7 +327,7 @@ impl Partition {
     }
 
     /// Tells those who have no lock what waits here.
-    fn publish_sealed(&self, queue: &Queue) {
+    pub(super) fn publish_sealed(&self, queue: &Queue) {
         self.sealed_bytes.store(queue.sealed_bytes, Ordering::Relaxed);
     }
 

@@ -20,7 +20,8 @@ use crate::error::{Error, Result, Status};
 use crate::producer::ProducerBatch;
 
 /// A batch that you fill and send as one: opaque, made by producer_batch_new, ended by producer_batch_send or
-/// producer_batch_free. One thread at a time may use it. docs/BATCHES.md is the guide.
+/// producer_batch_free. One thread at a time may use it. Interceptors and serializers do not see its records.
+/// docs/BATCHES.md is the guide.
 #[allow(non_camel_case_types)]
 pub struct producer_batch_t {
     /// Tells a handle from a stray pointer, as far as that can be told.
@@ -58,8 +59,8 @@ pub unsafe extern "C" fn producer_batch_new(
 /// Puts a record at the end of a batch.
 ///
 /// `batch`: the batch. `record`: what to append; copies. Its topic and topic_handle are NULL, its partition is
-/// PRODUCER_PARTITION_ANY and its delivery_timeout_ms PRODUCER_TIMEOUT_DEFAULT, because all records of a batch share what
-/// producer_batch_send says; key, value, headers and timestamp are its own. `index`: receives the record's place in the
+/// PRODUCER_PARTITION_ANY, its delivery_timeout_ms PRODUCER_TIMEOUT_DEFAULT and its acks PRODUCER_ACKS_DEFAULT, because all
+/// records of a batch share what producer_batch_send says; key, value, headers and timestamp are its own. `index`: receives the record's place in the
 /// batch, from 0: its offset will be that of the report plus this; may be NULL.
 /// Returns PRODUCER_OK; otherwise the batch is as it was: PRODUCER_ERR_BATCH_FULL when the record does not fit any more into
 /// batch.size, or max.request.size where that is less (a single record may be larger than batch.size), and when the batch
@@ -181,8 +182,8 @@ pub unsafe extern "C" fn producer_batch_close(batch: *mut producer_batch_t) -> p
 /// PRODUCER_ERR_NO_RESOURCES for too many topics; PRODUCER_ERR_CLOSED; PRODUCER_ERR_FORKED; with transactional.id
 /// PRODUCER_ERR_STATE outside a transaction, and the abortable error that has made the transaction fail; a fatal status
 /// that says what ended the producer.
-/// A batch that a broker finds too large is sent in parts; its report then has the offset of the first part, and when parts
-/// ended differently it is a failure that is at least PRODUCER_PERSISTED_MAYBE.
+/// A batch that a broker finds too large is sent in parts, between which records of others may lie; its report then has the
+/// offset of the first part, and when parts ended differently it is a failure with PRODUCER_PERSISTED_MAYBE.
 /// Blocks at most as producer_send does. May be called from any thread and from delivery callbacks.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn producer_batch_send(

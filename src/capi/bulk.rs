@@ -223,7 +223,7 @@ unsafe fn send_many(
     }
     // SAFETY: the caller's promise about the first record.
     let stride = if count == 0 { 0 } else { unsafe { record_arg(records) }?.struct_size };
-    if !stride.is_multiple_of(align_of::<producer_record_t>()) {
+    if stride % align_of::<producer_record_t>() != 0 {
         return Err(invalid(format!(
             "records[0].struct_size is {stride}; begin each record with PRODUCER_RECORD_INIT"
         )));

@@ -27,7 +27,8 @@ pub unsafe extern "C" fn producer_event_fd(producer: *mut producer_t) -> i32 {
 /// Gives a descriptor that is readable while there is room for another record: for event loops that must not block in
 /// producer_send. It stops being readable when a record is refused with PRODUCER_ERR_QUEUE_FULL or
 /// PRODUCER_ERR_REPORTS_NOT_TAKEN, or has to wait for room; it is readable again when what was asked for, and an eighth of
-/// `buffer.memory` at least, is free, or an eighth of `delivery.reports.max.count` is taken.
+/// `buffer.memory` at least, is free, or an eighth of `delivery.reports.max.count` is taken. After a refusal because one broker
+/// or partition has its share of the memory, while there is room for others, it is readable when the next batch is done.
 ///
 /// `producer`: the producer; set `max.block.ms` to 0, so that its sends do not wait.
 /// Returns the descriptor, 0 or more, the same at each call; a negative status otherwise: PRODUCER_ERR_INVALID_ARGUMENT;

@@ -49,7 +49,8 @@ pub struct producer_health_t {
 /// Receives the news that a producer's state of health is another.
 ///
 /// `health`: how it is now; valid until the callback returns. `opaque`: the pointer given along with the callback.
-/// It runs on the thread that polls, flushes, closes or is in a function of transactions, under the rules of delivery callbacks.
+/// It runs on the thread that polls, flushes, closes or is in a function of transactions, with delivery.dispatch=thread on the
+/// library's dispatching thread, under the rules of delivery callbacks.
 /// Changes that nobody has polled for become one, the latest, which is never lost; back at the state that was told last,
 /// nothing is told.
 #[allow(non_camel_case_types)]

@@ -102,7 +102,7 @@ impl Array {
         // SAFETY: not NULL, and there is one report at least; every version of it begins with its size.
         let stride = unsafe { out.cast::<usize>().read() };
         let ours = size_of::<producer_report_t>();
-        if !(ours..=REPORT_SIZE_MAX).contains(&stride) || !stride.is_multiple_of(align_of::<producer_report_t>()) {
+        if !(ours..=REPORT_SIZE_MAX).contains(&stride) || stride % align_of::<producer_report_t>() != 0 {
             return Err(invalid(format!(
                 "out[0].struct_size is {stride}; set it to sizeof(producer_report_t) ({ours} bytes) before the call"
             )));

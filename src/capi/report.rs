@@ -88,8 +88,10 @@ pub struct producer_report_t {
 /// `report`: valid until the callback returns. `opaque`: what was given to producer_send.
 /// It runs on the thread that polls, flushes, closes, or is in a function of transactions that takes a timeout; with
 /// delivery.dispatch=thread on a thread of the library's own, and on no other. With delivery.report.only.error=true it runs
-/// for records that failed only. Reports of one partition come in order, and never two at once for one producer. It may send; producer_poll, producer_flush,
-/// producer_purge, producer_close and the functions of transactions of the same producer answer PRODUCER_ERR_IN_CALLBACK.
+/// for records that failed only. Reports of one partition come in order, and never two at once for one producer.
+/// It may send, and end the dispatch with producer_yield; producer_poll, producer_poll_reports, producer_flush,
+/// producer_wait_capacity, producer_purge, producer_close and the functions of transactions of the same producer answer
+/// PRODUCER_ERR_IN_CALLBACK.
 #[allow(non_camel_case_types)]
 pub type producer_delivery_fn = Option<unsafe extern "C" fn(report: *const producer_report_t, opaque: *mut c_void)>;
 

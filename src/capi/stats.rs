@@ -125,8 +125,8 @@ pub struct producer_stats_t {
 ///
 /// `json`: as producer_stats_json gives it, NUL-ended; valid until the callback returns. `len`: its bytes, without the NUL.
 /// `opaque`: the pointer given along with the callback.
-/// It runs on the thread that polls, flushes, closes or is in a function of transactions, under the rules of delivery callbacks;
-/// the text is made there at that moment. When nobody polls, nothing piles up: the next poll tells once.
+/// It runs on the thread that polls, flushes, closes or is in a function of transactions, with delivery.dispatch=thread on the
+/// library's dispatching thread, under the rules of delivery callbacks; the text is made there at that moment. When nobody polls, nothing piles up: the next poll tells once.
 #[allow(non_camel_case_types)]
 pub type producer_stats_fn = Option<unsafe extern "C" fn(json: *const c_char, len: usize, opaque: *mut c_void)>;
 

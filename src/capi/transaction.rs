@@ -280,7 +280,7 @@ unsafe fn element<'a>(offsets: *const producer_offset_t, index: usize, stride: u
 /// # Safety
 /// `given` points to `size` bytes.
 unsafe fn check_size(given: *const u8, size: usize, ours: usize, name: &str, init: &str) -> Result<()> {
-    if !(ours..=STRUCT_SIZE_MAX).contains(&size) || size % align_of::<producer_offset_t>() != 0 {
+    if !(ours..=STRUCT_SIZE_MAX).contains(&size) || !size.is_multiple_of(align_of::<producer_offset_t>()) {
         return Err(invalid(format!("{name}.struct_size is {size}; begin with {init} ({ours} bytes)")));
     }
     // SAFETY: the struct has `size` bytes, says its owner.

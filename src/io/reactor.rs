@@ -186,11 +186,9 @@ impl<C: Core> Reactor<C> {
         if self.setup(conn).is_some() {
             self.step_setup(now, conn, |setup, at| setup.ready(at));
         }
-        if writable {
-            if let Some(open) = self.open(conn) {
-                open.write_blocked = false;
-                self.mark_dirty(conn);
-            }
+        if writable && let Some(open) = self.open(conn) {
+            open.write_blocked = false;
+            self.mark_dirty(conn);
         }
         if readable {
             self.read(now, conn, ended);
@@ -217,11 +215,11 @@ impl<C: Core> Reactor<C> {
                 Err(e) => return self.lose(now, conn, &socket::describe(&e)),
             }
         }
-        if let Some(open) = self.open(conn) {
-            if !open.listed_unread {
-                open.listed_unread = true;
-                self.unread.push(conn);
-            }
+        if let Some(open) = self.open(conn)
+            && !open.listed_unread
+        {
+            open.listed_unread = true;
+            self.unread.push(conn);
         }
     }
 

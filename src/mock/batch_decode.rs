@@ -270,11 +270,11 @@ fn read_nullable_bytes<'a>(rest: &mut &'a [u8]) -> Result<Option<&'a [u8]>, Batc
 #[inline]
 fn read_varint(rest: &mut &[u8]) -> Result<i32, BatchRefusal> {
     // Nearly every length and delta fits one byte.
-    if let Some((&byte, tail)) = rest.split_first() {
-        if byte < 0x80 {
-            *rest = tail;
-            return Ok(i32::from(byte >> 1) ^ -i32::from(byte & 1));
-        }
+    if let Some((&byte, tail)) = rest.split_first()
+        && byte < 0x80
+    {
+        *rest = tail;
+        return Ok(i32::from(byte >> 1) ^ -i32::from(byte & 1));
     }
     read_longer_varint(rest)
 }

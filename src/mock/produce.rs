@@ -198,10 +198,10 @@ fn append(cluster: &mut Cluster, request: &Request<'_>, place: &Place<'_>) -> Ap
             return Appended { reason: Some(refusal.reason), ..Appended::refused(refusal.error_code) };
         }
     };
-    if header.is_transactional() {
-        if let Err(error_code) = admit(cluster, request, place, &header) {
-            return Appended::refused(error_code);
-        }
+    if header.is_transactional()
+        && let Err(error_code) = admit(cluster, request, place, &header)
+    {
+        return Appended::refused(error_code);
     }
     append_checked(cluster, request, place, &header)
 }

@@ -1,20 +1,21 @@
 //! A descriptor that an event loop watches: readable as long as something is so.
 
-use std::io::{self, PipeReader, PipeWriter, Read, Write};
+use std::io::{self, Read, Write};
 use std::os::fd::{AsRawFd, RawFd};
+use std::os::unix::net::UnixStream;
 
-/// A pipe with one byte in it while the level is high, and none while it is low: neither end ever blocks. Whoever owns it
+/// Two connected sockets with one byte between them while the level is high, and none while it is low: neither end ever blocks. Whoever owns it
 /// keeps others out while it changes.
 #[derive(Debug)]
 pub(super) struct Level {
-    reader: PipeReader,
-    writer: PipeWriter,
+    reader: UnixStream,
+    writer: UnixStream,
     high: bool,
 }
 
 impl Level {
     pub fn new() -> io::Result<Level> {
-        let (reader, writer) = io::pipe()?;
+        let (reader, writer) = UnixStream::pair()?;
         Ok(Level { reader, writer, high: false })
     }
 
@@ -43,7 +44,7 @@ mod tests {
 
     #[test]
     fn one_byte_while_high_and_none_while_low() {
-        let mut level = Level::new().expect("a pipe");
+        let mut level = Level::new().expect("a descriptor");
         assert!(level.descriptor() >= 0);
         for _ in 0..100_000 {
             level.set(true);

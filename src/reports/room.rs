@@ -17,6 +17,8 @@ pub enum Lack {
     Memory = 1,
     /// Too many reports wait to be taken.
     Reports = 2,
+    /// The record's broker or partition has its share of `buffer.memory`.
+    Share = 4,
 }
 
 /// Its lock is the last one taken: under the memory's or the report queue's.
@@ -73,7 +75,7 @@ mod tests {
     fn there_is_room_when_nothing_is_lacking() {
         let room = Room::default();
         room.lacks(Lack::Memory);
-        let descriptor = room.descriptor().expect("a pipe");
+        let descriptor = room.descriptor().expect("a descriptor");
         assert_eq!(room.descriptor().expect("the same"), descriptor);
         room.lacks(Lack::Reports);
         room.regains(Lack::Memory);

@@ -57,17 +57,68 @@ impl Sender {
     }
 }
 
-/// The outcome of both: as bad as the worse, and in the log only as far as both say so.
+/// The outcome of both: as bad as the worse, in the log only as far as both say so, and at the place of the earlier.
 fn merged(report: FinishedBatch, first: u32, part: FinishedBatch, part_first: u32) -> (FinishedBatch, u32) {
     let persisted = if report.persisted == part.persisted { report.persisted } else { Persisted::Maybe };
     let attempts = report.attempts.max(part.attempts);
-    let part_is_worse = report.status == Status::OK && part.status != Status::OK;
-    let both_are_well = report.status == Status::OK && part.status == Status::OK;
-    let takes_part = part_is_worse || (both_are_well && part_first < first);
     let finished_at = part.finished_at;
-    let (mut told, first) = if takes_part { (part, part_first) } else { (report, first) };
-    told.persisted = persisted;
-    told.attempts = attempts;
-    told.finished_at = finished_at;
-    (told, first)
+    let earlier = if part_first < first { &part } else { &report };
+    let (base_timestamp_ms, log_append_time_ms) = (earlier.base_timestamp_ms, earlier.log_append_time_ms);
+    let all_well = report.status == Status::OK && part.status == Status::OK;
+    let base_offset = if all_well { earlier.base_offset } else { -1 };
+    let part_is_worse = report.status == Status::OK && part.status != Status::OK;
+    let worse = if part_is_worse { part } else { report };
+    let told =
+        FinishedBatch { persisted, attempts, finished_at, base_timestamp_ms, log_append_time_ms, base_offset, ..worse };
+    (told, first.min(part_first))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::reports::Phase;
+    use crate::time::Time;
+    use std::sync::Arc;
+
+    fn part(status: Status, persisted: Persisted, base_offset: i64, base_timestamp_ms: i64) -> FinishedBatch {
+        FinishedBatch {
+            topic: Arc::from(c"t"),
+            partition: 0,
+            status,
+            persisted,
+            phase: Phase::Answered,
+            base_offset,
+            base_timestamp_ms,
+            log_append_time_ms: None,
+            broker: 1,
+            attempts: 1,
+            opened_at: Time(0),
+            finished_at: Time(base_timestamp_ms as u64),
+            cause: None,
+            record_causes: Vec::new(),
+            slots: Vec::new(),
+            rich: Vec::new(),
+            undelivered: None,
+        }
+    }
+
+    fn outcome(parts: [FinishedBatch; 2], firsts: [u32; 2]) -> (Status, Persisted, i64, i64) {
+        let [one, other] = parts;
+        let (told, first) = merged(one, firsts[0], other, firsts[1]);
+        assert_eq!(first, 0);
+        (told.status, told.persisted, told.base_offset, told.base_timestamp_ms)
+    }
+
+    #[test]
+    fn parts_have_the_outcome_of_the_worst_and_the_place_of_the_first() {
+        use Persisted::{Maybe, No, Yes};
+        let ok = |offset, time| part(Status::OK, Yes, offset, time);
+        let bad = |persisted, time| part(Status::MESSAGE_TOO_LARGE, persisted, -1, time);
+        assert_eq!(outcome([ok(7, 1), ok(9, 2)], [0, 3]), (Status::OK, Yes, 7, 1));
+        assert_eq!(outcome([ok(9, 2), ok(7, 1)], [3, 0]), (Status::OK, Yes, 7, 1));
+        assert_eq!(outcome([ok(7, 1), bad(No, 2)], [0, 3]), (Status::MESSAGE_TOO_LARGE, Maybe, -1, 1));
+        assert_eq!(outcome([bad(No, 1), ok(7, 2)], [0, 3]), (Status::MESSAGE_TOO_LARGE, Maybe, -1, 1));
+        assert_eq!(outcome([bad(No, 1), bad(No, 2)], [0, 3]), (Status::MESSAGE_TOO_LARGE, No, -1, 1));
+        assert_eq!(outcome([bad(No, 2), bad(Maybe, 1)], [3, 0]), (Status::MESSAGE_TOO_LARGE, Maybe, -1, 1));
+    }
 }

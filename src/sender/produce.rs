@@ -32,6 +32,7 @@ struct Asked {
 }
 
 /// What a partition has for a request.
+#[allow(clippy::large_enum_variant)] // Taken apart where it is made, once per batch.
 enum Next {
     Batch(Taken),
     Nothing,

@@ -32,7 +32,7 @@ impl Sim {
         let mut next = Some(first);
         for _ in 0..self.random.between(1, 12) {
             let made = next.take().unwrap_or_else(|| self.make_record());
-            let sent = Sent { topic, partition, own_timeout: None, is_tagged, ..made };
+            let sent = Sent { topic, partition, own_timeout: None, acks: None, is_tagged, ..made };
             let headers: Vec<Header<'_>> =
                 sent.headers.iter().map(|(name, value)| Header { name, value: value.as_deref() }).collect();
             let record = Record {

@@ -446,13 +446,13 @@ impl Sim {
         }
     }
 
-    /// A commit that succeeded has every record delivered, and said so before.
+    /// A commit that succeeded has every record delivered that was not taken back, and said so before.
     fn check_reports_of_commit(&mut self) {
         let Some(open) = self.txn.transactions.last() else { return };
         for index in &open.records {
             let sent = &self.app.sent[*index];
             let is_told = sent.report.as_ref().is_some_and(|report| report.persisted == Persisted::Yes);
-            if sent.is_tagged && !is_told {
+            if sent.is_tagged && !sent.is_cancelled && !is_told {
                 let text = format!("a commit succeeded, and the report of its record {index} is {:?}", sent.report);
                 self.fail(text);
                 return;

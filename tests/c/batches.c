@@ -359,6 +359,10 @@ static void bad_input(producer_mock_cluster_t *mock) {
     CHECK_STATUS(producer_batch_append(batch, &r, NULL), PRODUCER_ERR_INVALID_ARGUMENT);
     CHECK_SAYS(producer_last_error(), "delivery_timeout_ms");
     r.delivery_timeout_ms = PRODUCER_TIMEOUT_DEFAULT;
+    r.acks = PRODUCER_ACKS_LEADER;
+    CHECK_STATUS(producer_batch_append(batch, &r, NULL), PRODUCER_ERR_INVALID_ARGUMENT);
+    CHECK_SAYS(producer_last_error(), "acks");
+    r.acks = PRODUCER_ACKS_DEFAULT;
     r.timestamp_ms = -7;
     CHECK_STATUS(producer_batch_append(batch, &r, NULL), PRODUCER_ERR_INVALID_ARGUMENT);
     r.timestamp_ms = PRODUCER_TIMESTAMP_NOW;

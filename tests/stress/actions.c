@@ -226,6 +226,7 @@ const struct storm_action storm_actions[] = {
     {"yield", 2, storm_yield},
     {"instance id", 2, storm_client_instance_id},
     {"topic", 5, storm_topic},
+    {"settings of a topic", 2, storm_topic_set},
     {"metadata", 3, storm_metadata},
     {"warm-up", 2, storm_warm_up},
     {"cluster id", 2, storm_cluster_id},

@@ -9,6 +9,13 @@ producer_status_t storm_topic(struct storm_thread *t) {
     return producer_topic(t->round->producer, name, &handle);
 }
 
+producer_status_t storm_topic_set(struct storm_thread *t) {
+    static const char *settings[][2] = {{"linger.ms", "0"}, {"linger.ms", "3"}, {"batch.size", "1000"}, {"batch.size", "16384"}, {"acks", "all"},
+                                        {"request.timeout.ms", "29000"}};
+    unsigned which = storm_dice(t, 6);
+    return producer_topic_set(t->round->producer, t->round->names[storm_dice(t, STORM_TOPICS)], settings[which][0], settings[which][1]);
+}
+
 producer_status_t storm_health(struct storm_thread *t) {
     producer_health_t health = PRODUCER_HEALTH_INIT;
     return producer_health(t->round->producer, &health);

@@ -85,9 +85,9 @@ fn without_memory_it_says_how_much_it_needs_and_takes_what_was_waited_for() {
     let wanted = Wanted { bytes: 3_500, claim: Claim::nobody() };
     let hold = accumulator.wait_for_memory(wanted, None).expect("room");
     let mut batch = accumulator.direct_batch(2_000);
-    let Err(NotTaken::NeedsMemory(bytes)) = batch.append(&value(&[0; 600]), &mut None) else { panic!("no room") };
+    let Err(NotTaken::NeedsMemory(wanted)) = batch.append(&value(&[0; 600]), &mut None) else { panic!("no room") };
     drop(hold);
-    let mut held = Some(accumulator.wait_for_memory(bytes, None).expect("room"));
+    let mut held = Some(accumulator.wait_for_memory(wanted, None).expect("room"));
     assert_eq!(batch.append(&value(&[0; 600]), &mut held), Ok(0));
     assert!(held.is_none());
     drop(batch);

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 fn batch(records: u32) -> FinishedBatch {
     let slot = |offset_delta| Slot {
-        callback: 1,
+        callback: 9,
         opaque: offset_delta as usize,
         key_len: -1,
         value_len: 0,

@@ -85,10 +85,11 @@ pub fn change_feature(bootstrap: &str, direction: &str, feature: &str, level: u3
     output(command, "");
 }
 
-/// Subscribes to metrics of every client with Kafka's own tool (KIP-714).
-pub fn subscribe_to_metrics(bootstrap: &str, prefixes: &str, interval_ms: u32) {
+/// Subscribes to metrics of one client, by its client.id, with Kafka's own tool (KIP-714).
+pub fn subscribe_to_metrics(bootstrap: &str, client_id: &str, prefixes: &str, interval_ms: u32) {
     let mut command = java(Release::Kafka4_3, "org.apache.kafka.tools.ClientMetricsCommand", 128);
-    command.args(["--bootstrap-server", bootstrap, "--alter", "--name", "all-clients"]);
+    command.args(["--bootstrap-server", bootstrap, "--alter", "--name", client_id]);
+    command.args(["--match", &format!("client_id={client_id}")]);
     command.args(["--metrics", prefixes, "--interval", &interval_ms.to_string()]);
     output(command, "");
 }
