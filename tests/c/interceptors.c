@@ -113,7 +113,10 @@ static void unknown_partition(producer_record_t *r) { r->partition = 99; }
 static void break_topic(producer_record_t *r) { r->topic = "not/a/topic"; }
 static void no_topic(producer_record_t *r) { r->topic = NULL; }
 static void break_value(producer_record_t *r) { r->value = NULL, r->value_len = 5; }
-static void too_large(producer_record_t *r) { r->value = calloc(1, r->value_len = 1100000); } /* kept: the sender copies later */
+static void too_large(producer_record_t *r) {
+    static const char large[1100000];
+    r->value = large, r->value_len = sizeof large;
+}
 static void break_timestamp(producer_record_t *r) { r->timestamp_ms = -44; }
 static void break_timeout(producer_record_t *r) { r->delivery_timeout_ms = -44; }
 static void break_size(producer_record_t *r) { r->struct_size = 8; }
