@@ -152,7 +152,22 @@ fn python_through_ctypes() {
 /// What the README and the guide tell a newcomer to type has to compile: the first program of each.
 #[test]
 fn the_documents_programs_compile() {
-    let guides = ["TRANSACTIONS", "FUTURES", "FLUSHING", "BATCHES", "CANCELLING", "TELEMETRY", "PARTITIONING"];
+    let guides = [
+        "BATCHES",
+        "BULK",
+        "CANCELLING",
+        "EVENT_LOOPS",
+        "FLUSHING",
+        "FUTURES",
+        "INTERCEPTORS",
+        "ISOLATION",
+        "METADATA",
+        "OBSERVABILITY",
+        "OPTIONS",
+        "PARTITIONING",
+        "TELEMETRY",
+        "TRANSACTIONS",
+    ];
     let guides = guides.map(|name| format!("docs/{name}.md"));
     for document in guides.iter().map(String::as_str).chain(["README.md"]) {
         let text = fs::read_to_string(root().join(document)).expect(document);
