@@ -76,6 +76,7 @@ programs! {
     take_back_example: "examples-c/take_back.c" [];
     bulk_example: "examples-c/bulk.c" ["", "", "50000"];
     interceptors_example: "examples-c/interceptors.c" [];
+    dispatch_thread_example: "examples-c/dispatch_thread.c" ["", "", "50000"];
     flush_tokens_example: "examples-c/flush_tokens.c" [];
     futures_example: "examples-c/futures.c" [];
     transactions_example: "examples-c/transactions.c" ["", "", "300"];
