@@ -258,7 +258,7 @@ impl Deref for Inside<'_> {
 ///
 /// # Safety
 /// `producer` is NULL or a handle from `producer_new`.
-#[inline]
+#[inline(always)]
 pub(super) unsafe fn pass<'a>(producer: *mut producer_t) -> Result<Inside<'a>> {
     // SAFETY: as the caller promises.
     let shell = unsafe { shell_arg(producer) }?;

@@ -47,8 +47,13 @@ pub unsafe extern "C" fn producer_send(
         let inside = unsafe { pass(producer) }?;
         // SAFETY: the caller's promise: NULL or a record of `struct_size` bytes.
         let record = unsafe { record_arg(record) }?;
-        // SAFETY: the caller's promise about the record's pointers.
-        unsafe { send_one(&inside, record, tag_of(callback, opaque)) }?;
+        let tag = tag_of(callback, opaque);
+        match inside.hooks() {
+            // SAFETY: the caller's promise about the record's pointers.
+            Some(hooks) => unsafe { send_hooked(&inside, hooks, record, tag) }?,
+            // SAFETY: as above. `send_one` written out: here it is compiled into this function, for it alone.
+            None => unsafe { send_plain(&inside, record, tag) }?,
+        };
         Ok(())
     })
 }
@@ -63,7 +68,7 @@ pub(super) fn tag_of(callback: producer_delivery_fn, opaque: *mut c_void) -> Opt
 ///
 /// # Safety
 /// What the record points to is as its comments say. `inside` keeps the producer alive.
-#[inline]
+#[inline(never)]
 pub(super) unsafe fn send_one(inside: &Inside<'_>, record: &producer_record_t, tag: Option<Tag>) -> Result<Placed> {
     if let Some(hooks) = inside.hooks() {
         // SAFETY: the caller's promise about the record's pointers.
