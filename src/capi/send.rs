@@ -21,8 +21,8 @@ use crate::time::Micros;
 /// Sends a record: copies it into a batch of its partition and returns; the batch goes out by itself.
 ///
 /// `producer`: the producer. `record`: what to send; borrows until return. `callback`: receives the record's report on the
-/// thread that polls, flushes, closes or ends a transaction; NULL for none, and then nothing is kept for the record. `opaque`: given to the
-/// callback as it is.
+/// thread that polls, flushes, closes or ends a transaction; NULL for none, and then nothing is kept for the record. `opaque`:
+/// given to the callback as it is.
 /// Returns PRODUCER_OK: the record is accepted and gets exactly one report, if there is a callback. Otherwise it is not
 /// accepted, and gets none: PRODUCER_ERR_INVALID_ARGUMENT for a wrong record, named in producer_last_error;
 /// PRODUCER_ERR_INVALID_TOPIC_EXCEPTION for a topic name that Kafka does not allow; PRODUCER_ERR_RECORD_TOO_LARGE for a
@@ -34,7 +34,8 @@ use crate::time::Micros;
 /// transactional.id also PRODUCER_ERR_STATE outside a transaction and while it is being committed or aborted, and the
 /// abortable error that has made the transaction fail: abort it. A fatal status says what ended the producer.
 /// Blocks only while `buffer.memory` is full, `max.block.ms` at most; never for metadata: records of a topic that is not
-/// known yet wait in order. With transactional.id the record belongs to the open transaction. May be called from any thread and from delivery callbacks.
+/// known yet wait in order. With transactional.id the record belongs to the open transaction. May be called from any thread and
+/// from delivery callbacks.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn producer_send(
     producer: *mut producer_t,
