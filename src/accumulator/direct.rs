@@ -198,6 +198,7 @@ impl Accumulator {
         };
         parked.push_back(ParkedRecord {
             partition: how.partition,
+            serial: topic.next_serial(),
             tag: how.tag,
             parked_at: now,
             deadline,
