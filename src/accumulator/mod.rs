@@ -246,11 +246,10 @@ impl Accumulator {
         let deadline = now + how.own_timeout.unwrap_or(topic.settings().delivery_timeout());
         // Later deadlines need no word of their own: when the earliest has passed, the sender looks for the next.
         let tells = parked.back().is_none_or(|last| deadline < last.deadline);
-        let serial = parked.back().map_or(0, |last| last.serial + 1);
         parked.push_back(ParkedRecord {
             partition: how.partition,
             is_unchosen,
-            serial,
+            serial: topic.next_serial(),
             tag: how.tag,
             acks: how.acks,
             parked_at: now,
