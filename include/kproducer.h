@@ -2523,7 +2523,7 @@ typedef struct producer_stats_t {
     int64_t bytes_sent;
     /** Bytes of batches that were delivered. */
     int64_t bytes_delivered;
-    /** Batches handed to a connection for the first time. */
+    /** Batches handed to a connection for the first time; one that a broker finds too large and that is cut counts for each part. */
     int64_t batches_sent;
     /** Batches that were delivered. */
     int64_t batches_delivered;

@@ -115,7 +115,7 @@ impl Array {
         if before == self.max && matches!(item, Item::Batch { .. }) {
             return Handed::Part(0);
         }
-        let handed = hand_by(hearing, item, |report, _, hooks| {
+        let handed = hand_by::<false>(hearing, item, |report, _, hooks| {
             if copied.get() == self.max {
                 return Told::NoRoom;
             }

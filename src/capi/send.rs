@@ -4,7 +4,7 @@
 
 use std::ffi::c_void;
 
-use crate::accumulator::{Placed, Sending, Tag, Topic};
+use crate::accumulator::{Place, Placed, Sending, Tag, Topic};
 use crate::capi::boundary::{call_hot, invalid};
 use crate::capi::hooks::send_hooked;
 use crate::capi::producer::{Inside, pass, producer_t};
@@ -48,9 +48,13 @@ pub unsafe extern "C" fn producer_send(
         let inside = unsafe { pass(producer) }?;
         // SAFETY: the caller's promise: NULL or a record of `struct_size` bytes.
         let record = unsafe { record_arg(record) }?;
-        // SAFETY: the caller's promise about the record's pointers.
-        unsafe { send_one(&inside, record, tag_of(callback, opaque)) }?;
-        Ok(())
+        let tag = tag_of(callback, opaque);
+        match inside.hooks() {
+            // SAFETY: the caller's promise about the record's pointers.
+            Some(hooks) => unsafe { send_hooked(&inside, hooks, record, tag) }.map(|_| ()),
+            // SAFETY: as above. `send_one` written out: here it is compiled into this function, for it alone.
+            None => unsafe { send_plain(&inside, record, tag) },
+        }
     })
 }
 
@@ -64,7 +68,7 @@ pub(super) fn tag_of(callback: producer_delivery_fn, opaque: *mut c_void) -> Opt
 ///
 /// # Safety
 /// What the record points to is as its comments say. `inside` keeps the producer alive.
-#[inline]
+#[inline(never)]
 pub(super) unsafe fn send_one(inside: &Inside<'_>, record: &producer_record_t, tag: Option<Tag>) -> Result<Placed> {
     if let Some(hooks) = inside.hooks() {
         // SAFETY: the caller's promise about the record's pointers.
@@ -79,7 +83,11 @@ pub(super) unsafe fn send_one(inside: &Inside<'_>, record: &producer_record_t, t
 /// # Safety
 /// As `send_one`.
 #[inline(always)]
-pub(super) unsafe fn send_plain(inside: &Inside<'_>, record: &producer_record_t, tag: Option<Tag>) -> Result<Placed> {
+pub(super) unsafe fn send_plain<P: Place>(
+    inside: &Inside<'_>,
+    record: &producer_record_t,
+    tag: Option<Tag>,
+) -> Result<P> {
     // SAFETY: the caller's promise about the record's pointers.
     let (topic, sending, timestamp_ms) = unsafe { prepare(inside, record, tag) }?;
     // SAFETY: as above.

@@ -85,6 +85,16 @@ impl Producer {
         Ok(())
     }
 
+    /// Hands out what closing had to leave to this thread, which was in a callback too long.
+    pub fn hand_left(&self, hand: impl FnMut(Item<'_>) -> Handed) {
+        self.reports.hand_left(hand);
+    }
+
+    /// Hands out what is left after `close`. Nobody else is here any more.
+    pub fn hand_rest(&self, hand: impl FnMut(Item<'_>) -> Handed) {
+        self.reports.hand_rest(hand);
+    }
+
     /// Brings a commit or abort that is under way to its end, and aborts a transaction that is open. False when the time was
     /// over first: its coordinator aborts it when `transaction.timeout.ms` is over, or when its next producer comes.
     fn end_transaction(&self, deadline: Option<Instant>, mut hand: impl FnMut(Item<'_>) -> Handed) -> bool {

@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::ffi::CStr;
 use std::os::fd::RawFd;
 use std::sync::Arc;
+use std::thread::JoinHandle;
 use std::time::Instant;
 
 use super::{Producer, in_callback};
@@ -56,6 +57,15 @@ impl Producer {
             // A panic in it has been told: others took over.
             let _ = thread.join();
         }
+    }
+
+    /// Whether no thread of the library's own calls the application any more.
+    pub fn dispatch_has_ended(&self) -> bool {
+        let ended = self.dispatcher.lock().as_ref().is_none_or(JoinHandle::is_finished);
+        if ended {
+            self.join_dispatch();
+        }
+        ended
     }
 
     /// The descriptor that is readable while something waits to be dispatched or taken.

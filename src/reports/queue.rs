@@ -143,6 +143,8 @@ struct State {
     level: Option<Level>,
     /// The producer is closing: whoever waits for reports to come goes home.
     shut: bool,
+    /// Closing did not wait any longer for a callback on another thread: that thread hands out what is left.
+    abandoned: bool,
 }
 
 impl State {
@@ -514,7 +516,7 @@ impl Reports {
     }
 
     /// Dispatches everything that is left, or waits until the library's own thread has; false when another thread's callback
-    /// did not return before the deadline.
+    /// did not return before the deadline: that thread has to call `hand_left` when it leaves.
     pub fn drain_all(&self, deadline: Option<Instant>, mut hand: impl FnMut(Item<'_>) -> Handed) -> bool {
         let mut state = self.state.lock();
         loop {
@@ -525,10 +527,24 @@ impl Reports {
             if free && !state.threaded {
                 self.drain(state, View::Callbacks, &mut hand);
                 state = self.state.lock();
-            } else if !self.wait(&mut state, deadline) {
+            } else if !self.wait(&mut state, deadline) && (state.dispatcher.is_some() || state.threaded) {
+                // Under the lock: its turn ends after this, and then it sees it.
+                state.abandoned = true;
                 return false;
             }
         }
+    }
+
+    /// Hands out what closing has left to this thread, if it has: called by threads that leave a closed producer, after any turn
+    /// of theirs.
+    pub fn hand_left(&self, mut hand: impl FnMut(Item<'_>) -> Handed) {
+        // Another thread that has a turn comes by here too.
+        while self.state.lock().abandoned && matches!(self.poll_now(&mut hand), Dispatch::Done(_)) {}
+    }
+
+    /// Hands out whatever is left that callbacks want, also after `drain_all` has given up. Nobody else is here any more.
+    pub fn hand_rest(&self, mut hand: impl FnMut(Item<'_>) -> Handed) {
+        while matches!(self.poll_now(&mut hand), Dispatch::Done(_)) {}
     }
 
     /// Whether a thread of the library's own will call `serve`: until that returns nobody else runs callbacks.
