@@ -333,6 +333,37 @@ impl Memory {
         deadline: Option<Instant>,
         waits: impl FnOnce(Shortage),
     ) -> Result<Reservation, Refused> {
+        self.stand_in_line(claim, bytes, deadline, true, waits)
+    }
+
+    /// As `reserve`, and takes nothing: no record is held up, and event loops do not hear of it.
+    pub fn wait_for_room(
+        self: &Arc<Self>,
+        bytes: usize,
+        deadline: Option<Instant>,
+        waits: impl FnOnce(Shortage),
+    ) -> Result<(), Refused> {
+        self.stand_in_line(Claim::nobody(), bytes, deadline, false, waits).map(drop)
+    }
+
+    /// Whether `wait_for_room` would not wait.
+    pub fn look_for_room(&self, bytes: usize) -> Result<(), Refused> {
+        let mut state = self.state.lock();
+        match state.may_take(Claim::nobody(), bytes) {
+            true => Ok(()),
+            false if state.closed => Err(Refused::Closed),
+            false => Err(Refused::Full),
+        }
+    }
+
+    fn stand_in_line(
+        self: &Arc<Self>,
+        claim: Claim,
+        bytes: usize,
+        deadline: Option<Instant>,
+        is_noted: bool,
+        waits: impl FnOnce(Shortage),
+    ) -> Result<Reservation, Refused> {
         let mut state = self.state.lock();
         if state.closed {
             return Err(Refused::Closed);
@@ -351,7 +382,7 @@ impl Memory {
             wake: Condvar::new(),
         });
         state.waiters.push_back(waiter.clone());
-        if !is_capped {
+        if is_noted && !is_capped {
             // Who has used up a share of its own says nothing of the room that others find.
             self.note_lack(&mut state, bytes);
         }
@@ -381,7 +412,7 @@ impl Memory {
                 state.waiters.retain(|other| !Arc::ptr_eq(other, &waiter));
                 let capped = why == Refused::Full && waiter.is_capped.load(Ordering::Relaxed);
                 let crowd = if capped { state.shares.crowd(holder, state.used.get()) } else { None };
-                if why == Refused::Full && !capped {
+                if is_noted && why == Refused::Full && !capped {
                     // It may have stood in line for its share first.
                     self.note_lack(&mut state, bytes);
                 }
@@ -674,6 +705,20 @@ mod tests {
         }
         memory.close();
         assert_eq!(waiter.join().expect("no panic"), Some(Refused::Closed));
+    }
+
+    #[test]
+    fn who_only_asks_for_room_is_none_of_the_event_loops_business() {
+        let room = Arc::<Room>::default();
+        let memory = Memory::with_room(8_000, room.clone());
+        assert!(memory.try_charge(CLAIM, 7_000));
+        assert_eq!(memory.look_for_room(1_000), Ok(()));
+        assert_eq!(memory.look_for_room(1_001), Err(Refused::Full));
+        assert_eq!(memory.wait_for_room(8_000, Some(Instant::now()), |_| ()), Err(Refused::Full));
+        assert!(!room.is_lacking(Lack::Memory) && !memory.has_waiters());
+        assert_eq!(memory.used(), 7_000);
+        memory.close();
+        assert_eq!(memory.look_for_room(1), Err(Refused::Closed));
     }
 
     #[test]
