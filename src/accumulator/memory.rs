@@ -179,6 +179,8 @@ struct Waiter {
     granted: AtomicBool,
     /// Its own share holds it back, as last looked at: it holds nobody up.
     is_capped: AtomicBool,
+    /// It is its broker's share: it holds up those of the same broker, or their smaller records would keep it waiting for ever.
+    is_leader_capped: AtomicBool,
     wake: Condvar,
 }
 
@@ -373,12 +375,14 @@ impl Memory {
             state.charge(holder, bytes, self.limit);
             return Ok(Reservation { bytes, holder, memory: self.clone() });
         }
-        let is_capped = state.shares.verdict(holder, bytes, state.used.get()) == Verdict::Capped;
+        let verdict = state.shares.verdict(holder, bytes, state.used.get());
+        let is_capped = verdict.is_capped();
         let waiter = Arc::new(Waiter {
             holder,
             bytes,
             granted: AtomicBool::new(false),
             is_capped: AtomicBool::new(is_capped),
+            is_leader_capped: AtomicBool::new(verdict == Verdict::CappedByLeader),
             wake: Condvar::new(),
         });
         state.waiters.push_back(waiter.clone());
@@ -448,14 +452,14 @@ impl Memory {
     /// Why `bytes` are not to be had at present.
     pub fn shortage(&self, claim: Claim, bytes: usize) -> Shortage {
         let mut state = self.state.lock();
-        let is_capped = state.shares.verdict(claim.holder, bytes, state.used.get()) == Verdict::Capped;
+        let is_capped = state.shares.verdict(claim.holder, bytes, state.used.get()).is_capped();
         state.shortage(claim.holder, is_capped)
     }
 
     /// Whether it is the holder's own share that has no room for so much more.
     pub fn is_capped(&self, holder: Holder, bytes: usize) -> bool {
         let state = self.state.lock();
-        state.shares.verdict(holder, bytes, state.used.get()) == Verdict::Capped
+        state.shares.verdict(holder, bytes, state.used.get()).is_capped()
     }
 
     /// Bytes handed out to one holder.
@@ -554,8 +558,8 @@ impl State {
             && !self.overtakes(self.waiters.len(), claim.holder, bytes)
     }
 
-    /// Whether somebody among the first `before` in line has to be served first: who waits for the same, and who waits for
-    /// memory, unless these bytes are kept for this leader alone.
+    /// Whether somebody among the first `before` in line has to be served first: who waits for the same, who waits for the
+    /// share of the same broker, and who waits for memory, unless these bytes are kept for this leader alone.
     fn overtakes(&self, before: usize, holder: Holder, bytes: usize) -> bool {
         let mut guaranteed = None;
         self.waiters.iter().take(before).any(|other| {
@@ -563,7 +567,7 @@ impl State {
                 return true;
             }
             if other.is_capped.load(Ordering::Relaxed) {
-                return false;
+                return other.is_leader_capped.load(Ordering::Relaxed) && self.shares.same_leader(other.holder, holder);
             }
             let guaranteed = *guaranteed.get_or_insert_with(|| self.shares.is_guaranteed(holder, bytes));
             !guaranteed || self.shares.same_leader(other.holder, holder)
@@ -605,7 +609,8 @@ impl State {
         let mut at = 0;
         while let Some(waiter) = self.waiters.get(at).cloned() {
             let verdict = self.shares.verdict(waiter.holder, waiter.bytes, self.used.get());
-            waiter.is_capped.store(verdict == Verdict::Capped, Ordering::Relaxed);
+            waiter.is_capped.store(verdict.is_capped(), Ordering::Relaxed);
+            waiter.is_leader_capped.store(verdict == Verdict::CappedByLeader, Ordering::Relaxed);
             if verdict != Verdict::Fits || self.overtakes(at, waiter.holder, waiter.bytes) {
                 at += 1;
                 continue;
@@ -753,6 +758,37 @@ mod tests {
         assert!(room.is_lacking(Lack::Share) && !room.is_lacking(Lack::Memory));
         memory.uncharge(quick.holder, 1_000);
         assert!(!room.is_lacking(Lack::Share), "it may be tried again, and records for others with it");
+    }
+
+    #[test]
+    fn who_waits_for_a_brokers_share_is_not_overtaken_by_smaller_claims_of_that_broker() {
+        let memory = Memory::new(100_000);
+        let claim = |partition, leader| Claim { holder: Holder::Partition(partition), leader, at: Time::from_ms(1) };
+        let (large, small, other) = (claim(0, 0), claim(1, 0), claim(2, 1));
+        assert!(memory.try_charge(other, 1_000));
+        assert!(memory.try_charge(large, 1_000));
+        let mut held = 0;
+        while memory.try_charge(small, 1_000) {
+            held += 1_000;
+        }
+        let theirs = memory.clone();
+        let waiter = std::thread::spawn(move || theirs.reserve(large, 30_000, soon(), |_| ()).map(drop));
+        while memory.waiting() == 0 {
+            std::thread::yield_now();
+        }
+        // As batches are finished, smaller records would take what comes back again and again.
+        let waits = || memory.state.lock().waiters.len() == 1;
+        while waits() {
+            assert!(held >= 1_000, "it was never served");
+            memory.uncharge(small.holder, 1_000);
+            held -= 1_000;
+            if waits() {
+                assert!(memory.try_charge(other, 1_000), "another broker's part is its own");
+                memory.uncharge(other.holder, 1_000);
+            }
+            assert!(!waits() || !memory.try_charge(small, 500), "a smaller record of the same broker goes first");
+        }
+        assert_eq!(waiter.join().expect("no panic").err(), None);
     }
 
     #[test]
