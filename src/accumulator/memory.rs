@@ -179,6 +179,8 @@ struct Waiter {
     granted: AtomicBool,
     /// Its own share holds it back, as last looked at: it holds nobody up.
     is_capped: AtomicBool,
+    /// It is its broker's share: it holds up those of the same broker, or their smaller records would keep it waiting for ever.
+    is_leader_capped: AtomicBool,
     wake: Condvar,
 }
 
@@ -333,6 +335,37 @@ impl Memory {
         deadline: Option<Instant>,
         waits: impl FnOnce(Shortage),
     ) -> Result<Reservation, Refused> {
+        self.stand_in_line(claim, bytes, deadline, true, waits)
+    }
+
+    /// As `reserve`, and takes nothing: no record is held up, and event loops do not hear of it.
+    pub fn wait_for_room(
+        self: &Arc<Self>,
+        bytes: usize,
+        deadline: Option<Instant>,
+        waits: impl FnOnce(Shortage),
+    ) -> Result<(), Refused> {
+        self.stand_in_line(Claim::nobody(), bytes, deadline, false, waits).map(drop)
+    }
+
+    /// Whether `wait_for_room` would not wait.
+    pub fn look_for_room(&self, bytes: usize) -> Result<(), Refused> {
+        let mut state = self.state.lock();
+        match state.may_take(Claim::nobody(), bytes) {
+            true => Ok(()),
+            false if state.closed => Err(Refused::Closed),
+            false => Err(Refused::Full),
+        }
+    }
+
+    fn stand_in_line(
+        self: &Arc<Self>,
+        claim: Claim,
+        bytes: usize,
+        deadline: Option<Instant>,
+        is_noted: bool,
+        waits: impl FnOnce(Shortage),
+    ) -> Result<Reservation, Refused> {
         let mut state = self.state.lock();
         if state.closed {
             return Err(Refused::Closed);
@@ -342,16 +375,18 @@ impl Memory {
             state.charge(holder, bytes, self.limit);
             return Ok(Reservation { bytes, holder, memory: self.clone() });
         }
-        let is_capped = state.shares.verdict(holder, bytes, state.used.get()) == Verdict::Capped;
+        let verdict = state.shares.verdict(holder, bytes, state.used.get());
+        let is_capped = verdict.is_capped();
         let waiter = Arc::new(Waiter {
             holder,
             bytes,
             granted: AtomicBool::new(false),
             is_capped: AtomicBool::new(is_capped),
+            is_leader_capped: AtomicBool::new(verdict == Verdict::CappedByLeader),
             wake: Condvar::new(),
         });
         state.waiters.push_back(waiter.clone());
-        if !is_capped {
+        if is_noted && !is_capped {
             // Who has used up a share of its own says nothing of the room that others find.
             self.note_lack(&mut state, bytes);
         }
@@ -381,7 +416,7 @@ impl Memory {
                 state.waiters.retain(|other| !Arc::ptr_eq(other, &waiter));
                 let capped = why == Refused::Full && waiter.is_capped.load(Ordering::Relaxed);
                 let crowd = if capped { state.shares.crowd(holder, state.used.get()) } else { None };
-                if why == Refused::Full && !capped {
+                if is_noted && why == Refused::Full && !capped {
                     // It may have stood in line for its share first.
                     self.note_lack(&mut state, bytes);
                 }
@@ -417,14 +452,14 @@ impl Memory {
     /// Why `bytes` are not to be had at present.
     pub fn shortage(&self, claim: Claim, bytes: usize) -> Shortage {
         let mut state = self.state.lock();
-        let is_capped = state.shares.verdict(claim.holder, bytes, state.used.get()) == Verdict::Capped;
+        let is_capped = state.shares.verdict(claim.holder, bytes, state.used.get()).is_capped();
         state.shortage(claim.holder, is_capped)
     }
 
     /// Whether it is the holder's own share that has no room for so much more.
     pub fn is_capped(&self, holder: Holder, bytes: usize) -> bool {
         let state = self.state.lock();
-        state.shares.verdict(holder, bytes, state.used.get()) == Verdict::Capped
+        state.shares.verdict(holder, bytes, state.used.get()).is_capped()
     }
 
     /// Bytes handed out to one holder.
@@ -523,8 +558,8 @@ impl State {
             && !self.overtakes(self.waiters.len(), claim.holder, bytes)
     }
 
-    /// Whether somebody among the first `before` in line has to be served first: who waits for the same, and who waits for
-    /// memory, unless these bytes are kept for this leader alone.
+    /// Whether somebody among the first `before` in line has to be served first: who waits for the same, who waits for the
+    /// share of the same broker, and who waits for memory, unless these bytes are kept for this leader alone.
     fn overtakes(&self, before: usize, holder: Holder, bytes: usize) -> bool {
         let mut guaranteed = None;
         self.waiters.iter().take(before).any(|other| {
@@ -532,7 +567,7 @@ impl State {
                 return true;
             }
             if other.is_capped.load(Ordering::Relaxed) {
-                return false;
+                return other.is_leader_capped.load(Ordering::Relaxed) && self.shares.same_leader(other.holder, holder);
             }
             let guaranteed = *guaranteed.get_or_insert_with(|| self.shares.is_guaranteed(holder, bytes));
             !guaranteed || self.shares.same_leader(other.holder, holder)
@@ -574,7 +609,8 @@ impl State {
         let mut at = 0;
         while let Some(waiter) = self.waiters.get(at).cloned() {
             let verdict = self.shares.verdict(waiter.holder, waiter.bytes, self.used.get());
-            waiter.is_capped.store(verdict == Verdict::Capped, Ordering::Relaxed);
+            waiter.is_capped.store(verdict.is_capped(), Ordering::Relaxed);
+            waiter.is_leader_capped.store(verdict == Verdict::CappedByLeader, Ordering::Relaxed);
             if verdict != Verdict::Fits || self.overtakes(at, waiter.holder, waiter.bytes) {
                 at += 1;
                 continue;
@@ -677,6 +713,20 @@ mod tests {
     }
 
     #[test]
+    fn who_only_asks_for_room_is_none_of_the_event_loops_business() {
+        let room = Arc::<Room>::default();
+        let memory = Memory::with_room(8_000, room.clone());
+        assert!(memory.try_charge(CLAIM, 7_000));
+        assert_eq!(memory.look_for_room(1_000), Ok(()));
+        assert_eq!(memory.look_for_room(1_001), Err(Refused::Full));
+        assert_eq!(memory.wait_for_room(8_000, Some(Instant::now()), |_| ()), Err(Refused::Full));
+        assert!(!room.is_lacking(Lack::Memory) && !memory.has_waiters());
+        assert_eq!(memory.used(), 7_000);
+        memory.close();
+        assert_eq!(memory.look_for_room(1), Err(Refused::Closed));
+    }
+
+    #[test]
     fn event_loops_hear_of_room_when_what_was_refused_and_an_eighth_is_free() {
         let room = Arc::<Room>::default();
         let memory = Memory::with_room(8_000, room.clone());
@@ -708,6 +758,37 @@ mod tests {
         assert!(room.is_lacking(Lack::Share) && !room.is_lacking(Lack::Memory));
         memory.uncharge(quick.holder, 1_000);
         assert!(!room.is_lacking(Lack::Share), "it may be tried again, and records for others with it");
+    }
+
+    #[test]
+    fn who_waits_for_a_brokers_share_is_not_overtaken_by_smaller_claims_of_that_broker() {
+        let memory = Memory::new(100_000);
+        let claim = |partition, leader| Claim { holder: Holder::Partition(partition), leader, at: Time::from_ms(1) };
+        let (large, small, other) = (claim(0, 0), claim(1, 0), claim(2, 1));
+        assert!(memory.try_charge(other, 1_000));
+        assert!(memory.try_charge(large, 1_000));
+        let mut held = 0;
+        while memory.try_charge(small, 1_000) {
+            held += 1_000;
+        }
+        let theirs = memory.clone();
+        let waiter = std::thread::spawn(move || theirs.reserve(large, 30_000, soon(), |_| ()).map(drop));
+        while memory.waiting() == 0 {
+            std::thread::yield_now();
+        }
+        // As batches are finished, smaller records would take what comes back again and again.
+        let waits = || memory.state.lock().waiters.len() == 1;
+        while waits() {
+            assert!(held >= 1_000, "it was never served");
+            memory.uncharge(small.holder, 1_000);
+            held -= 1_000;
+            if waits() {
+                assert!(memory.try_charge(other, 1_000), "another broker's part is its own");
+                memory.uncharge(other.holder, 1_000);
+            }
+            assert!(!waits() || !memory.try_charge(small, 500), "a smaller record of the same broker goes first");
+        }
+        assert_eq!(waiter.join().expect("no panic").err(), None);
     }
 
     #[test]

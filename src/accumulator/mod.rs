@@ -279,6 +279,11 @@ impl Accumulator {
         self.memory.reserve(wanted.claim, wanted.bytes, deadline, |shortage| self.tell_shortage(shortage))
     }
 
+    /// Waits until `bytes` are free, until `deadline`, and takes none of them.
+    pub fn wait_for_room(&self, bytes: usize, deadline: Option<Instant>) -> Result<(), Refused> {
+        self.memory.wait_for_room(bytes, deadline, |shortage| self.tell_shortage(shortage))
+    }
+
     /// Has what lingers sent, where it holds what is short.
     pub fn tell_shortage(&self, shortage: Shortage) {
         match shortage {

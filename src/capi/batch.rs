@@ -179,7 +179,8 @@ pub unsafe extern "C" fn producer_batch_close(batch: *mut producer_batch_t) -> p
 /// NULL argument, an empty batch, another producer's batch, a wrong partition; PRODUCER_ERR_INVALID_TOPIC_EXCEPTION for a
 /// topic name that Kafka does not allow; PRODUCER_ERR_QUEUE_FULL when the topic is not known yet and `buffer.memory` stayed
 /// full for `max.block.ms`; PRODUCER_ERR_REPORTS_NOT_TAKEN when too many reports wait for producer_poll;
-/// PRODUCER_ERR_NO_RESOURCES for too many topics; PRODUCER_ERR_CLOSED; PRODUCER_ERR_FORKED; with transactional.id
+/// PRODUCER_ERR_NO_RESOURCES for too many topics; PRODUCER_ERR_IN_CALLBACK from an interceptor or a serializer of the same
+/// producer; PRODUCER_ERR_CLOSED; PRODUCER_ERR_FORKED; with transactional.id
 /// PRODUCER_ERR_STATE outside a transaction, and the abortable error that has made the transaction fail; a fatal status
 /// that says what ended the producer.
 /// A batch that a broker finds too large is sent in parts, between which records of others may lie; its report then has the
@@ -199,6 +200,11 @@ pub unsafe extern "C" fn producer_batch_send(
         let inside = unsafe { pass(producer) }?;
         // SAFETY: the caller's promise: NULL or a batch of ours.
         let contents = unsafe { batch_arg(batch) }?;
+        if inside.is_called_out() {
+            let text = "producer_batch_send was called from an interceptor or a serializer of the same producer; call it \
+                        elsewhere";
+            return Err(Error::new(Status::IN_CALLBACK, text));
+        }
         // SAFETY: the caller's promise: NULL or a NUL-ended string; the pass keeps the producer alive.
         let topic = unsafe { topic_of(&inside, ptr::null(), topic) }?;
         inside.send_batch(contents, topic, partition_arg(partition)?, tag_of(callback, opaque))?;
