@@ -1370,7 +1370,8 @@ typedef struct producer_flat_records_t {
  * were accepted, also when not all were.
  * Returns PRODUCER_OK when all were accepted; otherwise the status of the first that was not, one of producer_send's, with
  * its number in producer_last_error: a wrong record is left out and those after it are sent. What would be refused again and
- * again ends the run, and nothing after it is tried: PRODUCER_ERR_QUEUE_FULL, PRODUCER_ERR_REPORTS_NOT_TAKEN,
+ * again ends the run, and nothing after it is tried: PRODUCER_ERR_QUEUE_FULL (but with a max.block.ms of 0 not when only
+ * the share of the record's own broker or partition is used up), PRODUCER_ERR_REPORTS_NOT_TAKEN,
  * PRODUCER_ERR_STATE, PRODUCER_ERR_CLOSED, an abortable or a fatal status. PRODUCER_ERR_INVALID_ARGUMENT with accepted
  * untouched for wrong arguments; PRODUCER_ERR_CLOSED and PRODUCER_ERR_FORKED as well when the producer was so before.
  * Which ones were refused is told by producer_send_many_status. Blocks while buffer.memory is full, max.block.ms at most
@@ -1660,8 +1661,9 @@ producer_status_t producer_send_future(producer_t *producer,
  * Returns the record's status when it is complete: PRODUCER_OK when it was delivered, otherwise why not, with the cause in
  * producer_last_error (PRODUCER_ERR_CLOSED when its producer was closed first). Three statuses say that it is not complete,
  * and the report is untouched: PRODUCER_ERR_TIMED_OUT: the time passed first, the record goes on, await it again;
- * PRODUCER_ERR_IN_CALLBACK from a callback of its producer; PRODUCER_ERR_FORKED. PRODUCER_ERR_INVALID_ARGUMENT for a NULL
- * future, a wrong timeout_ms or a report that was not begun with PRODUCER_REPORT_INIT.
+ * PRODUCER_ERR_IN_CALLBACK from a callback, interceptor, serializer or partitioner of its producer; PRODUCER_ERR_FORKED.
+ * PRODUCER_ERR_INVALID_ARGUMENT for a NULL future, a wrong timeout_ms or a report that was not begun with
+ * PRODUCER_REPORT_INIT.
  * Runs callbacks of this future that nobody has run yet, on this thread. Any number of threads may await one future, also
  * after its producer was closed.
  */
@@ -1681,7 +1683,8 @@ bool producer_future_is_complete(const producer_future_t *future);
  * Has a function called with the record's report when it has its outcome: any number of functions, each called once.
  *
  * future: the future. callback: the function. opaque: given to it as it is, also as the report's opaque.
- * Returns PRODUCER_OK; PRODUCER_ERR_INVALID_ARGUMENT for a NULL future or callback; PRODUCER_ERR_FORKED.
+ * Returns PRODUCER_OK; PRODUCER_ERR_INVALID_ARGUMENT for a NULL future or callback, and for PRODUCER_QUEUE_REPORT;
+ * PRODUCER_ERR_FORKED.
  * On which thread: one that was given before the outcome runs on a thread that dispatches reports, like a delivery callback
  * (producer_poll, producer_poll_reports, producer_flush, producer_close, and with delivery.dispatch=thread the library's), or
  * in a producer_future_await of this future, whichever comes first; one that is given later runs at once, on the calling
@@ -1785,7 +1788,8 @@ producer_status_t producer_batch_close(producer_batch_t *batch);
  * NULL argument, an empty batch, another producer's batch, a wrong partition; PRODUCER_ERR_INVALID_TOPIC_EXCEPTION for a
  * topic name that Kafka does not allow; PRODUCER_ERR_QUEUE_FULL when the topic is not known yet and buffer.memory stayed
  * full for max.block.ms; PRODUCER_ERR_REPORTS_NOT_TAKEN when too many reports wait for producer_poll;
- * PRODUCER_ERR_NO_RESOURCES for too many topics; PRODUCER_ERR_CLOSED; PRODUCER_ERR_FORKED; with transactional.id
+ * PRODUCER_ERR_NO_RESOURCES for too many topics; PRODUCER_ERR_IN_CALLBACK from an interceptor or a serializer of the same
+ * producer; PRODUCER_ERR_CLOSED; PRODUCER_ERR_FORKED; with transactional.id
  * PRODUCER_ERR_STATE outside a transaction, and the abortable error that has made the transaction fail; a fatal status
  * that says what ended the producer.
  * A batch that a broker finds too large is sent in parts, between which records of others may lie; its report then has the
@@ -2523,7 +2527,10 @@ typedef struct producer_stats_t {
     int64_t bytes_sent;
     /** Bytes of batches that were delivered. */
     int64_t bytes_delivered;
-    /** Batches handed to a connection for the first time; one that a broker finds too large and that is cut counts for each part. */
+    /**
+     * Batches handed to a connection for the first time; one that a broker finds too large and that is cut counts for each
+     * part.
+     */
     int64_t batches_sent;
     /** Batches that were delivered. */
     int64_t batches_delivered;

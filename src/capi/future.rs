@@ -92,8 +92,9 @@ pub unsafe extern "C" fn producer_send_future(
 /// Returns the record's status when it is complete: PRODUCER_OK when it was delivered, otherwise why not, with the cause in
 /// producer_last_error (PRODUCER_ERR_CLOSED when its producer was closed first). Three statuses say that it is not complete,
 /// and the report is untouched: PRODUCER_ERR_TIMED_OUT: the time passed first, the record goes on, await it again;
-/// PRODUCER_ERR_IN_CALLBACK from a callback, interceptor, serializer or partitioner of its producer; PRODUCER_ERR_FORKED. PRODUCER_ERR_INVALID_ARGUMENT for a NULL
-/// future, a wrong `timeout_ms` or a report that was not begun with PRODUCER_REPORT_INIT.
+/// PRODUCER_ERR_IN_CALLBACK from a callback, interceptor, serializer or partitioner of its producer; PRODUCER_ERR_FORKED.
+/// PRODUCER_ERR_INVALID_ARGUMENT for a NULL future, a wrong `timeout_ms` or a report that was not begun with
+/// PRODUCER_REPORT_INIT.
 /// Runs callbacks of this future that nobody has run yet, on this thread. Any number of threads may await one future, also
 /// after its producer was closed.
 #[unsafe(no_mangle)]

@@ -56,7 +56,8 @@ pub struct producer_stats_t {
     pub bytes_sent: i64,
     /// Bytes of batches that were delivered.
     pub bytes_delivered: i64,
-    /// Batches handed to a connection for the first time; one that a broker finds too large and that is cut counts for each part.
+    /// Batches handed to a connection for the first time; one that a broker finds too large and that is cut counts for each
+    /// part.
     pub batches_sent: i64,
     /// Batches that were delivered.
     pub batches_delivered: i64,
