@@ -78,7 +78,8 @@ pub enum Handed {
     All,
     /// All of it but the slots whose callback is `KEPT`: these are kept for who copies reports.
     AllButKept,
-    /// So many of a batch's remaining slots, and no more now: the rest, and everything behind it, is for the next dispatch. `KEPT` ones among them are kept.
+    /// So many of a batch's remaining slots, and no more now: the rest, and everything behind it, is for the next dispatch.
+    /// `KEPT` ones among them are kept. A batch without slots is done with by 1, and left by 0.
     Part(usize),
 }
 
@@ -153,11 +154,12 @@ impl State {
         news || !self.line.is_empty()
     }
 
-    /// Shows event loops whether there is something to be dispatched or taken, or an end to hear of.
+    /// Shows event loops whether there is something that can be dispatched or taken, or an end to hear of.
     fn show(&mut self) {
         // Nobody watches most producers.
         if self.level.is_some() {
-            let high = self.shut || self.has_for(View::Array);
+            // While somebody has a turn nothing can be taken.
+            let high = self.shut || self.dispatcher.is_none() && self.has_for(View::Array);
             self.level.iter_mut().for_each(|level| level.set(high));
         }
     }
@@ -394,6 +396,12 @@ impl Reports {
         }
         state.show();
         Ok(state.level.as_ref().map_or(-1, Level::descriptor))
+    }
+
+    /// The producer is closed: its descriptors are, too, even when it has to stay because a callback does not return.
+    pub fn close_descriptors(&self) {
+        self.state.lock().level = None;
+        self.room.close_descriptor();
     }
 
     /// Keeps what this thread was lent by its last copying call, and lets what it was lent before go.
