@@ -26,13 +26,18 @@
  *
  * Threads     A producer_t or a producer_config_t may be used by any number of threads at once. No call needs another
  *             thread's call to make progress, with one exception that you choose: reports are dispatched by
- *             producer_poll, producer_flush, producer_close and those functions of transactions that take a timeout, so
- *             somebody has to call one of them.
+ *             producer_poll, producer_poll_reports, producer_flush, producer_flush_topic, producer_flush_wait,
+ *             producer_close and those functions of transactions that take a timeout, so somebody has to call one of
+ *             them, or choose delivery.dispatch=thread.
  *
- * Callbacks   Run on the thread that polls, flushes, closes or is in a function of transactions, never on a thread of
- *             the library, unless you ask for that in the configuration. They must return in the ordinary way: no longjmp and no exception may leave
- *             them. From inside one you may send; a function that must not be called there says so in its comment
- *             and returns PRODUCER_ERR_IN_CALLBACK instead of a deadlock.
+ * Callbacks   Those that tell you something run on the thread that polls, flushes, closes or is in a function of
+ *             transactions, never on a thread of the library, unless you ask for that in the configuration. A future's
+ *             also run in producer_future_await, and at once when it is complete already. Those that are asked about a
+ *             record run elsewhere: serializers and on_send of interceptors on the thread that sends, a partitioner
+ *             there too or, for records that waited for their topic's metadata, on a thread of the library
+ *             (kp-partition). All must return in the ordinary way: no longjmp and no exception may leave them. From
+ *             inside those that tell you something you may send; a function that must not be called there says so in
+ *             its comment and returns PRODUCER_ERR_IN_CALLBACK instead of a deadlock.
  *
  * Outcomes    Every record that producer_send accepted gets exactly one report, if you gave a callback, and no record
  *             that it refused gets one. The report says whether the record is in the log: no, maybe, or yes.
@@ -848,7 +853,8 @@ producer_status_t producer_new(const producer_config_t *config,
  * PRODUCER_ERR_INVALID_ARGUMENT; PRODUCER_ERR_INTERNAL after a bug of the library.
  * Blocks for timeout_ms and little more, whatever the brokers do. Calls of other threads on the producer return
  * PRODUCER_ERR_CLOSED. No callback runs after it has returned, with one exception: when another thread is in a callback
- * that does not return within a second, PRODUCER_ERR_TIMED_OUT is answered and that thread runs those that are left.
+ * that does not return within a second, PRODUCER_ERR_TIMED_OUT is answered and that thread runs those that are left. Callbacks
+ * of a future that another thread has awaited run on that thread, which is not waited for.
  */
 producer_status_t producer_close(producer_t *producer,
                                  int32_t timeout_ms);
@@ -1160,8 +1166,8 @@ typedef producer_status_t (*producer_on_send_fn)(producer_record_t *record, void
  * Hears what became of a record that on_send was asked about, once for each, also for records sent without a callback.
  *
  * report: valid until the function returns. opaque: the interceptor's; the sender's is in the report.
- * It runs before the record's own callback or future hears of it, on the thread that dispatches; never two at once for
- * reports that a dispatch hands out. For a record that the sending function refused it runs before that function returns, on
+ * It runs before the record's own callback hears of it, on the thread that dispatches; never two at once for reports that a
+ * dispatch hands out. A record's future is complete before, and who awaits it may go on first. For a record that the sending function refused it runs before that function returns, on
  * the sending thread, with PRODUCER_PHASE_REFUSED, possibly on several threads at once and beside a dispatch; sending from
  * there answers PRODUCER_ERR_IN_CALLBACK. What holds for delivery callbacks holds here otherwise.
  */
@@ -1444,7 +1450,8 @@ typedef struct producer_flat_records_t {
  * were accepted, also when not all were.
  * Returns PRODUCER_OK when all were accepted; otherwise the status of the first that was not, one of producer_send's, with
  * its number in producer_last_error: a wrong record is left out and those after it are sent. What would be refused again and
- * again ends the run, and nothing after it is tried: PRODUCER_ERR_QUEUE_FULL, PRODUCER_ERR_REPORTS_NOT_TAKEN,
+ * again ends the run, and nothing after it is tried: PRODUCER_ERR_QUEUE_FULL (but with a max.block.ms of 0 not when only
+ * the share of the record's own broker or partition is used up), PRODUCER_ERR_REPORTS_NOT_TAKEN,
  * PRODUCER_ERR_STATE, PRODUCER_ERR_CLOSED, an abortable or a fatal status. PRODUCER_ERR_INVALID_ARGUMENT with accepted
  * untouched for wrong arguments; PRODUCER_ERR_CLOSED and PRODUCER_ERR_FORKED as well when the producer was so before.
  * Which ones were refused is told by producer_send_many_status. Blocks while buffer.memory is full, max.block.ms at most for each record; the first that waits in vain ends the run.
@@ -1528,7 +1535,7 @@ int32_t producer_poll(producer_t *producer,
  * The strings of the reports live until this thread's next producer_poll_reports on this producer, or its end. A copied report's
  * callback is never run; those of log lines, of losses and of futures are, on this thread. May be called from any thread; one
  * thread at a time takes reports, each report goes to one of them. With delivery.dispatch=thread only reports of
- * PRODUCER_QUEUE_REPORT are copied.
+ * PRODUCER_QUEUE_REPORT are copied, when that thread is not in its callbacks: those that take long hold this call up.
  */
 int32_t producer_poll_reports(producer_t *producer,
                               producer_report_t *out,
@@ -1617,6 +1624,7 @@ typedef struct producer_flush_t producer_flush_t;
  * PRODUCER_ERR_TIMED_OUT when the time passed first: it all goes on, call again; PRODUCER_ERR_INVALID_ARGUMENT;
  * PRODUCER_ERR_IN_CALLBACK from one of this producer's own callbacks; PRODUCER_ERR_CLOSED; PRODUCER_ERR_FORKED;
  * PRODUCER_ERR_INTERNAL after a bug of the library.
+ * Callbacks of a future that another thread awaits run on that thread, and are not waited for.
  * Overrides linger.ms; runs callbacks on this thread; does not hold up sends of other threads and does not wait for
  * them. Several flushes may run at once.
  * Inside a transaction it commits nothing, and is not needed before a commit.
@@ -1732,7 +1740,7 @@ producer_status_t producer_send_future(producer_t *producer,
  * Returns the record's status when it is complete: PRODUCER_OK when it was delivered, otherwise why not, with the cause in
  * producer_last_error (PRODUCER_ERR_CLOSED when its producer was closed first). Three statuses say that it is not complete,
  * and the report is untouched: PRODUCER_ERR_TIMED_OUT: the time passed first, the record goes on, await it again;
- * PRODUCER_ERR_IN_CALLBACK from a callback of its producer; PRODUCER_ERR_FORKED. PRODUCER_ERR_INVALID_ARGUMENT for a NULL
+ * PRODUCER_ERR_IN_CALLBACK from a callback, interceptor, serializer or partitioner of its producer; PRODUCER_ERR_FORKED. PRODUCER_ERR_INVALID_ARGUMENT for a NULL
  * future, a wrong timeout_ms or a report that was not begun with PRODUCER_REPORT_INIT.
  * Runs callbacks of this future that nobody has run yet, on this thread. Any number of threads may await one future, also
  * after its producer was closed.
@@ -1753,11 +1761,13 @@ bool producer_future_is_complete(const producer_future_t *future);
  * Has a function called with the record's report when it has its outcome: any number of functions, each called once.
  *
  * future: the future. callback: the function. opaque: given to it as it is, also as the report's opaque.
- * Returns PRODUCER_OK; PRODUCER_ERR_INVALID_ARGUMENT for a NULL future or callback; PRODUCER_ERR_FORKED.
+ * Returns PRODUCER_OK; PRODUCER_ERR_INVALID_ARGUMENT for a NULL future or callback, and for PRODUCER_QUEUE_REPORT;
+ * PRODUCER_ERR_FORKED.
  * On which thread: one that was given before the outcome runs on a thread that dispatches reports, like a delivery callback
  * (producer_poll, producer_poll_reports, producer_flush, producer_close, and with delivery.dispatch=thread the library's), or
  * in a producer_future_await of this future, whichever comes first; one that is given later runs at once, on the calling
- * thread. It may run at the same time as other callbacks of the producer.
+ * thread. It may run at the same time as other callbacks of the producer; when it runs in producer_future_await, producer_flush
+ * and producer_close on other threads do not wait for it: keep what it uses until it has run.
  * Until it has run, the record counts among the reports that wait to be taken (delivery.reports.max.count).
  * Does not block. May be called from any thread, from callbacks, and after the producer was closed.
  */
@@ -1857,7 +1867,8 @@ producer_status_t producer_batch_close(producer_batch_t *batch);
  * NULL argument, an empty batch, another producer's batch, a wrong partition; PRODUCER_ERR_INVALID_TOPIC_EXCEPTION for a
  * topic name that Kafka does not allow; PRODUCER_ERR_QUEUE_FULL when the topic is not known yet and buffer.memory stayed
  * full for max.block.ms; PRODUCER_ERR_REPORTS_NOT_TAKEN when too many reports wait for producer_poll;
- * PRODUCER_ERR_NO_RESOURCES for too many topics; PRODUCER_ERR_CLOSED; PRODUCER_ERR_FORKED; with transactional.id
+ * PRODUCER_ERR_NO_RESOURCES for too many topics; PRODUCER_ERR_IN_CALLBACK from an interceptor or a serializer of the same
+ * producer; PRODUCER_ERR_CLOSED; PRODUCER_ERR_FORKED; with transactional.id
  * PRODUCER_ERR_STATE outside a transaction, and the abortable error that has made the transaction fail; a fatal status
  * that says what ended the producer.
  * A batch that a broker finds too large is sent in parts, between which records of others may lie; its report then has the
@@ -2321,7 +2332,7 @@ typedef struct producer_metadata_partition_t {
  * name that Kafka does not allow; PRODUCER_ERR_INVALID_ARGUMENT; PRODUCER_ERR_IN_CALLBACK from one of this producer's own
  * callbacks, unless timeout_ms is 0; PRODUCER_ERR_CLOSED; PRODUCER_ERR_FORKED; PRODUCER_ERR_INTERNAL after a bug of the
  * library.
- * Blocks up to timeout_ms, runs no callbacks, and changes nothing of what is being sent. May be called from any thread.
+ * Blocks up to timeout_ms, with 0 no longer than the I/O thread takes to hear of it, which waits for no broker; runs no callbacks, and changes nothing of what is being sent. May be called from any thread.
  */
 producer_status_t producer_metadata(producer_t *producer,
                                     const char *topic,

@@ -26,13 +26,18 @@
  *
  * Threads     A producer_t or a producer_config_t may be used by any number of threads at once. No call needs another
  *             thread's call to make progress, with one exception that you choose: reports are dispatched by
- *             producer_poll, producer_flush, producer_close and those functions of transactions that take a timeout, so
- *             somebody has to call one of them.
+ *             producer_poll, producer_poll_reports, producer_flush, producer_flush_topic, producer_flush_wait,
+ *             producer_close and those functions of transactions that take a timeout, so somebody has to call one of
+ *             them, or choose delivery.dispatch=thread.
  *
- * Callbacks   Run on the thread that polls, flushes, closes or is in a function of transactions, never on a thread of
- *             the library, unless you ask for that in the configuration. They must return in the ordinary way: no longjmp and no exception may leave
- *             them. From inside one you may send; a function that must not be called there says so in its comment
- *             and returns PRODUCER_ERR_IN_CALLBACK instead of a deadlock.
+ * Callbacks   Those that tell you something run on the thread that polls, flushes, closes or is in a function of
+ *             transactions, never on a thread of the library, unless you ask for that in the configuration. A future's
+ *             also run in producer_future_await, and at once when it is complete already. Those that are asked about a
+ *             record run elsewhere: serializers and on_send of interceptors on the thread that sends, a partitioner
+ *             there too or, for records that waited for their topic's metadata, on a thread of the library
+ *             (kp-partition). All must return in the ordinary way: no longjmp and no exception may leave them. From
+ *             inside those that tell you something you may send; a function that must not be called there says so in
+ *             its comment and returns PRODUCER_ERR_IN_CALLBACK instead of a deadlock.
  *
  * Outcomes    Every record that producer_send accepted gets exactly one report, if you gave a callback, and no record
  *             that it refused gets one. The report says whether the record is in the log: no, maybe, or yes.
