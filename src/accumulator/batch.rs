@@ -82,10 +82,10 @@ pub(super) struct OpenBatch {
     pub acks: i16,
     /// The earliest deadline of its records: the whole batch expires then (least-timeout rule).
     pub deadline: Time,
-    pub id: u64,
-    pub opened_at: Time,
     /// What `deadline` is for a record without a time of its own.
     pub usual_deadline: Time,
+    pub id: u64,
+    pub opened_at: Time,
     /// When it has lingered for long enough.
     pub due_at: Time,
     pub full: Vec<Chunk>,
@@ -189,10 +189,12 @@ impl Drop for Batch {
                 partition: self.partition,
                 opened_at: self.opened_at,
                 base_timestamp_ms: self.base_timestamp_ms,
-                slots: self.take_slots(),
+                slots: std::mem::take(&mut self.slots),
             };
             self.bytes.memory.keep_orphan(orphan);
         }
+        // Their room may be charged still where the last of them was cancelled.
+        self.take_slots();
     }
 }
 
@@ -292,18 +294,18 @@ impl Batch {
     pub fn split(mut self, max_bytes: usize) -> Vec<Batch> {
         let memory = self.bytes.memory.clone();
         let holder = self.bytes.holder;
-        memory.uncharge(holder, self.slot_bytes);
         let mut parts: Vec<Batch> = Vec::new();
         let mut open: Option<OpenBatch> = None;
         let partition = self.partition;
-        let mut slots = std::mem::take(&mut self.slots).into_iter().peekable();
+        // The slots stay here until the parts are made, so that a panic in between reports each record, and once.
+        let mut slots = self.slots.iter().copied().peekable();
+        let mut part_slots: Vec<Vec<Slot>> = Vec::new();
         // The report that many records have between them is asked for by each part that has some of them.
         let shared = if self.direct > 0 { slots.next() } else { None };
+        // Cancelled records may have left nothing but the header in the first chunk.
+        let mut begins_at = HEADER_LEN;
         for chunk in self.bytes.chunks() {
-            let mut rest = chunk;
-            if parts.is_empty() && open.is_none() {
-                rest = &rest[HEADER_LEN..];
-            }
+            let mut rest = &chunk[std::mem::take(&mut begins_at)..];
             while !rest.is_empty() {
                 let (own, used) = record_batch::read_record(rest).expect("our own encoding");
                 rest = &rest[used..];
@@ -324,6 +326,7 @@ impl Batch {
                     parts.extend(open.take().map(|open| open.seal(partition, &memory)));
                 }
                 let target = open.get_or_insert_with(|| {
+                    part_slots.push(Vec::new());
                     let tail = memory.forced_chunk(holder, Memory::capacity_for(most + HEADER_LEN, max_bytes), 0);
                     OpenBatch {
                         deadline: self.deadline,
@@ -337,18 +340,19 @@ impl Batch {
                 }
                 let delta = record.timestamp_ms - target.base_timestamp_ms;
                 let body_len = record_batch::record_body_len(delta, target.count, &record);
+                let own_slots = part_slots.last_mut().expect("each part has some");
                 if let Some(shared) = shared
                     && own.offset_delta < self.direct
                 {
                     if target.direct == 0 {
-                        target.slots.push(shared);
+                        own_slots.push(shared);
                     }
                     target.direct += 1;
                 }
                 if slots.peek().is_some_and(|slot| slot.offset_delta == own.offset_delta) {
                     let slot = slots.next().expect("peeked");
                     let shift = target.base_timestamp_ms - self.base_timestamp_ms;
-                    target.slots.push(Slot {
+                    own_slots.push(Slot {
                         offset_delta: target.count,
                         timestamp_delta_ms: (i64::from(slot.timestamp_delta_ms) - shift) as i32,
                         ..slot
@@ -358,7 +362,9 @@ impl Batch {
             }
         }
         parts.extend(open.map(|open| open.seal(partition, &memory)));
-        for part in &mut parts {
+        self.take_slots();
+        for (part, slots) in parts.iter_mut().zip(part_slots) {
+            part.slots = slots;
             part.slot_bytes = part.slots.capacity() * size_of::<Slot>();
             memory.force_charge(holder, part.slot_bytes);
         }

@@ -198,6 +198,7 @@ impl Accumulator {
         };
         parked.push_back(ParkedRecord {
             partition: how.partition,
+            serial: topic.next_serial(),
             tag: how.tag,
             parked_at: now,
             deadline,
@@ -271,14 +272,15 @@ impl Partition {
         let deadline = how.own_deadline.unwrap_or(usual_deadline);
         let due_at = if batch.is_closed { opened_at } else { opened_at + how.settings.linger() };
         let door = if how.forced { None } else { Some(how.door) };
-        // An empty batch must not get a number, which nothing would ever finish.
+        // An empty batch must not get a number, which nothing would ever finish; one that gets none stays the caller's.
         debug_assert!(!batch.is_empty());
         let numbered = match &batch.open {
             Some(_) => how.inbox.opened(door, self.id, deadline, due_at, sealed || batch.is_closed),
             None => None,
         };
-        let (Some(id), Some(open)) = (numbered, batch.open.take()) else {
+        let Some((id, open)) = numbered.and_then(|id| Some((id, batch.open.take()?))) else {
             if sealed {
+                self.publish_sealed(&queue);
                 how.inbox.tell(Event::Sealed { partition: self.id }, Time::ZERO);
             }
             return Err(NotAppended::Refused);

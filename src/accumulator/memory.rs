@@ -179,6 +179,8 @@ struct Waiter {
     granted: AtomicBool,
     /// Its own share holds it back, as last looked at: it holds nobody up.
     is_capped: AtomicBool,
+    /// It is its broker's share: it holds up those of the same broker, or their smaller records would keep it waiting for ever.
+    is_leader_capped: AtomicBool,
     wake: Condvar,
 }
 
@@ -373,12 +375,14 @@ impl Memory {
             state.charge(holder, bytes, self.limit);
             return Ok(Reservation { bytes, holder, memory: self.clone() });
         }
-        let is_capped = state.shares.verdict(holder, bytes, state.used.get()) == Verdict::Capped;
+        let verdict = state.shares.verdict(holder, bytes, state.used.get());
+        let is_capped = verdict.is_capped();
         let waiter = Arc::new(Waiter {
             holder,
             bytes,
             granted: AtomicBool::new(false),
             is_capped: AtomicBool::new(is_capped),
+            is_leader_capped: AtomicBool::new(verdict == Verdict::CappedByLeader),
             wake: Condvar::new(),
         });
         state.waiters.push_back(waiter.clone());
@@ -448,14 +452,14 @@ impl Memory {
     /// Why `bytes` are not to be had at present.
     pub fn shortage(&self, claim: Claim, bytes: usize) -> Shortage {
         let mut state = self.state.lock();
-        let is_capped = state.shares.verdict(claim.holder, bytes, state.used.get()) == Verdict::Capped;
+        let is_capped = state.shares.verdict(claim.holder, bytes, state.used.get()).is_capped();
         state.shortage(claim.holder, is_capped)
     }
 
     /// Whether it is the holder's own share that has no room for so much more.
     pub fn is_capped(&self, holder: Holder, bytes: usize) -> bool {
         let state = self.state.lock();
-        state.shares.verdict(holder, bytes, state.used.get()) == Verdict::Capped
+        state.shares.verdict(holder, bytes, state.used.get()).is_capped()
     }
 
     /// Bytes handed out to one holder.
@@ -554,8 +558,8 @@ impl State {
             && !self.overtakes(self.waiters.len(), claim.holder, bytes)
     }
 
-    /// Whether somebody among the first `before` in line has to be served first: who waits for the same, and who waits for
-    /// memory, unless these bytes are kept for this leader alone.
+    /// Whether somebody among the first `before` in line has to be served first: who waits for the same, who waits for the
+    /// share of the same broker, and who waits for memory, unless these bytes are kept for this leader alone.
     fn overtakes(&self, before: usize, holder: Holder, bytes: usize) -> bool {
         let mut guaranteed = None;
         self.waiters.iter().take(before).any(|other| {
@@ -563,7 +567,7 @@ impl State {
                 return true;
             }
             if other.is_capped.load(Ordering::Relaxed) {
-                return false;
+                return other.is_leader_capped.load(Ordering::Relaxed) && self.shares.same_leader(other.holder, holder);
             }
             let guaranteed = *guaranteed.get_or_insert_with(|| self.shares.is_guaranteed(holder, bytes));
             !guaranteed || self.shares.same_leader(other.holder, holder)
@@ -605,7 +609,8 @@ impl State {
         let mut at = 0;
         while let Some(waiter) = self.waiters.get(at).cloned() {
             let verdict = self.shares.verdict(waiter.holder, waiter.bytes, self.used.get());
-            waiter.is_capped.store(verdict == Verdict::Capped, Ordering::Relaxed);
+            waiter.is_capped.store(verdict.is_capped(), Ordering::Relaxed);
+            waiter.is_leader_capped.store(verdict == Verdict::CappedByLeader, Ordering::Relaxed);
             if verdict != Verdict::Fits || self.overtakes(at, waiter.holder, waiter.bytes) {
                 at += 1;
                 continue;
@@ -625,142 +630,4 @@ fn new_chunk(recycled: Option<Box<[u8]>>, capacity: usize) -> Chunk {
 }
 
 #[cfg(test)]
-#[allow(clippy::disallowed_methods)] // Waiting threads are tested in real time.
-mod tests {
-    use super::*;
-    use crate::time::Time;
-    use std::time::Duration;
-
-    const CLAIM: Claim = Claim::nobody();
-
-    fn soon() -> Option<Instant> {
-        Some(Instant::now() + Duration::from_secs(20))
-    }
-
-    #[test]
-    fn capacity_follows_what_is_expected_and_always_fits() {
-        assert_eq!(Memory::capacity_for(100, 0), 1 << 10);
-        assert_eq!(Memory::capacity_for(100, 70_000), 64 << 10);
-        assert_eq!(Memory::capacity_for(2_000, 0), 4 << 10);
-        assert_eq!(Memory::capacity_for(1_000_000, 1 << 20), 1_000_000);
-    }
-
-    #[test]
-    fn the_bound_holds_and_everything_comes_back() {
-        let memory = Memory::new(8 << 10);
-        let chunks: Vec<Chunk> = (0..8).map(|_| memory.try_chunk(CLAIM, 1 << 10, 0).expect("room")).collect();
-        assert!(memory.try_chunk(CLAIM, 1 << 10, 0).is_none());
-        memory.release(Holder::Nobody, chunks.into_iter());
-        assert_eq!(memory.used(), 0);
-        assert!(memory.try_charge(CLAIM, 8 << 10), "free chunks make way");
-        assert_eq!(memory.state.lock().free_bytes, 0);
-    }
-
-    #[test]
-    fn waiters_are_served_in_the_order_they_came() {
-        let memory = Memory::new(10_000);
-        assert!(memory.try_charge(CLAIM, 10_000));
-        let order = Arc::new(Mutex::new(Vec::new()));
-        let mut threads = Vec::new();
-        for (i, bytes) in [9_000, 1_000, 10_000].into_iter().enumerate() {
-            let (memory, order) = (memory.clone(), order.clone());
-            let queued = memory.waiting.load(Ordering::SeqCst);
-            let theirs = memory.clone();
-            threads.push(std::thread::spawn(move || {
-                let got = theirs.reserve(CLAIM, bytes, soon(), |_| ()).expect("room comes");
-                order.lock().push(i);
-                drop(got);
-            }));
-            while memory.waiting.load(Ordering::SeqCst) == queued {
-                std::thread::yield_now();
-            }
-        }
-        assert!(!memory.try_charge(CLAIM, 0), "nobody overtakes those who wait");
-        memory.uncharge(Holder::Nobody, 10_000);
-        for thread in threads {
-            thread.join().expect("no panic");
-        }
-        assert_eq!(order.lock().last(), Some(&2));
-        assert_eq!(memory.used(), 0);
-    }
-
-    #[test]
-    fn a_full_budget_refuses_at_the_deadline_and_leaves_no_trace() {
-        let memory = Memory::new(10);
-        assert!(memory.try_charge(CLAIM, 10));
-        assert_eq!(memory.reserve(CLAIM, 1, Some(Instant::now()), |_| ()).err(), Some(Refused::Full));
-        assert!(!memory.has_waiters());
-        memory.uncharge(Holder::Nobody, 10);
-        assert!(memory.try_charge(CLAIM, 10));
-    }
-
-    #[test]
-    fn closing_frees_a_waiter() {
-        let memory = Memory::new(10);
-        assert!(memory.try_charge(CLAIM, 10));
-        let theirs = memory.clone();
-        let waiter = std::thread::spawn(move || theirs.reserve(CLAIM, 1, None, |_| ()).err());
-        while !memory.has_waiters() {
-            std::thread::yield_now();
-        }
-        memory.close();
-        assert_eq!(waiter.join().expect("no panic"), Some(Refused::Closed));
-    }
-
-    #[test]
-    fn who_only_asks_for_room_is_none_of_the_event_loops_business() {
-        let room = Arc::<Room>::default();
-        let memory = Memory::with_room(8_000, room.clone());
-        assert!(memory.try_charge(CLAIM, 7_000));
-        assert_eq!(memory.look_for_room(1_000), Ok(()));
-        assert_eq!(memory.look_for_room(1_001), Err(Refused::Full));
-        assert_eq!(memory.wait_for_room(8_000, Some(Instant::now()), |_| ()), Err(Refused::Full));
-        assert!(!room.is_lacking(Lack::Memory) && !memory.has_waiters());
-        assert_eq!(memory.used(), 7_000);
-        memory.close();
-        assert_eq!(memory.look_for_room(1), Err(Refused::Closed));
-    }
-
-    #[test]
-    fn event_loops_hear_of_room_when_what_was_refused_and_an_eighth_is_free() {
-        let room = Arc::<Room>::default();
-        let memory = Memory::with_room(8_000, room.clone());
-        assert!(memory.try_charge(CLAIM, 8_000));
-        assert!(memory.reserve(CLAIM, 2_000, Some(Instant::now()), |_| ()).is_err());
-        assert!(room.is_lacking(Lack::Memory));
-        memory.uncharge(Holder::Nobody, 1_999);
-        assert!(room.is_lacking(Lack::Memory), "less than was asked for");
-        memory.uncharge(Holder::Nobody, 1);
-        assert!(!room.is_lacking(Lack::Memory));
-        assert!(memory.try_charge(CLAIM, 2_000));
-        assert!(memory.reserve(CLAIM, 1, Some(Instant::now()), |_| ()).is_err());
-        memory.uncharge(Holder::Nobody, 999);
-        assert!(room.is_lacking(Lack::Memory), "less than an eighth");
-        memory.close();
-        assert!(!room.is_lacking(Lack::Memory), "a send says that it is closed");
-    }
-
-    #[test]
-    fn event_loops_hear_of_a_share_that_is_used_up_until_something_comes_back() {
-        let room = Arc::<Room>::default();
-        let memory = Memory::with_room(100_000, room.clone());
-        let claim = |partition, leader| Claim { holder: Holder::Partition(partition), leader, at: Time::from_ms(1) };
-        let (slow, quick) = (claim(0, 0), claim(1, 1));
-        assert!(memory.try_charge(quick, 1_000));
-        while memory.try_charge(slow, 1_000) {}
-        let refused = memory.reserve(slow, 1_000, Some(Instant::now()), |_| ());
-        assert!(matches!(refused, Err(Refused::Crowded(_))), "{refused:?}");
-        assert!(room.is_lacking(Lack::Share) && !room.is_lacking(Lack::Memory));
-        memory.uncharge(quick.holder, 1_000);
-        assert!(!room.is_lacking(Lack::Share), "it may be tried again, and records for others with it");
-    }
-
-    #[test]
-    fn memory_goes_back_after_a_burst() {
-        let memory = Memory::new(64 << 20);
-        let chunks: Vec<Chunk> = (0..100).map(|_| memory.try_chunk(CLAIM, 256 << 10, 0).expect("room")).collect();
-        memory.release(Holder::Nobody, chunks.into_iter());
-        memory.trim();
-        assert!(memory.state.lock().free_bytes <= IDLE_FREE_BYTES);
-    }
-}
+mod tests;

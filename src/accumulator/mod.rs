@@ -39,7 +39,7 @@ pub use inbox::{Command, Event, Inbox, Letters};
 pub use kept::{undelivered_batch, undelivered_parked};
 pub use memory::{Memory, Refused, Reservation, Shortage};
 pub use metadata::{MetadataReply, Nodes, PartitionDetail, Question, Snapshot, TopicDetail};
-pub use partition::{NotAppended, Partition, Placed, Wanted};
+pub use partition::{NotAppended, Partition, Place, Placed, Wanted};
 pub use settings::TopicSettings;
 pub use shares::{Claim, Crowd, Holder};
 pub use topic::{NO_LEADER, ParkedRecord, TOPIC_NAME_MAX, Tag, Topic, TopicTable, check_topic_name};
@@ -137,6 +137,19 @@ impl Accumulator {
         held: &mut Option<Reservation>,
         clock: impl Fn() -> Time,
     ) -> Result<Placed, NotAppended> {
+        self.append_as(topic, record, how, held, clock)
+    }
+
+    /// `append` for who wants to know less.
+    #[inline]
+    pub fn append_as<P: Place>(
+        &self,
+        topic: &Topic,
+        record: &Record<'_>,
+        how: &Sending,
+        held: &mut Option<Reservation>,
+        clock: impl Fn() -> Time,
+    ) -> Result<P, NotAppended> {
         let count = topic.partition_count();
         if how.partition.unwrap_or(0) < count {
             return self.append_known(topic, count, record, how, held, false, clock);
@@ -146,7 +159,7 @@ impl Accumulator {
 
     #[inline]
     #[allow(clippy::too_many_arguments)] // One call from each of two places; a struct would only move the list.
-    fn append_known(
+    fn append_known<P: Place>(
         &self,
         topic: &Topic,
         count: u32,
@@ -155,7 +168,7 @@ impl Accumulator {
         held: &mut Option<Reservation>,
         forced: bool,
         clock: impl Fn() -> Time,
-    ) -> Result<Placed, NotAppended> {
+    ) -> Result<P, NotAppended> {
         let (index, sticky) = match (how.partition, record.key) {
             (Some(index), _) => (index, false),
             _ if !self.choosing.is_plain() => self.choose(topic, count, record, forced, &clock),
@@ -190,14 +203,14 @@ impl Accumulator {
     }
 
     #[cold]
-    fn park(
+    fn park<P: Place>(
         &self,
         topic: &Topic,
         record: &Record<'_>,
         how: &Sending,
         held: &mut Option<Reservation>,
         clock: impl Fn() -> Time,
-    ) -> Result<Placed, NotAppended> {
+    ) -> Result<P, NotAppended> {
         let mut how = *how;
         let mut is_unchosen = how.partition.is_none() && self.is_custom();
         let mut parked = topic.parked.lock();
@@ -233,11 +246,10 @@ impl Accumulator {
         let deadline = now + how.own_timeout.unwrap_or(topic.settings().delivery_timeout());
         // Later deadlines need no word of their own: when the earliest has passed, the sender looks for the next.
         let tells = parked.back().is_none_or(|last| deadline < last.deadline);
-        let serial = parked.back().map_or(0, |last| last.serial + 1);
         parked.push_back(ParkedRecord {
             partition: how.partition,
             is_unchosen,
-            serial,
+            serial: topic.next_serial(),
             tag: how.tag,
             acks: how.acks,
             parked_at: now,
@@ -248,7 +260,7 @@ impl Accumulator {
         if tells {
             self.inbox.tell(Event::Parked { topic: topic.id, deadline }, Time::ZERO);
         }
-        Ok(Placed::Parked)
+        Ok(P::parked())
     }
 
     /// With the door shut: draws the line behind the last batch that was opened before, and behind the last record that was
@@ -322,7 +334,8 @@ impl Accumulator {
                 acks: record.acks,
             };
             self.memory.uncharge(Holder::Parked(topic.id), record.charged);
-            let appended = record.with(|fields| self.append_known(topic, count, fields, &how, &mut None, true, &clock));
+            let appended =
+                record.with(|fields| self.append_known::<()>(topic, count, fields, &how, &mut None, true, &clock));
             debug_assert!(appended.is_ok(), "forced memory is never refused");
         }
         *parked = kept;

@@ -53,8 +53,17 @@ pub enum Verdict {
     Fits,
     /// The budget has no room for it at present: it stands in the line for memory.
     Short,
-    /// Its own broker or partition has what it may have: others need not wait for that.
+    /// Its own partition has what it may have: others need not wait for that.
     Capped,
+    /// Its broker has what it may have, and the partition less than its like: others of that broker stand behind it.
+    CappedByLeader,
+}
+
+impl Verdict {
+    /// Whether it is a share that has no room: those whose broker is another need not wait for that.
+    pub fn is_capped(self) -> bool {
+        matches!(self, Verdict::Capped | Verdict::CappedByLeader)
+    }
 }
 
 /// How far a holder has come with its share: for words.
@@ -173,7 +182,11 @@ impl Shares {
         // more holds nobody up.
         let leader_capped = part.leaders > 1 && leader.held > 0 && leader.held + bytes > part.most;
         let has_more = leader.partitions() > 1 && account.held > leader.held / leader.partitions();
-        if leader_fits || leader_capped || has_more { Verdict::Capped } else { Verdict::Short }
+        match () {
+            () if leader_fits || has_more => Verdict::Capped,
+            () if leader_capped => Verdict::CappedByLeader,
+            () => Verdict::Short,
+        }
     }
 
     /// Whether these bytes are kept for the holder's leader, whoever waits for others.

@@ -3,7 +3,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::ffi::{CStr, CString};
-use std::sync::atomic::{AtomicI32, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicI32, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use crate::sync::{Mutex, RwLock};
@@ -45,6 +45,8 @@ pub struct Topic {
     /// Records that wait for metadata, in the order in which they came. Whoever finds the count zero looks again under
     /// this lock: the count is published under it, after the queue has been emptied into the partitions.
     pub(super) parked: Mutex<VecDeque<ParkedRecord>>,
+    /// Records parked so far: counted under that lock.
+    parked_ever: AtomicU64,
     pub(super) spread: Spread,
 }
 
@@ -143,6 +145,12 @@ impl ParkedRecord {
 }
 
 impl Topic {
+    /// What the next parked record is numbered with; under the lock of the parked ones. No number is given twice: the
+    /// partition chosen for one that is gone must not become another's.
+    pub(super) fn next_serial(&self) -> u64 {
+        self.parked_ever.fetch_add(1, Ordering::Relaxed)
+    }
+
     pub fn name(&self) -> &str {
         // Checked when the topic was made: Kafka's legal names are ASCII.
         self.name.to_str().unwrap_or_default()
@@ -274,6 +282,7 @@ impl TopicTable {
             sticky: Sticky::new(self.seed ^ u64::from(id).wrapping_mul(0x9E37_79B9_7F4A_7C15)),
             numbers: Box::default(),
             parked: Mutex::default(),
+            parked_ever: AtomicU64::new(0),
             spread: Spread::default(),
         });
         by_id.push(topic.clone());

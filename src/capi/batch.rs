@@ -60,8 +60,8 @@ pub unsafe extern "C" fn producer_batch_new(
 ///
 /// `batch`: the batch. `record`: what to append; copies. Its topic and topic_handle are NULL, its partition is
 /// PRODUCER_PARTITION_ANY, its delivery_timeout_ms PRODUCER_TIMEOUT_DEFAULT and its acks PRODUCER_ACKS_DEFAULT, because all
-/// records of a batch share what producer_batch_send says; key, value, headers and timestamp are its own. `index`: receives the record's place in the
-/// batch, from 0: its offset will be that of the report plus this; may be NULL.
+/// records of a batch share what producer_batch_send says; key, value, headers and timestamp are its own. `index`: receives the
+/// record's place in the batch, from 0: its offset will be that of the report plus this; may be NULL.
 /// Returns PRODUCER_OK; otherwise the batch is as it was: PRODUCER_ERR_BATCH_FULL when the record does not fit any more into
 /// batch.size, or max.request.size where that is less (a single record may be larger than batch.size), and when the batch
 /// is closed: send it and begin another; PRODUCER_ERR_RECORD_TOO_LARGE for a record over max.request.size;

@@ -75,7 +75,8 @@ pub struct producer_flat_records_t {
 /// the share of the record's own broker or partition is used up), PRODUCER_ERR_REPORTS_NOT_TAKEN,
 /// PRODUCER_ERR_STATE, PRODUCER_ERR_CLOSED, an abortable or a fatal status. PRODUCER_ERR_INVALID_ARGUMENT with `accepted`
 /// untouched for wrong arguments; PRODUCER_ERR_CLOSED and PRODUCER_ERR_FORKED as well when the producer was so before.
-/// Which ones were refused is told by producer_send_many_status. Blocks while `buffer.memory` is full, `max.block.ms` at most for each record; the first that waits in vain ends the run.
+/// Which ones were refused is told by producer_send_many_status. Blocks while `buffer.memory` is full, `max.block.ms` at most
+/// for each record; the first that waits in vain ends the run.
 /// May be called from any thread and from delivery callbacks.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn producer_send_many(
@@ -124,7 +125,8 @@ pub unsafe extern "C" fn producer_send_many_status(
 /// accepted, also when not all were.
 /// Returns what producer_send_many does. PRODUCER_ERR_INVALID_ARGUMENT, with both outputs untouched and nothing sent, when the
 /// lengths do not add up to `values_len` and `keys_len`, or one is below -1.
-/// Blocks while `buffer.memory` is full, `max.block.ms` at most for each record; the first that waits in vain ends the run. May be called from any thread and from delivery callbacks.
+/// Blocks while `buffer.memory` is full, `max.block.ms` at most for each record; the first that waits in vain ends the run. May
+/// be called from any thread and from delivery callbacks.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn producer_send_flat(
     producer: *mut producer_t,

@@ -142,9 +142,9 @@ pub unsafe extern "C" fn producer_new(
 /// time still ends).
 /// Returns PRODUCER_OK when every accepted record had its outcome in time; PRODUCER_ERR_TIMED_OUT when the rest was failed
 /// with PRODUCER_ERR_CLOSED, each with its report, or a transaction was not ended in time; the status of its end, fatal ones
-/// like PRODUCER_ERR_PRODUCER_FENCED and PRODUCER_ERR_FATAL too, when the producer had failed before; PRODUCER_ERR_CLOSED when it was closed before, or is being closed by
-/// another thread; PRODUCER_ERR_IN_CALLBACK from one of this producer's own callbacks; PRODUCER_ERR_FORKED;
-/// PRODUCER_ERR_INVALID_ARGUMENT; PRODUCER_ERR_INTERNAL after a bug of the library.
+/// like PRODUCER_ERR_PRODUCER_FENCED and PRODUCER_ERR_FATAL too, when the producer had failed before; PRODUCER_ERR_CLOSED when
+/// it was closed before, or is being closed by another thread; PRODUCER_ERR_IN_CALLBACK from one of this producer's own
+/// callbacks; PRODUCER_ERR_FORKED; PRODUCER_ERR_INVALID_ARGUMENT; PRODUCER_ERR_INTERNAL after a bug of the library.
 /// Blocks for `timeout_ms` and little more, whatever the brokers do. Calls of other threads on the producer return
 /// PRODUCER_ERR_CLOSED. No callback runs after it has returned, with one exception: when another thread is in a callback
 /// that does not return within a second, PRODUCER_ERR_TIMED_OUT is answered and that thread runs those that are left. Callbacks
@@ -279,7 +279,7 @@ impl Deref for Inside<'_> {
 ///
 /// # Safety
 /// `producer` is NULL or a handle from `producer_new`.
-#[inline]
+#[inline(always)]
 pub(super) unsafe fn pass<'a>(producer: *mut producer_t) -> Result<Inside<'a>> {
     // SAFETY: as the caller promises.
     let shell = unsafe { shell_arg(producer) }?;

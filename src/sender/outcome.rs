@@ -204,7 +204,6 @@ impl Sender {
                 "{label}: a batch of {count} records and {len} bytes is too large for the broker; sending it in parts"
             )
         });
-        self.accumulator.numbers.batch_splits.add(1);
         let number = taken.number;
         let mut parts = taken.split((len / 2).min(self.config.batch_size));
         if let Some(number) = number {
@@ -216,7 +215,10 @@ impl Sender {
             }
         }
         let shared = self.partitions[dense as usize].shared();
-        shared.note_split(len, parts.iter().map(|part| part.batch.len()).sum(), parts.len());
+        let bytes: usize = parts.iter().map(|part| part.batch.len()).sum();
+        shared.note_split(len, bytes, parts.len());
+        let topic = &self.partitions[dense as usize].topic;
+        self.accumulator.numbers.split(parts.len(), bytes.saturating_sub(len), &topic.numbers);
         self.window.split(id, parts.len());
         self.note_direct_parts(&parts);
         for part in parts {

@@ -123,6 +123,8 @@ impl Sender {
         };
         self.throttle(now, id, answer.throttle_time_ms);
         self.arm_idle(id);
+        // The broker owes nothing any more: metadata in general may have waited for just that.
+        self.drive_metadata(now);
         let asked = |query: &Query| query.asked.is_some_and(|(asked, _)| asked == serial);
         let Some(at) = self.queries.open.iter().position(asked) else { return Ok(()) };
         let auto_create = self.config.allow_auto_create_topics;

@@ -21,14 +21,32 @@ pub struct Window {
     flushes: Vec<Flush>,
 }
 
+/// A batch: its topic, and whether it is finished in the lowest bit. With thousands of open batches there are many.
 #[derive(Debug, Clone, Copy)]
-struct Entry {
-    topic: u32,
-    is_finished: bool,
-}
+struct Entry(u32);
 
 /// A batch may be finished before anybody has told of it.
-const UNKNOWN: Entry = Entry { topic: u32::MAX, is_finished: false };
+const UNKNOWN: Entry = Entry(u32::MAX - 1);
+
+impl Entry {
+    fn topic(self) -> u32 {
+        self.0 >> 1
+    }
+
+    fn is_finished(self) -> bool {
+        self.0 & 1 == 1
+    }
+
+    fn set_topic(&mut self, topic: u32) {
+        // Topics are counted from 0, each with a name in memory: there are never so many.
+        debug_assert!(topic < UNKNOWN.topic());
+        self.0 = topic << 1 | self.0 & 1;
+    }
+
+    fn finish(&mut self) {
+        self.0 |= 1;
+    }
+}
 
 #[derive(Debug)]
 struct Flush {
@@ -73,7 +91,7 @@ impl Flush {
 fn unfinished(batches: &VecDeque<Entry>, base: u64, numbers: Range<u64>, topic: u32) -> usize {
     let place = |number: u64| (number.saturating_sub(base) as usize).min(batches.len());
     let theirs = batches.range(place(numbers.start)..place(numbers.end));
-    theirs.filter(|entry| entry.topic == topic && !entry.is_finished).count()
+    theirs.filter(|entry| entry.topic() == topic && !entry.is_finished()).count()
 }
 
 impl Window {
@@ -91,9 +109,9 @@ impl Window {
             return;
         }
         let entry = self.entry(batch);
-        entry.is_finished = true;
-        let topic = entry.topic;
-        while self.batches.front().is_some_and(|entry| entry.is_finished) {
+        entry.finish();
+        let topic = entry.topic();
+        while self.batches.front().is_some_and(|entry| entry.is_finished()) {
             self.batches.pop_front();
             self.base += 1;
         }
@@ -110,8 +128,8 @@ impl Window {
             return;
         }
         let entry = self.entry(batch);
-        entry.topic = topic;
-        if entry.is_finished {
+        entry.set_topic(topic);
+        if entry.is_finished() {
             return;
         }
         for flush in &mut self.flushes {

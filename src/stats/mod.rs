@@ -155,6 +155,15 @@ impl Numbers {
         self.queue_time.record(now, now.since(batch.opened_at), count);
     }
 
+    /// A batch that was counted as sent has become `parts`, with so many bytes more in all: each has an outcome of its own.
+    pub fn split(&self, parts: usize, more_bytes: usize, topic: &TopicNumbers) {
+        let more = parts.saturating_sub(1) as u64;
+        self.batch_splits.add(1);
+        self.batches_sent.add(more);
+        topic.batches_sent.add(more);
+        self.bytes_sent.add(more_bytes as u64);
+    }
+
     /// A batch, or a record that never got into one, has its outcome. `written`: it was handed to a connection before.
     pub fn finished(&self, now: Time, batch: Extent, how: Counted, written: bool, topic: &TopicNumbers) {
         let count = u64::from(batch.records);

@@ -47,7 +47,7 @@ numbers! {
     Counter records_cancelled "Failed records that the application took back before they were sent.";
     Counter bytes_sent "Bytes of batches handed to a connection for the first time.";
     Counter bytes_delivered "Bytes of batches that were delivered.";
-    Counter batches_sent "Batches handed to a connection for the first time.";
+    Counter batches_sent "Batches handed to a connection for the first time; one that was cut counts once for each part.";
     Counter batches_delivered "Batches that were delivered.";
     Counter batches_failed "Batches that failed, and records that failed before they got into one.";
     Counter batch_retries "Batches handed to a connection again.";

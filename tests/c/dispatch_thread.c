@@ -194,6 +194,33 @@ static void only_errors(producer_mock_cluster_t *mock) {
     free(o);
 }
 
+static void only_errors_and_futures(producer_mock_cluster_t *mock) {
+    check_case("only errors, with the thread: futures complete and call back for both outcomes");
+    producer_t *p = producer_of(producer_mock_cluster_bootstrap_servers(mock), "delivery.dispatch", "thread", "delivery.report.only.error",
+                                "true", "linger.ms", "60000", "delivery.timeout.ms", "120000", NULL);
+    producer_record_t r = PRODUCER_RECORD_INIT;
+    producer_future_t *future[2] = {NULL, NULL};
+    struct outcome *o = outcomes_new(2);
+    seen_any = false;
+    for (int i = 0; i < 2; i++) {
+        r.topic = "t", r.partition = i, r.value = "x", r.value_len = 1;
+        REQUIRE_OK(producer_send_future(p, &r, &future[i]));
+        REQUIRE_OK(producer_future_when_complete(future[i], on_thread, &o[i]));
+        if (i == 0) CHECK_OK(producer_flush(p, WAIT_MS)); /* the first is delivered, the second lingers and is purged */
+    }
+    CHECK_INT(outcomes_reported(o, 1), 1);
+    CHECK_OK(producer_purge(p, PRODUCER_PURGE_QUEUED));
+    CHECK_OK(producer_flush(p, WAIT_MS));
+    CHECK_ALL(o, 1, PRODUCER_OK);
+    CHECK_ALL(o + 1, 1, PRODUCER_ERR_PURGED);
+    CHECK(!pthread_equal(seen_on, pthread_self()));
+    CHECK_OK(producer_future_await(future[0], WAIT_MS, NULL));
+    CHECK_STATUS(producer_future_await(future[1], WAIT_MS, NULL), PRODUCER_ERR_PURGED);
+    CHECK_OK(producer_close(p, WAIT_MS));
+    for (int i = 0; i < 2; i++) producer_future_free(future[i]);
+    free(o);
+}
+
 int main(void) {
     check_begin();
     producer_mock_cluster_t *mock = mock_of(1, "t", 2);
@@ -203,6 +230,7 @@ int main(void) {
     an_interceptor_hears_of_the_end_last(mock);
     log_lines_too();
     only_errors(mock);
+    only_errors_and_futures(mock);
     producer_mock_cluster_free(mock);
     return check_end();
 }

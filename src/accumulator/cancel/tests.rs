@@ -166,3 +166,43 @@ fn another_record_with_the_same_tag_is_left_alone() {
     }
     assert!(reported(&accumulator).is_empty());
 }
+
+#[test]
+fn a_batch_whose_first_chunk_was_cancelled_is_split_like_any_other() {
+    let accumulator = accumulator(|_| ());
+    let topic = accumulator.topics.intern("t").expect("legal");
+    publish(&accumulator, &topic, 1);
+    let value = [b'x'; 900];
+    let record = Record { value: Some(&value), timestamp_ms: 1_000, ..Record::default() };
+    let tickets: Vec<Ticket> = (0..3)
+        .map(|number| {
+            let how = Sending { partition: Some(0), tag: Some(tag(number)), own_timeout: None, acks: None };
+            let placed = accumulator.append(&topic, &record, &how, &mut None, || Time(5)).expect("room");
+            Ticket::new(&topic, Some(0), tag(number), placed)
+        })
+        .collect();
+    let partition = topic.partition(0).expect("published");
+    assert!(cancel(&accumulator, &topic, &tickets[0]));
+    let whole = partition.take(&accumulator.memory, |_, _| true).expect("two are left");
+    let first = whole.bytes.chunks().next().expect("its header");
+    assert_eq!((whole.bytes.chunks().count(), first.len()), (3, HEADER_LEN), "nothing but the header");
+    let mut parts = whole.split(1_000);
+    let left: Vec<Vec<usize>> =
+        parts.iter_mut().map(|part| part.take_slots().iter().map(|slot| slot.opaque).collect()).collect();
+    assert_eq!(left, [[1], [2]]);
+    drop(parts);
+    assert_eq!(accumulator.memory.used(), 0);
+}
+
+#[test]
+fn what_is_left_of_a_batch_gives_all_its_memory_back_when_nothing_of_it_wants_a_report() {
+    let accumulator = accumulator(|_| ());
+    let topic = accumulator.topics.intern("t").expect("legal");
+    publish(&accumulator, &topic, 1);
+    let tickets: Vec<Ticket> = (0..3).map(|number| send(&accumulator, &topic, number)).collect();
+    assert!(cancel(&accumulator, &topic, &tickets[0]) && cancel(&accumulator, &topic, &tickets[1]));
+    let partition = topic.partition(0).expect("published");
+    drop(partition.take(&accumulator.memory, |_, _| true).expect("the third is left"));
+    assert!(accumulator.memory.take_orphans().is_empty());
+    assert_eq!(accumulator.memory.used(), 0);
+}

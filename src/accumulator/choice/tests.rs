@@ -311,6 +311,40 @@ fn parked_records_are_chosen_for_elsewhere_in_their_order_and_later_ones_by_thei
     assert_eq!(fixed.calls.load(Ordering::Relaxed), 7);
 }
 
+/// What the last parked record is numbered with.
+fn last_serial(topic: &Topic) -> u64 {
+    topic.parked.lock().back().expect("parked").serial
+}
+
+#[test]
+fn a_number_of_a_parked_record_is_given_once_also_behind_a_batch_and_after_the_last_was_cancelled() {
+    let accumulator = accumulator(|_| ());
+    let topic = accumulator.topics.intern("t").expect("legal");
+    custom(&accumulator, |view| i32::from(view.key.expect("a key")[0]) % 3);
+    let mut serials = Vec::new();
+    send(&accumulator, &topic, Some(&[2]));
+    serials.push(last_serial(&topic));
+    let mut batch = accumulator.direct_batch(1 << 10);
+    batch.append(&Record::default(), &mut None).expect("room");
+    let to_0 = crate::accumulator::SendingDirect { partition: Some(0), tag: None };
+    assert_eq!(accumulator.append_direct(&topic, &mut batch, &to_0, &mut None, || Time(5)), Ok(Placed::Parked));
+    serials.push(last_serial(&topic));
+    for n in [0, 1] {
+        send(&accumulator, &topic, Some(&[n]));
+        serials.push(last_serial(&topic));
+        // Cancelled: the next one is not taken for it.
+        topic.parked.lock().pop_back();
+    }
+    send(&accumulator, &topic, Some(&[1]));
+    serials.push(last_serial(&topic));
+    assert!(serials.is_sorted_by(|a, b| a < b), "{serials:?}");
+    prepare(&accumulator, &topic, &[1, 1, 1]);
+    assert!(accumulator.begins_choosing(&topic, 3));
+    accumulator.choose_parked(&topic, || Time(6), || false);
+    let parked: Vec<_> = topic.parked.lock().iter().map(|record| record.partition).collect();
+    assert_eq!(parked, [2, 0, 1].map(Some));
+}
+
 #[test]
 fn where_no_thread_can_be_had_the_library_chooses_for_parked_records() {
     let accumulator = accumulator(|_| ());

@@ -146,6 +146,32 @@ fn a_shut_door_keeps_it_out_and_leaves_it_whole() {
 }
 
 #[test]
+fn a_door_that_is_shut_in_between_leaves_it_whole_and_has_what_was_sealed_for_it_sent() {
+    let accumulator = accumulator(|config| config.linger_us = 1_000_000);
+    let topic = accumulator.topics.intern("t").expect("legal");
+    publish(&accumulator, &topic, 1);
+    send_one(&accumulator, &topic, b"before");
+    let mut batch = filled(&accumulator, &[b"a", b"b"]);
+    events(&accumulator);
+    // The time is asked for after the first look at the door.
+    let shuts = || {
+        accumulator.door.shut(crate::error::Error::new(crate::error::Status::STATE, "not now"));
+        Time(5)
+    };
+    let refused = accumulator.append_direct(&topic, &mut batch, &TO_0, &mut None, shuts);
+    assert_eq!(refused, Err(NotAppended::Refused));
+    assert_eq!(batch.count(), 2, "the records are the caller's still");
+    assert!(matches!(events(&accumulator)[..], [Event::Sealed { partition: 0 }]));
+    let partition = topic.partition(0).expect("published");
+    assert!(partition.load_bytes() > 0, "whoever chooses a partition sees what waits");
+    let mut taken = partition.take(&accumulator.memory, |_, _| false).expect("sealed");
+    assert_eq!(values(&taken), [b"before"]);
+    taken.take_slots();
+    drop((taken, batch));
+    assert_eq!(accumulator.memory.used(), 0);
+}
+
+#[test]
 fn parked_ones_keep_their_place_and_their_deadline() {
     let accumulator = accumulator(|config| config.delivery_timeout_ms = 40);
     let topic = accumulator.topics.intern("t").expect("legal");

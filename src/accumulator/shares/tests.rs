@@ -52,7 +52,7 @@ fn a_stalled_broker_leaves_the_others_their_guarantee() {
         house.free(broker, 1_000);
     }
     assert_eq!(house.fill(0, 0), LIMIT - 4 * LIMIT / 10);
-    assert_eq!(house.ask(0, 0, 1_000), Verdict::Capped);
+    assert_eq!(house.ask(0, 0, 1_000), Verdict::CappedByLeader);
     for broker in 1..5 {
         assert_eq!(house.fill(broker, broker as i32), LIMIT / 10, "broker {broker}");
         assert_eq!(house.ask(broker, broker as i32, 1_000), Verdict::Short, "it may have more when there is more");
