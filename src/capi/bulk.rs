@@ -167,7 +167,8 @@ impl Outcomes {
         &self,
         inside: &Inside<'_>,
         count: usize,
-        mut send: impl FnMut(usize) -> Result<Placed>) -> Result<()> {
+        mut send: impl FnMut(usize) -> Result<Placed>,
+    ) -> Result<()> {
         let mut accepted = 0;
         let mut first = None;
         for place in 0..count {

@@ -109,7 +109,8 @@ pub unsafe extern "C" fn producer_future_await(
         let timeout_ms = timeout_arg(timeout_ms)?;
         // SAFETY: the caller's promise: NULL or a report of `struct_size` bytes.
         unsafe { check_report(report) }?;
-        let inside_it = || is_dispatching(handle.producer) || is_choosing(handle.producer) || handle.sent.is_called_out();
+        let inside_it =
+            || is_dispatching(handle.producer) || is_choosing(handle.producer) || handle.sent.is_called_out();
         if !handle.sent.future().is_complete() && inside_it() {
             let text = "producer_future_await was called from a callback of the same producer, and the record has no \
                         outcome yet; call it elsewhere, or use producer_future_when_complete";
@@ -163,7 +164,8 @@ pub unsafe extern "C" fn producer_future_is_complete(future: *const producer_fut
 /// On which thread: one that was given before the outcome runs on a thread that dispatches reports, like a delivery callback
 /// (producer_poll, producer_poll_reports, producer_flush, producer_close, and with `delivery.dispatch=thread` the library's), or
 /// in a producer_future_await of this future, whichever comes first; one that is given later runs at once, on the calling
-/// thread. It may run at the same time as other callbacks of the producer.
+/// thread. It may run at the same time as other callbacks of the producer; when it runs in producer_future_await, producer_flush
+/// and producer_close on other threads do not wait for it: keep what it uses until it has run.
 /// Until it has run, the record counts among the reports that wait to be taken (`delivery.reports.max.count`).
 /// Does not block. May be called from any thread, from callbacks, and after the producer was closed.
 #[unsafe(no_mangle)]

@@ -27,16 +27,18 @@
  * Threads     A producer_t or a producer_config_t may be used by any number of threads at once, and so may a future or a
  *             flush; a producer_batch_t is for one thread at a time. No call needs another thread's call to make progress,
  *             with one exception that you choose: reports are dispatched by producer_poll, producer_poll_reports,
- *             producer_flush and producer_flush_wait, producer_close and those functions of transactions that take a
- *             timeout, so somebody has to call one of them, or let a thread of the library do it
+ *             producer_flush, producer_flush_topic and producer_flush_wait, producer_close and those functions of
+ *             transactions that take a timeout, so somebody has to call one of them, or let a thread of the library do it
  *             (delivery.dispatch=thread).
  *
- * Callbacks   Run on the thread that polls, flushes, closes or is in a function of transactions, never on a thread of
- *             the library, unless you ask for that in the configuration. Interceptors and serializers run inside the
- *             sending functions as well, partitioners there and on a thread of the library's while a topic is not known
- *             yet. All must return in the ordinary way: no longjmp and no exception may leave them. From inside one you
- *             may send, unless its comment says otherwise; a function that must not be called there says so in its
- *             comment and returns PRODUCER_ERR_IN_CALLBACK instead of a deadlock.
+ * Callbacks   Those that tell you something run on the thread that polls, flushes, closes or is in a function of
+ *             transactions, never on a thread of the library, unless you ask for that in the configuration. A future's
+ *             also run in producer_future_await, and at once when it is complete already. Those that are asked about a
+ *             record run elsewhere: serializers and on_send of interceptors on the thread that sends, a partitioner
+ *             there too or, for records that waited for their topic's metadata, on a thread of the library
+ *             (kp-partition). All must return in the ordinary way: no longjmp and no exception may leave them. From
+ *             inside those that tell you something you may send; a function that must not be called there says so in
+ *             its comment and returns PRODUCER_ERR_IN_CALLBACK instead of a deadlock.
  *
  * Outcomes    Every record that a sending function accepted (producer_send, _send_many, _send_flat, _send_future,
  *             _send_cancellable) gets exactly one outcome, and no record that it refused gets one. You hear of it once, in

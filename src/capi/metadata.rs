@@ -96,7 +96,7 @@ pub struct producer_metadata_partition_t {
 /// name that Kafka does not allow; PRODUCER_ERR_INVALID_ARGUMENT; PRODUCER_ERR_IN_CALLBACK from one of this producer's own
 /// callbacks, unless `timeout_ms` is 0; PRODUCER_ERR_CLOSED; PRODUCER_ERR_FORKED; PRODUCER_ERR_INTERNAL after a bug of the
 /// library.
-/// Blocks up to `timeout_ms`, runs no callbacks, and changes nothing of what is being sent. May be called from any thread.
+/// Blocks up to `timeout_ms`, with 0 no longer than the I/O thread takes to hear of it, which waits for no broker; runs no callbacks, and changes nothing of what is being sent. May be called from any thread.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn producer_metadata(
     producer: *mut producer_t,

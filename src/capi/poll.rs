@@ -53,7 +53,7 @@ pub unsafe extern "C" fn producer_poll(producer: *mut producer_t, timeout_ms: i3
 /// The strings of the reports live until this thread's next producer_poll_reports on this producer, or its end. A copied
 /// report's callback is never run; those of log lines, of losses and of futures are, on this thread. May be called from any
 /// thread; one thread at a time takes reports, each report goes to one of them. With delivery.dispatch=thread only reports of
-/// PRODUCER_QUEUE_REPORT are copied.
+/// PRODUCER_QUEUE_REPORT are copied, when that thread is not in its callbacks: those that take long hold this call up.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn producer_poll_reports(
     producer: *mut producer_t,

@@ -147,7 +147,8 @@ pub unsafe extern "C" fn producer_new(
 /// callbacks; PRODUCER_ERR_FORKED; PRODUCER_ERR_INVALID_ARGUMENT; PRODUCER_ERR_INTERNAL after a bug of the library.
 /// Blocks for `timeout_ms` and little more, whatever the brokers do. Calls of other threads on the producer return
 /// PRODUCER_ERR_CLOSED. No callback runs after it has returned, with one exception: when another thread is in a callback
-/// that does not return within a second, PRODUCER_ERR_TIMED_OUT is answered and that thread runs those that are left.
+/// that does not return within a second, PRODUCER_ERR_TIMED_OUT is answered and that thread runs those that are left. Callbacks
+/// of a future that another thread has awaited run on that thread, which is not waited for.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn producer_close(producer: *mut producer_t, timeout_ms: i32) -> producer_status_t {
     // SAFETY: as the caller promises.

@@ -213,7 +213,9 @@ pub(super) fn hand_by<const CALLING: bool>(
             if let (Some(undelivered), 0) = (&batch.undelivered, from) {
                 hand_undelivered(batch, undelivered);
             }
-            hand_batch::<CALLING>(hearing, batch, *from, tell)
+            let handed = hand_batch::<CALLING>(hearing, batch, *from, tell);
+            // It was in the undelivered function that the rest was asked to wait.
+            if batch.slots.is_empty() && hearing.take_cut() { Handed::Part(1) } else { handed }
         }
         Item::Log(line) => {
             if let Some(log) = &hearing.callbacks.log {

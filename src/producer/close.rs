@@ -56,6 +56,7 @@ impl Producer {
         if all {
             self.join_dispatch();
         }
+        self.reports.close_descriptors();
         if !io_ended {
             let text = "the I/O thread did not end in time: records that it had taken are not reported";
             return Err(Error::new(Status::INTERNAL, text));

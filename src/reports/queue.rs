@@ -15,6 +15,7 @@ use super::{DataLoss, FinishedBatch, RichTags, Slot, UndeliveredTo};
 use crate::stats::{Health, HealthState, Numbers};
 use crate::time::{Micros, Time};
 
+mod ending;
 #[cfg(test)]
 mod tests;
 mod turn;
@@ -78,7 +79,8 @@ pub enum Handed {
     All,
     /// All of it but the slots whose callback is `KEPT`: these are kept for who copies reports.
     AllButKept,
-    /// So many of a batch's remaining slots, and no more now: the rest, and everything behind it, is for the next dispatch. `KEPT` ones among them are kept.
+    /// So many of a batch's remaining slots, and no more now: the rest, and everything behind it, is for the next dispatch.
+    /// `KEPT` ones among them are kept. A batch without slots is done with by 1, and left by 0.
     Part(usize),
 }
 
@@ -153,11 +155,12 @@ impl State {
         news || !self.line.is_empty()
     }
 
-    /// Shows event loops whether there is something to be dispatched or taken, or an end to hear of.
+    /// Shows event loops whether there is something that can be dispatched or taken, or an end to hear of.
     fn show(&mut self) {
         // Nobody watches most producers.
         if self.level.is_some() {
-            let high = self.shut || self.has_for(View::Array);
+            // While somebody has a turn nothing can be taken.
+            let high = self.shut || self.dispatcher.is_none() && self.has_for(View::Array);
             self.level.iter_mut().for_each(|level| level.set(high));
         }
     }
@@ -500,51 +503,6 @@ impl Reports {
             }
         }
         completion.is_complete()
-    }
-
-    /// Whether nothing will be pushed any more.
-    pub fn is_shut(&self) -> bool {
-        self.state.lock().shut
-    }
-
-    /// Nothing will be pushed any more: threads that wait in `poll` return.
-    pub fn shut(&self) {
-        let mut state = self.state.lock();
-        state.shut = true;
-        state.show();
-        self.changed.notify_all();
-    }
-
-    /// Dispatches everything that is left, or waits until the library's own thread has; false when another thread's callback
-    /// did not return before the deadline: that thread has to call `hand_left` when it leaves.
-    pub fn drain_all(&self, deadline: Option<Instant>, mut hand: impl FnMut(Item<'_>) -> Handed) -> bool {
-        let mut state = self.state.lock();
-        loop {
-            let free = state.dispatcher.is_none();
-            if free && !state.has_callbacks_due() {
-                return true;
-            }
-            if free && !state.threaded {
-                self.drain(state, View::Callbacks, &mut hand);
-                state = self.state.lock();
-            } else if !self.wait(&mut state, deadline) && (state.dispatcher.is_some() || state.threaded) {
-                // Under the lock: its turn ends after this, and then it sees it.
-                state.abandoned = true;
-                return false;
-            }
-        }
-    }
-
-    /// Hands out what closing has left to this thread, if it has: called by threads that leave a closed producer, after any turn
-    /// of theirs.
-    pub fn hand_left(&self, mut hand: impl FnMut(Item<'_>) -> Handed) {
-        // Another thread that has a turn comes by here too.
-        while self.state.lock().abandoned && matches!(self.poll_now(&mut hand), Dispatch::Done(_)) {}
-    }
-
-    /// Hands out whatever is left that callbacks want, also after `drain_all` has given up. Nobody else is here any more.
-    pub fn hand_rest(&self, mut hand: impl FnMut(Item<'_>) -> Handed) {
-        while matches!(self.poll_now(&mut hand), Dispatch::Done(_)) {}
     }
 
     /// Whether a thread of the library's own will call `serve`: until that returns nobody else runs callbacks.

@@ -87,6 +87,51 @@ static void holds_up(const producer_report_t *report, void *opaque) {
     while (sem_wait(&go_on) != 0) {}
 }
 
+static atomic_int acknowledged, closings;
+
+static void hear(const producer_report_t *report, void *opaque) {
+    (void)report, (void)opaque;
+    CHECK_INT(closings, 0);
+    atomic_fetch_add(&acknowledged, 1);
+}
+
+static void hear_of_the_end(void *opaque) {
+    (void)opaque;
+    atomic_fetch_add(&closings, 1);
+}
+
+static void an_interceptor_hears_of_the_end_last(producer_mock_cluster_t *mock) {
+    check_case("on_close does not run while the thread may still call on_acknowledgement");
+    producer_interceptor_t interceptor = PRODUCER_INTERCEPTOR_INIT;
+    interceptor.name = "ear", interceptor.on_acknowledgement = hear, interceptor.on_close = hear_of_the_end;
+    producer_config_t *c = config_of(producer_mock_cluster_bootstrap_servers(mock), "delivery.dispatch", "thread", "linger.ms", "0", NULL);
+    REQUIRE_OK(producer_config_add_interceptor(c, &interceptor));
+    for (int returns_in_time = 0; returns_in_time < 2; returns_in_time++) {
+        acknowledged = 0;
+        closings = 0;
+        seen_any = false;
+        REQUIRE_OK(producer_new(c, &producer));
+        producer_record_t r = PRODUCER_RECORD_INIT;
+        r.topic = "t", r.partition = 0, r.value = "x", r.value_len = 1;
+        REQUIRE_OK(producer_send(producer, &r, holds_up, NULL));
+        while (sem_wait(&inside) != 0) {}
+        struct outcome *o = outcomes_new(10);
+        for (size_t i = 0; i < 10; i++) REQUIRE_OK(send(producer, "t", &o[i]));
+        if (returns_in_time) sem_post(&go_on);
+        producer_status_t status = producer_close(producer, returns_in_time ? WAIT_MS : 100);
+        CHECK_STATUS(status, returns_in_time ? PRODUCER_OK : PRODUCER_ERR_TIMED_OUT);
+        CHECK_INT(closings, returns_in_time);
+        if (!returns_in_time) sem_post(&go_on);
+        int64_t deadline = now_ms() + WAIT_MS;
+        while (outcomes_reported(o, 10) < 10 && now_ms() < deadline) pause_ms(2);
+        CHECK_OUTCOMES(o, 10);
+        CHECK_INT(acknowledged, 11);
+        CHECK_INT(closings, returns_in_time);
+        free(o);
+    }
+    producer_config_free(c);
+}
+
 static void a_callback_that_does_not_return(producer_mock_cluster_t *mock) {
     check_case("close is bounded when a callback does not return; the thread runs the rest when it does");
     REQUIRE(sem_init(&inside, 0, 0) == 0 && sem_init(&go_on, 0, 0) == 0);
@@ -182,6 +227,7 @@ int main(void) {
     nobody_polls(mock);
     close_runs_them(mock);
     a_callback_that_does_not_return(mock);
+    an_interceptor_hears_of_the_end_last(mock);
     log_lines_too();
     only_errors(mock);
     only_errors_and_futures(mock);
