@@ -27,16 +27,18 @@
  * Threads     A producer_t or a producer_config_t may be used by any number of threads at once, and so may a future or a
  *             flush; a producer_batch_t is for one thread at a time. No call needs another thread's call to make progress,
  *             with one exception that you choose: reports are dispatched by producer_poll, producer_poll_reports,
- *             producer_flush and producer_flush_wait, producer_close and those functions of transactions that take a
- *             timeout, so somebody has to call one of them, or let a thread of the library do it
+ *             producer_flush, producer_flush_topic and producer_flush_wait, producer_close and those functions of
+ *             transactions that take a timeout, so somebody has to call one of them, or let a thread of the library do it
  *             (delivery.dispatch=thread).
  *
- * Callbacks   Run on the thread that polls, flushes, closes or is in a function of transactions, never on a thread of
- *             the library, unless you ask for that in the configuration. Interceptors and serializers run inside the
- *             sending functions as well, partitioners there and on a thread of the library's while a topic is not known
- *             yet. All must return in the ordinary way: no longjmp and no exception may leave them. From inside one you
- *             may send, unless its comment says otherwise; a function that must not be called there says so in its
- *             comment and returns PRODUCER_ERR_IN_CALLBACK instead of a deadlock.
+ * Callbacks   Those that tell you something run on the thread that polls, flushes, closes or is in a function of
+ *             transactions, never on a thread of the library, unless you ask for that in the configuration. A future's
+ *             also run in producer_future_await, and at once when it is complete already. Those that are asked about a
+ *             record run elsewhere: serializers and on_send of interceptors on the thread that sends, a partitioner
+ *             there too or, for records that waited for their topic's metadata, on a thread of the library
+ *             (kp-partition). All must return in the ordinary way: no longjmp and no exception may leave them. From
+ *             inside those that tell you something you may send; a function that must not be called there says so in
+ *             its comment and returns PRODUCER_ERR_IN_CALLBACK instead of a deadlock.
  *
  * Outcomes    Every record that a sending function accepted (producer_send, _send_many, _send_flat, _send_future,
  *             _send_cancellable) gets exactly one outcome, and no record that it refused gets one. You hear of it once, in
@@ -858,7 +860,8 @@ producer_status_t producer_new(const producer_config_t *config,
  * callbacks; PRODUCER_ERR_FORKED; PRODUCER_ERR_INVALID_ARGUMENT; PRODUCER_ERR_INTERNAL after a bug of the library.
  * Blocks for timeout_ms and little more, whatever the brokers do. Calls of other threads on the producer return
  * PRODUCER_ERR_CLOSED. No callback runs after it has returned, with one exception: when another thread is in a callback
- * that does not return within a second, PRODUCER_ERR_TIMED_OUT is answered and that thread runs those that are left.
+ * that does not return within a second, PRODUCER_ERR_TIMED_OUT is answered and that thread runs those that are left. Callbacks
+ * of a future that another thread has awaited run on that thread, which is not waited for.
  */
 producer_status_t producer_close(producer_t *producer,
                                  int32_t timeout_ms);
@@ -1170,8 +1173,8 @@ typedef producer_status_t (*producer_on_send_fn)(producer_record_t *record, void
  * Hears what became of a record that on_send was asked about, once for each, also for records sent without a callback.
  *
  * report: valid until the function returns. opaque: the interceptor's; the sender's is in the report.
- * It runs before the record's own callback or future hears of it, on the thread that dispatches; never two at once for
- * reports that a dispatch hands out. For a record that the sending function refused it runs before that function returns, on
+ * It runs before the record's own callback hears of it, on the thread that dispatches; never two at once for reports that a
+ * dispatch hands out. A record's future is complete before, and who awaits it may go on first. For a record that the sending function refused it runs before that function returns, on
  * the sending thread, with PRODUCER_PHASE_REFUSED, possibly on several threads at once and beside a dispatch; sending from
  * there answers PRODUCER_ERR_IN_CALLBACK. What holds for delivery callbacks holds here otherwise.
  */
@@ -1457,7 +1460,7 @@ int32_t producer_poll(producer_t *producer,
  * The strings of the reports live until this thread's next producer_poll_reports on this producer, or its end. A copied
  * report's callback is never run; those of log lines, of losses and of futures are, on this thread. May be called from any
  * thread; one thread at a time takes reports, each report goes to one of them. With delivery.dispatch=thread only reports of
- * PRODUCER_QUEUE_REPORT are copied.
+ * PRODUCER_QUEUE_REPORT are copied, when that thread is not in its callbacks: those that take long hold this call up.
  */
 int32_t producer_poll_reports(producer_t *producer,
                               producer_report_t *out,
@@ -1546,6 +1549,7 @@ typedef struct producer_flush_t producer_flush_t;
  * PRODUCER_ERR_TIMED_OUT when the time passed first: it all goes on, call again; PRODUCER_ERR_INVALID_ARGUMENT;
  * PRODUCER_ERR_IN_CALLBACK from one of this producer's own callbacks; PRODUCER_ERR_CLOSED; PRODUCER_ERR_FORKED;
  * PRODUCER_ERR_INTERNAL after a bug of the library.
+ * Callbacks of a future that another thread awaits run on that thread, and are not waited for.
  * Overrides linger.ms; runs callbacks on this thread; does not hold up sends of other threads and does not wait for
  * them. Several flushes may run at once.
  * Inside a transaction it commits nothing, and is not needed before a commit.
@@ -1688,7 +1692,8 @@ bool producer_future_is_complete(const producer_future_t *future);
  * On which thread: one that was given before the outcome runs on a thread that dispatches reports, like a delivery callback
  * (producer_poll, producer_poll_reports, producer_flush, producer_close, and with delivery.dispatch=thread the library's), or
  * in a producer_future_await of this future, whichever comes first; one that is given later runs at once, on the calling
- * thread. It may run at the same time as other callbacks of the producer.
+ * thread. It may run at the same time as other callbacks of the producer; when it runs in producer_future_await, producer_flush
+ * and producer_close on other threads do not wait for it: keep what it uses until it has run.
  * Until it has run, the record counts among the reports that wait to be taken (delivery.reports.max.count).
  * Does not block. May be called from any thread, from callbacks, and after the producer was closed.
  */
@@ -2254,7 +2259,7 @@ typedef struct producer_metadata_partition_t {
  * name that Kafka does not allow; PRODUCER_ERR_INVALID_ARGUMENT; PRODUCER_ERR_IN_CALLBACK from one of this producer's own
  * callbacks, unless timeout_ms is 0; PRODUCER_ERR_CLOSED; PRODUCER_ERR_FORKED; PRODUCER_ERR_INTERNAL after a bug of the
  * library.
- * Blocks up to timeout_ms, runs no callbacks, and changes nothing of what is being sent. May be called from any thread.
+ * Blocks up to timeout_ms, with 0 no longer than the I/O thread takes to hear of it, which waits for no broker; runs no callbacks, and changes nothing of what is being sent. May be called from any thread.
  */
 producer_status_t producer_metadata(producer_t *producer,
                                     const char *topic,
