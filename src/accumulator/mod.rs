@@ -200,17 +200,22 @@ impl Accumulator {
     ) -> Result<Placed, NotAppended> {
         let mut how = *how;
         let mut is_unchosen = how.partition.is_none() && self.is_custom();
+        let mut was_asked = false;
         let mut parked = topic.parked.lock();
         if is_unchosen && topic.partition_count() == 0 && self.choosable(topic) > 0 {
             // Others are being chosen for: this one must not wait behind them unchosen, or there would be no end of it.
             drop(parked);
             how.partition = self.choose_before_parking(topic, record, &clock);
-            is_unchosen = false;
+            (is_unchosen, was_asked) = (false, true);
             parked = topic.parked.lock();
         }
         let count = topic.partition_count();
         if how.partition.unwrap_or(0) < count {
             drop(parked);
+            if was_asked && how.partition.is_none() {
+                // The application has left the choice to us, and is not asked a second time.
+                how.partition = Some(self.choose(topic, count, record, true, &clock).0);
+            }
             return self.append_known(topic, count, record, &how, held, false, clock);
         }
         if self.door.is_shut() {

@@ -209,7 +209,7 @@ impl Partition {
         if how.tag.is_some() {
             slots = match how.reports.spare_slots() {
                 // A large vector under a small batch would fill the budget with nothing.
-                Some(spare) if (1..=queue.last_slots.max(SLOTS_MIN) * 2).contains(&spare.capacity()) => spare,
+                Some(spare) if (SLOTS_MIN..=queue.last_slots.max(SLOTS_MIN) * 2).contains(&spare.capacity()) => spare,
                 _ => Vec::with_capacity(queue.last_slots.max(SLOTS_MIN)),
             };
         }
