@@ -75,6 +75,8 @@ pub struct Accumulator {
     /// Who chooses partitions, and what is known of brokers that are to be avoided.
     pub choosing: choice::Choosing,
     hurried: hurry::Hurried,
+    /// Most records of a batch that the application fills.
+    direct_records_max: u32,
 }
 
 /// How one record is sent, beside what is in it.
@@ -110,6 +112,7 @@ impl Accumulator {
             fatal: OnceLock::new(),
             choosing: choice::Choosing::new(config, seed),
             hurried: hurry::Hurried::default(),
+            direct_records_max: settings::records_max(config),
         }
     }
 
@@ -175,6 +178,7 @@ impl Accumulator {
             door: &self.door,
             settings,
             batch_size: settings.batch_size(),
+            records_max: settings.batch_records_max(),
             acks: how.acks.unwrap_or(settings.acks()),
             tag: how.tag,
             own_deadline,
