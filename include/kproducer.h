@@ -892,8 +892,8 @@ producer_status_t producer_topic(producer_t *producer,
  * Sets a property for one topic: what is sent there from now on goes by it instead of the producer's configuration.
  *
  * producer: the producer. topic: the topic's name, 1 to 249 of [a-zA-Z0-9._-]; it need not exist yet. name: one of
- * acks, linger.ms, batch.size, delivery.timeout.ms, request.timeout.ms and compression.type, or another name of these.
- * value: as producer_config_set takes it. All three are copied.
+ * acks, linger.ms, batch.size, batch.num.messages, delivery.timeout.ms, request.timeout.ms and compression.type, or another
+ * name of these. value: as producer_config_set takes it. All three are copied.
  * Returns PRODUCER_OK; PRODUCER_ERR_UNKNOWN_PROPERTY for a name that is no property; PRODUCER_ERR_PROPERTY_NOT_SUPPORTED
  * for a property that holds for the whole producer, or a value that this version has not built;
  * PRODUCER_ERR_INVALID_PROPERTY for a value that is not allowed; PRODUCER_ERR_CONFIG_CONFLICT when it contradicts the
@@ -1739,8 +1739,9 @@ producer_status_t producer_batch_new(producer_t *producer,
  * records of a batch share what producer_batch_send says; key, value, headers and timestamp are its own. index: receives the
  * record's place in the batch, from 0: its offset will be that of the report plus this; may be NULL.
  * Returns PRODUCER_OK; otherwise the batch is as it was: PRODUCER_ERR_BATCH_FULL when the record does not fit any more into
- * batch.size, or max.request.size where that is less (a single record may be larger than batch.size), and when the batch
- * is closed: send it and begin another; PRODUCER_ERR_RECORD_TOO_LARGE for a record over max.request.size;
+ * batch.size, or max.request.size where that is less (a single record may be larger than batch.size), when the batch has
+ * batch.num.messages records (the producer's, not a topic's), and when it is closed: send it and begin another;
+ * PRODUCER_ERR_RECORD_TOO_LARGE for a record over max.request.size;
  * PRODUCER_ERR_QUEUE_FULL when buffer.memory stayed full for max.block.ms: nothing of the record is sent, ever;
  * PRODUCER_ERR_INVALID_ARGUMENT for a wrong record, named in producer_last_error; PRODUCER_ERR_CLOSED when its producer is
  * closed; PRODUCER_ERR_FORKED; a fatal status that says what ended the producer.
@@ -1860,7 +1861,8 @@ producer_status_t producer_send_cancellable(producer_t *producer,
  * or was cancelled before: its own report says what became of it. PRODUCER_ERR_INVALID_ARGUMENT for a NULL argument or a
  * ticket that is not this producer's; PRODUCER_ERR_CLOSED; PRODUCER_ERR_FORKED.
  * The records around it are sent as if it had never been there. In a transaction it is no part of it, and costs nothing. Its
- * report does not wait for those of the records before it.
+ * report does not wait for those of the records before it. A delivery_timeout_ms of its own that was shorter than theirs still
+ * ends its batch.
  * Does not block. May be called from any thread and from callbacks.
  */
 producer_status_t producer_cancel(producer_t *producer,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::batch::OpenBatch;
 use super::inbox::Event;
 use super::memory::{Memory, Reservation};
-use super::partition::{Append, BATCH_RECORDS_MAX, NotAppended, Partition, Placed, Wanted};
+use super::partition::{Append, NotAppended, Partition, Placed, Wanted};
 use super::shares::{Claim, Holder};
 use super::topic::{NO_LEADER, ParkedRecord, Tag, Topic};
 use super::{Accumulator, PARKED_OVERHEAD};
@@ -21,6 +21,7 @@ pub struct DirectBatch {
     memory: Arc<Memory>,
     /// Most bytes, the header included; a single record may be larger.
     bytes_max: usize,
+    records_max: u32,
     /// Nothing before the first record, and after the batch was sent.
     open: Option<OpenBatch>,
     is_closed: bool,
@@ -33,6 +34,8 @@ pub enum NotTaken {
     Closed,
     /// It does not fit: so many bytes are left.
     Full(usize),
+    /// It has as many records as it may have.
+    Counted(u32),
     /// So much of `buffer.memory` is needed first.
     NeedsMemory(Wanted),
 }
@@ -47,8 +50,8 @@ pub struct SendingDirect {
 }
 
 impl DirectBatch {
-    pub fn new(memory: Arc<Memory>, bytes_max: usize) -> DirectBatch {
-        DirectBatch { memory, bytes_max, open: None, is_closed: false }
+    pub fn new(memory: Arc<Memory>, bytes_max: usize, records_max: u32) -> DirectBatch {
+        DirectBatch { memory, bytes_max, records_max, open: None, is_closed: false }
     }
 
     pub fn count(&self) -> u32 {
@@ -82,7 +85,10 @@ impl DirectBatch {
         let delta = record.timestamp_ms.wrapping_sub(open.base_timestamp_ms);
         let body_len = record_batch::record_body_len(delta, open.count, record);
         let len = record_batch::record_len(body_len);
-        if open.len + len > self.bytes_max || open.count >= BATCH_RECORDS_MAX {
+        if open.count >= self.records_max {
+            return Err(NotTaken::Counted(self.records_max));
+        }
+        if open.len + len > self.bytes_max {
             return Err(NotTaken::Full(self.bytes_max.saturating_sub(open.len)));
         }
         if open.tail.room_len() < len {
@@ -150,7 +156,7 @@ impl Drop for DirectBatch {
 impl Accumulator {
     /// An empty batch of at most `bytes_max` bytes.
     pub fn direct_batch(&self, bytes_max: usize) -> DirectBatch {
-        DirectBatch::new(self.memory.clone(), bytes_max)
+        DirectBatch::new(self.memory.clone(), bytes_max, self.direct_records_max)
     }
 
     /// Puts the batch, which is not empty, behind everything that was accepted for its partition before; or parks it until
@@ -193,6 +199,7 @@ impl Accumulator {
         let moved = DirectBatch {
             memory: self.memory.clone(),
             bytes_max: batch.bytes_max,
+            records_max: batch.records_max,
             open: batch.open.take(),
             is_closed: batch.is_closed,
         };
@@ -235,6 +242,7 @@ impl Accumulator {
             door: &self.door,
             settings,
             batch_size: settings.batch_size(),
+            records_max: settings.batch_records_max(),
             acks: settings.acks(),
             tag: how.tag,
             own_deadline: parked_until,

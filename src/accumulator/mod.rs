@@ -75,6 +75,8 @@ pub struct Accumulator {
     /// Who chooses partitions, and what is known of brokers that are to be avoided.
     pub choosing: choice::Choosing,
     hurried: hurry::Hurried,
+    /// Most records of a batch that the application fills.
+    direct_records_max: u32,
 }
 
 /// How one record is sent, beside what is in it.
@@ -110,6 +112,7 @@ impl Accumulator {
             fatal: OnceLock::new(),
             choosing: choice::Choosing::new(config, seed),
             hurried: hurry::Hurried::default(),
+            direct_records_max: settings::records_max(config),
         }
     }
 
@@ -188,6 +191,7 @@ impl Accumulator {
             door: &self.door,
             settings,
             batch_size: settings.batch_size(),
+            records_max: settings.batch_records_max(),
             acks: how.acks.unwrap_or(settings.acks()),
             tag: how.tag,
             own_deadline,
@@ -213,17 +217,22 @@ impl Accumulator {
     ) -> Result<P, NotAppended> {
         let mut how = *how;
         let mut is_unchosen = how.partition.is_none() && self.is_custom();
+        let mut was_asked = false;
         let mut parked = topic.parked.lock();
         if is_unchosen && topic.partition_count() == 0 && self.choosable(topic) > 0 {
             // Others are being chosen for: this one must not wait behind them unchosen, or there would be no end of it.
             drop(parked);
             how.partition = self.choose_before_parking(topic, record, &clock);
-            is_unchosen = false;
+            (is_unchosen, was_asked) = (false, true);
             parked = topic.parked.lock();
         }
         let count = topic.partition_count();
         if how.partition.unwrap_or(0) < count {
             drop(parked);
+            if was_asked && how.partition.is_none() {
+                // The application has left the choice to us, and is not asked a second time.
+                how.partition = Some(self.choose(topic, count, record, true, &clock).0);
+            }
             return self.append_known(topic, count, record, &how, held, false, clock);
         }
         if self.door.is_shut() {

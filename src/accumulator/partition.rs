@@ -20,8 +20,6 @@ use crate::wire::record_batch::{self, HEADER_LEN};
 
 /// Slots of a partition's first batch; later ones start with the room that the one before needed.
 const SLOTS_MIN: usize = 8;
-/// Record counts and offset deltas are 32-bit on the wire; a batch is full long before.
-pub(super) const BATCH_RECORDS_MAX: u32 = 1 << 30;
 
 #[derive(Debug)]
 #[repr(C, align(64))]
@@ -61,6 +59,7 @@ pub(super) struct Append<'a> {
     /// Of the topic; what every record needs of them stands beside.
     pub settings: &'a TopicSettings,
     pub batch_size: usize,
+    pub records_max: u32,
     /// What the record asks for, or its topic.
     pub acks: i16,
     pub tag: Option<Tag>,
@@ -162,7 +161,7 @@ impl Partition {
             let delta = record.timestamp_ms.wrapping_sub(open.base_timestamp_ms);
             let body_len = record_batch::record_body_len(delta, open.count, record);
             let len = record_batch::record_len(body_len);
-            let fits = open.len + len <= how.batch_size && open.count < BATCH_RECORDS_MAX;
+            let fits = open.len + len <= how.batch_size && open.count < how.records_max;
             // Records that ask for other acks never share a batch.
             if fits && i32::try_from(delta).is_ok() && open.acks == how.acks {
                 if open.tail.room_len() < len {
@@ -234,7 +233,7 @@ impl Partition {
         if how.tag.is_some() {
             slots = match how.reports.spare_slots() {
                 // A large vector under a small batch would fill the budget with nothing.
-                Some(spare) if (1..=queue.last_slots.max(SLOTS_MIN) * 2).contains(&spare.capacity()) => spare,
+                Some(spare) if (SLOTS_MIN..=queue.last_slots.max(SLOTS_MIN) * 2).contains(&spare.capacity()) => spare,
                 _ => Vec::with_capacity(queue.last_slots.max(SLOTS_MIN)),
             };
         }

@@ -1,7 +1,7 @@
 //! What the records of a topic are sent with: the producer's configuration, or what was set for the topic alone. Read by
 //! application threads when they append and by the sender; changed at any time, which batches that are open do not notice.
 
-use std::sync::atomic::{AtomicI16, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicI16, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
 use crate::config::{Config, ConfigBuilder};
 use crate::error::Result;
@@ -9,9 +9,21 @@ use crate::sync::Mutex;
 use crate::time::Micros;
 use crate::wire::record_batch::HEADER_LEN;
 
+/// Record counts and offset deltas are 32-bit on the wire; a batch is full long before.
+const BATCH_RECORDS_MAX: u32 = 1 << 30;
+
+/// What `batch.num.messages` comes to.
+pub(super) fn records_max(config: &Config) -> u32 {
+    match config.batch_num_messages {
+        0 => BATCH_RECORDS_MAX,
+        most => most,
+    }
+}
+
 /// One topic's settings. Each is read alone, so that relaxed order is enough.
 pub struct TopicSettings {
     batch_size: AtomicUsize,
+    batch_records_max: AtomicU32,
     acks: AtomicI16,
     linger_us: AtomicU64,
     delivery_timeout_us: AtomicU64,
@@ -24,6 +36,7 @@ impl TopicSettings {
     pub fn new(config: &Config) -> TopicSettings {
         let settings = TopicSettings {
             batch_size: AtomicUsize::new(0),
+            batch_records_max: AtomicU32::new(BATCH_RECORDS_MAX),
             acks: AtomicI16::new(config.acks),
             linger_us: AtomicU64::new(0),
             delivery_timeout_us: AtomicU64::new(0),
@@ -47,6 +60,7 @@ impl TopicSettings {
 
     fn adopt(&self, config: &Config) {
         self.batch_size.store(config.batch_size.max(HEADER_LEN), Ordering::Relaxed);
+        self.batch_records_max.store(records_max(config), Ordering::Relaxed);
         self.acks.store(config.acks, Ordering::Relaxed);
         self.linger_us.store(config.linger_us, Ordering::Relaxed);
         self.delivery_timeout_us.store(Micros::from_ms(config.delivery_timeout_ms).0, Ordering::Relaxed);
@@ -57,6 +71,12 @@ impl TopicSettings {
     #[inline]
     pub fn batch_size(&self) -> usize {
         self.batch_size.load(Ordering::Relaxed)
+    }
+
+    /// Most records of one batch.
+    #[inline]
+    pub fn batch_records_max(&self) -> u32 {
+        self.batch_records_max.load(Ordering::Relaxed)
     }
 
     /// -1 (all), 0 or 1: for records that say nothing of their own.

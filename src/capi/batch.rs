@@ -63,8 +63,9 @@ pub unsafe extern "C" fn producer_batch_new(
 /// records of a batch share what producer_batch_send says; key, value, headers and timestamp are its own. `index`: receives the
 /// record's place in the batch, from 0: its offset will be that of the report plus this; may be NULL.
 /// Returns PRODUCER_OK; otherwise the batch is as it was: PRODUCER_ERR_BATCH_FULL when the record does not fit any more into
-/// batch.size, or max.request.size where that is less (a single record may be larger than batch.size), and when the batch
-/// is closed: send it and begin another; PRODUCER_ERR_RECORD_TOO_LARGE for a record over max.request.size;
+/// batch.size, or max.request.size where that is less (a single record may be larger than batch.size), when the batch has
+/// batch.num.messages records (the producer's, not a topic's), and when it is closed: send it and begin another;
+/// PRODUCER_ERR_RECORD_TOO_LARGE for a record over max.request.size;
 /// PRODUCER_ERR_QUEUE_FULL when `buffer.memory` stayed full for `max.block.ms`: nothing of the record is sent, ever;
 /// PRODUCER_ERR_INVALID_ARGUMENT for a wrong record, named in producer_last_error; PRODUCER_ERR_CLOSED when its producer is
 /// closed; PRODUCER_ERR_FORKED; a fatal status that says what ended the producer.

@@ -81,7 +81,8 @@ pub unsafe extern "C" fn producer_send_cancellable(
 /// or was cancelled before: its own report says what became of it. PRODUCER_ERR_INVALID_ARGUMENT for a NULL argument or a
 /// ticket that is not this producer's; PRODUCER_ERR_CLOSED; PRODUCER_ERR_FORKED.
 /// The records around it are sent as if it had never been there. In a transaction it is no part of it, and costs nothing. Its
-/// report does not wait for those of the records before it.
+/// report does not wait for those of the records before it. A delivery_timeout_ms of its own that was shorter than theirs still
+/// ends its batch.
 /// Does not block. May be called from any thread and from callbacks.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn producer_cancel(

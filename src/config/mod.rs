@@ -126,6 +126,8 @@ pub struct Config {
     pub client_id: String,
     /// Most bytes of one partition's batch; a single larger record makes a batch of its own.
     pub batch_size: usize,
+    /// Most records of one batch; 0 for no bound.
+    pub batch_num_messages: u32,
     /// `linger.ms` in microseconds: how long a batch that is not full waits for more records.
     pub linger_us: u64,
     /// Bound on all bytes of records not yet finished.
@@ -250,6 +252,7 @@ impl Default for Config {
             bootstrap_servers: Vec::new(),
             client_id: String::new(),
             batch_size: 1_000_000,
+            batch_num_messages: 0,
             linger_us: 5_000,
             buffer_memory: 128 << 20,
             max_block_ms: 60_000,

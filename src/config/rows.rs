@@ -50,8 +50,9 @@ pub(super) static CONNECTING: &[Property] = rows! {
 pub(super) static BATCHING: &[Property] = rows! {
     "batch.size" [] Int(0, INT, "bytes"), "1000000", Built(|c, v| c.batch_size = v.size().max(1)),
         "Most bytes of one partition's batch; 0 makes each record a batch. Lowered to buffer.memory if not set. Memory follows data, so that a large value costs nothing.";
-    "batch.num.messages" [] Int(1, 1_000_000, ""), "10000", Absent("batches are bounded in bytes; use batch.size"),
-        "Most records of one batch.";
+    "batch.num.messages" [] Int(0, 1_000_000, ""), "0",
+        Built(|c, v| c.batch_num_messages = u32::try_from(v.int()).unwrap_or(0)),
+        "Most records of one batch, whatever batch.size says; 0 for no bound. librdkafka's own default is 10000.";
     "linger.ms" ["queue.buffering.max.ms" Same] FloatMs(MS_FOREVER as i64), "5",
         Built(|c, v| c.linger_us = v.int().max(0).unsigned_abs()),
         "How long a batch that is not full waits for more records; 0 sends at once.";

@@ -330,7 +330,6 @@ fn what_is_not_built_is_refused_and_what_asks_for_nothing_accepted() {
         ("min.insync.replicas", "2", "a setting of brokers and topics"),
         ("replication.factor", "3", "a setting of brokers and topics"),
         ("queue.buffering.max.messages", "100000", "use buffer.memory"),
-        ("batch.num.messages", "10000", "use batch.size"),
         ("queuing.strategy", "lifo", "order"),
         ("dr_msg_cb", "0x1234", "producer_send"),
         ("socket.nagle.disable", "false", "accepts only 'true'"),

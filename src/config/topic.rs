@@ -9,8 +9,15 @@ use crate::config::{Config, value};
 use crate::error::{Error, Result, Status};
 
 /// What a topic may have of its own, in the order in which it is told.
-pub const TOPIC_PROPERTIES: &[&str] =
-    &["acks", "linger.ms", "batch.size", "delivery.timeout.ms", "request.timeout.ms", "compression.type"];
+pub const TOPIC_PROPERTIES: &[&str] = &[
+    "acks",
+    "linger.ms",
+    "batch.size",
+    "batch.num.messages",
+    "delivery.timeout.ms",
+    "request.timeout.ms",
+    "compression.type",
+];
 
 impl ConfigBuilder {
     /// Makes one setting of a topic; a setting of the same property under any name gives way.

@@ -55,6 +55,12 @@ impl ProducerBatch {
                     let text = "the batch is closed: nothing is appended any more; send it and begin another";
                     return Err(Error::new(Status::BATCH_FULL, text));
                 }
+                Err(NotTaken::Counted(most)) => {
+                    let text = format!(
+                        "the batch has {most} records, and batch.num.messages allows no more; send it and begin another"
+                    );
+                    return Err(Error::new(Status::BATCH_FULL, text));
+                }
                 Err(NotTaken::Full(left)) => {
                     let text = format!(
                         "the record does not fit: {left} bytes are left of {} (batch.size, or max.request.size where that is \

@@ -52,7 +52,7 @@ impl Sim {
                     self.tell_pressure();
                     break;
                 }
-                Err(NotTaken::Full(_) | NotTaken::Closed) => break,
+                Err(NotTaken::Full(_) | NotTaken::Counted(_) | NotTaken::Closed) => break,
             }
         }
         if records.is_empty() || self.random.percent(5) {

@@ -1,11 +1,14 @@
 //! Named scenarios: bugs that other clients had, bugs that seeds found here, and what each fault must lead to. No chance but
 //! in delays.
 
+use std::sync::Arc;
+
 use kafka_protocol::messages::produce_response::PartitionProduceResponse;
 
 use super::Sim;
 use super::hands::scenario;
 use super::plan::Plan;
+use crate::accumulator::{Command, MetadataReply, Question};
 use crate::error::Status;
 use crate::mock::api_key;
 use crate::reports::{Persisted, Phase};
@@ -630,5 +633,21 @@ fn a_flush_reaches_a_batch_opened_behind_one_that_lingered() {
     sim.flush();
     sim.run_for(100);
     assert!(sim.is_delivered(first) && sim.is_delivered(second));
+    sim.finish();
+}
+
+#[test]
+fn a_topic_that_waits_while_the_only_broker_owes_an_answer_to_the_application_is_asked_for_then() {
+    let mut sim = scenario(|plan| (plan.brokers, plan.topics) = (1, vec![1, 1]));
+    sim.say(0, 0, b"connects");
+    sim.run_for(1_000);
+    let reply = Arc::new(MetadataReply::default());
+    let question = Question { topic: None, fresh: true };
+    sim.accumulator.inbox.command(Command::Metadata { question, reply: reply.clone() });
+    sim.run_for(0);
+    let parked = sim.say(1, 0, b"its topic is not known yet");
+    sim.run_for(1_000);
+    assert!(matches!(reply.take(), Some(Ok(_))));
+    assert!(sim.is_delivered(parked), "nothing else would have asked for minutes");
     sim.finish();
 }

@@ -214,3 +214,24 @@ fn parts_of_a_split_one_share_its_report() {
     drop(parts);
     assert_eq!(accumulator.memory.used(), 0);
 }
+
+#[test]
+fn batches_have_no_more_records_than_batch_num_messages_allows() {
+    let accumulator = accumulator(|config| config.batch_num_messages = 3);
+    let topic = accumulator.topics.intern("t").expect("legal");
+    publish(&accumulator, &topic, 1);
+    for _ in 0..7 {
+        send_one(&accumulator, &topic, b"x");
+    }
+    let mut batch = filled(&accumulator, &[b"a", b"b", b"c"]);
+    assert_eq!(batch.append(&value(b"d"), &mut None), Err(NotTaken::Counted(3)));
+    send(&accumulator, &topic, &mut batch).expect("room");
+    send_one(&accumulator, &topic, b"x");
+    let partition = topic.partition(0).expect("published");
+    let mut counts = Vec::new();
+    while let Some(mut taken) = partition.take(&accumulator.memory, |_, _| true) {
+        counts.push(taken.count);
+        taken.take_slots();
+    }
+    assert_eq!(counts, [3, 3, 1, 3, 1]);
+}
