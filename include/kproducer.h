@@ -24,18 +24,27 @@
  * Timeouts    An int32_t of milliseconds. 0 does not wait, -1 waits for ever, other negative values are refused.
  *             Every call keeps its own timeout, whatever the brokers do.
  *
- * Threads     A producer_t or a producer_config_t may be used by any number of threads at once. No call needs another
- *             thread's call to make progress, with one exception that you choose: reports are dispatched by
- *             producer_poll, producer_flush, producer_close and those functions of transactions that take a timeout, so
- *             somebody has to call one of them.
+ * Threads     A producer_t or a producer_config_t may be used by any number of threads at once, and so may a future or a
+ *             flush; a producer_batch_t is for one thread at a time. No call needs another thread's call to make progress,
+ *             with one exception that you choose: reports are dispatched by producer_poll, producer_poll_reports,
+ *             producer_flush, producer_flush_topic and producer_flush_wait, producer_close and those functions of
+ *             transactions that take a timeout, so somebody has to call one of them, or let a thread of the library do it
+ *             (delivery.dispatch=thread).
  *
- * Callbacks   Run on the thread that polls, flushes, closes or is in a function of transactions, never on a thread of
- *             the library, unless you ask for that in the configuration. They must return in the ordinary way: no longjmp and no exception may leave
- *             them. From inside one you may send; a function that must not be called there says so in its comment
- *             and returns PRODUCER_ERR_IN_CALLBACK instead of a deadlock.
+ * Callbacks   Those that tell you something run on the thread that polls, flushes, closes or is in a function of
+ *             transactions, never on a thread of the library, unless you ask for that in the configuration. A future's
+ *             also run in producer_future_await, and at once when it is complete already. Those that are asked about a
+ *             record run elsewhere: serializers and on_send of interceptors on the thread that sends, a partitioner
+ *             there too or, for records that waited for their topic's metadata, on a thread of the library
+ *             (kp-partition). All must return in the ordinary way: no longjmp and no exception may leave them. From
+ *             inside those that tell you something you may send; a function that must not be called there says so in
+ *             its comment and returns PRODUCER_ERR_IN_CALLBACK instead of a deadlock.
  *
- * Outcomes    Every record that producer_send accepted gets exactly one report, if you gave a callback, and no record
- *             that it refused gets one. The report says whether the record is in the log: no, maybe, or yes.
+ * Outcomes    Every record that a sending function accepted (producer_send, _send_many, _send_flat, _send_future,
+ *             _send_cancellable) gets exactly one outcome, and no record that it refused gets one. You hear of it once, in
+ *             the way you chose: a report to your callback, one that producer_poll_reports copies, a future, or nothing; a
+ *             batch of your own (producer_batch_send) has one report for all its records. It says whether the record is in
+ *             the log: no, maybe, or yes.
  *
  * Exactly     With enable.idempotence, which is the default, no retry of the library writes a record twice or out of
  * once        order. With transactional.id records of several partitions, and a consumer's offsets, become visible together
@@ -46,8 +55,10 @@
  *
  * Growth      A struct that you and the library share begins with its own size, struct_size: set it with the struct's
  *             _INIT macro. A library newer than your program then knows which fields you have; the fields you lack
- *             have their defaults. All other types are opaque. Within one major version a function's signature never
- *             changes and no function is removed.
+ *             have their defaults. Five small structs have no size in them, because they are copied as values or lie in
+ *             arrays, and never change: producer_header_t, producer_ticket_t, producer_percentiles_t,
+ *             producer_view_partition_t and producer_view_broker_t. All other types are opaque. Within one major version
+ *             a function's signature never changes and no function is removed.
  *
  * Late calls  Any call may race with producer_close on the same producer. One wins, the others return
  *             PRODUCER_ERR_CLOSED. A handle that was closed is an error to use, not a crash.
@@ -645,7 +656,8 @@ bool producer_status_is_fatal(producer_status_t status);
 const char *producer_version(void);
 
 /**
- * What this build can do, as words separated by spaces: codecs, security protocols, SASL mechanisms, the mock cluster.
+ * What this build can do, as words separated by spaces: codecs, security protocols, every value that partitioner may have,
+ * idempotence, transactions, telemetry, the mock cluster.
  *
  * Returns a string that lives as long as the library. Never fails, never blocks, from any thread.
  */
@@ -843,12 +855,13 @@ producer_status_t producer_new(const producer_config_t *config,
  * time still ends).
  * Returns PRODUCER_OK when every accepted record had its outcome in time; PRODUCER_ERR_TIMED_OUT when the rest was failed
  * with PRODUCER_ERR_CLOSED, each with its report, or a transaction was not ended in time; the status of its end, fatal ones
- * like PRODUCER_ERR_PRODUCER_FENCED and PRODUCER_ERR_FATAL too, when the producer had failed before; PRODUCER_ERR_CLOSED when it was closed before, or is being closed by
- * another thread; PRODUCER_ERR_IN_CALLBACK from one of this producer's own callbacks; PRODUCER_ERR_FORKED;
- * PRODUCER_ERR_INVALID_ARGUMENT; PRODUCER_ERR_INTERNAL after a bug of the library.
+ * like PRODUCER_ERR_PRODUCER_FENCED and PRODUCER_ERR_FATAL too, when the producer had failed before; PRODUCER_ERR_CLOSED when
+ * it was closed before, or is being closed by another thread; PRODUCER_ERR_IN_CALLBACK from one of this producer's own
+ * callbacks; PRODUCER_ERR_FORKED; PRODUCER_ERR_INVALID_ARGUMENT; PRODUCER_ERR_INTERNAL after a bug of the library.
  * Blocks for timeout_ms and little more, whatever the brokers do. Calls of other threads on the producer return
  * PRODUCER_ERR_CLOSED. No callback runs after it has returned, with one exception: when another thread is in a callback
- * that does not return within a second, PRODUCER_ERR_TIMED_OUT is answered and that thread runs those that are left.
+ * that does not return within a second, PRODUCER_ERR_TIMED_OUT is answered and that thread runs those that are left. Callbacks
+ * of a future that another thread has awaited run on that thread, which is not waited for.
  */
 producer_status_t producer_close(producer_t *producer,
                                  int32_t timeout_ms);
@@ -1160,8 +1173,8 @@ typedef producer_status_t (*producer_on_send_fn)(producer_record_t *record, void
  * Hears what became of a record that on_send was asked about, once for each, also for records sent without a callback.
  *
  * report: valid until the function returns. opaque: the interceptor's; the sender's is in the report.
- * It runs before the record's own callback or future hears of it, on the thread that dispatches; never two at once for
- * reports that a dispatch hands out. For a record that the sending function refused it runs before that function returns, on
+ * It runs before the record's own callback hears of it, on the thread that dispatches; never two at once for reports that a
+ * dispatch hands out. A record's future is complete before, and who awaits it may go on first. For a record that the sending function refused it runs before that function returns, on
  * the sending thread, with PRODUCER_PHASE_REFUSED, possibly on several threads at once and beside a dispatch; sending from
  * there answers PRODUCER_ERR_IN_CALLBACK. What holds for delivery callbacks holds here otherwise.
  */
@@ -1280,99 +1293,14 @@ producer_status_t producer_config_set_value_serializer(producer_config_t *config
                                                        producer_serialize_fn serializer,
                                                        void *opaque);
 
-/* health ------------------------------------------------------------------------------------------ */
-
-/** state: the producer is new, no broker has answered yet, and not every bootstrap server has failed either. */
-#define PRODUCER_HEALTH_CONNECTING 0
-
-/**
- * state: all is well. Single brokers may come and go: as long as every partition has a leader and a broker answers, nothing
- * is wrong.
- */
-#define PRODUCER_HEALTH_OK 1
-
-/** state: partitions of the topics in use have no leader, says the cluster; records for them wait. */
-#define PRODUCER_HEALTH_DEGRADED 2
-
-/** state: every known broker failed when it was last connected to or asked; the producer goes on trying. */
-#define PRODUCER_HEALTH_UNREACHABLE 3
-
-/** state: brokers refuse the credentials. This version has no authentication and never says so. */
-#define PRODUCER_HEALTH_AUTHENTICATION_FAILED 4
-
-/** state: the producer has failed for good; close it and make a new one. */
-#define PRODUCER_HEALTH_FATAL 5
-
-/** Bytes of text in producer_health_t, its NUL included. */
-#define PRODUCER_HEALTH_TEXT_BYTES 256
-
-/** How a producer is. A plain copy: nothing in it has to be freed. */
-typedef struct producer_health_t {
-    /** Bytes of this struct, set by PRODUCER_HEALTH_INIT. */
-    size_t struct_size;
-    /** A PRODUCER_HEALTH_ constant. */
-    int32_t state;
-    /** Milliseconds since this state began. */
-    int64_t since_ms;
-    /** Partitions of the topics in use. */
-    int64_t partitions;
-    /** Those of them without a leader. */
-    int64_t partitions_leaderless;
-    /** What is wrong, in words that name brokers or partitions, cut to fit; empty when nothing is. */
-    char text[PRODUCER_HEALTH_TEXT_BYTES];
-} producer_health_t;
-
-/**
- * Receives the news that a producer's state of health is another.
- *
- * health: how it is now; valid until the callback returns. opaque: the pointer given along with the callback.
- * It runs on the thread that polls, flushes, closes or is in a function of transactions, with delivery.dispatch=thread on the
- * library's dispatching thread, under the rules of delivery callbacks.
- * Changes that nobody has polled for become one, the latest, which is never lost; back at the state that was told last,
- * nothing is told.
- */
-typedef void (*producer_health_fn)(const producer_health_t *health, void *opaque);
-
-/**
- * Tells how the producer is.
- *
- * producer: the producer. health: a struct begun with PRODUCER_HEALTH_INIT; receives the state.
- * Returns PRODUCER_OK; PRODUCER_ERR_INVALID_ARGUMENT for a NULL argument or a struct_size smaller than the struct ever was;
- * PRODUCER_ERR_CLOSED, or PRODUCER_ERR_IN_CALLBACK in a callback that producer_close runs; PRODUCER_ERR_FORKED. A producer that has failed for good answers PRODUCER_OK and
- * PRODUCER_HEALTH_FATAL.
- * Does not block and asks no broker: an idle producer notices a dead cluster when it next has something to send. May be
- * called from any thread and from callbacks.
- */
-producer_status_t producer_health(producer_t *producer,
-                                  producer_health_t *health);
-
-/**
- * Sets the function that is told when the state of health of producers made from this configuration changes.
- *
- * config: the configuration. callback: the function, or NULL for none. opaque: a pointer passed to it, kept as it is;
- * both must stay usable until the last producer made from this configuration is closed.
- * Returns PRODUCER_OK; PRODUCER_ERR_INVALID_ARGUMENT when config is NULL.
- * The first change told is the one from PRODUCER_HEALTH_CONNECTING. May be called from any thread and from callbacks; does
- * not block.
- */
-producer_status_t producer_config_set_health_callback(producer_config_t *config,
-                                                      producer_health_fn callback,
-                                                      void *opaque);
-
-/** The value a producer_health_t begins with: its size set, everything else empty. */
-#define PRODUCER_HEALTH_INIT                                                                                         \
-    {                                                                                                                \
-        sizeof(producer_health_t), PRODUCER_HEALTH_CONNECTING, 0, 0, 0, ""                                           \
-    }
-
 /* send -------------------------------------------------------------------------------------------- */
 
 /**
  * Sends a record: copies it into a batch of its partition and returns; the batch goes out by itself.
  *
  * producer: the producer. record: what to send; borrows until return. callback: receives the record's report on the
- * thread that polls, flushes, closes or ends a transaction; NULL for none, and then nothing is kept for the record. opaque: given to the
- * callback as it is.
+ * thread that polls, flushes, closes or ends a transaction; NULL for none, and then nothing is kept for the record. opaque:
+ * given to the callback as it is.
  * Returns PRODUCER_OK: the record is accepted and gets exactly one report, if there is a callback. Otherwise it is not
  * accepted, and gets none: PRODUCER_ERR_INVALID_ARGUMENT for a wrong record, named in producer_last_error;
  * PRODUCER_ERR_INVALID_TOPIC_EXCEPTION for a topic name that Kafka does not allow; PRODUCER_ERR_RECORD_TOO_LARGE for a
@@ -1384,7 +1312,8 @@ producer_status_t producer_config_set_health_callback(producer_config_t *config,
  * transactional.id also PRODUCER_ERR_STATE outside a transaction and while it is being committed or aborted, and the
  * abortable error that has made the transaction fail: abort it. A fatal status says what ended the producer.
  * Blocks only while buffer.memory is full, max.block.ms at most; never for metadata: records of a topic that is not
- * known yet wait in order. With transactional.id the record belongs to the open transaction. May be called from any thread and from delivery callbacks.
+ * known yet wait in order. With transactional.id the record belongs to the open transaction. May be called from any thread and
+ * from delivery callbacks.
  */
 producer_status_t producer_send(producer_t *producer,
                                 const producer_record_t *record,
@@ -1444,10 +1373,12 @@ typedef struct producer_flat_records_t {
  * were accepted, also when not all were.
  * Returns PRODUCER_OK when all were accepted; otherwise the status of the first that was not, one of producer_send's, with
  * its number in producer_last_error: a wrong record is left out and those after it are sent. What would be refused again and
- * again ends the run, and nothing after it is tried: PRODUCER_ERR_QUEUE_FULL, PRODUCER_ERR_REPORTS_NOT_TAKEN,
+ * again ends the run, and nothing after it is tried: PRODUCER_ERR_QUEUE_FULL (but with a max.block.ms of 0 not when only
+ * the share of the record's own broker or partition is used up), PRODUCER_ERR_REPORTS_NOT_TAKEN,
  * PRODUCER_ERR_STATE, PRODUCER_ERR_CLOSED, an abortable or a fatal status. PRODUCER_ERR_INVALID_ARGUMENT with accepted
  * untouched for wrong arguments; PRODUCER_ERR_CLOSED and PRODUCER_ERR_FORKED as well when the producer was so before.
- * Which ones were refused is told by producer_send_many_status. Blocks while buffer.memory is full, max.block.ms at most for each record; the first that waits in vain ends the run.
+ * Which ones were refused is told by producer_send_many_status. Blocks while buffer.memory is full, max.block.ms at most
+ * for each record; the first that waits in vain ends the run.
  * May be called from any thread and from delivery callbacks.
  */
 producer_status_t producer_send_many(producer_t *producer,
@@ -1482,7 +1413,8 @@ producer_status_t producer_send_many_status(producer_t *producer,
  * accepted, also when not all were.
  * Returns what producer_send_many does. PRODUCER_ERR_INVALID_ARGUMENT, with both outputs untouched and nothing sent, when the
  * lengths do not add up to values_len and keys_len, or one is below -1.
- * Blocks while buffer.memory is full, max.block.ms at most for each record; the first that waits in vain ends the run. May be called from any thread and from delivery callbacks.
+ * Blocks while buffer.memory is full, max.block.ms at most for each record; the first that waits in vain ends the run. May
+ * be called from any thread and from delivery callbacks.
  */
 producer_status_t producer_send_flat(producer_t *producer,
                                      const producer_flat_records_t *records,
@@ -1525,10 +1457,10 @@ int32_t producer_poll(producer_t *producer,
  * PRODUCER_ERR_INVALID_ARGUMENT; PRODUCER_ERR_IN_CALLBACK from one of this producer's own callbacks; PRODUCER_ERR_CLOSED,
  * also when another thread closes the producer meanwhile; PRODUCER_ERR_FORKED; PRODUCER_ERR_INTERNAL after a bug of the
  * library, when everything has been taken.
- * The strings of the reports live until this thread's next producer_poll_reports on this producer, or its end. A copied report's
- * callback is never run; those of log lines, of losses and of futures are, on this thread. May be called from any thread; one
- * thread at a time takes reports, each report goes to one of them. With delivery.dispatch=thread only reports of
- * PRODUCER_QUEUE_REPORT are copied.
+ * The strings of the reports live until this thread's next producer_poll_reports on this producer, or its end. A copied
+ * report's callback is never run; those of log lines, of losses and of futures are, on this thread. May be called from any
+ * thread; one thread at a time takes reports, each report goes to one of them. With delivery.dispatch=thread only reports of
+ * PRODUCER_QUEUE_REPORT are copied, when that thread is not in its callbacks: those that take long hold this call up.
  */
 int32_t producer_poll_reports(producer_t *producer,
                               producer_report_t *out,
@@ -1617,6 +1549,7 @@ typedef struct producer_flush_t producer_flush_t;
  * PRODUCER_ERR_TIMED_OUT when the time passed first: it all goes on, call again; PRODUCER_ERR_INVALID_ARGUMENT;
  * PRODUCER_ERR_IN_CALLBACK from one of this producer's own callbacks; PRODUCER_ERR_CLOSED; PRODUCER_ERR_FORKED;
  * PRODUCER_ERR_INTERNAL after a bug of the library.
+ * Callbacks of a future that another thread awaits run on that thread, and are not waited for.
  * Overrides linger.ms; runs callbacks on this thread; does not hold up sends of other threads and does not wait for
  * them. Several flushes may run at once.
  * Inside a transaction it commits nothing, and is not needed before a commit.
@@ -1732,8 +1665,9 @@ producer_status_t producer_send_future(producer_t *producer,
  * Returns the record's status when it is complete: PRODUCER_OK when it was delivered, otherwise why not, with the cause in
  * producer_last_error (PRODUCER_ERR_CLOSED when its producer was closed first). Three statuses say that it is not complete,
  * and the report is untouched: PRODUCER_ERR_TIMED_OUT: the time passed first, the record goes on, await it again;
- * PRODUCER_ERR_IN_CALLBACK from a callback of its producer; PRODUCER_ERR_FORKED. PRODUCER_ERR_INVALID_ARGUMENT for a NULL
- * future, a wrong timeout_ms or a report that was not begun with PRODUCER_REPORT_INIT.
+ * PRODUCER_ERR_IN_CALLBACK from a callback, interceptor, serializer or partitioner of its producer; PRODUCER_ERR_FORKED.
+ * PRODUCER_ERR_INVALID_ARGUMENT for a NULL future, a wrong timeout_ms or a report that was not begun with
+ * PRODUCER_REPORT_INIT.
  * Runs callbacks of this future that nobody has run yet, on this thread. Any number of threads may await one future, also
  * after its producer was closed.
  */
@@ -1753,11 +1687,13 @@ bool producer_future_is_complete(const producer_future_t *future);
  * Has a function called with the record's report when it has its outcome: any number of functions, each called once.
  *
  * future: the future. callback: the function. opaque: given to it as it is, also as the report's opaque.
- * Returns PRODUCER_OK; PRODUCER_ERR_INVALID_ARGUMENT for a NULL future or callback; PRODUCER_ERR_FORKED.
+ * Returns PRODUCER_OK; PRODUCER_ERR_INVALID_ARGUMENT for a NULL future or callback, and for PRODUCER_QUEUE_REPORT;
+ * PRODUCER_ERR_FORKED.
  * On which thread: one that was given before the outcome runs on a thread that dispatches reports, like a delivery callback
  * (producer_poll, producer_poll_reports, producer_flush, producer_close, and with delivery.dispatch=thread the library's), or
  * in a producer_future_await of this future, whichever comes first; one that is given later runs at once, on the calling
- * thread. It may run at the same time as other callbacks of the producer.
+ * thread. It may run at the same time as other callbacks of the producer; when it runs in producer_future_await, producer_flush
+ * and producer_close on other threads do not wait for it: keep what it uses until it has run.
  * Until it has run, the record counts among the reports that wait to be taken (delivery.reports.max.count).
  * Does not block. May be called from any thread, from callbacks, and after the producer was closed.
  */
@@ -1800,8 +1736,8 @@ producer_status_t producer_batch_new(producer_t *producer,
  *
  * batch: the batch. record: what to append; copies. Its topic and topic_handle are NULL, its partition is
  * PRODUCER_PARTITION_ANY, its delivery_timeout_ms PRODUCER_TIMEOUT_DEFAULT and its acks PRODUCER_ACKS_DEFAULT, because all
- * records of a batch share what producer_batch_send says; key, value, headers and timestamp are its own. index: receives the record's place in the
- * batch, from 0: its offset will be that of the report plus this; may be NULL.
+ * records of a batch share what producer_batch_send says; key, value, headers and timestamp are its own. index: receives the
+ * record's place in the batch, from 0: its offset will be that of the report plus this; may be NULL.
  * Returns PRODUCER_OK; otherwise the batch is as it was: PRODUCER_ERR_BATCH_FULL when the record does not fit any more into
  * batch.size, or max.request.size where that is less (a single record may be larger than batch.size), when the batch has
  * batch.num.messages records (the producer's, not a topic's), and when it is closed: send it and begin another;
@@ -1858,7 +1794,8 @@ producer_status_t producer_batch_close(producer_batch_t *batch);
  * NULL argument, an empty batch, another producer's batch, a wrong partition; PRODUCER_ERR_INVALID_TOPIC_EXCEPTION for a
  * topic name that Kafka does not allow; PRODUCER_ERR_QUEUE_FULL when the topic is not known yet and buffer.memory stayed
  * full for max.block.ms; PRODUCER_ERR_REPORTS_NOT_TAKEN when too many reports wait for producer_poll;
- * PRODUCER_ERR_NO_RESOURCES for too many topics; PRODUCER_ERR_CLOSED; PRODUCER_ERR_FORKED; with transactional.id
+ * PRODUCER_ERR_NO_RESOURCES for too many topics; PRODUCER_ERR_IN_CALLBACK from an interceptor or a serializer of the same
+ * producer; PRODUCER_ERR_CLOSED; PRODUCER_ERR_FORKED; with transactional.id
  * PRODUCER_ERR_STATE outside a transaction, and the abortable error that has made the transaction fail; a fatal status
  * that says what ended the producer.
  * A batch that a broker finds too large is sent in parts, between which records of others may lie; its report then has the
@@ -1976,7 +1913,8 @@ typedef void (*producer_undelivered_fn)(const producer_undelivered_t *record, vo
  * once; not NULL. opaque: given to it as it is.
  * Returns what producer_close returns, and PRODUCER_ERR_INVALID_ARGUMENT for a NULL callback: the producer is not closed then.
  * Order: records come when they fail; those of a batch in the order in which they were sent, all of them before the first
- * report of that batch. Each record with a callback gets its report all the same. Records stay inside buffer.memory until they are handed back.
+ * report of that batch. Each record with a callback gets its report all the same. Records stay inside buffer.memory until
+ * they are handed back.
  * Blocks for timeout_ms and little more beside the time that the callbacks take.
  */
 producer_status_t producer_close_with(producer_t *producer,
@@ -2323,7 +2261,7 @@ typedef struct producer_metadata_partition_t {
  * name that Kafka does not allow; PRODUCER_ERR_INVALID_ARGUMENT; PRODUCER_ERR_IN_CALLBACK from one of this producer's own
  * callbacks, unless timeout_ms is 0; PRODUCER_ERR_CLOSED; PRODUCER_ERR_FORKED; PRODUCER_ERR_INTERNAL after a bug of the
  * library.
- * Blocks up to timeout_ms, runs no callbacks, and changes nothing of what is being sent. May be called from any thread.
+ * Blocks up to timeout_ms, with 0 no longer than the I/O thread takes to hear of it, which waits for no broker; runs no callbacks, and changes nothing of what is being sent. May be called from any thread.
  */
 producer_status_t producer_metadata(producer_t *producer,
                                     const char *topic,
@@ -2364,8 +2302,8 @@ size_t producer_metadata_broker_count(const producer_metadata_t *metadata);
 /**
  * Describes a broker.
  *
- * metadata: the metadata. index: 0 to producer_metadata_broker_count - 1, in the order of their ids. broker: a struct begun
- * with PRODUCER_METADATA_BROKER_INIT; receives the description.
+ * metadata: the metadata. index: 0 to producer_metadata_broker_count - 1, in the order of their ids. broker: a struct
+ * begun with PRODUCER_METADATA_BROKER_INIT; receives the description.
  * Returns PRODUCER_OK; PRODUCER_ERR_INVALID_ARGUMENT for a NULL argument, an index too large or a struct_size too small.
  * May be called from any thread; does not block.
  */
@@ -2383,8 +2321,8 @@ size_t producer_metadata_topic_count(const producer_metadata_t *metadata);
 /**
  * Describes a topic.
  *
- * metadata: the metadata. index: 0 to producer_metadata_topic_count - 1, in the order of their names. topic: a struct begun
- * with PRODUCER_METADATA_TOPIC_INIT; receives the description.
+ * metadata: the metadata. index: 0 to producer_metadata_topic_count - 1, in the order of their names. topic: a struct
+ * begun with PRODUCER_METADATA_TOPIC_INIT; receives the description.
  * Returns PRODUCER_OK; PRODUCER_ERR_INVALID_ARGUMENT for a NULL argument, an index too large or a struct_size too small.
  * May be called from any thread; does not block.
  */
@@ -2428,9 +2366,9 @@ producer_status_t producer_cluster_id(producer_t *producer,
  * Returns PRODUCER_OK when every leader is connected, or with 0 at once; PRODUCER_ERR_TIMED_OUT when the time passed first:
  * it goes on, and producer_last_error says what is missing; what a broker says of the topic, when that does not go away by
  * itself, such as PRODUCER_ERR_TOPIC_AUTHORIZATION_FAILED; PRODUCER_ERR_INVALID_TOPIC_EXCEPTION for a name that Kafka does not
- * allow; PRODUCER_ERR_NO_RESOURCES for too many topics; PRODUCER_ERR_INVALID_ARGUMENT; PRODUCER_ERR_IN_CALLBACK from one of this
- * producer's own callbacks, unless timeout_ms is 0; PRODUCER_ERR_CLOSED; PRODUCER_ERR_FORKED; PRODUCER_ERR_INTERNAL after a
- * bug of the library; the fatal status when the producer has failed for good.
+ * allow; PRODUCER_ERR_NO_RESOURCES for too many topics; PRODUCER_ERR_INVALID_ARGUMENT; PRODUCER_ERR_IN_CALLBACK from one of
+ * this producer's own callbacks, unless timeout_ms is 0; PRODUCER_ERR_CLOSED; PRODUCER_ERR_FORKED; PRODUCER_ERR_INTERNAL
+ * after a bug of the library; the fatal status when the producer has failed for good.
  * Blocks up to timeout_ms and runs no callbacks. The connections are closed again after connections.max.idle.ms without use.
  * May be called from any thread.
  */
@@ -2464,6 +2402,91 @@ void producer_string_free(char *string);
         sizeof(producer_metadata_partition_t), -1, PRODUCER_OK, -1, -1, NULL, 0, NULL, 0, NULL, 0                    \
     }
 
+/* health ------------------------------------------------------------------------------------------ */
+
+/** state: the producer is new, no broker has answered yet, and not every bootstrap server has failed either. */
+#define PRODUCER_HEALTH_CONNECTING 0
+
+/**
+ * state: all is well. Single brokers may come and go: as long as every partition has a leader and a broker answers, nothing
+ * is wrong.
+ */
+#define PRODUCER_HEALTH_OK 1
+
+/** state: partitions of the topics in use have no leader, says the cluster; records for them wait. */
+#define PRODUCER_HEALTH_DEGRADED 2
+
+/** state: every known broker failed when it was last connected to or asked; the producer goes on trying. */
+#define PRODUCER_HEALTH_UNREACHABLE 3
+
+/** state: brokers refuse the credentials. This version has no authentication and never says so. */
+#define PRODUCER_HEALTH_AUTHENTICATION_FAILED 4
+
+/** state: the producer has failed for good; close it and make a new one. */
+#define PRODUCER_HEALTH_FATAL 5
+
+/** Bytes of text in producer_health_t, its NUL included. */
+#define PRODUCER_HEALTH_TEXT_BYTES 256
+
+/** How a producer is. A plain copy: nothing in it has to be freed. */
+typedef struct producer_health_t {
+    /** Bytes of this struct, set by PRODUCER_HEALTH_INIT. */
+    size_t struct_size;
+    /** A PRODUCER_HEALTH_ constant. */
+    int32_t state;
+    /** Milliseconds since this state began. */
+    int64_t since_ms;
+    /** Partitions of the topics in use. */
+    int64_t partitions;
+    /** Those of them without a leader. */
+    int64_t partitions_leaderless;
+    /** What is wrong, in words that name brokers or partitions, cut to fit; empty when nothing is. */
+    char text[PRODUCER_HEALTH_TEXT_BYTES];
+} producer_health_t;
+
+/**
+ * Receives the news that a producer's state of health is another.
+ *
+ * health: how it is now; valid until the callback returns. opaque: the pointer given along with the callback.
+ * It runs on the thread that polls, flushes, closes or is in a function of transactions, with delivery.dispatch=thread on the
+ * library's dispatching thread, under the rules of delivery callbacks.
+ * Changes that nobody has polled for become one, the latest, which is never lost; back at the state that was told last,
+ * nothing is told.
+ */
+typedef void (*producer_health_fn)(const producer_health_t *health, void *opaque);
+
+/**
+ * Tells how the producer is.
+ *
+ * producer: the producer. health: a struct begun with PRODUCER_HEALTH_INIT; receives the state.
+ * Returns PRODUCER_OK; PRODUCER_ERR_INVALID_ARGUMENT for a NULL argument or a struct_size smaller than the struct ever was;
+ * PRODUCER_ERR_CLOSED, or PRODUCER_ERR_IN_CALLBACK in a callback that producer_close runs; PRODUCER_ERR_FORKED. A producer
+ * that has failed for good answers PRODUCER_OK and PRODUCER_HEALTH_FATAL.
+ * Does not block and asks no broker: an idle producer notices a dead cluster when it next has something to send. May be
+ * called from any thread and from callbacks.
+ */
+producer_status_t producer_health(producer_t *producer,
+                                  producer_health_t *health);
+
+/**
+ * Sets the function that is told when the state of health of producers made from this configuration changes.
+ *
+ * config: the configuration. callback: the function, or NULL for none. opaque: a pointer passed to it, kept as it is;
+ * both must stay usable until the last producer made from this configuration is closed.
+ * Returns PRODUCER_OK; PRODUCER_ERR_INVALID_ARGUMENT when config is NULL.
+ * The first change told is the one from PRODUCER_HEALTH_CONNECTING. May be called from any thread and from callbacks; does
+ * not block.
+ */
+producer_status_t producer_config_set_health_callback(producer_config_t *config,
+                                                      producer_health_fn callback,
+                                                      void *opaque);
+
+/** The value a producer_health_t begins with: its size set, everything else empty. */
+#define PRODUCER_HEALTH_INIT                                                                                         \
+    {                                                                                                                \
+        sizeof(producer_health_t), PRODUCER_HEALTH_CONNECTING, 0, 0, 0, ""                                           \
+    }
+
 /* stats ------------------------------------------------------------------------------------------- */
 
 /**
@@ -2492,7 +2515,10 @@ typedef struct producer_percentiles_t {
 typedef struct producer_stats_t {
     /** Bytes of this struct, set by PRODUCER_STATS_INIT. */
     size_t struct_size;
-    /** Accepted records that were handed to a connection, or failed before that. Records in batches that are still open or queued are not counted yet: after a flush it is every accepted record. */
+    /**
+     * Accepted records that were handed to a connection, or failed before that. Records in batches that are still open or
+     * queued are not counted yet: after a flush it is every accepted record.
+     */
     int64_t records_sent;
     /** Records acknowledged by a broker; with acks=0, written. */
     int64_t records_delivered;
@@ -2508,7 +2534,10 @@ typedef struct producer_stats_t {
     int64_t bytes_sent;
     /** Bytes of batches that were delivered. */
     int64_t bytes_delivered;
-    /** Batches handed to a connection for the first time; one that a broker finds too large and that is cut counts for each part. */
+    /**
+     * Batches handed to a connection for the first time; one that a broker finds too large and that is cut counts for each
+     * part.
+     */
     int64_t batches_sent;
     /** Batches that were delivered. */
     int64_t batches_delivered;
@@ -2580,7 +2609,8 @@ typedef struct producer_stats_t {
  * json: as producer_stats_json gives it, NUL-ended; valid until the callback returns. len: its bytes, without the NUL.
  * opaque: the pointer given along with the callback.
  * It runs on the thread that polls, flushes, closes or is in a function of transactions, with delivery.dispatch=thread on the
- * library's dispatching thread, under the rules of delivery callbacks; the text is made there at that moment. When nobody polls, nothing piles up: the next poll tells once.
+ * library's dispatching thread, under the rules of delivery callbacks; the text is made there at that moment. When nobody
+ * polls, nothing piles up: the next poll tells once.
  */
 typedef void (*producer_stats_fn)(const char *json, size_t len, void *opaque);
 
@@ -2590,15 +2620,15 @@ typedef void (*producer_stats_fn)(const char *json, size_t len, void *opaque);
  * producer: the producer. stats: a struct begun with PRODUCER_STATS_INIT; receives the numbers.
  * Returns PRODUCER_OK; PRODUCER_ERR_INVALID_ARGUMENT for a NULL argument or a struct_size smaller than the struct ever was;
  * PRODUCER_ERR_CLOSED, or PRODUCER_ERR_IN_CALLBACK in a callback that producer_close runs; PRODUCER_ERR_FORKED.
- * Does not block, takes no lock that sending needs, and costs the same whatever the number of partitions. May be called from any
- * thread and from callbacks.
+ * Does not block, takes no lock that sending needs, and costs the same whatever the number of partitions. May be called from
+ * any thread and from callbacks.
  */
 producer_status_t producer_stats(producer_t *producer,
                                  producer_stats_t *stats);
 
 /**
- * Gives the producer's numbers as JSON: those of producer_stats under the same names, with lists of brokers and topics and of the
- * 100 partitions that hold most bytes.
+ * Gives the producer's numbers as JSON: those of producer_stats under the same names, with lists of brokers and topics and of
+ * the 100 partitions that hold most bytes.
  *
  * producer: the producer. json: receives the text, one object in UTF-8, to be freed with producer_string_free.
  * Returns PRODUCER_OK; PRODUCER_ERR_INVALID_ARGUMENT for a NULL argument; PRODUCER_ERR_CLOSED, or
@@ -2612,9 +2642,9 @@ producer_status_t producer_stats_json(producer_t *producer,
 /**
  * Gives the producer's numbers in Prometheus' text format, version 0.0.4, ready to be served to a scraper.
  *
- * producer: the producer. text: receives the text, to be freed with producer_string_free. Each series begins with kproducer_ and
- * has the label client_id; those of brokers and topics have a label broker or topic. Times are in seconds; the histograms count
- * from the start of the producer.
+ * producer: the producer. text: receives the text, to be freed with producer_string_free. Each series begins with
+ * kproducer_ and has the label client_id; those of brokers and topics have a label broker or topic. Times are in seconds; the
+ * histograms count from the start of the producer.
  * Returns PRODUCER_OK; PRODUCER_ERR_INVALID_ARGUMENT for a NULL argument; PRODUCER_ERR_CLOSED, or
  * PRODUCER_ERR_IN_CALLBACK in a callback that producer_close runs; PRODUCER_ERR_FORKED.
  * Waits for no broker and looks at no partition. May be called from any thread and from callbacks.
@@ -2805,8 +2835,8 @@ producer_status_t producer_mock_cluster_push_disconnect(producer_mock_cluster_t 
  * their replicas, or have no leader.
  *
  * broker_id: from 1 to the number of brokers. A broker that is down already stays so.
- * Returns PRODUCER_OK; PRODUCER_ERR_NOT_FOUND if there is no such broker; PRODUCER_ERR_INVALID_ARGUMENT if mock is NULL.
- * Waits for the cluster's thread, a moment.
+ * Returns PRODUCER_OK; PRODUCER_ERR_NOT_FOUND if there is no such broker; PRODUCER_ERR_INVALID_ARGUMENT if mock is
+ * NULL. Waits for the cluster's thread, a moment.
  */
 producer_status_t producer_mock_cluster_broker_down(producer_mock_cluster_t *mock,
                                                     int32_t broker_id);
@@ -2825,8 +2855,8 @@ producer_status_t producer_mock_cluster_broker_up(producer_mock_cluster_t *mock,
  * Makes a broker hang: it reads, answers and accepts nothing, while its connections stay open.
  *
  * broker_id: from 1 to the number of brokers.
- * Returns PRODUCER_OK; PRODUCER_ERR_NOT_FOUND if there is no such broker; PRODUCER_ERR_INVALID_ARGUMENT if mock is NULL.
- * Waits for the cluster's thread, a moment.
+ * Returns PRODUCER_OK; PRODUCER_ERR_NOT_FOUND if there is no such broker; PRODUCER_ERR_INVALID_ARGUMENT if mock is
+ * NULL. Waits for the cluster's thread, a moment.
  */
 producer_status_t producer_mock_cluster_broker_freeze(producer_mock_cluster_t *mock,
                                                       int32_t broker_id);
@@ -2835,8 +2865,8 @@ producer_status_t producer_mock_cluster_broker_freeze(producer_mock_cluster_t *m
  * Ends producer_mock_cluster_broker_freeze: the broker goes on with what has come meanwhile.
  *
  * broker_id: from 1 to the number of brokers.
- * Returns PRODUCER_OK; PRODUCER_ERR_NOT_FOUND if there is no such broker; PRODUCER_ERR_INVALID_ARGUMENT if mock is NULL.
- * Waits for the cluster's thread, a moment.
+ * Returns PRODUCER_OK; PRODUCER_ERR_NOT_FOUND if there is no such broker; PRODUCER_ERR_INVALID_ARGUMENT if mock is
+ * NULL. Waits for the cluster's thread, a moment.
  */
 producer_status_t producer_mock_cluster_broker_thaw(producer_mock_cluster_t *mock,
                                                     int32_t broker_id);

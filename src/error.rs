@@ -303,12 +303,14 @@ pub struct Error {
     pub status: Status,
     /// What the caller may read with `producer_last_error`.
     pub message: String,
+    /// Of `QUEUE_FULL`: only the share of one broker or partition is used up, others find room.
+    pub is_of_share: bool,
 }
 
 impl Error {
     /// An error of this status with this sentence.
     pub fn new(status: Status, message: impl Into<String>) -> Error {
-        Error { status, message: message.into() }
+        Error { status, message: message.into(), is_of_share: false }
     }
 }
 

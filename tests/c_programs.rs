@@ -76,6 +76,7 @@ programs! {
     take_back_example: "examples-c/take_back.c" [];
     bulk_example: "examples-c/bulk.c" ["", "", "50000"];
     interceptors_example: "examples-c/interceptors.c" [];
+    dispatch_thread_example: "examples-c/dispatch_thread.c" ["", "", "50000"];
     flush_tokens_example: "examples-c/flush_tokens.c" [];
     futures_example: "examples-c/futures.c" [];
     transactions_example: "examples-c/transactions.c" ["", "", "300"];
@@ -152,7 +153,22 @@ fn python_through_ctypes() {
 /// What the README and the guide tell a newcomer to type has to compile: the first program of each.
 #[test]
 fn the_documents_programs_compile() {
-    let guides = ["TRANSACTIONS", "FUTURES", "FLUSHING", "BATCHES", "CANCELLING", "TELEMETRY", "PARTITIONING"];
+    let guides = [
+        "BATCHES",
+        "BULK",
+        "CANCELLING",
+        "EVENT_LOOPS",
+        "FLUSHING",
+        "FUTURES",
+        "INTERCEPTORS",
+        "ISOLATION",
+        "METADATA",
+        "OBSERVABILITY",
+        "OPTIONS",
+        "PARTITIONING",
+        "TELEMETRY",
+        "TRANSACTIONS",
+    ];
     let guides = guides.map(|name| format!("docs/{name}.md"));
     for document in guides.iter().map(String::as_str).chain(["README.md"]) {
         let text = fs::read_to_string(root().join(document)).expect(document);

@@ -75,6 +75,48 @@ fn no_file_is_too_long() {
     hold(too_long);
 }
 
+/// A newcomer starts at the README: what it does not name is not found.
+#[test]
+fn the_readme_names_every_guide_and_every_example() {
+    let readme = text_of("README.md");
+    for (directory, extension) in [("docs", ".md"), ("examples-c", ".c")] {
+        for name in names_in(directory, extension) {
+            assert!(readme.contains(&format!("]({directory}/{name}")), "README.md has no link to {directory}/{name}");
+        }
+    }
+}
+
+/// A function that a document or the table of properties tells to call has to be there.
+#[test]
+fn what_documents_name_is_in_the_header() {
+    let mut documents: Vec<String> = names_in("docs", ".md").iter().map(|name| format!("docs/{name}")).collect();
+    documents.extend(["README.md", "src/config/rows.rs"].map(str::to_owned));
+    let header = text_of("include/kproducer.h");
+    let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    for document in documents {
+        let text = text_of(&document);
+        for word in text.split(|c| !is_part(c)) {
+            let is_ours = word.starts_with("producer_") || word.starts_with("PRODUCER_");
+            // `producer_mock_*` and `PRODUCER_ERR_…` name a family.
+            let is_known = if word.ends_with('_') { header.contains(word) } else { has_word(&header, word) };
+            assert!(!is_ours || is_known, "{document} names {word}, which include/kproducer.h does not have");
+        }
+    }
+}
+
+/// The names in a directory that end so.
+fn names_in(directory: &str, extension: &str) -> Vec<String> {
+    let entries = fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(directory)).expect(directory);
+    let names = entries.map(|entry| entry.expect(directory).file_name().into_string().expect("a name in UTF-8"));
+    let names: Vec<String> = names.filter(|name| name.ends_with(extension)).collect();
+    assert!(!names.is_empty(), "{directory} was not found");
+    names
+}
+
+fn text_of(path: &str) -> String {
+    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).expect(path)
+}
+
 /// One source file, prepared for reading as text.
 struct Source {
     /// From the crate's root, with `/`.

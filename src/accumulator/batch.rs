@@ -82,10 +82,10 @@ pub(super) struct OpenBatch {
     pub acks: i16,
     /// The earliest deadline of its records: the whole batch expires then (least-timeout rule).
     pub deadline: Time,
-    pub id: u64,
-    pub opened_at: Time,
     /// What `deadline` is for a record without a time of its own.
     pub usual_deadline: Time,
+    pub id: u64,
+    pub opened_at: Time,
     /// When it has lingered for long enough.
     pub due_at: Time,
     pub full: Vec<Chunk>,

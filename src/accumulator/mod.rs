@@ -39,7 +39,7 @@ pub use inbox::{Command, Event, Inbox, Letters};
 pub use kept::{undelivered_batch, undelivered_parked};
 pub use memory::{Memory, Refused, Reservation, Shortage};
 pub use metadata::{MetadataReply, Nodes, PartitionDetail, Question, Snapshot, TopicDetail};
-pub use partition::{NotAppended, Partition, Placed, Wanted};
+pub use partition::{NotAppended, Partition, Place, Placed, Wanted};
 pub use settings::TopicSettings;
 pub use shares::{Claim, Crowd, Holder};
 pub use topic::{NO_LEADER, ParkedRecord, TOPIC_NAME_MAX, Tag, Topic, TopicTable, check_topic_name};
@@ -140,6 +140,19 @@ impl Accumulator {
         held: &mut Option<Reservation>,
         clock: impl Fn() -> Time,
     ) -> Result<Placed, NotAppended> {
+        self.append_as(topic, record, how, held, clock)
+    }
+
+    /// `append` for who wants to know less.
+    #[inline]
+    pub fn append_as<P: Place>(
+        &self,
+        topic: &Topic,
+        record: &Record<'_>,
+        how: &Sending,
+        held: &mut Option<Reservation>,
+        clock: impl Fn() -> Time,
+    ) -> Result<P, NotAppended> {
         let count = topic.partition_count();
         if how.partition.unwrap_or(0) < count {
             return self.append_known(topic, count, record, how, held, false, clock);
@@ -149,7 +162,7 @@ impl Accumulator {
 
     #[inline]
     #[allow(clippy::too_many_arguments)] // One call from each of two places; a struct would only move the list.
-    fn append_known(
+    fn append_known<P: Place>(
         &self,
         topic: &Topic,
         count: u32,
@@ -158,7 +171,7 @@ impl Accumulator {
         held: &mut Option<Reservation>,
         forced: bool,
         clock: impl Fn() -> Time,
-    ) -> Result<Placed, NotAppended> {
+    ) -> Result<P, NotAppended> {
         let (index, sticky) = match (how.partition, record.key) {
             (Some(index), _) => (index, false),
             _ if !self.choosing.is_plain() => self.choose(topic, count, record, forced, &clock),
@@ -194,14 +207,14 @@ impl Accumulator {
     }
 
     #[cold]
-    fn park(
+    fn park<P: Place>(
         &self,
         topic: &Topic,
         record: &Record<'_>,
         how: &Sending,
         held: &mut Option<Reservation>,
         clock: impl Fn() -> Time,
-    ) -> Result<Placed, NotAppended> {
+    ) -> Result<P, NotAppended> {
         let mut how = *how;
         let mut is_unchosen = how.partition.is_none() && self.is_custom();
         let mut was_asked = false;
@@ -256,7 +269,7 @@ impl Accumulator {
         if tells {
             self.inbox.tell(Event::Parked { topic: topic.id, deadline }, Time::ZERO);
         }
-        Ok(Placed::Parked)
+        Ok(P::parked())
     }
 
     /// With the door shut: draws the line behind the last batch that was opened before, and behind the last record that was
@@ -273,6 +286,11 @@ impl Accumulator {
     pub fn wait_for_memory(&self, wanted: Wanted, deadline: Option<Instant>) -> Result<Reservation, Refused> {
         // Told when this thread stands in line: what others open from then on does not linger.
         self.memory.reserve(wanted.claim, wanted.bytes, deadline, |shortage| self.tell_shortage(shortage))
+    }
+
+    /// Waits until `bytes` are free, until `deadline`, and takes none of them.
+    pub fn wait_for_room(&self, bytes: usize, deadline: Option<Instant>) -> Result<(), Refused> {
+        self.memory.wait_for_room(bytes, deadline, |shortage| self.tell_shortage(shortage))
     }
 
     /// Has what lingers sent, where it holds what is short.
@@ -325,7 +343,8 @@ impl Accumulator {
                 acks: record.acks,
             };
             self.memory.uncharge(Holder::Parked(topic.id), record.charged);
-            let appended = record.with(|fields| self.append_known(topic, count, fields, &how, &mut None, true, &clock));
+            let appended =
+                record.with(|fields| self.append_known::<()>(topic, count, fields, &how, &mut None, true, &clock));
             debug_assert!(appended.is_ok(), "forced memory is never refused");
         }
         *parked = kept;

@@ -78,6 +78,31 @@ pub enum Placed {
     InBatch { partition: u32, index: u32, batch: u64 },
 }
 
+/// What a caller wants to know of where its record went. Most want nothing, and nothing is looked up for them: the batch's
+/// number and the partition's stand in cache lines that appending does not touch otherwise.
+pub trait Place: Sized {
+    fn parked() -> Self;
+    fn in_batch(partition: &Partition, index: u32, batch: &u64) -> Self;
+}
+
+impl Place for () {
+    fn parked() {}
+
+    #[inline]
+    fn in_batch(_: &Partition, _: u32, _: &u64) {}
+}
+
+impl Place for Placed {
+    fn parked() -> Placed {
+        Placed::Parked
+    }
+
+    #[inline]
+    fn in_batch(partition: &Partition, index: u32, batch: &u64) -> Placed {
+        Placed::InBatch { partition: partition.id, index, batch: *batch }
+    }
+}
+
 /// Memory that somebody has to wait for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Wanted {
@@ -120,13 +145,13 @@ impl Partition {
     /// Encodes the record into the open batch; answers its bytes and its place. `held` is memory that an earlier refusal made the
     /// caller wait for.
     #[inline]
-    pub(super) fn append(
+    pub(super) fn append<P: Place>(
         &self,
         record: &Record<'_>,
         how: &Append<'_>,
         held: &mut Option<Reservation>,
         clock: impl Fn() -> Time,
-    ) -> Result<(usize, Placed), NotAppended> {
+    ) -> Result<(usize, P), NotAppended> {
         let mut queue = self.queue.lock();
         if how.door.is_shut() && !how.forced {
             return Err(NotAppended::Refused);
@@ -153,7 +178,7 @@ impl Partition {
                     }
                     open.slots.push(slot(tag, record, delta, open.count));
                 }
-                let placed = Placed::InBatch { partition: self.id, index: open.count, batch: open.id };
+                let placed = P::in_batch(self, open.count, &open.id);
                 open.write(record, delta, body_len, len);
                 // The batch may have been opened by a record with more time of its own.
                 let deadline = how.own_deadline.unwrap_or(open.usual_deadline);
@@ -170,7 +195,7 @@ impl Partition {
     }
 
     #[cold]
-    fn append_first(
+    fn append_first<P: Place>(
         &self,
         queue: &mut Queue,
         sealed: bool,
@@ -178,7 +203,7 @@ impl Partition {
         how: &Append<'_>,
         held: &mut Option<Reservation>,
         clock: impl Fn() -> Time,
-    ) -> Result<(usize, Placed), NotAppended> {
+    ) -> Result<(usize, P), NotAppended> {
         if sealed {
             queue.seal_open(self.id, how.memory);
             self.publish_sealed(queue);
@@ -191,7 +216,7 @@ impl Partition {
         appended
     }
 
-    fn open_with(
+    fn open_with<P: Place>(
         &self,
         queue: &mut Queue,
         sealed: bool,
@@ -199,7 +224,7 @@ impl Partition {
         how: &Append<'_>,
         held: &mut Option<Reservation>,
         clock: impl Fn() -> Time,
-    ) -> Result<(usize, Placed), NotAppended> {
+    ) -> Result<(usize, P), NotAppended> {
         let body_len = record_batch::record_body_len(0, 0, record);
         let len = record_batch::record_len(body_len);
         let wanted = queue.last_len.min(how.batch_size);
@@ -244,8 +269,9 @@ impl Partition {
             open.slots.push(slot(tag, record, 0, 0));
         }
         open.write(record, 0, body_len, len);
+        let placed = P::in_batch(self, 0, &open.id);
         queue.open = Some(open);
-        Ok((len, Placed::InBatch { partition: self.id, index: 0, batch: id }))
+        Ok((len, placed))
     }
 
     /// The next batch: a sealed one, or the open one when `may_seal` says so of its id and the time it is due.

@@ -60,8 +60,8 @@ pub unsafe extern "C" fn producer_batch_new(
 ///
 /// `batch`: the batch. `record`: what to append; copies. Its topic and topic_handle are NULL, its partition is
 /// PRODUCER_PARTITION_ANY, its delivery_timeout_ms PRODUCER_TIMEOUT_DEFAULT and its acks PRODUCER_ACKS_DEFAULT, because all
-/// records of a batch share what producer_batch_send says; key, value, headers and timestamp are its own. `index`: receives the record's place in the
-/// batch, from 0: its offset will be that of the report plus this; may be NULL.
+/// records of a batch share what producer_batch_send says; key, value, headers and timestamp are its own. `index`: receives the
+/// record's place in the batch, from 0: its offset will be that of the report plus this; may be NULL.
 /// Returns PRODUCER_OK; otherwise the batch is as it was: PRODUCER_ERR_BATCH_FULL when the record does not fit any more into
 /// batch.size, or max.request.size where that is less (a single record may be larger than batch.size), when the batch has
 /// batch.num.messages records (the producer's, not a topic's), and when it is closed: send it and begin another;
@@ -180,7 +180,8 @@ pub unsafe extern "C" fn producer_batch_close(batch: *mut producer_batch_t) -> p
 /// NULL argument, an empty batch, another producer's batch, a wrong partition; PRODUCER_ERR_INVALID_TOPIC_EXCEPTION for a
 /// topic name that Kafka does not allow; PRODUCER_ERR_QUEUE_FULL when the topic is not known yet and `buffer.memory` stayed
 /// full for `max.block.ms`; PRODUCER_ERR_REPORTS_NOT_TAKEN when too many reports wait for producer_poll;
-/// PRODUCER_ERR_NO_RESOURCES for too many topics; PRODUCER_ERR_CLOSED; PRODUCER_ERR_FORKED; with transactional.id
+/// PRODUCER_ERR_NO_RESOURCES for too many topics; PRODUCER_ERR_IN_CALLBACK from an interceptor or a serializer of the same
+/// producer; PRODUCER_ERR_CLOSED; PRODUCER_ERR_FORKED; with transactional.id
 /// PRODUCER_ERR_STATE outside a transaction, and the abortable error that has made the transaction fail; a fatal status
 /// that says what ended the producer.
 /// A batch that a broker finds too large is sent in parts, between which records of others may lie; its report then has the
@@ -200,6 +201,11 @@ pub unsafe extern "C" fn producer_batch_send(
         let inside = unsafe { pass(producer) }?;
         // SAFETY: the caller's promise: NULL or a batch of ours.
         let contents = unsafe { batch_arg(batch) }?;
+        if inside.is_called_out() {
+            let text = "producer_batch_send was called from an interceptor or a serializer of the same producer; call it \
+                        elsewhere";
+            return Err(Error::new(Status::IN_CALLBACK, text));
+        }
         // SAFETY: the caller's promise: NULL or a NUL-ended string; the pass keeps the producer alive.
         let topic = unsafe { topic_of(&inside, ptr::null(), topic) }?;
         inside.send_batch(contents, topic, partition_arg(partition)?, tag_of(callback, opaque))?;

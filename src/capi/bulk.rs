@@ -71,10 +71,12 @@ pub struct producer_flat_records_t {
 /// were accepted, also when not all were.
 /// Returns PRODUCER_OK when all were accepted; otherwise the status of the first that was not, one of producer_send's, with
 /// its number in producer_last_error: a wrong record is left out and those after it are sent. What would be refused again and
-/// again ends the run, and nothing after it is tried: PRODUCER_ERR_QUEUE_FULL, PRODUCER_ERR_REPORTS_NOT_TAKEN,
+/// again ends the run, and nothing after it is tried: PRODUCER_ERR_QUEUE_FULL (but with a `max.block.ms` of 0 not when only
+/// the share of the record's own broker or partition is used up), PRODUCER_ERR_REPORTS_NOT_TAKEN,
 /// PRODUCER_ERR_STATE, PRODUCER_ERR_CLOSED, an abortable or a fatal status. PRODUCER_ERR_INVALID_ARGUMENT with `accepted`
 /// untouched for wrong arguments; PRODUCER_ERR_CLOSED and PRODUCER_ERR_FORKED as well when the producer was so before.
-/// Which ones were refused is told by producer_send_many_status. Blocks while `buffer.memory` is full, `max.block.ms` at most for each record; the first that waits in vain ends the run.
+/// Which ones were refused is told by producer_send_many_status. Blocks while `buffer.memory` is full, `max.block.ms` at most
+/// for each record; the first that waits in vain ends the run.
 /// May be called from any thread and from delivery callbacks.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn producer_send_many(
@@ -123,7 +125,8 @@ pub unsafe extern "C" fn producer_send_many_status(
 /// accepted, also when not all were.
 /// Returns what producer_send_many does. PRODUCER_ERR_INVALID_ARGUMENT, with both outputs untouched and nothing sent, when the
 /// lengths do not add up to `values_len` and `keys_len`, or one is below -1.
-/// Blocks while `buffer.memory` is full, `max.block.ms` at most for each record; the first that waits in vain ends the run. May be called from any thread and from delivery callbacks.
+/// Blocks while `buffer.memory` is full, `max.block.ms` at most for each record; the first that waits in vain ends the run. May
+/// be called from any thread and from delivery callbacks.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn producer_send_flat(
     producer: *mut producer_t,
@@ -139,7 +142,7 @@ pub unsafe extern "C" fn producer_send_flat(
         let mut flat = unsafe { Flat::new(&inside, records) }?;
         // SAFETY: there is a status for each record, or none.
         unsafe {
-            each.run(flat.count, |place| {
+            each.run(&inside, flat.count, |place| {
                 let (record, tag) = flat.next(place);
                 // SAFETY: the record borrows from the caller's arrays, whose lengths were checked.
                 send_one(&inside, &record, tag)
@@ -160,22 +163,26 @@ impl Outcomes {
     ///
     /// # Safety
     /// Both outputs may be written; there are `count` statuses, or NULL.
-    unsafe fn run(&self, count: usize, mut send: impl FnMut(usize) -> Result<Placed>) -> Result<()> {
+    unsafe fn run(
+        &self,
+        inside: &Inside<'_>,
+        count: usize,
+        mut send: impl FnMut(usize) -> Result<Placed>,
+    ) -> Result<()> {
         let mut accepted = 0;
         let mut first = None;
         for place in 0..count {
-            let status = match send(place) {
+            let (status, ends) = match send(place) {
                 Ok(_) => {
                     accepted += 1;
-                    Status::OK
+                    (Status::OK, false)
                 }
                 Err(why) => {
-                    let status = why.status;
+                    let (status, ends) = (why.status, inside.would_refuse_all(&why));
                     first.get_or_insert_with(|| Error::new(status, format!("record {place}: {}", why.message)));
-                    status
+                    (status, ends)
                 }
             };
-            let ends = status != Status::OK && ends_run(status);
             let last = if ends { count } else { place + 1 };
             if !self.statuses.is_null() {
                 for untried in place..last {
@@ -191,20 +198,6 @@ impl Outcomes {
         unsafe { self.accepted.write(accepted) };
         first.map_or(Ok(()), Err)
     }
-}
-
-/// Whether the records after one that was refused so would be refused too: unless it was the record's own fault.
-#[cold]
-fn ends_run(status: Status) -> bool {
-    let own = [
-        Status::INVALID_ARGUMENT,
-        Status::INVALID_TOPIC_EXCEPTION,
-        Status::UNKNOWN_TOPIC_OR_PARTITION,
-        Status::RECORD_TOO_LARGE,
-        Status::INVALID_RECORD,
-        Status::NO_RESOURCES,
-    ];
-    !own.contains(&status)
 }
 
 unsafe fn send_many(
@@ -246,7 +239,7 @@ unsafe fn send_many(
         unsafe { send_one(&inside, record, tag) }
     };
     // SAFETY: the caller's promise about both outputs.
-    unsafe { each.run(count, send) }
+    unsafe { each.run(&inside, count, send) }
 }
 
 /// # Safety

@@ -56,7 +56,8 @@ type Taker = unsafe extern "C" fn(*const producer_undelivered_t, *mut c_void);
 /// once; not NULL. `opaque`: given to it as it is.
 /// Returns what producer_close returns, and PRODUCER_ERR_INVALID_ARGUMENT for a NULL callback: the producer is not closed then.
 /// Order: records come when they fail; those of a batch in the order in which they were sent, all of them before the first
-/// report of that batch. Each record with a callback gets its report all the same. Records stay inside `buffer.memory` until they are handed back.
+/// report of that batch. Each record with a callback gets its report all the same. Records stay inside `buffer.memory` until
+/// they are handed back.
 /// Blocks for `timeout_ms` and little more beside the time that the callbacks take.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn producer_close_with(

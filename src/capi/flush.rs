@@ -23,6 +23,7 @@ pub const PRODUCER_PURGE_IN_FLIGHT: u32 = 2;
 /// PRODUCER_ERR_TIMED_OUT when the time passed first: it all goes on, call again; PRODUCER_ERR_INVALID_ARGUMENT;
 /// PRODUCER_ERR_IN_CALLBACK from one of this producer's own callbacks; PRODUCER_ERR_CLOSED; PRODUCER_ERR_FORKED;
 /// PRODUCER_ERR_INTERNAL after a bug of the library.
+/// Callbacks of a future that another thread awaits run on that thread, and are not waited for.
 /// Overrides `linger.ms`; runs callbacks on this thread; does not hold up sends of other threads and does not wait for
 /// them. Several flushes may run at once.
 /// Inside a transaction it commits nothing, and is not needed before a commit.

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use crate::accumulator::Tag;
 use crate::capi::boundary::{call, call_hot, invalid, out_arg, timeout_arg};
 use crate::capi::fork;
+use crate::capi::gate::is_choosing;
 use crate::capi::producer::{pass, producer_t};
 use crate::capi::record::{producer_record_t, record_arg};
 use crate::capi::report::{
@@ -19,7 +20,7 @@ use crate::capi::status::producer_status_t;
 use crate::capi::topic::topic_of;
 use crate::error::{Error, Result, Status};
 use crate::producer::SentFuture;
-use crate::reports::{Future, Outcome, RICH, RichTag, Waiting};
+use crate::reports::{Future, KEPT, Outcome, RICH, RichTag, Waiting};
 
 /// The outcome of one record, now or later: opaque, made by producer_send_future, ended by producer_future_free. Any number
 /// of threads may use it at once, and it outlives its producer: producer_close completes it.
@@ -91,8 +92,9 @@ pub unsafe extern "C" fn producer_send_future(
 /// Returns the record's status when it is complete: PRODUCER_OK when it was delivered, otherwise why not, with the cause in
 /// producer_last_error (PRODUCER_ERR_CLOSED when its producer was closed first). Three statuses say that it is not complete,
 /// and the report is untouched: PRODUCER_ERR_TIMED_OUT: the time passed first, the record goes on, await it again;
-/// PRODUCER_ERR_IN_CALLBACK from a callback of its producer; PRODUCER_ERR_FORKED. PRODUCER_ERR_INVALID_ARGUMENT for a NULL
-/// future, a wrong `timeout_ms` or a report that was not begun with PRODUCER_REPORT_INIT.
+/// PRODUCER_ERR_IN_CALLBACK from a callback, interceptor, serializer or partitioner of its producer; PRODUCER_ERR_FORKED.
+/// PRODUCER_ERR_INVALID_ARGUMENT for a NULL future, a wrong `timeout_ms` or a report that was not begun with
+/// PRODUCER_REPORT_INIT.
 /// Runs callbacks of this future that nobody has run yet, on this thread. Any number of threads may await one future, also
 /// after its producer was closed.
 #[unsafe(no_mangle)]
@@ -107,7 +109,9 @@ pub unsafe extern "C" fn producer_future_await(
         let timeout_ms = timeout_arg(timeout_ms)?;
         // SAFETY: the caller's promise: NULL or a report of `struct_size` bytes.
         unsafe { check_report(report) }?;
-        if !handle.sent.future().is_complete() && is_dispatching(handle.producer) {
+        let inside_it =
+            || is_dispatching(handle.producer) || is_choosing(handle.producer) || handle.sent.is_called_out();
+        if !handle.sent.future().is_complete() && inside_it() {
             let text = "producer_future_await was called from a callback of the same producer, and the record has no \
                         outcome yet; call it elsewhere, or use producer_future_when_complete";
             return Err(Error::new(Status::IN_CALLBACK, text));
@@ -155,11 +159,13 @@ pub unsafe extern "C" fn producer_future_is_complete(future: *const producer_fut
 /// Has a function called with the record's report when it has its outcome: any number of functions, each called once.
 ///
 /// `future`: the future. `callback`: the function. `opaque`: given to it as it is, also as the report's `opaque`.
-/// Returns PRODUCER_OK; PRODUCER_ERR_INVALID_ARGUMENT for a NULL future or callback; PRODUCER_ERR_FORKED.
+/// Returns PRODUCER_OK; PRODUCER_ERR_INVALID_ARGUMENT for a NULL future or callback, and for PRODUCER_QUEUE_REPORT;
+/// PRODUCER_ERR_FORKED.
 /// On which thread: one that was given before the outcome runs on a thread that dispatches reports, like a delivery callback
 /// (producer_poll, producer_poll_reports, producer_flush, producer_close, and with `delivery.dispatch=thread` the library's), or
 /// in a producer_future_await of this future, whichever comes first; one that is given later runs at once, on the calling
-/// thread. It may run at the same time as other callbacks of the producer.
+/// thread. It may run at the same time as other callbacks of the producer; when it runs in producer_future_await, producer_flush
+/// and producer_close on other threads do not wait for it: keep what it uses until it has run.
 /// Until it has run, the record counts among the reports that wait to be taken (`delivery.reports.max.count`).
 /// Does not block. May be called from any thread, from callbacks, and after the producer was closed.
 #[unsafe(no_mangle)]
@@ -172,6 +178,10 @@ pub unsafe extern "C" fn producer_future_when_complete(
         // SAFETY: the caller's promise: NULL or a future of ours.
         let handle = unsafe { future_arg(future) }?;
         let Some(callback) = callback else { return Err(invalid("callback is NULL: there is nothing to call")) };
+        if callback_address(callback) == KEPT {
+            let text = "callback is PRODUCER_QUEUE_REPORT: a future keeps its report itself, for producer_future_await";
+            return Err(invalid(text));
+        }
         let waiting = Waiting { callback: callback_address(callback), opaque: opaque as usize };
         // The callback may free the handle, but not this.
         let outcome = handle.sent.future().when_complete(waiting).cloned();

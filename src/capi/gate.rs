@@ -197,6 +197,11 @@ impl Gate {
         }
     }
 
+    /// Whether it was shut.
+    pub fn is_shut(&self) -> bool {
+        self.state.load(Ordering::SeqCst) != OPEN
+    }
+
     /// Waits until nobody is inside at all; false when that takes longer than `timeout`: a callback that does not return.
     pub fn wait_for_others(&self, timeout: Duration) -> bool {
         let mut exit = self.exit.lock();

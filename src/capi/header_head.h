@@ -24,18 +24,27 @@
  * Timeouts    An int32_t of milliseconds. 0 does not wait, -1 waits for ever, other negative values are refused.
  *             Every call keeps its own timeout, whatever the brokers do.
  *
- * Threads     A producer_t or a producer_config_t may be used by any number of threads at once. No call needs another
- *             thread's call to make progress, with one exception that you choose: reports are dispatched by
- *             producer_poll, producer_flush, producer_close and those functions of transactions that take a timeout, so
- *             somebody has to call one of them.
+ * Threads     A producer_t or a producer_config_t may be used by any number of threads at once, and so may a future or a
+ *             flush; a producer_batch_t is for one thread at a time. No call needs another thread's call to make progress,
+ *             with one exception that you choose: reports are dispatched by producer_poll, producer_poll_reports,
+ *             producer_flush, producer_flush_topic and producer_flush_wait, producer_close and those functions of
+ *             transactions that take a timeout, so somebody has to call one of them, or let a thread of the library do it
+ *             (delivery.dispatch=thread).
  *
- * Callbacks   Run on the thread that polls, flushes, closes or is in a function of transactions, never on a thread of
- *             the library, unless you ask for that in the configuration. They must return in the ordinary way: no longjmp and no exception may leave
- *             them. From inside one you may send; a function that must not be called there says so in its comment
- *             and returns PRODUCER_ERR_IN_CALLBACK instead of a deadlock.
+ * Callbacks   Those that tell you something run on the thread that polls, flushes, closes or is in a function of
+ *             transactions, never on a thread of the library, unless you ask for that in the configuration. A future's
+ *             also run in producer_future_await, and at once when it is complete already. Those that are asked about a
+ *             record run elsewhere: serializers and on_send of interceptors on the thread that sends, a partitioner
+ *             there too or, for records that waited for their topic's metadata, on a thread of the library
+ *             (kp-partition). All must return in the ordinary way: no longjmp and no exception may leave them. From
+ *             inside those that tell you something you may send; a function that must not be called there says so in
+ *             its comment and returns PRODUCER_ERR_IN_CALLBACK instead of a deadlock.
  *
- * Outcomes    Every record that producer_send accepted gets exactly one report, if you gave a callback, and no record
- *             that it refused gets one. The report says whether the record is in the log: no, maybe, or yes.
+ * Outcomes    Every record that a sending function accepted (producer_send, _send_many, _send_flat, _send_future,
+ *             _send_cancellable) gets exactly one outcome, and no record that it refused gets one. You hear of it once, in
+ *             the way you chose: a report to your callback, one that producer_poll_reports copies, a future, or nothing; a
+ *             batch of your own (producer_batch_send) has one report for all its records. It says whether the record is in
+ *             the log: no, maybe, or yes.
  *
  * Exactly     With enable.idempotence, which is the default, no retry of the library writes a record twice or out of
  * once        order. With transactional.id records of several partitions, and a consumer's offsets, become visible together
@@ -46,8 +55,10 @@
  *
  * Growth      A struct that you and the library share begins with its own size, struct_size: set it with the struct's
  *             _INIT macro. A library newer than your program then knows which fields you have; the fields you lack
- *             have their defaults. All other types are opaque. Within one major version a function's signature never
- *             changes and no function is removed.
+ *             have their defaults. Five small structs have no size in them, because they are copied as values or lie in
+ *             arrays, and never change: producer_header_t, producer_ticket_t, producer_percentiles_t,
+ *             producer_view_partition_t and producer_view_broker_t. All other types are opaque. Within one major version
+ *             a function's signature never changes and no function is removed.
  *
  * Late calls  Any call may race with producer_close on the same producer. One wins, the others return
  *             PRODUCER_ERR_CLOSED. A handle that was closed is an error to use, not a crash.

@@ -82,8 +82,8 @@ impl HealthCallback {
 ///
 /// `producer`: the producer. `health`: a struct begun with PRODUCER_HEALTH_INIT; receives the state.
 /// Returns PRODUCER_OK; PRODUCER_ERR_INVALID_ARGUMENT for a NULL argument or a struct_size smaller than the struct ever was;
-/// PRODUCER_ERR_CLOSED, or PRODUCER_ERR_IN_CALLBACK in a callback that producer_close runs; PRODUCER_ERR_FORKED. A producer that has failed for good answers PRODUCER_OK and
-/// PRODUCER_HEALTH_FATAL.
+/// PRODUCER_ERR_CLOSED, or PRODUCER_ERR_IN_CALLBACK in a callback that producer_close runs; PRODUCER_ERR_FORKED. A producer
+/// that has failed for good answers PRODUCER_OK and PRODUCER_HEALTH_FATAL.
 /// Does not block and asks no broker: an idle producer notices a dead cluster when it next has something to send. May be
 /// called from any thread and from callbacks.
 #[unsafe(no_mangle)]

@@ -32,8 +32,8 @@ pub type producer_on_send_fn =
 /// Hears what became of a record that on_send was asked about, once for each, also for records sent without a callback.
 ///
 /// `report`: valid until the function returns. `opaque`: the interceptor's; the sender's is in the report.
-/// It runs before the record's own callback or future hears of it, on the thread that dispatches; never two at once for
-/// reports that a dispatch hands out. For a record that the sending function refused it runs before that function returns, on
+/// It runs before the record's own callback hears of it, on the thread that dispatches; never two at once for reports that a
+/// dispatch hands out. A record's future is complete before, and who awaits it may go on first. For a record that the sending function refused it runs before that function returns, on
 /// the sending thread, with PRODUCER_PHASE_REFUSED, possibly on several threads at once and beside a dispatch; sending from
 /// there answers PRODUCER_ERR_IN_CALLBACK. What holds for delivery callbacks holds here otherwise.
 #[allow(non_camel_case_types)]

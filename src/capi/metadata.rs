@@ -96,7 +96,7 @@ pub struct producer_metadata_partition_t {
 /// name that Kafka does not allow; PRODUCER_ERR_INVALID_ARGUMENT; PRODUCER_ERR_IN_CALLBACK from one of this producer's own
 /// callbacks, unless `timeout_ms` is 0; PRODUCER_ERR_CLOSED; PRODUCER_ERR_FORKED; PRODUCER_ERR_INTERNAL after a bug of the
 /// library.
-/// Blocks up to `timeout_ms`, runs no callbacks, and changes nothing of what is being sent. May be called from any thread.
+/// Blocks up to `timeout_ms`, with 0 no longer than the I/O thread takes to hear of it, which waits for no broker; runs no callbacks, and changes nothing of what is being sent. May be called from any thread.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn producer_metadata(
     producer: *mut producer_t,
@@ -164,8 +164,8 @@ pub unsafe extern "C" fn producer_metadata_broker_count(metadata: *const produce
 
 /// Describes a broker.
 ///
-/// `metadata`: the metadata. `index`: 0 to producer_metadata_broker_count - 1, in the order of their ids. `broker`: a struct begun
-/// with PRODUCER_METADATA_BROKER_INIT; receives the description.
+/// `metadata`: the metadata. `index`: 0 to producer_metadata_broker_count - 1, in the order of their ids. `broker`: a struct
+/// begun with PRODUCER_METADATA_BROKER_INIT; receives the description.
 /// Returns PRODUCER_OK; PRODUCER_ERR_INVALID_ARGUMENT for a NULL argument, an index too large or a struct_size too small.
 /// May be called from any thread; does not block.
 #[unsafe(no_mangle)]
@@ -202,8 +202,8 @@ pub unsafe extern "C" fn producer_metadata_topic_count(metadata: *const producer
 
 /// Describes a topic.
 ///
-/// `metadata`: the metadata. `index`: 0 to producer_metadata_topic_count - 1, in the order of their names. `topic`: a struct begun
-/// with PRODUCER_METADATA_TOPIC_INIT; receives the description.
+/// `metadata`: the metadata. `index`: 0 to producer_metadata_topic_count - 1, in the order of their names. `topic`: a struct
+/// begun with PRODUCER_METADATA_TOPIC_INIT; receives the description.
 /// Returns PRODUCER_OK; PRODUCER_ERR_INVALID_ARGUMENT for a NULL argument, an index too large or a struct_size too small.
 /// May be called from any thread; does not block.
 #[unsafe(no_mangle)]
@@ -296,9 +296,9 @@ pub unsafe extern "C" fn producer_cluster_id(
 /// Returns PRODUCER_OK when every leader is connected, or with 0 at once; PRODUCER_ERR_TIMED_OUT when the time passed first:
 /// it goes on, and producer_last_error says what is missing; what a broker says of the topic, when that does not go away by
 /// itself, such as PRODUCER_ERR_TOPIC_AUTHORIZATION_FAILED; PRODUCER_ERR_INVALID_TOPIC_EXCEPTION for a name that Kafka does not
-/// allow; PRODUCER_ERR_NO_RESOURCES for too many topics; PRODUCER_ERR_INVALID_ARGUMENT; PRODUCER_ERR_IN_CALLBACK from one of this
-/// producer's own callbacks, unless `timeout_ms` is 0; PRODUCER_ERR_CLOSED; PRODUCER_ERR_FORKED; PRODUCER_ERR_INTERNAL after a
-/// bug of the library; the fatal status when the producer has failed for good.
+/// allow; PRODUCER_ERR_NO_RESOURCES for too many topics; PRODUCER_ERR_INVALID_ARGUMENT; PRODUCER_ERR_IN_CALLBACK from one of
+/// this producer's own callbacks, unless `timeout_ms` is 0; PRODUCER_ERR_CLOSED; PRODUCER_ERR_FORKED; PRODUCER_ERR_INTERNAL
+/// after a bug of the library; the fatal status when the producer has failed for good.
 /// Blocks up to `timeout_ms` and runs no callbacks. The connections are closed again after connections.max.idle.ms without use.
 /// May be called from any thread.
 #[unsafe(no_mangle)]

@@ -277,8 +277,8 @@ fn count_arg(count: i32) -> Result<u32> {
 /// their replicas, or have no leader.
 ///
 /// `broker_id`: from 1 to the number of brokers. A broker that is down already stays so.
-/// Returns `PRODUCER_OK`; `PRODUCER_ERR_NOT_FOUND` if there is no such broker; `PRODUCER_ERR_INVALID_ARGUMENT` if `mock` is NULL.
-/// Waits for the cluster's thread, a moment.
+/// Returns `PRODUCER_OK`; `PRODUCER_ERR_NOT_FOUND` if there is no such broker; `PRODUCER_ERR_INVALID_ARGUMENT` if `mock` is
+/// NULL. Waits for the cluster's thread, a moment.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn producer_mock_cluster_broker_down(
     mock: *mut producer_mock_cluster_t,
@@ -310,8 +310,8 @@ pub unsafe extern "C" fn producer_mock_cluster_broker_up(
 /// Makes a broker hang: it reads, answers and accepts nothing, while its connections stay open.
 ///
 /// `broker_id`: from 1 to the number of brokers.
-/// Returns `PRODUCER_OK`; `PRODUCER_ERR_NOT_FOUND` if there is no such broker; `PRODUCER_ERR_INVALID_ARGUMENT` if `mock` is NULL.
-/// Waits for the cluster's thread, a moment.
+/// Returns `PRODUCER_OK`; `PRODUCER_ERR_NOT_FOUND` if there is no such broker; `PRODUCER_ERR_INVALID_ARGUMENT` if `mock` is
+/// NULL. Waits for the cluster's thread, a moment.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn producer_mock_cluster_broker_freeze(
     mock: *mut producer_mock_cluster_t,
@@ -327,8 +327,8 @@ pub unsafe extern "C" fn producer_mock_cluster_broker_freeze(
 /// Ends `producer_mock_cluster_broker_freeze`: the broker goes on with what has come meanwhile.
 ///
 /// `broker_id`: from 1 to the number of brokers.
-/// Returns `PRODUCER_OK`; `PRODUCER_ERR_NOT_FOUND` if there is no such broker; `PRODUCER_ERR_INVALID_ARGUMENT` if `mock` is NULL.
-/// Waits for the cluster's thread, a moment.
+/// Returns `PRODUCER_OK`; `PRODUCER_ERR_NOT_FOUND` if there is no such broker; `PRODUCER_ERR_INVALID_ARGUMENT` if `mock` is
+/// NULL. Waits for the cluster's thread, a moment.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn producer_mock_cluster_broker_thaw(
     mock: *mut producer_mock_cluster_t,

@@ -50,10 +50,10 @@ pub unsafe extern "C" fn producer_poll(producer: *mut producer_t, timeout_ms: i3
 /// PRODUCER_ERR_INVALID_ARGUMENT; PRODUCER_ERR_IN_CALLBACK from one of this producer's own callbacks; PRODUCER_ERR_CLOSED,
 /// also when another thread closes the producer meanwhile; PRODUCER_ERR_FORKED; PRODUCER_ERR_INTERNAL after a bug of the
 /// library, when everything has been taken.
-/// The strings of the reports live until this thread's next producer_poll_reports on this producer, or its end. A copied report's
-/// callback is never run; those of log lines, of losses and of futures are, on this thread. May be called from any thread; one
-/// thread at a time takes reports, each report goes to one of them. With delivery.dispatch=thread only reports of
-/// PRODUCER_QUEUE_REPORT are copied.
+/// The strings of the reports live until this thread's next producer_poll_reports on this producer, or its end. A copied
+/// report's callback is never run; those of log lines, of losses and of futures are, on this thread. May be called from any
+/// thread; one thread at a time takes reports, each report goes to one of them. With delivery.dispatch=thread only reports of
+/// PRODUCER_QUEUE_REPORT are copied, when that thread is not in its callbacks: those that take long hold this call up.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn producer_poll_reports(
     producer: *mut producer_t,
@@ -115,7 +115,7 @@ impl Array {
         if before == self.max && matches!(item, Item::Batch { .. }) {
             return Handed::Part(0);
         }
-        let handed = hand_by(hearing, item, |report, _, hooks| {
+        let handed = hand_by::<false>(hearing, item, |report, _, hooks| {
             if copied.get() == self.max {
                 return Told::NoRoom;
             }

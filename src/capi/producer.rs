@@ -142,12 +142,13 @@ pub unsafe extern "C" fn producer_new(
 /// time still ends).
 /// Returns PRODUCER_OK when every accepted record had its outcome in time; PRODUCER_ERR_TIMED_OUT when the rest was failed
 /// with PRODUCER_ERR_CLOSED, each with its report, or a transaction was not ended in time; the status of its end, fatal ones
-/// like PRODUCER_ERR_PRODUCER_FENCED and PRODUCER_ERR_FATAL too, when the producer had failed before; PRODUCER_ERR_CLOSED when it was closed before, or is being closed by
-/// another thread; PRODUCER_ERR_IN_CALLBACK from one of this producer's own callbacks; PRODUCER_ERR_FORKED;
-/// PRODUCER_ERR_INVALID_ARGUMENT; PRODUCER_ERR_INTERNAL after a bug of the library.
+/// like PRODUCER_ERR_PRODUCER_FENCED and PRODUCER_ERR_FATAL too, when the producer had failed before; PRODUCER_ERR_CLOSED when
+/// it was closed before, or is being closed by another thread; PRODUCER_ERR_IN_CALLBACK from one of this producer's own
+/// callbacks; PRODUCER_ERR_FORKED; PRODUCER_ERR_INVALID_ARGUMENT; PRODUCER_ERR_INTERNAL after a bug of the library.
 /// Blocks for `timeout_ms` and little more, whatever the brokers do. Calls of other threads on the producer return
 /// PRODUCER_ERR_CLOSED. No callback runs after it has returned, with one exception: when another thread is in a callback
-/// that does not return within a second, PRODUCER_ERR_TIMED_OUT is answered and that thread runs those that are left.
+/// that does not return within a second, PRODUCER_ERR_TIMED_OUT is answered and that thread runs those that are left. Callbacks
+/// of a future that another thread has awaited run on that thread, which is not waited for.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn producer_close(producer: *mut producer_t, timeout_ms: i32) -> producer_status_t {
     // SAFETY: as the caller promises.
@@ -187,7 +188,9 @@ pub(super) unsafe fn close(
         inner.refuse_sends();
         shell.gate.wait_for_passes();
         let ended = inner.close(timeout_ms, |item| report::hand(&shell.hearing, &item));
-        if shell.gate.wait_for_others(OTHERS_WAIT) {
+        if shell.gate.wait_for_others(OTHERS_WAIT) && inner.dispatch_has_ended() {
+            // What nobody has handed out of what closing had to leave to others.
+            inner.hand_rest(|item| report::hand(&shell.hearing, &item));
             if shell.hooks.as_ref().is_some_and(|hooks| hooks.hear()) {
                 inner.hand_kept(|item| report::hand_to_interceptors(&shell.hearing, &item));
             }
@@ -197,7 +200,7 @@ pub(super) unsafe fn close(
                 report::in_callback_of(shell.gate.id(), || hooks.on_close());
             }
         }
-        // Otherwise another thread is in a callback that does not return: its producer stays, idle, with the shell.
+        // Otherwise another thread, the library's own perhaps, is in a callback that does not return: its producer stays, idle, with the shell.
         quarantine(producer);
         ended
     })
@@ -222,7 +225,18 @@ fn quarantine(producer: *mut producer_t) {
 /// A call that is inside a producer: the producer stays alive until this is dropped.
 pub(super) struct Inside<'a> {
     shell: &'a producer_t,
+    /// It may be dispatching, and then has to end what a closing thread did not wait for.
+    may_dispatch: bool,
     _pass: Pass<'a>,
+}
+
+impl Drop for Inside<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        if self.may_dispatch {
+            self.hand_left();
+        }
+    }
 }
 
 impl Inside<'_> {
@@ -235,6 +249,13 @@ impl Inside<'_> {
     /// Who hears of this producer.
     pub fn hearing(&self) -> &Hearing {
         &self.shell.hearing
+    }
+
+    fn hand_left(&self) {
+        // After a panic others go on, or nobody: it was a bug.
+        if self.shell.gate.is_shut() && !std::thread::panicking() {
+            Producer::hand_left(self, self.dispatcher());
+        }
     }
 
     /// Hands reports and log lines to the application.
@@ -258,12 +279,12 @@ impl Deref for Inside<'_> {
 ///
 /// # Safety
 /// `producer` is NULL or a handle from `producer_new`.
-#[inline]
+#[inline(always)]
 pub(super) unsafe fn pass<'a>(producer: *mut producer_t) -> Result<Inside<'a>> {
     // SAFETY: as the caller promises.
     let shell = unsafe { shell_arg(producer) }?;
     let pass = shell.gate.pass().ok_or_else(|| closed_or_choosing(shell))?;
-    Ok(Inside { shell, _pass: pass })
+    Ok(Inside { shell, may_dispatch: false, _pass: pass })
 }
 
 /// Goes in for a call that may take its time.
@@ -277,7 +298,7 @@ pub(super) unsafe fn enter<'a>(producer: *mut producer_t) -> Result<Inside<'a>> 
         return Err(choosing());
     }
     let pass = shell.gate.enter().ok_or_else(|| closed_or_calling_back(shell))?;
-    Ok(Inside { shell, _pass: pass })
+    Ok(Inside { shell, may_dispatch: true, _pass: pass })
 }
 
 #[inline]

@@ -124,7 +124,7 @@ unsafe fn check_size(record: *const producer_record_t, size: usize) -> Result<()
 ///
 /// # Safety
 /// `data` is NULL or points to `len` bytes that live during `'a`.
-#[inline]
+#[inline(always)]
 pub(super) unsafe fn bytes_arg<'a>(data: *const c_void, len: usize, name: &str) -> Result<Option<&'a [u8]>> {
     if data.is_null() {
         if len != 0 {
@@ -144,7 +144,7 @@ pub(super) unsafe fn bytes_arg<'a>(data: *const c_void, len: usize, name: &str) 
 ///
 /// # Safety
 /// The record's pointers are as its comment says.
-#[inline]
+#[inline(always)]
 pub(super) unsafe fn with_record<R>(
     record: &producer_record_t,
     timestamp_ms: i64,

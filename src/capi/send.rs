@@ -4,7 +4,7 @@
 
 use std::ffi::c_void;
 
-use crate::accumulator::{Placed, Sending, Tag, Topic};
+use crate::accumulator::{Place, Placed, Sending, Tag, Topic};
 use crate::capi::boundary::{call_hot, invalid};
 use crate::capi::hooks::send_hooked;
 use crate::capi::producer::{Inside, pass, producer_t};
@@ -21,8 +21,8 @@ use crate::time::Micros;
 /// Sends a record: copies it into a batch of its partition and returns; the batch goes out by itself.
 ///
 /// `producer`: the producer. `record`: what to send; borrows until return. `callback`: receives the record's report on the
-/// thread that polls, flushes, closes or ends a transaction; NULL for none, and then nothing is kept for the record. `opaque`: given to the
-/// callback as it is.
+/// thread that polls, flushes, closes or ends a transaction; NULL for none, and then nothing is kept for the record. `opaque`:
+/// given to the callback as it is.
 /// Returns PRODUCER_OK: the record is accepted and gets exactly one report, if there is a callback. Otherwise it is not
 /// accepted, and gets none: PRODUCER_ERR_INVALID_ARGUMENT for a wrong record, named in producer_last_error;
 /// PRODUCER_ERR_INVALID_TOPIC_EXCEPTION for a topic name that Kafka does not allow; PRODUCER_ERR_RECORD_TOO_LARGE for a
@@ -34,7 +34,8 @@ use crate::time::Micros;
 /// transactional.id also PRODUCER_ERR_STATE outside a transaction and while it is being committed or aborted, and the
 /// abortable error that has made the transaction fail: abort it. A fatal status says what ended the producer.
 /// Blocks only while `buffer.memory` is full, `max.block.ms` at most; never for metadata: records of a topic that is not
-/// known yet wait in order. With transactional.id the record belongs to the open transaction. May be called from any thread and from delivery callbacks.
+/// known yet wait in order. With transactional.id the record belongs to the open transaction. May be called from any thread and
+/// from delivery callbacks.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn producer_send(
     producer: *mut producer_t,
@@ -47,9 +48,13 @@ pub unsafe extern "C" fn producer_send(
         let inside = unsafe { pass(producer) }?;
         // SAFETY: the caller's promise: NULL or a record of `struct_size` bytes.
         let record = unsafe { record_arg(record) }?;
-        // SAFETY: the caller's promise about the record's pointers.
-        unsafe { send_one(&inside, record, tag_of(callback, opaque)) }?;
-        Ok(())
+        let tag = tag_of(callback, opaque);
+        match inside.hooks() {
+            // SAFETY: the caller's promise about the record's pointers.
+            Some(hooks) => unsafe { send_hooked(&inside, hooks, record, tag) }.map(|_| ()),
+            // SAFETY: as above. `send_one` written out: here it is compiled into this function, for it alone.
+            None => unsafe { send_plain(&inside, record, tag) },
+        }
     })
 }
 
@@ -63,7 +68,7 @@ pub(super) fn tag_of(callback: producer_delivery_fn, opaque: *mut c_void) -> Opt
 ///
 /// # Safety
 /// What the record points to is as its comments say. `inside` keeps the producer alive.
-#[inline]
+#[inline(never)]
 pub(super) unsafe fn send_one(inside: &Inside<'_>, record: &producer_record_t, tag: Option<Tag>) -> Result<Placed> {
     if let Some(hooks) = inside.hooks() {
         // SAFETY: the caller's promise about the record's pointers.
@@ -78,7 +83,11 @@ pub(super) unsafe fn send_one(inside: &Inside<'_>, record: &producer_record_t, t
 /// # Safety
 /// As `send_one`.
 #[inline(always)]
-pub(super) unsafe fn send_plain(inside: &Inside<'_>, record: &producer_record_t, tag: Option<Tag>) -> Result<Placed> {
+pub(super) unsafe fn send_plain<P: Place>(
+    inside: &Inside<'_>,
+    record: &producer_record_t,
+    tag: Option<Tag>,
+) -> Result<P> {
     // SAFETY: the caller's promise about the record's pointers.
     let (topic, sending, timestamp_ms) = unsafe { prepare(inside, record, tag) }?;
     // SAFETY: as above.

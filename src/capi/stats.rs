@@ -39,7 +39,8 @@ pub struct producer_percentiles_t {
 pub struct producer_stats_t {
     /// Bytes of this struct, set by PRODUCER_STATS_INIT.
     pub struct_size: usize,
-    /// Accepted records that were handed to a connection, or failed before that. Records in batches that are still open or queued are not counted yet: after a flush it is every accepted record.
+    /// Accepted records that were handed to a connection, or failed before that. Records in batches that are still open or
+    /// queued are not counted yet: after a flush it is every accepted record.
     pub records_sent: i64,
     /// Records acknowledged by a broker; with acks=0, written.
     pub records_delivered: i64,
@@ -55,7 +56,8 @@ pub struct producer_stats_t {
     pub bytes_sent: i64,
     /// Bytes of batches that were delivered.
     pub bytes_delivered: i64,
-    /// Batches handed to a connection for the first time; one that a broker finds too large and that is cut counts for each part.
+    /// Batches handed to a connection for the first time; one that a broker finds too large and that is cut counts for each
+    /// part.
     pub batches_sent: i64,
     /// Batches that were delivered.
     pub batches_delivered: i64,
@@ -126,7 +128,8 @@ pub struct producer_stats_t {
 /// `json`: as producer_stats_json gives it, NUL-ended; valid until the callback returns. `len`: its bytes, without the NUL.
 /// `opaque`: the pointer given along with the callback.
 /// It runs on the thread that polls, flushes, closes or is in a function of transactions, with delivery.dispatch=thread on the
-/// library's dispatching thread, under the rules of delivery callbacks; the text is made there at that moment. When nobody polls, nothing piles up: the next poll tells once.
+/// library's dispatching thread, under the rules of delivery callbacks; the text is made there at that moment. When nobody
+/// polls, nothing piles up: the next poll tells once.
 #[allow(non_camel_case_types)]
 pub type producer_stats_fn = Option<unsafe extern "C" fn(json: *const c_char, len: usize, opaque: *mut c_void)>;
 
@@ -157,8 +160,8 @@ impl StatsCallback {
 /// `producer`: the producer. `stats`: a struct begun with PRODUCER_STATS_INIT; receives the numbers.
 /// Returns PRODUCER_OK; PRODUCER_ERR_INVALID_ARGUMENT for a NULL argument or a struct_size smaller than the struct ever was;
 /// PRODUCER_ERR_CLOSED, or PRODUCER_ERR_IN_CALLBACK in a callback that producer_close runs; PRODUCER_ERR_FORKED.
-/// Does not block, takes no lock that sending needs, and costs the same whatever the number of partitions. May be called from any
-/// thread and from callbacks.
+/// Does not block, takes no lock that sending needs, and costs the same whatever the number of partitions. May be called from
+/// any thread and from callbacks.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn producer_stats(producer: *mut producer_t, stats: *mut producer_stats_t) -> producer_status_t {
     call(|| {
@@ -169,8 +172,8 @@ pub unsafe extern "C" fn producer_stats(producer: *mut producer_t, stats: *mut p
     })
 }
 
-/// Gives the producer's numbers as JSON: those of producer_stats under the same names, with lists of brokers and topics and of the
-/// 100 partitions that hold most bytes.
+/// Gives the producer's numbers as JSON: those of producer_stats under the same names, with lists of brokers and topics and of
+/// the 100 partitions that hold most bytes.
 ///
 /// `producer`: the producer. `json`: receives the text, one object in UTF-8, to be freed with producer_string_free.
 /// Returns PRODUCER_OK; PRODUCER_ERR_INVALID_ARGUMENT for a NULL argument; PRODUCER_ERR_CLOSED, or
@@ -190,9 +193,9 @@ pub unsafe extern "C" fn producer_stats_json(producer: *mut producer_t, json: *m
 
 /// Gives the producer's numbers in Prometheus' text format, version 0.0.4, ready to be served to a scraper.
 ///
-/// `producer`: the producer. `text`: receives the text, to be freed with producer_string_free. Each series begins with kproducer_ and
-/// has the label client_id; those of brokers and topics have a label broker or topic. Times are in seconds; the histograms count
-/// from the start of the producer.
+/// `producer`: the producer. `text`: receives the text, to be freed with producer_string_free. Each series begins with
+/// kproducer_ and has the label client_id; those of brokers and topics have a label broker or topic. Times are in seconds; the
+/// histograms count from the start of the producer.
 /// Returns PRODUCER_OK; PRODUCER_ERR_INVALID_ARGUMENT for a NULL argument; PRODUCER_ERR_CLOSED, or
 /// PRODUCER_ERR_IN_CALLBACK in a callback that producer_close runs; PRODUCER_ERR_FORKED.
 /// Waits for no broker and looks at no partition. May be called from any thread and from callbacks.

@@ -16,12 +16,17 @@ pub extern "C" fn producer_version() -> *const c_char {
     VERSION.as_ptr()
 }
 
-/// What this build can do, as words separated by spaces: codecs, security protocols, SASL mechanisms, the mock cluster.
+const FEATURES: &CStr =
+    c"none plaintext murmur2 murmur2_random consistent consistent_random fnv1a fnv1a_random random \
+    round_robin sticky adaptive single_broker idempotence transactions telemetry mock";
+
+/// What this build can do, as words separated by spaces: codecs, security protocols, every value that `partitioner` may have,
+/// idempotence, transactions, telemetry, the mock cluster.
 ///
 /// Returns a string that lives as long as the library. Never fails, never blocks, from any thread.
 #[unsafe(no_mangle)]
 pub extern "C" fn producer_features() -> *const c_char {
-    c"none plaintext murmur2 sticky mock".as_ptr()
+    FEATURES.as_ptr()
 }
 
 /// One sentence about the calling thread's last failed call: it names the property, topic or broker concerned.
@@ -31,4 +36,21 @@ pub extern "C" fn producer_features() -> *const c_char {
 #[unsafe(no_mangle)]
 pub extern "C" fn producer_last_error() -> *const c_char {
     boundary::last_error()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::table::{Kind, properties};
+
+    #[test]
+    fn every_partitioner_is_among_the_features() {
+        let features: Vec<&str> = FEATURES.to_str().expect("ASCII").split(' ').collect();
+        let row = properties().find(|row| row.name == "partitioner").expect("there is such a property");
+        let Kind::Choice(partitioners) = row.kind else { panic!("partitioner is a choice") };
+        for partitioner in partitioners {
+            assert!(features.contains(partitioner), "producer_features lacks {partitioner}");
+        }
+        assert!(features.iter().all(|word| !word.is_empty()), "{features:?}");
+    }
 }

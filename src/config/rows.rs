@@ -27,7 +27,7 @@ pub(super) const INT: i64 = 2_147_483_647;
 pub(super) const LONG_MS: Kind = Int(0, i64::MAX, "ms");
 const ANY: usize = 32_767;
 const LATER: &str = "a later version will bring it; until then leave it at that";
-const BY_FUNCTION: &str = "a function cannot be given as text; use the C function of the library where there is one";
+const NO_FUNCTION: &str = "the library makes its sockets and files and resolves names itself; remove it";
 const NO_EFFECT: &str = "it has no effect in current clients either; remove it";
 
 pub(super) static CONNECTING: &[Property] = rows! {
@@ -305,7 +305,7 @@ pub(super) static CODE: &[Property] = rows! {
     "value.serializer" [] Text(ANY), "", Absent(SERIALIZER), "Java: class that serializes values.";
     "interceptor.classes" [] Text(ANY), "", Harmless(&[""], "a class cannot be loaded by a C library; give functions to producer_config_add_interceptor"),
         "Java: classes that see every record.";
-    "interceptors" [] Text(ANY), "", Absent(BY_FUNCTION), "librdkafka: interceptors.";
+    "interceptors" [] Text(ANY), "", Absent("give functions to producer_config_add_interceptor"), "librdkafka: interceptors.";
     "metric.reporters" [] Text(ANY), "", Harmless(&[""], "a class cannot be loaded by a C library"), "Java: classes that report metrics.";
     "metrics.num.samples" [] Int(1, INT, ""), "2", Absent(METRICS), "Java: samples of a metric.";
     "metrics.sample.window.ms" [] LONG_MS, "30000", Absent(METRICS), "Java: window of a sample.";
@@ -315,22 +315,26 @@ pub(super) static CODE: &[Property] = rows! {
         "Java: classes that fill variables in values (KIP-421).";
     "dr_msg_cb" [] Text(ANY), "", Absent("give the callback to producer_send"), "librdkafka: delivery reports.";
     "dr_cb" [] Text(ANY), "", Absent("give the callback to producer_send"), "librdkafka: delivery reports.";
-    "error_cb" [] Text(ANY), "", Absent(BY_FUNCTION), "librdkafka: errors.";
-    "throttle_cb" [] Text(ANY), "", Absent(BY_FUNCTION), "librdkafka: throttling.";
-    "stats_cb" [] Text(ANY), "", Absent(BY_FUNCTION), "librdkafka: statistics.";
+    "error_cb" [] Text(ANY), "",
+        Absent("producer_config_set_health_callback tells of brokers that are all unreachable and of fatal errors, and reports of each record"),
+        "librdkafka: errors.";
+    "throttle_cb" [] Text(ANY), "", Absent("producer_stats has the time in throttle_ms"), "librdkafka: throttling.";
+    "stats_cb" [] Text(ANY), "", Absent("give the function to producer_config_set_stats_callback"), "librdkafka: statistics.";
     "log_cb" [] Text(ANY), "", Absent("use producer_config_set_log_callback"), "librdkafka: logs.";
-    "background_event_cb" [] Text(ANY), "", Absent(BY_FUNCTION), "librdkafka: events on a thread of its own.";
-    "enabled_events" [] Int(0, INT, ""), "0", Harmless(&["0"], BY_FUNCTION), "librdkafka: events to generate.";
+    "background_event_cb" [] Text(ANY), "",
+        Absent("set delivery.dispatch=thread, and callbacks run on a thread of the library's own"), "librdkafka: events on a thread of its own.";
+    "enabled_events" [] Int(0, INT, ""), "0", Harmless(&["0"], "producer_poll_reports gives reports without a callback"),
+        "librdkafka: events to generate.";
     "opaque" [] Text(ANY), "", Absent("give the pointer along with each callback"), "librdkafka: the application's pointer.";
     "default_topic_conf" [] Text(ANY), "", Absent("set topic properties directly, they apply to every topic"),
         "librdkafka: configuration of topics.";
-    "partitioner_cb" [] Text(ANY), "", Absent(BY_FUNCTION), "librdkafka: partitioner.";
+    "partitioner_cb" [] Text(ANY), "", Absent("give the function to producer_config_set_partitioner"), "librdkafka: partitioner.";
     "msg_order_cmp" [] Text(ANY), "", Absent("the order of a partition's records is always kept"), "librdkafka: order of a queue.";
-    "socket_cb" [] Text(ANY), "", Absent(BY_FUNCTION), "librdkafka: makes sockets.";
-    "connect_cb" [] Text(ANY), "", Absent(BY_FUNCTION), "librdkafka: connects sockets.";
-    "closesocket_cb" [] Text(ANY), "", Absent(BY_FUNCTION), "librdkafka: closes sockets.";
-    "open_cb" [] Text(ANY), "", Absent(BY_FUNCTION), "librdkafka: opens files.";
-    "resolve_cb" [] Text(ANY), "", Absent(BY_FUNCTION), "librdkafka: resolves names.";
+    "socket_cb" [] Text(ANY), "", Absent(NO_FUNCTION), "librdkafka: makes sockets.";
+    "connect_cb" [] Text(ANY), "", Absent(NO_FUNCTION), "librdkafka: connects sockets.";
+    "closesocket_cb" [] Text(ANY), "", Absent(NO_FUNCTION), "librdkafka: closes sockets.";
+    "open_cb" [] Text(ANY), "", Absent(NO_FUNCTION), "librdkafka: opens files.";
+    "resolve_cb" [] Text(ANY), "", Absent(NO_FUNCTION), "librdkafka: resolves names.";
 };
 
 /// The partitioner of a name that the table allows.

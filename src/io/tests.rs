@@ -387,7 +387,7 @@ fn ten_megabytes_to_a_slow_reader_arrive_whole_and_in_order() {
     while expected.len() < 10_000_000 {
         // Sizes from one byte to 300 KB, contents that do not repeat.
         seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        let len = 1 + (seed >> 8) as usize % if seed % 3 == 0 { 300_000 } else { 500 };
+        let len = 1 + (seed >> 8) as usize % if seed.is_multiple_of(3) { 300_000 } else { 500 };
         let frame: Vec<u8> = (0..len).map(|i| (i as u32 ^ seed.rotate_left(i as u32 % 31)) as u8).collect();
         expected.extend_from_slice(&frame);
         frames.push(write(1, frame));

@@ -56,6 +56,7 @@ impl Producer {
         if all {
             self.join_dispatch();
         }
+        self.reports.close_descriptors();
         if !io_ended {
             let text = "the I/O thread did not end in time: records that it had taken are not reported";
             return Err(Error::new(Status::INTERNAL, text));
@@ -83,6 +84,16 @@ impl Producer {
             return Err(Error::new(Status::TIMED_OUT, text));
         }
         Ok(())
+    }
+
+    /// Hands out what closing had to leave to this thread, which was in a callback too long.
+    pub fn hand_left(&self, hand: impl FnMut(Item<'_>) -> Handed) {
+        self.reports.hand_left(hand);
+    }
+
+    /// Hands out what is left after `close`. Nobody else is here any more.
+    pub fn hand_rest(&self, hand: impl FnMut(Item<'_>) -> Handed) {
+        self.reports.hand_rest(hand);
     }
 
     /// Brings a commit or abort that is under way to its end, and aborts a transaction that is open. False when the time was

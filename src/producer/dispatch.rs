@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::ffi::CStr;
 use std::os::fd::RawFd;
 use std::sync::Arc;
+use std::thread::JoinHandle;
 use std::time::Instant;
 
 use super::{Producer, in_callback};
@@ -19,6 +20,12 @@ impl Producer {
         copied: &Cell<usize>,
         mut hand: impl FnMut(Item<'_>) -> Handed,
     ) -> Result<usize> {
+        let cut = Cell::new(false);
+        let mut hand = |item: Item<'_>| {
+            let handed = hand(item);
+            cut.set(cut.get() || matches!(handed, Handed::Part(_)));
+            handed
+        };
         let deadline = if timeout_ms == 0 { None } else { self.call_deadline(timeout_ms) };
         loop {
             let ended = match timeout_ms {
@@ -27,7 +34,7 @@ impl Producer {
             };
             match ended {
                 // Callbacks of futures only: no report that could be copied.
-                Dispatch::Done(_) if copied.get() == 0 && timeout_ms != 0 => {
+                Dispatch::Done(_) if copied.get() == 0 && timeout_ms != 0 && !cut.get() => {
                     if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
                         return Ok(0);
                     }
@@ -58,6 +65,15 @@ impl Producer {
         }
     }
 
+    /// Whether no thread of the library's own calls the application any more.
+    pub fn dispatch_has_ended(&self) -> bool {
+        let ended = self.dispatcher.lock().as_ref().is_none_or(JoinHandle::is_finished);
+        if ended {
+            self.join_dispatch();
+        }
+        ended
+    }
+
     /// The descriptor that is readable while something waits to be dispatched or taken.
     pub fn event_descriptor(&self) -> Result<RawFd> {
         self.reports.descriptor().map_err(no_descriptor)
@@ -84,9 +100,12 @@ impl Producer {
         if self.reports.in_callback() {
             return Err(in_callback("producer_wait_capacity"));
         }
-        let wanted = crate::accumulator::Wanted { bytes, claim: crate::accumulator::Claim::nobody() };
-        match self.accumulator.wait_for_memory(wanted, self.call_deadline(timeout_ms)) {
-            Ok(_) => Ok(()),
+        let found = match timeout_ms {
+            0 => self.accumulator.memory.look_for_room(bytes),
+            _ => self.accumulator.wait_for_room(bytes, self.call_deadline(timeout_ms)),
+        };
+        match found {
+            Ok(()) => Ok(()),
             Err(crate::accumulator::Refused::Closed) => Err(self.ended()),
             Err(crate::accumulator::Refused::Full | crate::accumulator::Refused::Crowded(_)) => {
                 let text = format!(

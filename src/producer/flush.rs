@@ -113,6 +113,6 @@ impl Producer {
 impl FlushToken {
     /// Whether `wait_flush` would not wait. Once the producer is gone there is nothing left to wait for.
     pub fn is_complete(&self) -> bool {
-        self.home.upgrade().is_none_or(|home| home.reports.has_reached(&self.done))
+        self.home.upgrade().is_none_or(|home| home.reports.has_reached(&self.done) || home.reports.is_shut())
     }
 }

@@ -67,6 +67,11 @@ impl SentFuture {
         &self.future
     }
 
+    /// Whether this thread is in code of the application that its producer calls while it sends.
+    pub fn is_called_out(&self) -> bool {
+        self.home.upgrade().is_some_and(|home| home.reports.is_called_out())
+    }
+
     /// Waits up to `timeout_ms` (-1: for ever) for the outcome; the record's batch does not linger any more.
     pub fn wait(&self, timeout_ms: i32) -> Option<&Outcome> {
         if let Some(outcome) = self.future.outcome() {

@@ -4,7 +4,7 @@ use super::Producer;
 use crate::accumulator::Topic;
 use crate::error::Result;
 use crate::record::Record;
-use crate::reports::{Handed, Item};
+use crate::reports::{Dispatch, Handed, Item};
 use crate::wire::record_batch::{HEADER_LEN, record_len_max};
 
 impl Producer {
@@ -29,8 +29,9 @@ impl Producer {
     }
 
     /// Hands out the reports that were to be copied and have not been. Nothing comes any more, and nobody else is here.
-    pub fn hand_kept(&self, hand: impl FnMut(Item<'_>) -> Handed) {
-        self.reports.take_now(hand);
+    pub fn hand_kept(&self, mut hand: impl FnMut(Item<'_>) -> Handed) {
+        // One that yields ends a turn, not this.
+        while matches!(self.reports.take_now(&mut hand), Dispatch::Done(_)) {}
     }
 
     /// Somebody wants to hear of every record, also of those whose sender does not.

@@ -25,7 +25,7 @@ use std::time::{Duration, Instant};
 
 use crate::sync::Mutex;
 
-use crate::accumulator::{Accumulator, Command, NotAppended, Placed, Refused, Reservation, Sending, Topic, Wanted};
+use crate::accumulator::{Accumulator, Command, NotAppended, Place, Refused, Reservation, Sending, Topic, Wanted};
 use crate::config::Config;
 use crate::error::{Error, Result, Status};
 use crate::io::{Clock, IoOptions, IoThread};
@@ -136,7 +136,7 @@ impl Producer {
 
     /// Copies the record into a batch. Waits up to `max.block.ms` when `buffer.memory` is full.
     #[inline]
-    pub fn send(&self, topic: &Topic, record: &Record<'_>, how: &Sending) -> Result<Placed> {
+    pub fn send<P: Place>(&self, topic: &Topic, record: &Record<'_>, how: &Sending) -> Result<P> {
         if how.tag.is_some() && self.reports.is_full() {
             return Err(self.reports_not_taken());
         }
@@ -144,7 +144,7 @@ impl Producer {
         if most > self.max_request_size - HEADER_LEN {
             self.check_size(topic, record, most)?;
         }
-        match self.accumulator.append(topic, record, how, &mut None, || self.clock.now()) {
+        match self.accumulator.append_as(topic, record, how, &mut None, || self.clock.now()) {
             Ok(placed) => Ok(placed),
             Err(why) => self.send_again(topic, record, how, why),
         }
@@ -153,7 +153,13 @@ impl Producer {
     /// The slow half of `send`: says why the door is shut, or waits its turn for memory, as often as others take what it
     /// waited for.
     #[cold]
-    fn send_again(&self, topic: &Topic, record: &Record<'_>, how: &Sending, mut why: NotAppended) -> Result<Placed> {
+    fn send_again<P: Place>(
+        &self,
+        topic: &Topic,
+        record: &Record<'_>,
+        how: &Sending,
+        mut why: NotAppended,
+    ) -> Result<P> {
         let deadline = self.deadline(self.max_block_ms);
         // Another partition is as good for a record that has neither.
         let mut choices = if how.partition.is_none() && record.key.is_none() { OTHER_CHOICES } else { 0 };
@@ -172,7 +178,7 @@ impl Producer {
                     None
                 }
             };
-            match self.accumulator.append(topic, record, how, &mut held, || self.clock.now()) {
+            match self.accumulator.append_as(topic, record, how, &mut held, || self.clock.now()) {
                 Ok(placed) => return Ok(placed),
                 Err(again) => why = again,
             }

@@ -52,7 +52,29 @@ impl Producer {
              others",
             self.max_block_ms
         );
-        Error::new(Status::QUEUE_FULL, text)
+        Error { is_of_share: true, ..Error::new(Status::QUEUE_FULL, text) }
+    }
+
+    /// Whether the records after one that was refused so would be refused too.
+    #[cold]
+    pub fn would_refuse_all(&self, why: &Error) -> bool {
+        // The record's own fault.
+        let own = [
+            Status::INVALID_ARGUMENT,
+            Status::INVALID_TOPIC_EXCEPTION,
+            Status::UNKNOWN_TOPIC_OR_PARTITION,
+            Status::RECORD_TOO_LARGE,
+            Status::INVALID_RECORD,
+            Status::SERIALIZATION,
+            Status::NO_RESOURCES,
+        ];
+        match why.status {
+            // Records for other brokers find room. When sends wait, each would wait in vain.
+            Status::QUEUE_FULL => !why.is_of_share || self.max_block_ms > 0,
+            // Also what has made a transaction fail, and then is the answer to every record.
+            status if own.contains(&status) => self.accumulator.door.why().is_some_and(|door| door.status == status),
+            _ => true,
+        }
     }
 
     pub(super) fn find_memory_holder(&self) -> String {

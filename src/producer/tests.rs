@@ -27,7 +27,7 @@ fn a_record_parked_while_the_io_thread_ended_still_gets_its_report() {
     producer.accumulator.inbox.command(Command::Abort);
     assert!(producer.io.lock().join(Duration::from_secs(20)));
     let topic = producer.topic("t").expect("legal");
-    producer.send(&topic, &record(), &SENDING).expect("there is room");
+    producer.send::<()>(&topic, &record(), &SENDING).expect("there is room");
     let mut heard = Vec::new();
     let ended = producer.close(1, |item| {
         if let Item::Batch { batch, .. } = item {

@@ -21,6 +21,9 @@ pub use undelivered::{KeptRecords, Undelivered, UndeliveredTo};
 use crate::error::Status;
 use crate::time::{Micros, Time};
 
+/// Smaller "addresses" of callbacks are marks: `RICH`, `KEPT`, `SILENT`. No function is down there.
+pub const MARKS_END: usize = 16;
+
 /// What is kept of a record that wants a report: 32 bytes, written once by the sending thread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Slot {

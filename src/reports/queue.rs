@@ -15,6 +15,7 @@ use super::{DataLoss, FinishedBatch, RichTags, Slot, UndeliveredTo};
 use crate::stats::{Health, HealthState, Numbers};
 use crate::time::{Micros, Time};
 
+mod ending;
 #[cfg(test)]
 mod tests;
 mod turn;
@@ -78,7 +79,8 @@ pub enum Handed {
     All,
     /// All of it but the slots whose callback is `KEPT`: these are kept for who copies reports.
     AllButKept,
-    /// So many of a batch's remaining slots, and no more now: the rest, and everything behind it, is for the next dispatch. `KEPT` ones among them are kept.
+    /// So many of a batch's remaining slots, and no more now: the rest, and everything behind it, is for the next dispatch.
+    /// `KEPT` ones among them are kept. A batch without slots is done with by 1, and left by 0.
     Part(usize),
 }
 
@@ -143,6 +145,8 @@ struct State {
     level: Option<Level>,
     /// The producer is closing: whoever waits for reports to come goes home.
     shut: bool,
+    /// Closing did not wait any longer for a callback on another thread: that thread hands out what is left.
+    abandoned: bool,
 }
 
 impl State {
@@ -151,11 +155,12 @@ impl State {
         news || !self.line.is_empty()
     }
 
-    /// Shows event loops whether there is something to be dispatched or taken, or an end to hear of.
+    /// Shows event loops whether there is something that can be dispatched or taken, or an end to hear of.
     fn show(&mut self) {
         // Nobody watches most producers.
         if self.level.is_some() {
-            let high = self.shut || self.has_for(View::Array);
+            // While somebody has a turn nothing can be taken.
+            let high = self.shut || self.dispatcher.is_none() && self.has_for(View::Array);
             self.level.iter_mut().for_each(|level| level.set(high));
         }
     }
@@ -498,37 +503,6 @@ impl Reports {
             }
         }
         completion.is_complete()
-    }
-
-    /// Whether nothing will be pushed any more.
-    pub fn is_shut(&self) -> bool {
-        self.state.lock().shut
-    }
-
-    /// Nothing will be pushed any more: threads that wait in `poll` return.
-    pub fn shut(&self) {
-        let mut state = self.state.lock();
-        state.shut = true;
-        state.show();
-        self.changed.notify_all();
-    }
-
-    /// Dispatches everything that is left, or waits until the library's own thread has; false when another thread's callback
-    /// did not return before the deadline.
-    pub fn drain_all(&self, deadline: Option<Instant>, mut hand: impl FnMut(Item<'_>) -> Handed) -> bool {
-        let mut state = self.state.lock();
-        loop {
-            let free = state.dispatcher.is_none();
-            if free && !state.has_callbacks_due() {
-                return true;
-            }
-            if free && !state.threaded {
-                self.drain(state, View::Callbacks, &mut hand);
-                state = self.state.lock();
-            } else if !self.wait(&mut state, deadline) {
-                return false;
-            }
-        }
     }
 
     /// Whether a thread of the library's own will call `serve`: until that returns nobody else runs callbacks.

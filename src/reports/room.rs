@@ -60,6 +60,11 @@ impl Room {
         Ok(level.as_ref().map_or(-1, Level::descriptor))
     }
 
+    /// Nobody watches any more.
+    pub fn close_descriptor(&self) {
+        *self.level.lock() = None;
+    }
+
     fn show(&self, level: &mut Option<Level>) {
         if let Some(level) = level {
             level.set(self.lacks.load(Ordering::Relaxed) == 0);

@@ -263,10 +263,10 @@ impl Sim {
             self.txn.stage = Stage::Broken;
             return;
         }
-        if call == TransactionCall::Commit {
-            if let Some(open) = self.txn.open() {
-                open.end = End::Unknown;
-            }
+        if call == TransactionCall::Commit
+            && let Some(open) = self.txn.open()
+        {
+            open.end = End::Unknown;
         }
         let reply = Arc::new(CallReply::default());
         let waits = if self.txn.tail != Tail::No {

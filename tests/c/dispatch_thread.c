@@ -87,6 +87,51 @@ static void holds_up(const producer_report_t *report, void *opaque) {
     while (sem_wait(&go_on) != 0) {}
 }
 
+static atomic_int acknowledged, closings;
+
+static void hear(const producer_report_t *report, void *opaque) {
+    (void)report, (void)opaque;
+    CHECK_INT(closings, 0);
+    atomic_fetch_add(&acknowledged, 1);
+}
+
+static void hear_of_the_end(void *opaque) {
+    (void)opaque;
+    atomic_fetch_add(&closings, 1);
+}
+
+static void an_interceptor_hears_of_the_end_last(producer_mock_cluster_t *mock) {
+    check_case("on_close does not run while the thread may still call on_acknowledgement");
+    producer_interceptor_t interceptor = PRODUCER_INTERCEPTOR_INIT;
+    interceptor.name = "ear", interceptor.on_acknowledgement = hear, interceptor.on_close = hear_of_the_end;
+    producer_config_t *c = config_of(producer_mock_cluster_bootstrap_servers(mock), "delivery.dispatch", "thread", "linger.ms", "0", NULL);
+    REQUIRE_OK(producer_config_add_interceptor(c, &interceptor));
+    for (int returns_in_time = 0; returns_in_time < 2; returns_in_time++) {
+        acknowledged = 0;
+        closings = 0;
+        seen_any = false;
+        REQUIRE_OK(producer_new(c, &producer));
+        producer_record_t r = PRODUCER_RECORD_INIT;
+        r.topic = "t", r.partition = 0, r.value = "x", r.value_len = 1;
+        REQUIRE_OK(producer_send(producer, &r, holds_up, NULL));
+        while (sem_wait(&inside) != 0) {}
+        struct outcome *o = outcomes_new(10);
+        for (size_t i = 0; i < 10; i++) REQUIRE_OK(send(producer, "t", &o[i]));
+        if (returns_in_time) sem_post(&go_on);
+        producer_status_t status = producer_close(producer, returns_in_time ? WAIT_MS : 100);
+        CHECK_STATUS(status, returns_in_time ? PRODUCER_OK : PRODUCER_ERR_TIMED_OUT);
+        CHECK_INT(closings, returns_in_time);
+        if (!returns_in_time) sem_post(&go_on);
+        int64_t deadline = now_ms() + WAIT_MS;
+        while (outcomes_reported(o, 10) < 10 && now_ms() < deadline) pause_ms(2);
+        CHECK_OUTCOMES(o, 10);
+        CHECK_INT(acknowledged, 11);
+        CHECK_INT(closings, returns_in_time);
+        free(o);
+    }
+    producer_config_free(c);
+}
+
 static void a_callback_that_does_not_return(producer_mock_cluster_t *mock) {
     check_case("close is bounded when a callback does not return; the thread runs the rest when it does");
     REQUIRE(sem_init(&inside, 0, 0) == 0 && sem_init(&go_on, 0, 0) == 0);
@@ -149,14 +194,43 @@ static void only_errors(producer_mock_cluster_t *mock) {
     free(o);
 }
 
+static void only_errors_and_futures(producer_mock_cluster_t *mock) {
+    check_case("only errors, with the thread: futures complete and call back for both outcomes");
+    producer_t *p = producer_of(producer_mock_cluster_bootstrap_servers(mock), "delivery.dispatch", "thread", "delivery.report.only.error",
+                                "true", "linger.ms", "60000", "delivery.timeout.ms", "120000", NULL);
+    producer_record_t r = PRODUCER_RECORD_INIT;
+    producer_future_t *future[2] = {NULL, NULL};
+    struct outcome *o = outcomes_new(2);
+    seen_any = false;
+    for (int i = 0; i < 2; i++) {
+        r.topic = "t", r.partition = i, r.value = "x", r.value_len = 1;
+        REQUIRE_OK(producer_send_future(p, &r, &future[i]));
+        REQUIRE_OK(producer_future_when_complete(future[i], on_thread, &o[i]));
+        if (i == 0) CHECK_OK(producer_flush(p, WAIT_MS)); /* the first is delivered, the second lingers and is purged */
+    }
+    CHECK_INT(outcomes_reported(o, 1), 1);
+    CHECK_OK(producer_purge(p, PRODUCER_PURGE_QUEUED));
+    CHECK_OK(producer_flush(p, WAIT_MS));
+    CHECK_ALL(o, 1, PRODUCER_OK);
+    CHECK_ALL(o + 1, 1, PRODUCER_ERR_PURGED);
+    CHECK(!pthread_equal(seen_on, pthread_self()));
+    CHECK_OK(producer_future_await(future[0], WAIT_MS, NULL));
+    CHECK_STATUS(producer_future_await(future[1], WAIT_MS, NULL), PRODUCER_ERR_PURGED);
+    CHECK_OK(producer_close(p, WAIT_MS));
+    for (int i = 0; i < 2; i++) producer_future_free(future[i]);
+    free(o);
+}
+
 int main(void) {
     check_begin();
     producer_mock_cluster_t *mock = mock_of(1, "t", 2);
     nobody_polls(mock);
     close_runs_them(mock);
     a_callback_that_does_not_return(mock);
+    an_interceptor_hears_of_the_end_last(mock);
     log_lines_too();
     only_errors(mock);
+    only_errors_and_futures(mock);
     producer_mock_cluster_free(mock);
     return check_end();
 }

@@ -5,7 +5,71 @@
 
 #define RECORDS 200
 
-static int child(producer_t *p, producer_mock_cluster_t *mock, const char *servers) {
+static void on_undelivered(const producer_undelivered_t *record, void *opaque) {
+    (void)record, (void)opaque;
+    CHECK(!"a record of the parent's was handed to the child");
+}
+
+/* A call on what the child inherited, and what it answered. */
+struct asked {
+    const char *call;
+    int64_t answer;
+};
+
+#define ASK(call) {#call, (int64_t)(call)}
+
+/* Every other function that takes a producer or a batch. */
+static void check_the_rest(producer_t *p, producer_batch_t *batch, const producer_ticket_t *ticket) {
+    producer_record_t r = PRODUCER_RECORD_INIT, of_batch = PRODUCER_RECORD_INIT;
+    producer_batch_t *made = NULL;
+    producer_future_t *future = NULL;
+    producer_flush_t *flush = NULL;
+    producer_ticket_t own = PRODUCER_TICKET_INIT;
+    producer_health_t health = PRODUCER_HEALTH_INIT;
+    producer_stats_t stats = PRODUCER_STATS_INIT;
+    producer_metadata_t *metadata = NULL;
+    producer_offset_t offset = PRODUCER_OFFSET_INIT;
+    producer_group_t group = PRODUCER_GROUP_INIT;
+    char *text = NULL, id[37] = "";
+    r.topic = "t", r.value = of_batch.value = "child", r.value_len = of_batch.value_len = 5;
+    offset.topic = "in", offset.partition = 0, offset.offset = 1;
+    group.group_id = "readers";
+
+    const struct asked asked[] = {
+        ASK(producer_topic_set(p, "t", "linger.ms", "1")),
+        ASK(producer_send_future(p, &r, &future)),
+        ASK(producer_send_cancellable(p, &r, NULL, NULL, &own)),
+        ASK(producer_cancel(p, ticket)),
+        ASK(producer_batch_new(p, &made)),
+        ASK(producer_batch_append(batch, &of_batch, NULL)),
+        ASK(producer_batch_count(batch)),
+        ASK(producer_batch_size(batch)),
+        ASK(producer_batch_close(batch)),
+        ASK(producer_batch_send(p, batch, "t", 0, NULL, NULL)),
+        ASK(producer_flush_topic(p, "t", -1)),
+        ASK(producer_flush_begin(p, NULL, &flush)),
+        ASK(producer_health(p, &health)),
+        ASK(producer_stats(p, &stats)),
+        ASK(producer_stats_json(p, &text)),
+        ASK(producer_stats_prometheus(p, &text)),
+        ASK(producer_metadata(p, "t", -1, &metadata)),
+        ASK(producer_metadata(p, NULL, 0, &metadata)),
+        ASK(producer_cluster_id(p, -1, &text)),
+        ASK(producer_warm_up(p, "t", -1)),
+        ASK(producer_client_instance_id(p, -1, id)),
+        ASK(producer_init_transactions(p, -1)),
+        ASK(producer_begin_transaction(p)),
+        ASK(producer_send_offsets_to_transaction(p, &offset, 1, &group, -1)),
+        ASK(producer_commit_transaction(p, -1)),
+        ASK(producer_abort_transaction(p, -1)),
+        ASK(producer_close_with(p, -1, on_undelivered, NULL)),
+    };
+    for (size_t i = 0; i < sizeof asked / sizeof asked[0]; i++) check_int(asked[i].answer, PRODUCER_ERR_FORKED, asked[i].call, __FILE__, __LINE__);
+    CHECK(made == NULL && future == NULL && flush == NULL && metadata == NULL && text == NULL);
+    producer_batch_free(batch); /* frees nothing here; the parent's own is as it was */
+}
+
+static int child(producer_t *p, producer_batch_t *batch, const producer_ticket_t *ticket, producer_mock_cluster_t *mock, const char *servers) {
     producer_record_t r = PRODUCER_RECORD_INIT;
     const producer_topic_t *topic = NULL;
     r.topic = "t", r.value = "child", r.value_len = 5;
@@ -28,6 +92,7 @@ static int child(producer_t *p, producer_mock_cluster_t *mock, const char *serve
     CHECK_STATUS(producer_flush(p, -1), PRODUCER_ERR_FORKED);
     CHECK_STATUS(producer_purge(p, PRODUCER_PURGE_QUEUED), PRODUCER_ERR_FORKED);
     CHECK_STATUS(producer_topic(p, "t", &topic), PRODUCER_ERR_FORKED);
+    check_the_rest(p, batch, ticket);
     CHECK_STATUS(producer_close(p, -1), PRODUCER_ERR_FORKED);
     CHECK_STATUS(producer_mock_cluster_topic_create(mock, "u", 1, 1), PRODUCER_ERR_FORKED);
 
@@ -56,6 +121,14 @@ int main(void) {
     producer_t *p = producer_at(mock);
     warm_up(p, "t", 0);
     struct outcome *o = outcomes_new(3 * RECORDS);
+    producer_record_t r = PRODUCER_RECORD_INIT;
+    producer_batch_t *batch = NULL;
+    producer_ticket_t ticket = PRODUCER_TICKET_INIT;
+    r.value = "of the parent", r.value_len = 13;
+    REQUIRE_OK(producer_batch_new(p, &batch));
+    REQUIRE_OK(producer_batch_append(batch, &r, NULL));
+    r.topic = "t", r.partition = 1;
+    REQUIRE_OK(producer_send_cancellable(p, &r, NULL, NULL, &ticket));
 
     for (int round = 0; round < 2; round++) {
         check_case(round == 0 ? "the child leaves by exit()" : "the child leaves by _exit()");
@@ -65,7 +138,7 @@ int main(void) {
         REQUIRE(pid >= 0);
         if (pid == 0) {
             alarm(25);
-            int code = child(p, mock, servers);
+            int code = child(p, batch, &ticket, mock, servers);
             if (round == 0) exit(code);
             fflush(stdout);
             _exit(code);
@@ -78,7 +151,10 @@ int main(void) {
     CHECK_OK(producer_flush(p, WAIT_MS));
     CHECK_ALL(o, 3 * RECORDS, PRODUCER_OK);
     CHECK_INT(log_end(mock, "t", 0), 1 + 3 * RECORDS); /* what the child inherited was not sent a second time */
-    CHECK_INT(log_end(mock, "t", 1), 2 * RECORDS);
+    CHECK_INT(producer_batch_count(batch), 1);
+    CHECK_OK(producer_batch_send(p, batch, "t", 1, NULL, NULL));
+    CHECK_OK(producer_flush(p, WAIT_MS));
+    CHECK_INT(log_end(mock, "t", 1), 2 * RECORDS + 2); /* the children's, the cancellable record, the batch */
     CHECK_INT(log_count(mock, "t", 0, "child"), 0);
     CHECK_OK(producer_close(p, WAIT_MS));
     producer_mock_cluster_free(mock);

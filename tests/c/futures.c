@@ -324,6 +324,8 @@ static void bad_input(producer_mock_cluster_t *mock) {
     CHECK_STATUS(producer_future_await(future, WAIT_MS, &report), PRODUCER_ERR_INVALID_ARGUMENT);
     CHECK_SAYS(producer_last_error(), "PRODUCER_REPORT_INIT");
     CHECK_STATUS(producer_future_when_complete(future, NULL, NULL), PRODUCER_ERR_INVALID_ARGUMENT);
+    CHECK_STATUS(producer_future_when_complete(future, PRODUCER_QUEUE_REPORT, NULL), PRODUCER_ERR_INVALID_ARGUMENT);
+    CHECK_SAYS(producer_last_error(), "PRODUCER_QUEUE_REPORT");
 
     check_case("in the child of a fork");
     fflush(stdout);

@@ -18,6 +18,7 @@ struct link {
 
 static _Thread_local char thread_value[64]; /* lives until the next on_send of the same thread */
 static producer_t *reentered;
+static producer_future_t *lingering;
 
 static producer_status_t on_send(producer_record_t *record, void *opaque) {
     struct link *link = opaque;
@@ -136,6 +137,12 @@ static void call_back(producer_record_t *r) {
     CHECK_STATUS(producer_flush(reentered, -1), PRODUCER_ERR_IN_CALLBACK);
     CHECK_STATUS(producer_purge(reentered, PRODUCER_PURGE_QUEUED), PRODUCER_ERR_IN_CALLBACK);
     CHECK_STATUS(producer_close(reentered, -1), PRODUCER_ERR_IN_CALLBACK);
+    if (lingering != NULL) CHECK_STATUS(producer_future_await(lingering, -1, NULL), PRODUCER_ERR_IN_CALLBACK);
+    producer_batch_t *batch = NULL;
+    if (CHECK_OK(producer_batch_new(reentered, &batch))) {
+        CHECK_STATUS(producer_batch_send(reentered, batch, "t", 0, NULL, NULL), PRODUCER_ERR_IN_CALLBACK);
+        producer_batch_free(batch);
+    }
 }
 
 /* ---- the cases ---- */
@@ -349,10 +356,18 @@ static void reentrance(producer_mock_cluster_t *mock) {
     check_case("from on_send the producer's waiting and sending functions answer IN_CALLBACK; nothing hangs");
     struct link caller = {.name = "caller", .change = call_back};
     struct link *links[] = {&caller};
-    reentered = producer_with(mock, links, 1, "acks", "all");
+    reentered = producer_with(mock, links, 1, "linger.ms", "60000");
     struct outcome *o = outcomes_new(1);
+    producer_record_t r = PRODUCER_RECORD_INIT;
+    producer_future_t *future = NULL;
+    r.topic = "t", r.partition = 0, r.value = "f", r.value_len = 1;
+    REQUIRE_OK(producer_send_future(reentered, &r, &future));
+    lingering = future;
     REQUIRE_OK(send_text(reentered, "t", 0, "v", o));
-    CHECK_INT(caller.sends, 1);
+    CHECK_INT(caller.sends, 2);
+    lingering = NULL;
+    CHECK_OK(producer_future_await(future, WAIT_MS, NULL));
+    producer_future_free(future);
     CHECK(wait_for_reports(reentered, o, 1, WAIT_MS));
     CHECK_ALL(o, 1, PRODUCER_OK);
     CHECK_OK(producer_close(reentered, WAIT_MS));

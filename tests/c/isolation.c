@@ -68,6 +68,19 @@ static void frozen_broker(void) {
     snprintf(who, sizeof who, "broker %d ", (int)frozen);
     REQUIRE_OK(producer_mock_cluster_broker_freeze(mock, frozen));
     struct outcome *stuck = go_round(mock, p, who);
+
+    check_case("of many records by one call those for the others are sent too");
+    while (send_text(p, "t", 0, payload, NULL) == PRODUCER_OK) {}
+    producer_record_t many[20];
+    producer_status_t statuses[20];
+    size_t accepted = 0;
+    for (int32_t i = 0; i < 20; i++) {
+        many[i] = (producer_record_t)PRODUCER_RECORD_INIT;
+        many[i].topic = "t", many[i].partition = i % 2, many[i].value = payload, many[i].value_len = RECORD_LEN;
+    }
+    CHECK_STATUS(producer_send_many_status(p, many, 20, NULL, NULL, statuses, &accepted), PRODUCER_ERR_QUEUE_FULL);
+    CHECK_INT(accepted, 10);
+    for (int32_t i = 0; i < 20; i++) CHECK_STATUS(statuses[i], i % 2 ? PRODUCER_OK : PRODUCER_ERR_QUEUE_FULL);
     REQUIRE_OK(producer_mock_cluster_broker_thaw(mock, frozen));
     CHECK_OK(producer_close(p, WAIT_MS));
     CHECK(log_end(mock, "t", 0) > 1);

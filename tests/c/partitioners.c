@@ -317,6 +317,63 @@ static void slow_broker(void) {
     producer_mock_cluster_free(mock);
 }
 
+static void on_end(const producer_report_t *report, void *opaque) {
+    CHECK_STATUS(report->status, PRODUCER_OK);
+    --*(int *)opaque;
+}
+
+static void not_adaptive(void) {
+    check_case("partitioner.adaptive.partitioning.enable=false: a slow broker gets as much as the others");
+    producer_mock_cluster_t *mock = mock_of(3, "t", 3);
+    for (int broker = 1; broker <= 3; broker++) CHECK_OK(producer_mock_cluster_broker_set_latency(mock, broker, broker == 2 ? 60 : 6));
+    producer_t *p = producer_of(producer_mock_cluster_bootstrap_servers(mock), "batch.size", "8000", "max.request.size", "8000",
+                                "max.in.flight.requests.per.connection", "2", "partitioner.adaptive.partitioning.enable", "false", NULL);
+    char value[1000] = {0};
+    int under_way = 0;
+    producer_record_t record = PRODUCER_RECORD_INIT;
+    record.topic = "t", record.value = value, record.value_len = sizeof value;
+    for (int i = 0; i < 1920; i++) {
+        REQUIRE_OK(producer_send(p, &record, on_end, &under_way));
+        under_way++;
+        while (under_way > 200) REQUIRE(producer_poll(p, 1000) >= 0); /* as fast as the brokers, but far from a full buffer */
+    }
+    CHECK_OK(producer_flush(p, WAIT_MS));
+    int64_t slow = 0, all = 0;
+    for (int32_t partition = 0; partition < 3; partition++) {
+        struct outcome *o = outcomes_new(1);
+        REQUIRE_OK(send_text(p, "t", partition, "whose", o));
+        REQUIRE(wait_for_reports(p, o, 1, WAIT_MS));
+        all += o->offset;
+        if (o->broker_id == 2) slow += o->offset;
+        free(o);
+    }
+    CHECK_INT(all, 1920);
+    printf("  %d of %d\n", (int)slow, (int)all);
+    CHECK(slow * 6 >= all);
+    CHECK_OK(producer_close(p, WAIT_MS));
+    producer_mock_cluster_free(mock);
+}
+
+static void keys_that_do_not_count(void) {
+    check_case("partitioner.ignore.keys: a key decides nothing, and reaches the log");
+    producer_mock_cluster_t *mock = mock_of(1, "t", 7);
+    producer_t *p = producer_of(producer_mock_cluster_bootstrap_servers(mock), "batch.size", "100", "partitioner.ignore.keys", "true", NULL);
+    struct outcome *o = outcomes_new(RECORDS);
+    producer_record_t record = PRODUCER_RECORD_INIT;
+    record.topic = "t", record.key = "kafka", record.key_len = 5;
+    for (int i = 0; i < RECORDS; i++) REQUIRE_OK(producer_send(p, &record, on_outcome, &o[i]));
+    CHECK_OK(producer_flush(p, WAIT_MS));
+    CHECK_ALL(o, RECORDS, PRODUCER_OK);
+    int used[7] = {0}, partitions = 0;
+    for (int i = 0; i < RECORDS; i++) used[o[i].partition]++;
+    for (int i = 0; i < 7; i++) partitions += used[i] > 0;
+    CHECK(partitions > 1);
+    CHECK_INT(o[0].key_len, 5);
+    CHECK_OK(producer_close(p, WAIT_MS));
+    producer_mock_cluster_free(mock);
+    free(o);
+}
+
 static void one_broker(void) {
     check_case("single_broker: one broker at a time, and another when its time is over");
     producer_mock_cluster_t *mock = mock_of(3, "t", 6);
@@ -362,7 +419,9 @@ int main(void) {
     closing_meanwhile();
     many_threads();
     hashes();
+    keys_that_do_not_count();
     slow_broker();
+    not_adaptive();
     one_broker();
     racks();
     return check_end();

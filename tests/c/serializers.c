@@ -12,6 +12,7 @@ static atomic_int keys, values, refusals, acks;
 static producer_status_t answer = PRODUCER_OK;
 static const char *complaint;
 static producer_t *caller;
+static bool refuse_next;
 
 static producer_status_t serialize_key(producer_serialization_t *what, void *opaque) {
     CHECK(what->struct_size >= sizeof(producer_serialization_t) && what->is_key && opaque == &keys);
@@ -30,6 +31,10 @@ static producer_status_t serialize_value(producer_serialization_t *what, void *o
     if (answer != PRODUCER_OK) {
         if (complaint) snprintf(what->error_text, what->error_size, "%s", complaint);
         return answer;
+    }
+    if (refuse_next) {
+        refuse_next = false;
+        return PRODUCER_ERR_NOT_FOUND;
     }
     if (caller) {
         CHECK_STATUS(producer_send(caller, what->record, NULL, NULL), PRODUCER_ERR_IN_CALLBACK);
@@ -134,6 +139,19 @@ int main(void) {
     answer = PRODUCER_OK;
     CHECK_INT(o->reports, 1);
     CHECK_INT(log_end(mock, "orders", 0), 2);
+
+    check_case("of many records only those that are not serialized are left out");
+    producer_record_t many[3] = {r, r, r};
+    producer_status_t statuses[3] = {1, 1, 1};
+    size_t accepted = 0;
+    refuse_next = true;
+    CHECK_STATUS(producer_send_many_status(p, many, 3, NULL, NULL, statuses, &accepted), PRODUCER_ERR_SERIALIZATION);
+    CHECK_INT(accepted, 2);
+    CHECK_STATUS(statuses[0], PRODUCER_ERR_SERIALIZATION);
+    CHECK_OK(statuses[1]);
+    CHECK_OK(statuses[2]);
+    CHECK_OK(producer_flush(p, WAIT_MS));
+    CHECK_INT(log_end(mock, "orders", 0), 4);
 
     check_case("from a serializer nothing may be sent, and the producer not be closed");
     caller = p;

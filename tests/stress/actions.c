@@ -46,7 +46,7 @@ static producer_status_t send_batch(struct storm_thread *t) {
         int32_t index = -1;
         producer_record_t one = storm_fill(t);
         one.topic = NULL, one.topic_handle = NULL, one.partition = PRODUCER_PARTITION_ANY;
-        one.delivery_timeout_ms = PRODUCER_TIMEOUT_DEFAULT;
+        one.delivery_timeout_ms = PRODUCER_TIMEOUT_DEFAULT, one.acks = PRODUCER_ACKS_DEFAULT;
         status = producer_batch_append(batch, &one, &index);
         if (status != PRODUCER_OK) break;
         CHECK_INT(producer_batch_count(batch), index + 1);

@@ -34,7 +34,7 @@ producer_status_t storm_brief_producer(struct storm_thread *t) {
     memcpy(other.names, t->round->names, sizeof other.names);
     producer_t *p = storm_start(&other, t->seed);
     producer_record_t r = storm_fill(t);
-    r.topic_handle = NULL;
+    r.topic_handle = NULL, r.acks = PRODUCER_ACKS_DEFAULT; /* its acks would suit the round only */
     producer_status_t status = producer_send(p, &r, NULL, NULL);
     CHECK_STATUS_OR(producer_close(p, (int32_t)storm_dice(t, 20)), PRODUCER_OK, PRODUCER_ERR_TIMED_OUT);
     CHECK_STATUS(producer_send(p, &r, NULL, NULL), PRODUCER_ERR_CLOSED);

@@ -202,6 +202,7 @@ int main(int argc, char **argv) {
     alarm((unsigned)seconds + 120);
     producer_mock_cluster_t *mock = mock_of(3, "t0", 4);
     REQUIRE_OK(producer_mock_cluster_topic_create(mock, "t1", 2, 1));
+    REQUIRE_OK(producer_mock_cluster_telemetry_subscribe(mock, "*", 50, 0));
     int64_t end = now_ms() + seconds * 1000;
     int rounds = 0;
     while (rounds < STORM_MODES || now_ms() < end) {

@@ -98,6 +98,7 @@ static inline size_t storm_record(struct storm_thread *t) {
 /* A record of any kind: topics that are known, new or named by handle, with and without key, headers and deadline. */
 static inline producer_record_t storm_fill(struct storm_thread *t) {
     static const char value[600] = "storm";
+    static const int32_t acks[3] = {PRODUCER_ACKS_ALL, PRODUCER_ACKS_LEADER, PRODUCER_ACKS_NONE};
     static const producer_header_t headers[3] = {{"a", "x", 1}, {"b", NULL, 0}, {"a", "y", 1}};
     producer_record_t r = PRODUCER_RECORD_INIT;
     unsigned topic = storm_dice(t, STORM_TOPICS);
@@ -106,6 +107,7 @@ static inline producer_record_t storm_fill(struct storm_thread *t) {
     r.value = value, r.value_len = storm_dice(t, sizeof value);
     if (storm_dice(t, 3) == 0) r.key = value, r.key_len = storm_dice(t, 9);
     if (storm_dice(t, 5) == 0) r.partition = (int32_t)storm_dice(t, 2);
+    if (t->round->mode == STORM_LOOSE && storm_dice(t, 4) == 0) r.acks = acks[storm_dice(t, 3)];
     if (storm_dice(t, 7) == 0) r.headers = headers, r.header_count = 1 + storm_dice(t, 3);
     if (storm_dice(t, 11) == 0) r.delivery_timeout_ms = storm_dice(t, 2) ? -1 : (int32_t)storm_dice(t, 40) + 1;
     return r;

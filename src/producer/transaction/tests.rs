@@ -121,7 +121,7 @@ impl House {
 
     fn send(&self, value: &str) -> Result<()> {
         let topic = self.producer.topic("t").expect("legal");
-        self.producer.send(&topic, &record(value), &SENDING).map(|_| ())
+        self.producer.send::<()>(&topic, &record(value), &SENDING)
     }
 
     fn committed(&self) -> Vec<String> {
@@ -319,7 +319,7 @@ fn parked_records_belong_to_the_transaction_in_which_they_were_accepted() {
         let mut house = House::ready(version);
         house.producer.begin_transaction().expect("begun");
         let topic = house.producer.topic("new").expect("legal");
-        house.producer.send(&topic, &record("parked"), &Sending { partition: None, ..SENDING }).expect("open");
+        house.producer.send::<()>(&topic, &record("parked"), &Sending { partition: None, ..SENDING }).expect("open");
         house.commit().expect("committed");
         assert_eq!(house.reports, [(Status::OK, Persisted::Yes)]);
         let records = house.cluster.with(|c| c.committed_records("new", 0)).expect("made by the first record");
@@ -381,7 +381,7 @@ fn a_new_incarnation_ends_what_the_old_one_left_open() {
         assert!(!old.cluster.with(|c| c.is_transaction_open("tx")));
         new.begin_transaction().expect("begun");
         let topic = new.topic("t").expect("legal");
-        new.send(&topic, &record("new"), &SENDING).expect("open");
+        new.send::<()>(&topic, &record("new"), &SENDING).expect("open");
         new.commit_transaction(WAIT_MS, |_| Handed::All).expect("committed");
         assert_eq!(status(old.commit()), Status::PRODUCER_FENCED);
         assert_eq!(old.committed(), ["new"], "version {version}");
@@ -431,7 +431,7 @@ fn threads_that_send_all_the_time_put_each_record_into_the_transaction_that_acce
                     while !is_over.load(relaxed) {
                         let tag = Some(Tag { callback: 1, opaque: number });
                         let how = Sending { partition: Some(0), tag, own_timeout: None, acks: None };
-                        match producer.send(&topic, &record(&number.to_string()), &how) {
+                        match producer.send::<()>(&topic, &record(&number.to_string()), &how) {
                             Ok(_) => {
                                 accepted.fetch_add(1, relaxed);
                                 number += 2;

@@ -459,3 +459,81 @@ fn a_batch_with_other_things_to_tell_is_left_when_an_array_is_full() {
     });
     assert_eq!(handed, 1);
 }
+
+#[test]
+fn what_closing_leaves_to_another_thread_is_handed_out_by_it() {
+    let reports = Reports::new(100, 6);
+    reports.push(batch(1));
+    let mut handed = 0;
+    let ended = reports.poll_now(|_| {
+        // As closing does meanwhile, on a thread of its own.
+        std::thread::scope(|scope| {
+            let closing = scope.spawn(|| {
+                reports.push(batch(2));
+                reports.shut();
+                reports.drain_all(now(), |_| panic!("another thread has the turn"))
+            });
+            assert!(!closing.join().expect("no panic"));
+        });
+        handed += 1;
+        Handed::All
+    });
+    assert_eq!((ended, handed), (Dispatch::Done(1), 1));
+    let mut left = 0;
+    reports.hand_left(|_| {
+        left += 1;
+        Handed::All
+    });
+    assert_eq!((left, reports.pending()), (1, 0));
+    assert!(reports.drain_all(now(), |_| Handed::All));
+}
+
+#[test]
+fn closing_that_waited_for_a_turn_that_ends_hands_out_the_rest_itself() {
+    let reports = Reports::new(100, 6);
+    reports.push(batch(2));
+    reports.shut();
+    let mut handed = 0;
+    let all = reports.drain_all(now(), |_| {
+        handed += 1;
+        Handed::All
+    });
+    assert_eq!((all, handed), (true, 1));
+    reports.hand_left(|_| panic!("nothing was left"));
+}
+
+#[test]
+fn a_cut_of_a_batch_without_slots_ends_the_turn_and_the_batch() {
+    let reports = Reports::new(100, 6);
+    let to = UndeliveredTo { callback: 9, opaque: 0 };
+    let undelivered = Some(Undelivered::new(to, Box::new(NoRecords), None));
+    reports.push_all(&mut vec![FinishedBatch { undelivered, ..batch(0) }, batch(3)]);
+    assert_eq!(reports.poll_now(|_| Handed::Part(1)), Dispatch::Done(0));
+    let taken = reports.poll_now(|item| {
+        let Item::Batch { batch, .. } = item else { panic!("a batch") };
+        assert!(batch.undelivered.is_none(), "it comes once");
+        Handed::All
+    });
+    assert_eq!(taken, Dispatch::Done(3));
+}
+
+#[test]
+fn event_loops_are_not_woken_for_what_another_thread_hands_out() {
+    let reports = Reports::new(100, 6);
+    assert!(reports.descriptor().expect("a descriptor") >= 0);
+    let is_high = || reports.state.lock().level.as_ref().is_some_and(Level::is_high);
+    reports.push(batch(1));
+    assert!(is_high());
+    reports.poll_now(|_| {
+        assert!(!is_high());
+        reports.push(batch(1));
+        assert!(!is_high(), "nobody else can take it now");
+        Handed::All
+    });
+    assert!(is_high());
+    reports.poll_now(|_| Handed::All);
+    assert!(!is_high());
+    reports.close_descriptors();
+    reports.push(batch(1));
+    assert!(!is_high());
+}

@@ -122,6 +122,7 @@ impl<'a> Turn<'a> {
                 turn.logs.push_front(LogLine { level: 4, facility: "LOG", text });
             }
         }
+        state.show();
         turn
     }
 
@@ -186,11 +187,12 @@ impl<'a> Turn<'a> {
         let waiting = batch.slots.len() - from;
         // Before its callbacks run: they may send, and have taken what they get.
         self.reports.pending.fetch_sub(waiting, Ordering::Relaxed);
+        let mut untouched = false;
         let (taken, kept) = match hand(Item::Batch { batch: &batch, from }) {
             Handed::All => (waiting, 0),
             Handed::AllButKept => (waiting, self.set_aside(&mut batch, from..from + waiting)),
             Handed::Part(taken) => {
-                served.cut = true;
+                (served.cut, untouched) = (true, taken == 0);
                 let taken = taken.min(waiting);
                 (taken, self.set_aside(&mut batch, from..from + taken))
             }
@@ -198,7 +200,7 @@ impl<'a> Turn<'a> {
         served.reported += taken - kept;
         self.reports.pending.fetch_add(waiting - taken + kept, Ordering::Relaxed);
         // One that has no slots at all is left too, when nothing was wanted of it: it has other things to tell.
-        if taken < waiting || served.cut && taken == 0 {
+        if taken < waiting || untouched {
             return Some((batch, from + taken));
         }
         if self.spare.len() < SPARE_SLOT_VECTORS && batch.slots.capacity() <= SPARE_SLOTS_MAX {

@@ -82,7 +82,7 @@ fn send_with_libkproducer(mock: &MockCluster, records: &[Record]) -> Vec<(i32, i
             acks: None,
         };
         let topic = producer.topic(&record.topic).expect("a legal name");
-        producer.send(&topic, &fields, &how).expect("accepted");
+        producer.send::<()>(&topic, &fields, &how).expect("accepted");
     }
     let mut places = vec![None; records.len()];
     let note = |item: Item<'_>| {

@@ -245,7 +245,7 @@ fn a_failed_registration_leaves_what_was_registered_before_to_be_ended() {
     assert!(house.cluster.with(|c| c.is_transaction_open("tx")));
     house.cluster.push_error(ADD_PARTITIONS, 29, 1);
     let topic = house.producer.topic("t").expect("legal");
-    house.producer.send(&topic, &record("b"), &Sending { partition: Some(1), ..SENDING }).expect("open");
+    house.producer.send::<()>(&topic, &record("b"), &Sending { partition: Some(1), ..SENDING }).expect("open");
     assert_eq!(status(house.commit()), Status::TOPIC_AUTHORIZATION_FAILED);
     house.abort().expect("aborted");
     assert!(!house.cluster.with(|c| c.is_transaction_open("tx")), "the coordinator was told");
