@@ -118,13 +118,17 @@ static void closing_wakes(producer_mock_cluster_t *mock) {
     check_case("wait_capacity: closing wakes it");
     producer_t *p = producer_of(producer_mock_cluster_bootstrap_servers(mock), "linger.ms", "60000", "buffer.memory", "1000000",
                                 "delivery.timeout.ms", "120000", NULL);
-    int fd = producer_capacity_fd(p);
     REQUIRE_OK(producer_mock_cluster_broker_down(mock, 1));
     REQUIRE_OK(send_text(p, "t", 1, "x", NULL));
     pthread_t waiter;
     REQUIRE(pthread_create(&waiter, NULL, wait_for_capacity, p) == 0);
     int64_t deadline = now_ms() + WAIT_MS;
-    while (readable(fd, 0) && now_ms() < deadline) pause_ms(1); /* it has got in line */
+    producer_stats_t stats = PRODUCER_STATS_INIT;
+    while (stats.senders_waiting == 0 && now_ms() < deadline) {
+        CHECK_OK(producer_stats(p, &stats));
+        pause_ms(1);
+    }
+    CHECK_INT(stats.senders_waiting, 1); /* it has got in line */
     CHECK_STATUS(producer_close(p, 0), PRODUCER_ERR_TIMED_OUT);
     pthread_join(waiter, NULL);
     REQUIRE_OK(producer_mock_cluster_broker_up(mock, 1));
