@@ -225,17 +225,24 @@ fn quarantine(producer: *mut producer_t) {
 /// A call that is inside a producer: the producer stays alive until this is dropped.
 pub(super) struct Inside<'a> {
     shell: &'a producer_t,
-    /// It may be dispatching, and then has to end what a closing thread did not wait for.
-    may_dispatch: bool,
     _pass: Pass<'a>,
 }
 
-impl Drop for Inside<'_> {
-    #[inline]
+/// One that may take its time, and may be dispatching: then it ends what a closing thread did not wait for. A type of its own, so
+/// that leaving costs nothing for a record.
+pub(super) struct Call<'a>(Inside<'a>);
+
+impl<'a> Deref for Call<'a> {
+    type Target = Inside<'a>;
+
+    fn deref(&self) -> &Inside<'a> {
+        &self.0
+    }
+}
+
+impl Drop for Call<'_> {
     fn drop(&mut self) {
-        if self.may_dispatch {
-            self.hand_left();
-        }
+        self.0.hand_left();
     }
 }
 
@@ -284,21 +291,21 @@ pub(super) unsafe fn pass<'a>(producer: *mut producer_t) -> Result<Inside<'a>> {
     // SAFETY: as the caller promises.
     let shell = unsafe { shell_arg(producer) }?;
     let pass = shell.gate.pass().ok_or_else(|| closed_or_choosing(shell))?;
-    Ok(Inside { shell, may_dispatch: false, _pass: pass })
+    Ok(Inside { shell, _pass: pass })
 }
 
 /// Goes in for a call that may take its time.
 ///
 /// # Safety
 /// `producer` is NULL or a handle from `producer_new`.
-pub(super) unsafe fn enter<'a>(producer: *mut producer_t) -> Result<Inside<'a>> {
+pub(super) unsafe fn enter<'a>(producer: *mut producer_t) -> Result<Call<'a>> {
     // SAFETY: as the caller promises.
     let shell = unsafe { shell_arg(producer) }?;
     if gate::is_choosing(shell.gate.id()) {
         return Err(choosing());
     }
     let pass = shell.gate.enter().ok_or_else(|| closed_or_calling_back(shell))?;
-    Ok(Inside { shell, may_dispatch: true, _pass: pass })
+    Ok(Call(Inside { shell, _pass: pass }))
 }
 
 #[inline]

@@ -7,7 +7,7 @@ use std::ffi::c_char;
 use std::slice;
 
 use crate::capi::boundary::{call, invalid, str_arg, timeout_arg};
-use crate::capi::producer::{Inside, enter, producer_t};
+use crate::capi::producer::{Call, enter, producer_t};
 use crate::capi::status::producer_status_t;
 use crate::error::{Error, Result, Status};
 use crate::offsets::{GroupMetadata, TopicOffset};
@@ -214,7 +214,7 @@ pub unsafe extern "C" fn producer_abort_transaction(producer: *mut producer_t, t
 }
 
 /// Goes in for a call that no callback may make.
-unsafe fn enter_outside_callbacks<'a>(producer: *mut producer_t, function: &str) -> Result<Inside<'a>> {
+unsafe fn enter_outside_callbacks<'a>(producer: *mut producer_t, function: &str) -> Result<Call<'a>> {
     // SAFETY: the caller's promise: NULL or a handle of ours.
     let inside = unsafe { enter(producer) }?;
     if inside.in_callback() {

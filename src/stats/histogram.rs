@@ -3,6 +3,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::add;
 use crate::time::{Micros, Time};
 
 /// Buckets per doubling: the error of a percentile is a sixteenth at most, and always upwards.
@@ -61,8 +62,8 @@ impl Counts {
     }
 
     fn add(&self, us: u64, count: u64) {
-        self.buckets[bucket_of(us)].fetch_add(count, Ordering::Relaxed);
-        self.sum_us.fetch_add(us.saturating_mul(count), Ordering::Relaxed);
+        add(&self.buckets[bucket_of(us)], count, Ordering::Relaxed);
+        add(&self.sum_us, us.saturating_mul(count), Ordering::Relaxed);
     }
 
     fn clear(&self) {
@@ -113,7 +114,9 @@ impl Histogram {
             }
         };
         window.counts.add(time.0, count);
-        window.max_us.fetch_max(time.0, Ordering::Relaxed);
+        if time.0 > window.max_us.load(Ordering::Relaxed) {
+            window.max_us.store(time.0, Ordering::Relaxed);
+        }
     }
 
     pub fn percentiles(&self, now: Time) -> Percentiles {

@@ -22,8 +22,9 @@ use crate::time::{Micros, Time};
 pub struct Number(AtomicU64);
 
 impl Number {
+    /// One thread counts, the I/O thread: a plain store, where a locked instruction would show in the cost of small batches.
     pub fn add(&self, more: u64) {
-        self.0.fetch_add(more, Ordering::Release);
+        add(&self.0, more, Ordering::Release);
     }
 
     pub fn set(&self, value: u64) {
@@ -33,6 +34,11 @@ impl Number {
     pub fn get(&self) -> u64 {
         self.0.load(Ordering::Acquire)
     }
+}
+
+/// Adds to a number that no other thread writes.
+fn add(number: &AtomicU64, more: u64, ordering: Ordering) {
+    number.store(number.load(Ordering::Relaxed).wrapping_add(more), ordering);
 }
 
 /// How a batch ended, as far as it is counted.
