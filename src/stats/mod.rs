@@ -27,6 +27,11 @@ impl Number {
         add(&self.0, more, Ordering::Release);
     }
 
+    /// For the few numbers that threads of the application count as well.
+    pub fn add_shared(&self, more: u64) {
+        self.0.fetch_add(more, Ordering::Release);
+    }
+
     pub fn set(&self, value: u64) {
         self.0.store(value, Ordering::Relaxed);
     }
@@ -153,7 +158,7 @@ impl Numbers {
             return;
         }
         let count = u64::from(batch.records);
-        self.records_sent.add(count);
+        self.records_sent.add_shared(count);
         self.batch_records.add(count);
         self.bytes_sent.add(batch.bytes as u64);
         self.batches_sent.add(1);
@@ -174,7 +179,7 @@ impl Numbers {
     pub fn finished(&self, now: Time, batch: Extent, how: Counted, written: bool, topic: &TopicNumbers) {
         let count = u64::from(batch.records);
         if !written {
-            self.records_sent.add(count);
+            self.records_sent.add_shared(count);
         }
         self.delivery.record(now, now.since(batch.opened_at), count);
         if how == Counted::Delivered {
@@ -185,9 +190,9 @@ impl Numbers {
             topic.bytes_delivered.add(batch.bytes as u64);
             return;
         }
-        self.records_failed.add(count);
+        self.records_failed.add_shared(count);
         self.batches_failed.add(1);
-        topic.records_failed.add(count);
+        topic.records_failed.add_shared(count);
         if how == Counted::InDoubt {
             self.records_in_doubt.add(count);
         }
@@ -195,10 +200,10 @@ impl Numbers {
 
     /// The application has taken a record back. Called on its threads.
     pub fn cancelled(&self, topic: &TopicNumbers) {
-        self.records_sent.add(1);
-        self.records_cancelled.add(1);
-        self.records_failed.add(1);
-        topic.records_failed.add(1);
+        self.records_sent.add_shared(1);
+        self.records_cancelled.add_shared(1);
+        self.records_failed.add_shared(1);
+        topic.records_failed.add_shared(1);
     }
 
     /// A produce request was answered.
