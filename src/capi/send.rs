@@ -88,22 +88,40 @@ pub(super) unsafe fn send_plain<P: Place>(
     record: &producer_record_t,
     tag: Option<Tag>,
 ) -> Result<P> {
-    // SAFETY: the caller's promise about the record's pointers.
-    let (topic, sending, timestamp_ms) = unsafe { prepare(inside, record, tag) }?;
+    let hand = |topic: &Topic, sending: &Sending, timestamp_ms: i64| {
+        // SAFETY: the caller's promise about the record's pointers.
+        unsafe { with_record(record, timestamp_ms, |fields| inside.send(topic, fields, sending)) }
+    };
     // SAFETY: as above.
-    unsafe { with_record(record, timestamp_ms, |fields| inside.send(topic, fields, &sending)) }
+    unsafe { with_plain_fields(inside, record, tag, hand) }
 }
 
 /// What the record's plain fields ask for: its topic, how it is sent, and its timestamp.
 ///
 /// # Safety
 /// As `send_one`.
-#[inline(always)]
 pub(super) unsafe fn prepare<'a>(
     inside: &'a Inside<'_>,
     record: &producer_record_t,
     tag: Option<Tag>,
 ) -> Result<(&'a Topic, Sending, i64)> {
+    // SAFETY: as the caller promises.
+    unsafe {
+        with_plain_fields(inside, record, tag, |topic, sending, timestamp_ms| Ok((topic, *sending, timestamp_ms)))
+    }
+}
+
+/// Hands on what the record's plain fields ask for, where it was put together: a record's way has no copy of it.
+///
+/// # Safety
+/// As `send_one`.
+#[inline(always)]
+unsafe fn with_plain_fields<'a, R>(
+    inside: &'a Inside<'_>,
+    record: &producer_record_t,
+    tag: Option<Tag>,
+    hand: impl FnOnce(&'a Topic, &Sending, i64) -> Result<R>,
+) -> Result<R> {
     // SAFETY: the caller's promise about both fields.
     let topic = unsafe { topic_of(inside, record.topic_handle, record.topic) }?;
     let sending = Sending {
@@ -117,7 +135,7 @@ pub(super) unsafe fn prepare<'a>(
         0.. => record.timestamp_ms,
         other => return Err(wrong_timestamp(other)),
     };
-    Ok((topic, sending, timestamp_ms))
+    hand(topic, &sending, timestamp_ms)
 }
 
 #[inline]
