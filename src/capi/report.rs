@@ -350,12 +350,16 @@ fn hand_batch<const CALLING: bool>(
     let mut plain = 0;
     if CALLING && hooks.is_none() && batch.record_causes.is_empty() {
         // Nearly every record of nearly every program: nothing to decide but whether a callback wants the rest to wait.
-        while let Some(slot) = slots.get(plain).filter(|slot| slot.callback >= MARKS_END) {
+        for slot in slots {
+            if slot.callback < MARKS_END {
+                break;
+            }
             fill_plain(&mut report, batch, slot);
             // SAFETY: the slot's callback is from `callback_address`, and was given with its opaque for this use.
             unsafe { run_callback(slot.callback, &report, slot.opaque) };
             plain += 1;
-            if hearing.take_cut() {
+            if hearing.cut.load(Ordering::Relaxed) {
+                hearing.cut.store(false, Ordering::Relaxed);
                 return Handed::Part(plain);
             }
         }
