@@ -9,7 +9,7 @@ use super::memory::{Memory, Reservation};
 use super::partition::{Append, NotAppended, Partition, Placed, Wanted};
 use super::shares::{Claim, Holder};
 use super::topic::{NO_LEADER, ParkedRecord, Tag, Topic};
-use super::{Accumulator, PARKED_OVERHEAD};
+use super::{Accumulator, PARKED_OVERHEAD, Sending};
 use crate::record::Record;
 use crate::reports::Slot;
 use crate::time::Time;
@@ -235,23 +235,18 @@ impl Accumulator {
         let (index, sticks) = how.partition.map_or_else(anywhere, |index| (index, false));
         let partition = topic.partition(index).expect("published partitions exist");
         let settings = topic.settings();
+        let sending = Sending { partition: None, tag: how.tag, own_timeout: None, acks: None };
         let append = Append {
-            memory: &self.memory,
-            inbox: &self.inbox,
-            reports: &self.reports,
-            door: &self.door,
+            shared: self,
             settings,
-            batch_size: settings.batch_size(),
-            records_max: settings.batch_records_max(),
-            acks: settings.acks(),
-            tag: how.tag,
+            sending: &sending,
             own_deadline: parked_until,
             forced: parked_until.is_some(),
         };
         let len = batch.len();
         let placed = partition.append_direct(batch, &append, &clock)?;
         if sticks {
-            let switch_after = u32::try_from(append.batch_size).unwrap_or(u32::MAX);
+            let switch_after = u32::try_from(settings.batch_size()).unwrap_or(u32::MAX);
             topic
                 .sticky
                 .add(index, len as u32, switch_after, |random| self.next_partition(topic, count, random, clock()));
@@ -269,39 +264,48 @@ impl Partition {
         clock: impl Fn() -> Time,
     ) -> Result<Placed, NotAppended> {
         let mut queue = self.queue.lock();
-        if how.door.is_shut() && !how.forced {
+        if how.shared.door.is_shut() && !how.forced {
             return Err(NotAppended::Refused);
         }
         // What was accepted before goes before.
         let sealed = queue.open.is_some();
-        queue.seal_open(self.id, how.memory);
+        queue.seal_open(self.id, &how.shared.memory);
         let opened_at = clock();
         let usual_deadline = opened_at + how.settings.delivery_timeout();
         let deadline = how.own_deadline.unwrap_or(usual_deadline);
         let due_at = if batch.is_closed { opened_at } else { opened_at + how.settings.linger() };
-        let door = if how.forced { None } else { Some(how.door) };
+        let door = if how.forced { None } else { Some(&how.shared.door) };
         // An empty batch must not get a number, which nothing would ever finish; one that gets none stays the caller's.
         debug_assert!(!batch.is_empty());
         let numbered = match &batch.open {
-            Some(_) => how.inbox.opened(door, self.id, deadline, due_at, sealed || batch.is_closed),
+            Some(_) => how.shared.inbox.opened(door, self.id, deadline, due_at, sealed || batch.is_closed),
             None => None,
         };
         let Some((id, open)) = numbered.and_then(|id| Some((id, batch.open.take()?))) else {
             if sealed {
                 self.publish_sealed(&queue);
-                how.inbox.tell(Event::Sealed { partition: self.id }, Time::ZERO);
+                how.shared.inbox.tell(Event::Sealed { partition: self.id }, Time::ZERO);
             }
             return Err(NotAppended::Refused);
         };
-        how.memory.assign(self.claim(opened_at), open.charged());
-        let (slots, direct) = match how.tag {
+        how.shared.memory.assign(self.claim(opened_at), open.charged());
+        let (slots, direct) = match how.sending.tag {
             Some(tag) => (vec![DirectBatch::slot(tag)], open.count),
             None => (Vec::new(), 0),
         };
-        queue.open =
-            Some(OpenBatch { id, opened_at, deadline, usual_deadline, due_at, acks: how.acks, slots, direct, ..open });
+        queue.open = Some(OpenBatch {
+            id,
+            opened_at,
+            deadline,
+            usual_deadline,
+            due_at,
+            acks: how.acks(),
+            slots,
+            direct,
+            ..open
+        });
         if batch.is_closed {
-            queue.seal_open(self.id, how.memory);
+            queue.seal_open(self.id, &how.shared.memory);
         }
         self.publish_sealed(&queue);
         Ok(Placed::InBatch { partition: self.id, index: 0, batch: id })

@@ -184,22 +184,10 @@ impl Accumulator {
         let partition = topic.partition(index).expect("published partitions exist");
         let settings = topic.settings();
         let own_deadline = how.own_timeout.map(|timeout| clock() + timeout);
-        let append = partition::Append {
-            memory: &self.memory,
-            inbox: &self.inbox,
-            reports: &self.reports,
-            door: &self.door,
-            settings,
-            batch_size: settings.batch_size(),
-            records_max: settings.batch_records_max(),
-            acks: how.acks.unwrap_or(settings.acks()),
-            tag: how.tag,
-            own_deadline,
-            forced,
-        };
+        let append = partition::Append { shared: self, settings, sending: how, own_deadline, forced };
         let (len, placed) = partition.append(record, &append, held, &clock)?;
         if sticky {
-            let switch_after = u32::try_from(append.batch_size).unwrap_or(u32::MAX);
+            let switch_after = u32::try_from(settings.batch_size()).unwrap_or(u32::MAX);
             let next = |random| self.next_partition(topic, count, random, clock());
             topic.sticky.add(index, len as u32, switch_after, next);
         }

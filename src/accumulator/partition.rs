@@ -7,14 +7,14 @@ use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use crate::sync::Mutex;
 
 use super::batch::{Batch, OpenBatch};
-use super::door::Door;
-use super::inbox::{Event, Inbox};
+use super::inbox::Event;
 use super::memory::{Chunk, Memory, Reservation};
 use super::settings::TopicSettings;
 use super::shares::{Claim, Holder};
 use super::topic::{LeaderCell, Tag};
+use super::{Accumulator, Sending};
 use crate::record::Record;
-use crate::reports::{Reports, Slot};
+use crate::reports::Slot;
 use crate::time::Time;
 use crate::wire::record_batch::{self, HEADER_LEN};
 
@@ -50,23 +50,35 @@ pub(super) struct Queue {
     last_slots: usize,
 }
 
-/// What appending needs to know beside the record.
+/// What appending needs to know beside the record. Few words, made for every record: the rest is a look away, and most of it is
+/// looked at for the first record of a batch only.
 pub(super) struct Append<'a> {
-    pub memory: &'a Arc<Memory>,
-    pub inbox: &'a Inbox,
-    pub reports: &'a Reports,
-    pub door: &'a Door,
-    /// Of the topic; what every record needs of them stands beside.
+    pub shared: &'a Accumulator,
+    /// Of the topic.
     pub settings: &'a TopicSettings,
-    pub batch_size: usize,
-    pub records_max: u32,
-    /// What the record asks for, or its topic.
-    pub acks: i16,
-    pub tag: Option<Tag>,
+    pub sending: &'a Sending,
     /// The record's own deadline, when it has one.
     pub own_deadline: Option<Time>,
     /// Takes memory whatever the budget says, and passes the door: for records that are inside already.
     pub forced: bool,
+}
+
+impl Append<'_> {
+    #[inline]
+    fn batch_size(&self) -> usize {
+        self.settings.batch_size()
+    }
+
+    #[inline]
+    fn records_max(&self) -> u32 {
+        self.settings.batch_records_max()
+    }
+
+    /// What the record asks for, or its topic.
+    #[inline]
+    pub fn acks(&self) -> i16 {
+        self.sending.acks.unwrap_or(self.settings.acks())
+    }
 }
 
 /// Where an accepted record went.
@@ -153,7 +165,7 @@ impl Partition {
         clock: impl Fn() -> Time,
     ) -> Result<(usize, P), NotAppended> {
         let mut queue = self.queue.lock();
-        if how.door.is_shut() && !how.forced {
+        if how.shared.door.is_shut() && !how.forced {
             return Err(NotAppended::Refused);
         }
         let mut sealed = false;
@@ -161,16 +173,16 @@ impl Partition {
             let delta = record.timestamp_ms.wrapping_sub(open.base_timestamp_ms);
             let body_len = record_batch::record_body_len(delta, open.count, record);
             let len = record_batch::record_len(body_len);
-            let fits = open.len + len <= how.batch_size && open.count < how.records_max;
+            let fits = open.len + len <= how.batch_size() && open.count < how.records_max();
             // Records that ask for other acks never share a batch.
-            if fits && i32::try_from(delta).is_ok() && open.acks == how.acks {
+            if fits && i32::try_from(delta).is_ok() && open.acks == how.acks() {
                 if open.tail.room_len() < len {
                     // Room grows with the batch, so that many small batches stay small.
-                    let wanted = open.len.min(how.batch_size - open.len);
+                    let wanted = open.len.min(how.batch_size() - open.len);
                     let chunk = self.get_chunk(how, held, clock(), Memory::capacity_for(len, wanted), 0)?;
                     open.push_chunk(chunk);
                 }
-                if let Some(tag) = how.tag {
+                if let Some(tag) = how.sending.tag {
                     if open.slots.len() == open.slots.capacity() {
                         let more = open.slots.capacity().max(SLOTS_MIN);
                         open.slot_bytes += self.charge_slots(how, held, clock(), more)?;
@@ -184,7 +196,7 @@ impl Partition {
                 let deadline = how.own_deadline.unwrap_or(open.usual_deadline);
                 if deadline < open.deadline {
                     open.deadline = deadline;
-                    how.inbox.tell(Event::Deadline { partition: self.id, deadline }, deadline);
+                    how.shared.inbox.tell(Event::Deadline { partition: self.id, deadline }, deadline);
                 }
                 return Ok((len, placed));
             }
@@ -205,13 +217,13 @@ impl Partition {
         clock: impl Fn() -> Time,
     ) -> Result<(usize, P), NotAppended> {
         if sealed {
-            queue.seal_open(self.id, how.memory);
+            queue.seal_open(self.id, &how.shared.memory);
             self.publish_sealed(queue);
         }
         let appended = self.open_with(queue, sealed, record, how, held, clock);
         if appended.is_err() && sealed {
             // The full batch is ready even though its successor has to wait: it is what will make room.
-            how.inbox.tell(Event::Sealed { partition: self.id }, Time::ZERO);
+            how.shared.inbox.tell(Event::Sealed { partition: self.id }, Time::ZERO);
         }
         appended
     }
@@ -227,20 +239,20 @@ impl Partition {
     ) -> Result<(usize, P), NotAppended> {
         let body_len = record_batch::record_body_len(0, 0, record);
         let len = record_batch::record_len(body_len);
-        let wanted = queue.last_len.min(how.batch_size);
+        let wanted = queue.last_len.min(how.batch_size());
         let mut capacity = Memory::capacity_for(HEADER_LEN + len, wanted);
         let mut slots = Vec::new();
-        if how.tag.is_some() {
-            slots = match how.reports.spare_slots() {
+        if how.sending.tag.is_some() {
+            slots = match how.shared.reports.spare_slots() {
                 // A large vector under a small batch would fill the budget with nothing.
                 Some(spare) if (SLOTS_MIN..=queue.last_slots.max(SLOTS_MIN) * 2).contains(&spare.capacity()) => spare,
                 _ => Vec::with_capacity(queue.last_slots.max(SLOTS_MIN)),
             };
         }
-        if capacity + slots.capacity() * size_of::<Slot>() > how.memory.limit() {
+        if capacity + slots.capacity() * size_of::<Slot>() > how.shared.memory.limit() {
             // Room to grow is good to have, but whatever fits the budget at all has to be taken.
             capacity = HEADER_LEN + len;
-            slots = Vec::with_capacity(usize::from(how.tag.is_some()));
+            slots = Vec::with_capacity(usize::from(how.sending.tag.is_some()));
         }
         // Chunk and slots come together: each alone could be had again and again while the other is not.
         let slot_bytes = slots.capacity() * size_of::<Slot>();
@@ -249,23 +261,23 @@ impl Partition {
         let usual_deadline = opened_at + how.settings.delivery_timeout();
         let deadline = how.own_deadline.unwrap_or(usual_deadline);
         let due_at = opened_at + how.settings.linger();
-        let door = if how.forced { None } else { Some(how.door) };
-        let Some(id) = how.inbox.opened(door, self.id, deadline, due_at, sealed) else {
+        let door = if how.forced { None } else { Some(&how.shared.door) };
+        let Some(id) = how.shared.inbox.opened(door, self.id, deadline, due_at, sealed) else {
             // It was shut since we looked.
-            how.memory.release(Holder::Partition(self.id), std::iter::once(tail));
-            how.memory.uncharge(Holder::Partition(self.id), slot_bytes);
+            how.shared.memory.release(Holder::Partition(self.id), std::iter::once(tail));
+            how.shared.memory.uncharge(Holder::Partition(self.id), slot_bytes);
             return Err(NotAppended::Refused);
         };
         let mut open = OpenBatch {
             deadline,
             usual_deadline,
             due_at,
-            acks: how.acks,
+            acks: how.acks(),
             slots,
             slot_bytes,
             ..OpenBatch::new(id, opened_at, record.timestamp_ms, tail)
         };
-        if let Some(tag) = how.tag {
+        if let Some(tag) = how.sending.tag {
             open.slots.push(slot(tag, record, 0, 0));
         }
         open.write(record, 0, body_len, len);
@@ -418,17 +430,17 @@ impl Partition {
     ) -> Result<Chunk, NotAppended> {
         let claim = self.claim(now);
         if how.forced {
-            how.memory.ask(claim);
-            return Ok(how.memory.forced_chunk(claim.holder, capacity, more));
+            how.shared.memory.ask(claim);
+            return Ok(how.shared.memory.forced_chunk(claim.holder, capacity, more));
         }
         match held.take() {
             Some(reservation) if reservation.covers(capacity + more) => {
-                Ok(how.memory.chunk(reservation, claim.holder, capacity, more))
+                Ok(how.shared.memory.chunk(reservation, claim.holder, capacity, more))
             }
             other => {
                 *held = other;
                 let wanted = Wanted { bytes: capacity + more, claim };
-                how.memory.try_chunk(claim, capacity, more).ok_or(NotAppended::NeedsMemory(wanted))
+                how.shared.memory.try_chunk(claim, capacity, more).ok_or(NotAppended::NeedsMemory(wanted))
             }
         }
     }
@@ -443,7 +455,7 @@ impl Partition {
         let claim = self.claim(now);
         let bytes = count * size_of::<Slot>();
         if how.forced {
-            how.memory.force_charge(claim.holder, bytes);
+            how.shared.memory.force_charge(claim.holder, bytes);
             return Ok(bytes);
         }
         match held.take() {
@@ -453,7 +465,7 @@ impl Partition {
             }
             other => {
                 *held = other;
-                if how.memory.try_charge(claim, bytes) {
+                if how.shared.memory.try_charge(claim, bytes) {
                     Ok(bytes)
                 } else {
                     Err(NotAppended::NeedsMemory(Wanted { bytes, claim }))
