@@ -166,42 +166,32 @@ impl Accumulator {
     }
 }
 
-impl Batch {
-    fn take_out(&mut self, place: usize, partition: i32) -> Cancelled {
-        let slot = self.slots.remove(place);
-        self.cancelled.push(slot.offset_delta);
-        Cancelled {
-            slot,
-            partition,
-            phase: Phase::Queued,
-            base_timestamp_ms: self.base_timestamp_ms,
-            opened_at: self.opened_at,
-        }
-    }
+/// Open and sealed batches lose a record in the same way; they share its fields, not a type.
+macro_rules! cancelling {
+    ($batch:ty) => {
+        impl $batch {
+            fn take_out(&mut self, place: usize, partition: i32) -> Cancelled {
+                let slot = self.slots.remove(place);
+                self.cancelled.push(slot.offset_delta);
+                Cancelled {
+                    slot,
+                    partition,
+                    phase: Phase::Queued,
+                    base_timestamp_ms: self.base_timestamp_ms,
+                    opened_at: self.opened_at,
+                }
+            }
 
-    /// Whether nothing is left of it.
-    fn is_cancelled(&self) -> bool {
-        self.cancelled.len() == self.count as usize
-    }
+            /// Whether nothing is left of it.
+            fn is_cancelled(&self) -> bool {
+                self.cancelled.len() == self.count as usize
+            }
+        }
+    };
 }
 
-impl OpenBatch {
-    fn take_out(&mut self, place: usize, partition: i32) -> Cancelled {
-        let slot = self.slots.remove(place);
-        self.cancelled.push(slot.offset_delta);
-        Cancelled {
-            slot,
-            partition,
-            phase: Phase::Queued,
-            base_timestamp_ms: self.base_timestamp_ms,
-            opened_at: self.opened_at,
-        }
-    }
-
-    fn is_cancelled(&self) -> bool {
-        self.cancelled.len() == self.count as usize
-    }
-}
+cancelling!(Batch);
+cancelling!(OpenBatch);
 
 #[cfg(test)]
 mod tests;

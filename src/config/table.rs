@@ -179,16 +179,25 @@ fn unknown(name: &str) -> String {
         let lower = name.to_lowercase().replace('_', ".");
         let nearest = properties()
             .flat_map(|property| {
-                let names = std::iter::once(property.name).chain(property.aliases.iter().map(|alias| alias.name));
-                names.map(move |name| (name, !property.is_built()))
+                let aliases = property.aliases.iter().map(|alias| (alias.name, true));
+                let names = std::iter::once((property.name, false)).chain(aliases);
+                names.map(move |(name, is_alias)| (name, !property.is_built(), is_alias))
             })
-            .map(|(name, absent)| (strsim::damerau_levenshtein(&lower, name), absent, name))
+            .map(|(name, absent, is_alias)| (distance(&lower, name), absent, is_alias, name.len(), name))
             .min();
-        if let Some((_, _, near)) = nearest.filter(|(distance, _, _)| *distance <= lower.chars().count().div_ceil(3)) {
+        if let Some((.., near)) = nearest.filter(|(far, ..)| *far <= lower.chars().count().div_ceil(3)) {
             text.push_str(&format!("; did you mean '{near}'?"));
         }
     }
     text
+}
+
+/// How far a name that somebody wrote is from one of ours. Without its last words, often the unit, it is nearly right.
+fn distance(written: &str, name: &str) -> usize {
+    match name.strip_prefix(written) {
+        Some(rest) if rest.starts_with('.') && !written.is_empty() => 1,
+        _ => strsim::damerau_levenshtein(written, name),
+    }
 }
 
 /// A text from outside as it may stand in a message: one line, and not too long.

@@ -297,6 +297,8 @@ fn unknown_names_propose_the_nearest() {
         ("ack", "acks"),
         ("message.max.byte", "message.max.bytes"),
         ("buffer.memmory", "buffer.memory"),
+        ("linger", "linger.ms"),
+        ("compression", "compression.type"),
     ] {
         let error = bad(name, "1");
         assert_eq!(error.status, Status::UNKNOWN_PROPERTY);
