@@ -211,6 +211,7 @@ static void warming_up(void) {
     CHECK_INT(after.connects, before.connects);
     CHECK_INT(after.metadata_refreshes, before.metadata_refreshes);
     CHECK_OK(producer_warm_up(p, "t", WAIT_MS));
+    free(o);
 
     check_case("it waits for a leader, and says for which partition when it has no more time");
     REQUIRE_OK(producer_mock_cluster_topic_create(mock, "late", 1, 1));
