@@ -17,7 +17,8 @@
 //! | [`accumulator`] | open and sealed batches, `buffer.memory` | shared |
 //! | [`reports`] | finished batches, log lines | shared |
 //! | [`stats`] | counters, histograms, health; JSON and Prometheus text | written by "kp-io", read by any |
-//! | [`partitioner`], [`wire`], [`config`], [`record`], [`offsets`], [`error`], [`sync`], [`time`] | plain data and pure functions | any |
+//! | [`security`] | TLS, SASL, tokens | "kp-login", "kp-io" |
+//! | [`partitioner`], [`codec`], [`wire`], [`config`], [`record`], [`offsets`], [`error`], [`sync`], [`time`] | plain data and pure functions | any |
 //! | [`mock`] | the mock cluster | "kp-mock" |
 //!
 //! Where is … a record encoded? [`wire::record_batch`], called by `accumulator/batch.rs`. A retry decided?
@@ -28,6 +29,7 @@
 
 pub mod accumulator;
 pub mod capi;
+pub mod codec;
 pub mod config;
 pub mod error;
 // The clock is read here and in `producer`, nowhere else.
@@ -40,6 +42,7 @@ pub mod partitioner;
 pub mod producer;
 pub mod record;
 pub mod reports;
+pub mod security;
 pub mod sender;
 #[cfg(test)]
 mod sim;

@@ -8,8 +8,20 @@ use std::{
 };
 
 /// A room may use those after it. A new room has to be given its place here.
-const ROOM_ORDER: &[&str] =
-    &["capi", "producer", "io", "sender", "accumulator", "reports", "stats", "partitioner", "wire", "config"];
+const ROOM_ORDER: &[&str] = &[
+    "capi",
+    "producer",
+    "io",
+    "sender",
+    "accumulator",
+    "reports",
+    "stats",
+    "partitioner",
+    "security",
+    "wire",
+    "config",
+    "codec",
+];
 /// Plain data, used by everybody and by each other.
 const LEAVES: &[&str] = &["record", "offsets", "error", "sync", "time"];
 /// Beside the order: the broker model has a decoder of its own, or an encoding mistake would agree with itself.
@@ -21,6 +33,8 @@ const SIM_MAY_USE: &[&str] = &[
     "reports",
     "stats",
     "partitioner",
+    "security",
+    "codec",
     "mock",
     "config",
     "record",

@@ -8,6 +8,7 @@ mod file;
 #[cfg(test)]
 mod file_tests;
 mod rows;
+mod secure;
 mod security;
 pub mod table;
 #[cfg(test)]
@@ -15,7 +16,13 @@ mod tests;
 mod topic;
 mod value;
 
+use crate::codec::Compression;
+
 pub use builder::ConfigBuilder;
+pub use secure::{
+    AssertionSettings, KerberosSettings, OauthSettings, RefreshSettings, SaslMechanism, SaslSettings, SecurityProtocol,
+    StoreType, TlsSettings, TlsVersion, TokenSource,
+};
 pub use topic::TOPIC_PROPERTIES;
 
 /// How a partition is chosen for a record that names none.
@@ -108,14 +115,6 @@ pub enum OnFailure {
     StopPartition,
 }
 
-/// How connections are protected.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub enum SecurityProtocol {
-    /// Neither encrypted nor authenticated.
-    #[default]
-    Plaintext,
-}
-
 /// The parsed configuration. A field is named after its property, with underscores; durations never exceed
 /// [`MS_FOREVER`], so that microsecond arithmetic on them cannot overflow.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -166,6 +165,14 @@ pub struct Config {
     pub test_first_sequence: u32,
     /// How connections are protected.
     pub security_protocol: SecurityProtocol,
+    /// Everything under `ssl.`.
+    pub tls: TlsSettings,
+    /// Everything under `sasl.`.
+    pub sasl: SaslSettings,
+    /// `compression.type` with its level.
+    pub compression: Compression,
+    /// Threads that compress batches; 0 compresses on the I/O thread.
+    pub compression_threads: usize,
     /// How a partition is chosen for a record that names none.
     pub partitioner: Partitioner,
     /// `murmur2` draws the next partition by the lengths of queues.
@@ -272,6 +279,10 @@ impl Default for Config {
             on_failure: OnFailure::Gap,
             test_first_sequence: 0,
             security_protocol: SecurityProtocol::Plaintext,
+            tls: TlsSettings::default(),
+            sasl: SaslSettings::default(),
+            compression: Compression::default(),
+            compression_threads: 1,
             partitioner: Partitioner::Murmur2,
             partitioner_adaptive_partitioning_enable: true,
             partitioner_availability_timeout_ms: 0,

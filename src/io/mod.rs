@@ -28,7 +28,7 @@ use crate::sync::{Condvar, Mutex};
 
 use crate::config::AddressFamily;
 use crate::error::{Error, Result, Status};
-use crate::sender::{Action, ConnId};
+use crate::sender::{Action, Closed, ConnId};
 use crate::time::Time;
 
 pub use clock::Clock;
@@ -46,9 +46,8 @@ pub trait Core {
     fn handle_bytes(&mut self, now: Time, conn: ConnId, bytes: &[u8]);
     /// The socket accepted so many more bytes. Frames of which the last byte is among them were dropped before the call.
     fn handle_written(&mut self, now: Time, conn: ConnId, bytes: usize);
-    /// The connection could not be made or is gone; its frames were dropped before the call. `reason` says what happened,
-    /// with host and address.
-    fn handle_closed(&mut self, now: Time, conn: ConnId, reason: String);
+    /// The connection could not be made or is gone; its frames were dropped before the call. `closed` says what happened.
+    fn handle_closed(&mut self, now: Time, conn: ConnId, closed: Closed);
     /// `poll_timeout` has been reached.
     fn handle_timeout(&mut self, now: Time);
     /// The next thing to do.

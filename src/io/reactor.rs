@@ -305,7 +305,7 @@ impl<C: Core> Reactor<C> {
 
     fn start_setup(&mut self, now: Time, conn: ConnId, mut setup: Setup) {
         let Ok(token) = usize::try_from(conn.0) else {
-            return self.core.handle_closed(now, conn, format!("connection number {} is too large", conn.0));
+            return self.core.handle_closed(now, conn, format!("connection number {} is too large", conn.0).into());
         };
         let at = Surroundings { registry: self.poll.registry(), options: &self.options, token: Token(token), now };
         let progress = setup.start(&at, &mut self.resolver);
@@ -339,7 +339,7 @@ impl<C: Core> Reactor<C> {
             }
             Progress::Failed(reason) => {
                 self.close(conn);
-                self.core.handle_closed(now, conn, reason);
+                self.core.handle_closed(now, conn, reason.into());
             }
         }
     }
@@ -390,7 +390,7 @@ impl<C: Core> Reactor<C> {
         };
         let reason = format!("{}: {what}", open.peer);
         self.close(conn);
-        self.core.handle_closed(now, conn, reason);
+        self.core.handle_closed(now, conn, reason.into());
         self.take_actions(now);
     }
 

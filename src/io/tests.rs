@@ -75,8 +75,8 @@ impl Core for FakeCore {
     fn handle_written(&mut self, _now: Time, _conn: ConnId, bytes: usize) {
         self.record(|state| state.written += bytes);
     }
-    fn handle_closed(&mut self, _now: Time, conn: ConnId, reason: String) {
-        self.record(|state| state.closed.push((conn, reason)));
+    fn handle_closed(&mut self, _now: Time, conn: ConnId, closed: Closed) {
+        self.record(|state| state.closed.push((conn, closed.reason)));
     }
     fn handle_timeout(&mut self, now: Time) {
         self.record(|state| {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::accumulator::Accumulator;
 use crate::io::{Clock, Core};
-use crate::sender::{Action, ConnId, Sender};
+use crate::sender::{Action, Closed, ConnId, Sender};
 use crate::time::Time;
 
 pub(super) struct Driver {
@@ -30,8 +30,8 @@ impl Core for Driver {
         self.sender.handle_written(now, conn, bytes);
     }
 
-    fn handle_closed(&mut self, now: Time, conn: ConnId, reason: String) {
-        self.sender.handle_closed(now, conn, reason);
+    fn handle_closed(&mut self, now: Time, conn: ConnId, closed: Closed) {
+        self.sender.handle_closed(now, conn, closed);
     }
 
     fn handle_timeout(&mut self, now: Time) {

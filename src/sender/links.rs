@@ -8,7 +8,7 @@ use super::counting::count_ended;
 use super::frame::Frame;
 use super::timers::Timer;
 use super::verdict::Outcome;
-use super::{Action, ConnId, Sender};
+use super::{Action, Closed, ConnId, Sender};
 use crate::accumulator::NO_LEADER;
 use crate::time::{Micros, Time};
 use crate::wire::api::{decode_api_versions, encode_api_versions};
@@ -227,7 +227,8 @@ impl Sender {
     }
 
     /// The driver says that the connection ended or never came to be.
-    pub fn handle_closed(&mut self, now: Time, conn: ConnId, reason: String) {
+    pub fn handle_closed(&mut self, now: Time, conn: ConnId, closed: impl Into<Closed>) {
+        let Closed { reason, cause: _ } = closed.into();
         if !self.connections.contains_key(&conn) {
             return self.telemetry_closed(now, conn, &reason);
         }

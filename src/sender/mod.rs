@@ -62,6 +62,29 @@ use window::Window;
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub struct ConnId(pub u64);
 
+/// Why a connection could not be made, or ended.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Closed {
+    /// What happened, with host and address.
+    pub reason: String,
+    pub cause: Cause,
+}
+
+/// What kind of trouble ended a connection.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Cause {
+    /// It may be better next time.
+    Network,
+    /// Certificates, names or versions do not fit: it will not pass by itself.
+    Tls,
+}
+
+impl From<String> for Closed {
+    fn from(reason: String) -> Closed {
+        Closed { reason, cause: Cause::Network }
+    }
+}
+
 /// What the driver (`io/` or the simulator) is to do.
 #[derive(Debug)]
 pub enum Action {

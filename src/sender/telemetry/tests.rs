@@ -107,7 +107,7 @@ impl World {
             (Answer::Nothing, _) => {}
             (Answer::Disconnect { .. }, _) => {
                 self.links.remove(&conn);
-                self.sender.handle_closed(self.now, conn, "the broker hung up".into());
+                self.sender.handle_closed(self.now, conn, "the broker hung up".to_owned());
             }
         }
     }

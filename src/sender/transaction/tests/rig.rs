@@ -121,7 +121,7 @@ impl Rig {
     pub(super) fn lose(&mut self, conn: ConnId) {
         self.brokers.remove(&conn);
         self.held.retain(|(held, ..)| *held != conn);
-        self.sender.handle_closed(self.now, conn, "gone".into());
+        self.sender.handle_closed(self.now, conn, "gone".to_owned());
     }
 
     /// Nothing is held back any more.

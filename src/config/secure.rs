@@ -1,0 +1,252 @@
+//! What is configured of TLS and SASL, as the rest of the library reads it. Texts are empty when nothing is set.
+
+/// How connections are protected.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum SecurityProtocol {
+    /// Neither encrypted nor authenticated.
+    #[default]
+    Plaintext,
+    /// TLS; the client may show a certificate.
+    Ssl,
+    /// SASL without encryption.
+    SaslPlaintext,
+    /// SASL inside TLS.
+    SaslSsl,
+}
+
+impl SecurityProtocol {
+    pub fn uses_tls(self) -> bool {
+        matches!(self, SecurityProtocol::Ssl | SecurityProtocol::SaslSsl)
+    }
+
+    pub fn uses_sasl(self) -> bool {
+        matches!(self, SecurityProtocol::SaslPlaintext | SecurityProtocol::SaslSsl)
+    }
+}
+
+/// The form of a key or trust store.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum StoreType {
+    /// Told by the file's content.
+    #[default]
+    Any,
+    Pem,
+    Pkcs12,
+}
+
+/// The oldest TLS version that is spoken.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
+pub enum TlsVersion {
+    #[default]
+    V12,
+    V13,
+}
+
+/// Everything under `ssl.`.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct TlsSettings {
+    /// `ssl.ca.location`: file or directory.
+    pub ca_location: String,
+    pub truststore_location: String,
+    pub truststore_password: String,
+    pub truststore_type: StoreType,
+    /// `ssl.truststore.certificates`, `ssl.ca.pem`: PEM text.
+    pub truststore_certificates: String,
+    pub crl_location: String,
+    pub keystore_location: String,
+    pub keystore_password: String,
+    pub keystore_type: StoreType,
+    /// `ssl.keystore.key`, `ssl.key.pem`: PEM text.
+    pub keystore_key: String,
+    /// `ssl.keystore.certificate.chain`, `ssl.certificate.pem`: PEM text.
+    pub keystore_certificate_chain: String,
+    pub key_location: String,
+    pub certificate_location: String,
+    pub key_password: String,
+    /// `ssl.endpoint.identification.algorithm` is `https`.
+    pub verify_hostname: bool,
+    /// `enable.ssl.certificate.verification`.
+    pub verify_certificates: bool,
+    pub version_min: TlsVersion,
+    pub version_max: TlsVersion,
+    /// Empty: those of the TLS library.
+    pub cipher_suites: Vec<String>,
+    /// `ssl.reload.interval.ms`: how often the files are looked at; 0 is never.
+    pub reload_interval_ms: u64,
+}
+
+impl Default for TlsSettings {
+    fn default() -> TlsSettings {
+        TlsSettings {
+            ca_location: String::new(),
+            truststore_location: String::new(),
+            truststore_password: String::new(),
+            truststore_type: StoreType::Any,
+            truststore_certificates: String::new(),
+            crl_location: String::new(),
+            keystore_location: String::new(),
+            keystore_password: String::new(),
+            keystore_type: StoreType::Any,
+            keystore_key: String::new(),
+            keystore_certificate_chain: String::new(),
+            key_location: String::new(),
+            certificate_location: String::new(),
+            key_password: String::new(),
+            verify_hostname: true,
+            verify_certificates: true,
+            version_min: TlsVersion::V12,
+            version_max: TlsVersion::V13,
+            cipher_suites: Vec::new(),
+            reload_interval_ms: 0,
+        }
+    }
+}
+
+/// Who says who we are.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum SaslMechanism {
+    #[default]
+    Gssapi,
+    Plain,
+    ScramSha256,
+    ScramSha512,
+    OauthBearer,
+    AwsMskIam,
+}
+
+/// Everything under `sasl.`.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct SaslSettings {
+    pub mechanism: SaslMechanism,
+    pub username: String,
+    pub password: String,
+    pub kerberos: KerberosSettings,
+    pub oauth: OauthSettings,
+    pub refresh: RefreshSettings,
+    /// Region of AWS's signatures; empty: from the environment, or from the broker's name.
+    pub aws_region: String,
+    /// Profile of AWS's credential files; empty: from the environment, or `default`.
+    pub aws_profile: String,
+}
+
+impl Default for SaslSettings {
+    fn default() -> SaslSettings {
+        SaslSettings {
+            mechanism: SaslMechanism::Gssapi,
+            username: String::new(),
+            password: String::new(),
+            kerberos: KerberosSettings::default(),
+            oauth: OauthSettings::default(),
+            refresh: RefreshSettings::default(),
+            aws_region: String::new(),
+            aws_profile: String::new(),
+        }
+    }
+}
+
+/// Everything under `sasl.kerberos.`.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct KerberosSettings {
+    pub service_name: String,
+    /// Empty: that of the ticket cache.
+    pub principal: String,
+    /// Empty: tickets come from the cache.
+    pub keytab: String,
+}
+
+impl Default for KerberosSettings {
+    fn default() -> KerberosSettings {
+        KerberosSettings { service_name: "kafka".into(), principal: String::new(), keytab: String::new() }
+    }
+}
+
+/// Where OAUTHBEARER's tokens come from.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum TokenSource {
+    /// The application's callback.
+    #[default]
+    Callback,
+    /// A token endpoint, by client id and secret (KIP-768).
+    ClientCredentials,
+    /// A token endpoint, by a signed assertion (KIP-1139).
+    JwtBearer,
+    /// A file that somebody else renews.
+    File,
+    /// AWS's signed URL as a token.
+    AwsIam,
+    /// Unsigned, for tests of brokers that take them.
+    Unsecured,
+}
+
+/// Everything under `sasl.oauthbearer.`.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct OauthSettings {
+    pub source: TokenSource,
+    /// `http://`, `https://` or `file://`.
+    pub token_endpoint_url: String,
+    pub client_id: String,
+    pub client_secret: String,
+    pub scope: String,
+    pub scope_claim_name: String,
+    pub sub_claim_name: String,
+    pub header_urlencode: bool,
+    /// `name=value,name=value`.
+    pub extensions: String,
+    /// librdkafka's `sasl.oauthbearer.config`.
+    pub config: String,
+    /// `https.ca.location`, `https.ca.pem`: whom the token endpoint's certificate is checked against.
+    pub https_ca_location: String,
+    pub https_ca_pem: String,
+    pub assertion: AssertionSettings,
+}
+
+/// Everything under `sasl.oauthbearer.assertion.`.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct AssertionSettings {
+    /// `RS256` or `ES256`.
+    pub algorithm: String,
+    pub private_key_file: String,
+    pub private_key_pem: String,
+    pub private_key_passphrase: String,
+    /// A ready assertion.
+    pub file: String,
+    pub template_file: String,
+    pub claim_aud: String,
+    pub claim_exp_seconds: u64,
+    pub claim_iss: String,
+    pub claim_jti_include: bool,
+    pub claim_nbf_seconds: u64,
+    pub claim_sub: String,
+}
+
+/// Everything under `sasl.login.`.
+#[derive(Clone, PartialEq, Debug)]
+pub struct RefreshSettings {
+    /// Thousandths of a token's life after which it is renewed.
+    pub window_factor_permille: u64,
+    pub window_jitter_permille: u64,
+    pub min_period_seconds: u64,
+    pub buffer_seconds: u64,
+    /// 0: the library's own bound.
+    pub connect_timeout_ms: u64,
+    pub read_timeout_ms: u64,
+    pub retry_backoff_ms: u64,
+    pub retry_backoff_max_ms: u64,
+}
+
+impl Eq for RefreshSettings {}
+
+impl Default for RefreshSettings {
+    fn default() -> RefreshSettings {
+        RefreshSettings {
+            window_factor_permille: 800,
+            window_jitter_permille: 50,
+            min_period_seconds: 60,
+            buffer_seconds: 300,
+            connect_timeout_ms: 0,
+            read_timeout_ms: 0,
+            retry_backoff_ms: 100,
+            retry_backoff_max_ms: 10_000,
+        }
+    }
+}

@@ -1,0 +1,51 @@
+//! The seam between the sender, which carries SASL's bytes, and those who know what they say.
+
+use crate::error::Status;
+
+/// One exchange: a connection's first, or one of its re-authentications (KIP-368). Never reused.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub struct AttemptId {
+    /// The connection's number.
+    pub conn: u64,
+    /// 0 for the connection's first.
+    pub serial: u32,
+}
+
+/// What the sender asks of a [`Login`].
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Asked {
+    /// The client's first message to the broker of this host.
+    Start { host: String },
+    /// What to answer to these bytes of the broker. Empty ones are an answer, too: PLAIN's broker agrees so.
+    Challenge(Vec<u8>),
+    /// The attempt is over: nothing more is asked, and no reply is wanted.
+    End,
+}
+
+/// What a [`Login`] answers; one reply for each `Start` and `Challenge`.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Reply {
+    /// Send these bytes in a SaslAuthenticate request.
+    Send(Vec<u8>),
+    /// The broker has proved what the mechanism wants proved: the exchange is over.
+    Done,
+    Failed(Refusal),
+}
+
+/// Why authentication did not come about on our side.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Refusal {
+    pub status: Status,
+    /// One sentence that names what is wrong and the remedy; without secrets.
+    pub text: String,
+    /// It will not pass by itself (no credentials, a library that is missing): what waits for brokers may fail at once.
+    pub is_permanent: bool,
+}
+
+/// Somebody who speaks a SASL mechanism. Replies come through the function that was given at its making, from any thread, also
+/// before `ask` returns; replies to attempts that ended are dropped by the sender.
+pub trait Login: Send + Sync {
+    /// The mechanism as SaslHandshake names it.
+    fn mechanism(&self) -> &'static str;
+    fn ask(&self, attempt: AttemptId, asked: Asked);
+}
