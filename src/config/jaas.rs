@@ -107,7 +107,9 @@ pub fn parse(text: &str) -> Result<Jaas, String> {
     let last = class.rsplit('.').next().unwrap_or_default();
     let known = MODULES.iter().find(|known| known.class.rsplit('.').next() == Some(last)).ok_or_else(|| {
         let classes: Vec<&str> = MODULES.iter().map(|known| known.class).collect();
-        format!("'{}' is not a login module that is known here: {}", shown(&class), classes.join(", "))
+        // Anything else may be a password in the wrong place.
+        let named = if last.ends_with("LoginModule") { shown(&class) } else { "its first word".to_owned() };
+        format!("{named} is not a login module that is known here: {}", classes.join(", "))
     })?;
     match words.next()? {
         Some(Word::Bare(flag))
@@ -318,7 +320,8 @@ mod tests {
         for (text, says) in [
             ("", "begin with a login module"),
             ("\"x\" required;", "begin with a login module"),
-            ("com.example.MyLoginModule required;", "'com.example.MyLoginModule' is not a login module"),
+            ("com.example.MyLoginModule required;", "com.example.MyLoginModule is not a login module"),
+            ("s3cret required;", "its first word is not a login module"),
             ("PlainLoginModule", "'required' has to follow"),
             ("PlainLoginModule username=\"s3cret\";", "'required' has to follow"),
             ("PlainLoginModule required username=\"s3cret\" password=\"s3cret\"", "no semicolon"),

@@ -51,6 +51,8 @@ pub enum Kind {
     Fraction(i64, i64),
     /// One of these words, upper and lower case alike.
     Choice(&'static [&'static str]),
+    /// Some of these words, separated by commas, upper and lower case alike.
+    Words(&'static [&'static str]),
     /// `all` (or -1), 0 or 1.
     Acks,
     /// Any text of at most this many bytes.
@@ -234,7 +236,7 @@ impl Property {
             Kind::Choice(_) | Kind::Acks => "choice",
             Kind::Text(_) => "string",
             Kind::Secret | Kind::Jaas => "secret",
-            Kind::Servers => "list",
+            Kind::Words(_) | Kind::Servers => "list",
         }
     }
 
@@ -249,6 +251,7 @@ impl Property {
                 format!("{} to {}", crate::config::value::ms_text(min), crate::config::value::ms_text(max))
             }
             Kind::Choice(choices) => choices.join(", "),
+            Kind::Words(words) => format!("{}, separated by commas", words.join(", ")),
             Kind::Acks => "all (the same as -1), 0, 1".to_string(),
             Kind::Text(_) | Kind::Secret => String::new(),
             Kind::Jaas => "module required name=\"value\" …;".to_string(),
