@@ -322,7 +322,7 @@ fn what_is_not_built_is_refused_and_what_asks_for_nothing_accepted() {
         ("compression.level", "5", "compression.zstd.level"),
         ("ssl.engine.location", "/usr/lib/engine.so", "without OpenSSL"),
         ("ssl_ca", "0x1234", "ssl.truststore.certificates"),
-        ("sasl.mechanisms", "PLAIN", "SASL comes in a later version"),
+        ("sasl.login.class", "com.acme.Login", "which a C library cannot load"),
         ("interceptor.classes", "com.acme.I", "cannot be loaded"),
         ("key.serializer", "StringSerializer", "keys and values are bytes here"),
         ("value.serializer", "", "keys and values are bytes here"),
