@@ -328,5 +328,6 @@ fn io_options(config: &Config) -> IoOptions {
         keepalive: config.socket_keepalive_enable,
         tcp_user_timeout_ms: config.tcp_user_timeout_ms.unwrap_or(0),
         address_family: config.broker_address_family,
+        tls: None,
     }
 }
