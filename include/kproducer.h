@@ -197,6 +197,12 @@ typedef int32_t producer_status_t;
 /** A serializer of the application failed. */
 #define PRODUCER_ERR_SERIALIZATION (-140)
 
+/** TLS with the broker failed; the sentence says why. */
+#define PRODUCER_ERR_TLS_FAILED (-150)
+
+/** Credentials, a token or a library that authentication needs could not be had; the sentence says why. */
+#define PRODUCER_ERR_CREDENTIALS (-151)
+
 /** The broker met an error that it has no code for. */
 #define PRODUCER_ERR_UNKNOWN_SERVER_ERROR (-1)
 
