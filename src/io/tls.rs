@@ -99,17 +99,11 @@ impl TlsStream {
 
     /// The connection went before the handshake was over.
     fn ended_early(&self, error: Option<&io::Error>) -> io::Error {
-        let how = error.map_or_else(|| "the broker closed the connection".to_owned(), socket::describe);
-        let text = if self.first_bytes.is_empty() {
-            format!(
-                "{how} when it was greeted in TLS: a listener without TLS does that (then set security.protocol to PLAINTEXT or \
-                 SASL_PLAINTEXT, or use the port of its SSL listener), and so does a proxy that has no broker behind it"
-            )
-        } else {
-            format!("{how} in the middle of the TLS handshake")
-        };
-        // It may be a proxy whose brokers are not up yet: not for good.
-        troubled(TlsTrouble { text, is_permanent: false })
+        let mut trouble = self.tls.explain_close(&self.host, &self.first_bytes);
+        if let Some(error) = error {
+            trouble.text = format!("{}: {}", socket::describe(error), trouble.text);
+        }
+        troubled(trouble)
     }
 
     /// Decrypts a piece of what has come, and reads the socket when nothing of it is left. False: the stream has ended.
