@@ -39,6 +39,7 @@ const HEADER_ORDER: &[&str] = &[
     "health",
     "stats",
     "telemetry",
+    "tls",
     "mock",
     "mock_transaction",
     "mock_telemetry",

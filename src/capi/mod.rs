@@ -32,6 +32,7 @@ pub mod serializer;
 pub mod stats;
 pub mod status;
 pub mod telemetry;
+pub mod tls;
 pub mod topic;
 pub mod transaction;
 pub mod version;

@@ -109,7 +109,7 @@ impl Default for TlsSettings {
             cipher_suites: Vec::new(),
             curves: Vec::new(),
             signature_algorithms: Vec::new(),
-            reload_interval_ms: 0,
+            reload_interval_ms: 60_000,
         }
     }
 }
