@@ -42,6 +42,7 @@ const HEADER_ORDER: &[&str] = &[
     "mock",
     "mock_transaction",
     "mock_telemetry",
+    "mock_tls",
 ];
 
 const CAPI_DIR: &str = "src/capi";

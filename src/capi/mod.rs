@@ -20,6 +20,7 @@ pub mod interceptor;
 pub mod metadata;
 pub mod mock;
 pub mod mock_telemetry;
+pub mod mock_tls;
 pub mod mock_transaction;
 pub mod partitioner;
 pub mod poll;

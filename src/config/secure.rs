@@ -1,5 +1,7 @@
 //! What is configured of TLS and SASL, as the rest of the library reads it. Texts are empty when nothing is set.
 
+use std::fmt;
+
 /// How connections are protected.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum SecurityProtocol {
@@ -43,7 +45,7 @@ pub enum TlsVersion {
 }
 
 /// Everything under `ssl.`.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct TlsSettings {
     /// `ssl.ca.location`: file or directory.
     pub ca_location: String,
@@ -69,8 +71,12 @@ pub struct TlsSettings {
     pub verify_certificates: bool,
     pub version_min: TlsVersion,
     pub version_max: TlsVersion,
-    /// Empty: those of the TLS library.
+    /// `ssl.protocol`: the newest version whatever `version_max` says.
+    pub version_cap: TlsVersion,
+    /// Empty, as the next two: those of the TLS library.
     pub cipher_suites: Vec<String>,
+    pub curves: Vec<String>,
+    pub signature_algorithms: Vec<String>,
     /// `ssl.reload.interval.ms`: how often the files are looked at; 0 is never.
     pub reload_interval_ms: u64,
 }
@@ -96,9 +102,32 @@ impl Default for TlsSettings {
             verify_certificates: true,
             version_min: TlsVersion::V12,
             version_max: TlsVersion::V13,
+            version_cap: TlsVersion::V13,
             cipher_suites: Vec::new(),
+            curves: Vec::new(),
+            signature_algorithms: Vec::new(),
             reload_interval_ms: 0,
         }
+    }
+}
+
+/// Without keys and passwords.
+impl fmt::Debug for TlsSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TlsSettings")
+            .field("ca_location", &self.ca_location)
+            .field("truststore_location", &self.truststore_location)
+            .field("keystore_location", &self.keystore_location)
+            .field("key_location", &self.key_location)
+            .field("certificate_location", &self.certificate_location)
+            .field("crl_location", &self.crl_location)
+            .field("verify_hostname", &self.verify_hostname)
+            .field("verify_certificates", &self.verify_certificates)
+            .field("version_min", &self.version_min)
+            .field("version_max", &self.version_max.min(self.version_cap))
+            .field("cipher_suites", &self.cipher_suites)
+            .field("reload_interval_ms", &self.reload_interval_ms)
+            .finish_non_exhaustive()
     }
 }
 

@@ -49,6 +49,8 @@ pub enum Kind {
     FloatMs(i64),
     /// One of these words, upper and lower case alike.
     Choice(&'static [&'static str]),
+    /// Some of these words, separated by commas, upper and lower case alike.
+    Words(&'static [&'static str]),
     /// `all` (or -1), 0 or 1.
     Acks,
     /// Any text of at most this many bytes.
@@ -230,7 +232,7 @@ impl Property {
             Kind::Choice(_) | Kind::Acks => "choice",
             Kind::Text(_) => "string",
             Kind::Secret => "secret",
-            Kind::Servers => "list",
+            Kind::Words(_) | Kind::Servers => "list",
         }
     }
 
@@ -242,6 +244,7 @@ impl Property {
             Kind::Int(min, max, unit) => format!("{min} to {max} {unit}"),
             Kind::FloatMs(max) => format!("0 to {max} ms, a fraction is allowed"),
             Kind::Choice(choices) => choices.join(", "),
+            Kind::Words(words) => format!("{}, separated by commas", words.join(", ")),
             Kind::Acks => "all (the same as -1), 0, 1".to_string(),
             Kind::Text(_) | Kind::Secret => String::new(),
             Kind::Servers => {

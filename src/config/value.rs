@@ -64,6 +64,20 @@ pub fn parse(property: &Property, text: &str) -> std::result::Result<(String, Va
             Some(choice) => Ok((choice.to_string(), Value::Text(choice.to_string()))),
             None => Err(allowed()),
         },
+        Kind::Words(allowed_words) => {
+            let mut found = Vec::new();
+            for word in text.split(',').map(str::trim).filter(|word| !word.is_empty()) {
+                match allowed_words.iter().find(|allowed| allowed.eq_ignore_ascii_case(word)) {
+                    Some(word) if found.contains(word) => {}
+                    Some(word) => found.push(*word),
+                    None => return Err(allowed()),
+                }
+            }
+            if found.is_empty() {
+                return Err(allowed());
+            }
+            Ok((found.join(","), Value::Text(found.join(","))))
+        }
         Kind::Acks => match text.to_ascii_lowercase().as_str() {
             "all" | "-1" => Ok(("all".to_string(), Value::Int(-1))),
             "0" => Ok(("0".to_string(), Value::Int(0))),
