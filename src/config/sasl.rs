@@ -215,9 +215,8 @@ pub(super) fn settle(builder: &ConfigBuilder, config: &mut Config, conflicts: &m
             refresh.retry_backoff_ms = refresh.retry_backoff_max_ms;
         } else {
             let (first_ms, most_ms) = (refresh.retry_backoff_ms, refresh.retry_backoff_max_ms);
-            conflicts.push(format!(
-                "{first}={first_ms} is more than {most}={most_ms}: lower the first or raise the second"
-            ));
+            conflicts
+                .push(format!("{first}={first_ms} is more than {most}={most_ms}: lower the first or raise the second"));
         }
     }
     choose_source(builder, config);
@@ -251,7 +250,9 @@ fn mechanism_of_jaas(builder: &ConfigBuilder, config: &Config, jaas: &Jaas) -> S
     if builder.is_set("sasl.mechanism") {
         format!("sasl.jaas.config is of {class}, but sasl.mechanism={is}: use {of}, or the login module of {is}")
     } else {
-        format!("sasl.jaas.config is of {class}, but sasl.mechanism is not set, and its default is {is}: set it to {of}")
+        format!(
+            "sasl.jaas.config is of {class}, but sasl.mechanism is not set, and its default is {is}: set it to {of}"
+        )
     }
 }
 

@@ -82,8 +82,8 @@ impl Producer {
         let reports =
             Reports::new(config.reports_max_count, config.log_level).with_only_errors(config.report_only_errors);
         let reports = Arc::new(reports);
-        let secured = tls::Secured::new(&config, &reports)?;
         let accumulator = Arc::new(Accumulator::new(&config, id, seed, reports.clone()));
+        let secured = tls::Secured::new(&config, &accumulator, &reports)?;
         reports.set_news_source(numbers::News {
             accumulator: Arc::downgrade(&accumulator),
             client_id: config.client_id.clone(),
