@@ -3,6 +3,7 @@
 //!
 //! after every `handle_*` call the driver takes `poll_action` until `None`, then sleeps at most until `poll_timeout`.
 
+mod authentication;
 mod availability;
 mod broker;
 mod cancelled;
@@ -43,6 +44,7 @@ pub use frame::Frame;
 use crate::accumulator::{Accumulator, Command, Event, Letters, NO_LEADER};
 use crate::config::Config;
 use crate::reports::{FinishedBatch, Reports};
+use crate::security::login::Login;
 use crate::time::Time;
 use broker::Broker;
 use cluster::Cluster;
@@ -118,6 +120,8 @@ pub struct Sender {
     telemetry: Telemetry,
     features: Features,
     idempotence: Idempotence,
+    /// Who speaks the SASL mechanism; without one nobody is authenticated.
+    login: Option<Arc<dyn Login>>,
     transaction: Transaction,
     window: Window,
     /// When open batches are due, in that order: most come in it, because most topics have one linger.
@@ -155,6 +159,7 @@ impl Sender {
             telemetry: Telemetry::new(now, &config),
             features: Features::default(),
             idempotence: Idempotence::new(&config),
+            login: None,
             transaction: Transaction::new(&config),
             config,
             accumulator,
@@ -251,6 +256,7 @@ impl Sender {
             Command::Abort => self.abort(now),
             Command::Metadata { question, reply } => self.handle_query(now, question, reply),
             Command::WarmUp { topic, reply } => self.warm_up(now, topic, reply),
+            Command::Login { attempt, reply } => self.handle_login(now, attempt, reply),
             Command::Transaction { call, reply } => self.handle_transaction_call(now, call, reply),
         }
     }
