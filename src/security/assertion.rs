@@ -65,7 +65,8 @@ impl Assertion {
     fn claims(&self, now_ms: i64) -> Result<(Map<String, Value>, Map<String, Value>), Refusal> {
         let settings = &self.settings;
         let (mut header, mut payload) = (Map::new(), Map::new());
-        for (name, value) in [("aud", &settings.claim_aud), ("iss", &settings.claim_iss), ("sub", &settings.claim_sub)] {
+        for (name, value) in [("aud", &settings.claim_aud), ("iss", &settings.claim_iss), ("sub", &settings.claim_sub)]
+        {
             if !value.is_empty() {
                 payload.insert(name.to_owned(), Value::from(value.as_str()));
             }

@@ -16,7 +16,11 @@ fn settings(algorithm: &str, pem: &str) -> AssertionSettings {
 }
 
 /// Header and payload, after the signature was checked with the key's public half.
-fn checked(assertion: &str, algorithm: &'static dyn ring::signature::VerificationAlgorithm, public: &[u8]) -> (Value, Value) {
+fn checked(
+    assertion: &str,
+    algorithm: &'static dyn ring::signature::VerificationAlgorithm,
+    public: &[u8],
+) -> (Value, Value) {
     let (content, signature) = assertion.rsplit_once('.').expect("three parts");
     let signature = URL_SAFE_NO_PAD.decode(signature).expect("base64");
     UnparsedPublicKey::new(algorithm, public).verify(content.as_bytes(), &signature).expect("a right signature");
@@ -53,7 +57,10 @@ fn es256_signs_in_the_form_of_jws() {
         assert_eq!(payload[name], value, "{name}");
     }
     let jti = |made: &Secret| {
-        checked(made.reveal(), &ECDSA_P256_SHA256_FIXED, key.public_key_raw()).1["jti"].as_str().expect("text").to_owned()
+        checked(made.reveal(), &ECDSA_P256_SHA256_FIXED, key.public_key_raw()).1["jti"]
+            .as_str()
+            .expect("text")
+            .to_owned()
     };
     assert_eq!(jti(&made).len(), 36);
     assert_ne!(jti(&made), jti(&assertion.make(NOW_MS).expect("an assertion")));
@@ -122,10 +129,9 @@ fn a_template_adds_and_replaces_claims_but_not_times() {
 
 #[test]
 fn what_cannot_work_is_refused_with_the_propertys_name() {
-    for (settings, words) in [
-        (settings("HS256", "x"), "assertion.algorithm"),
-        (settings("RS256", ""), "private.key.file"),
-    ] {
+    for (settings, words) in
+        [(settings("HS256", "x"), "assertion.algorithm"), (settings("RS256", ""), "private.key.file")]
+    {
         let what = Assertion::new(&settings).err().expect("an error");
         assert!(what.contains(words), "{what}");
     }

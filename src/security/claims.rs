@@ -63,7 +63,17 @@ mod tests {
 
     #[test]
     fn what_is_no_jwt_has_no_claims() {
-        for token in ["", "opaque", "a.b", "a.b.c", "a.b.c.d", "..", &unsigned("[1]"), &unsigned("{"), &unsigned(r#"{"exp":{}}"#)] {
+        for token in [
+            "",
+            "opaque",
+            "a.b",
+            "a.b.c",
+            "a.b.c.d",
+            "..",
+            &unsigned("[1]"),
+            &unsigned("{"),
+            &unsigned(r#"{"exp":{}}"#),
+        ] {
             assert_eq!(Claims::of_token(token).expires_at_ms(), None, "{token}");
         }
         let far = Claims::of_token(&unsigned(r#"{"exp":1e300}"#));

@@ -128,7 +128,9 @@ impl Exchange for GssapiExchange {
                     return Err(self.protocol("offers layers of protection in a form that RFC 4752 does not know"));
                 };
                 if layers & NO_LAYER == 0 {
-                    return Err(self.protocol("demands a layer of protection of its own, and Kafka has none; use SASL_SSL"));
+                    return Err(
+                        self.protocol("demands a layer of protection of its own, and Kafka has none; use SASL_SSL")
+                    );
                 }
                 // No layer, no buffer for one, and nobody else to act for.
                 let answer = context.wrap(&[NO_LAYER, 0, 0, 0]).map_err(|trouble| self.refusal(&trouble))?;
@@ -167,7 +169,9 @@ impl GssapiExchange {
                 "the KDC does not know the broker as {service}: {said}; check sasl.kerberos.service.name and the host name in bootstrap.servers and advertised.listeners"
             ),
             TroubleKind::NoKdc => {
-                format!("no KDC could be reached to authenticate with {service}: {said}; check krb5.conf and the network")
+                format!(
+                    "no KDC could be reached to authenticate with {service}: {said}; check krb5.conf and the network"
+                )
             }
             TroubleKind::Clock => format!(
                 "Kerberos with {service} failed because clocks differ too much: {said}; set this machine's clock right"
@@ -242,13 +246,15 @@ mod tests {
     #[test]
     fn the_messages_go_in_the_order_of_rfc_4752() {
         let settings = KerberosSettings { principal: "me@REALM".into(), keytab: "/k".into(), ..Default::default() };
-        let (played, mut exchange) = exchange(Played { offer: vec![7, 0, 64, 0], rounds: 1, ..Played::default() }, &settings);
+        let (played, mut exchange) =
+            exchange(Played { offer: vec![7, 0, 64, 0], rounds: 1, ..Played::default() }, &settings);
         assert_eq!(exchange.start().expect("a message"), b"ap-req");
         assert_eq!(exchange.step(b"ap-rep"), Ok(Step::Send(Vec::new())));
         assert_eq!(exchange.step(b"wrapped offer"), Ok(Step::Send(b"wrapped \x01\0\0\0".to_vec())));
         assert_eq!(exchange.step(b""), Ok(Step::Done));
         exchange.step(b"").expect_err("it is over");
-        let wanted = Wanted { service: "kafka@broker.example.com".into(), principal: "me@REALM".into(), keytab: "/k".into() };
+        let wanted =
+            Wanted { service: "kafka@broker.example.com".into(), principal: "me@REALM".into(), keytab: "/k".into() };
         assert_eq!(*played.begun.lock().expect("nobody panics"), [wanted]);
     }
 

@@ -21,7 +21,8 @@ const NAMES: &[&str] = &["libgssapi_krb5.so.2", "libgssapi.so.3", "libgssapi_krb
 #[cfg(target_os = "macos")]
 const PACKAGES: &str = "it belongs to macOS";
 #[cfg(not(target_os = "macos"))]
-const PACKAGES: &str = "install it: Debian and Ubuntu libgssapi-krb5-2, Fedora and RHEL krb5-libs, Alpine krb5-libs, Arch krb5";
+const PACKAGES: &str =
+    "install it: Debian and Ubuntu libgssapi-krb5-2, Fedora and RHEL krb5-libs, Alpine krb5-libs, Arch krb5";
 
 /// An object of the library's: a name, a credential, a context.
 type Opaque = *mut c_void;
@@ -178,7 +179,9 @@ fn load(names: &[&str]) -> Result<Functions, Trouble> {
                 let found = unsafe { symbols(&library) };
                 // Its threads and exit handlers may still run later.
                 std::mem::forget(library);
-                return found.map_err(|error| missing(format!("{name} is no GSSAPI library that can be used: {error}; {PACKAGES}")));
+                return found.map_err(|error| {
+                    missing(format!("{name} is no GSSAPI library that can be used: {error}; {PACKAGES}"))
+                });
             }
             Err(error) => failures.push(error.to_string()),
         }
@@ -235,8 +238,7 @@ impl Functions {
         for _ in 0..SENTENCES_MAX {
             let (mut minor, mut text, mechanism) = (0_u32, EMPTY, oid(KRB5));
             // SAFETY: every pointer is to a live local; the library fills `text`, which `taken` gives back.
-            let major =
-                unsafe { (self.display_status)(&mut minor, status, kind, &mechanism, &mut more, &mut text) };
+            let major = unsafe { (self.display_status)(&mut minor, status, kind, &mechanism, &mut more, &mut text) };
             let sentence = self.taken(text);
             if major & ERRORS != 0 {
                 break;
@@ -447,9 +449,8 @@ impl Context for SystemContext {
     fn unwrap(&mut self, message: &[u8]) -> Result<Vec<u8>, Trouble> {
         let (mut minor, mut output, input) = (0_u32, EMPTY, buffer(message));
         // SAFETY: the context is established; every other pointer is to a live local or null where that is allowed.
-        let major = unsafe {
-            (self.functions.unwrap)(&mut minor, self.context, &input, &mut output, null_mut(), null_mut())
-        };
+        let major =
+            unsafe { (self.functions.unwrap)(&mut minor, self.context, &input, &mut output, null_mut(), null_mut()) };
         let opened = self.functions.taken(output);
         self.functions.check(major, minor).map(|()| opened)
     }
@@ -457,9 +458,7 @@ impl Context for SystemContext {
     fn wrap(&mut self, message: &[u8]) -> Result<Vec<u8>, Trouble> {
         let (mut minor, mut output, input) = (0_u32, EMPTY, buffer(message));
         // SAFETY: as with `unwrap`.
-        let major = unsafe {
-            (self.functions.wrap)(&mut minor, self.context, 0, 0, &input, null_mut(), &mut output)
-        };
+        let major = unsafe { (self.functions.wrap)(&mut minor, self.context, 0, 0, &input, null_mut(), &mut output) };
         let wrapped = self.functions.taken(output);
         self.functions.check(major, minor).map(|()| wrapped)
     }

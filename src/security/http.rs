@@ -159,7 +159,8 @@ impl Http {
             let request = self.agent.configure_request(request.body(question.body)?).tls_config(tls).build();
             self.agent.run(request)?
         };
-        let location = response.headers().get("location").and_then(|value| value.to_str().ok()).unwrap_or("").to_owned();
+        let location =
+            response.headers().get("location").and_then(|value| value.to_str().ok()).unwrap_or("").to_owned();
         let body = response.body_mut().with_config().limit(ANSWER_BYTES_MAX).read_to_vec()?;
         Ok(Answer { status: response.status().as_u16(), body, location })
     }
@@ -298,9 +299,8 @@ fn inner_tls(error: &io::Error) -> Option<&rustls::Error> {
 }
 
 fn check_url(url: &str) -> Result<(), HttpTrouble> {
-    let refused = |why: &str| {
-        Err(HttpTrouble { text: format!("{} {why}", printable(&shown_url(url))), is_permanent: true })
-    };
+    let refused =
+        |why: &str| Err(HttpTrouble { text: format!("{} {why}", printable(&shown_url(url))), is_permanent: true });
     let rest = match url.split_once("://") {
         Some((scheme, rest)) if scheme.eq_ignore_ascii_case("https") || scheme.eq_ignore_ascii_case("http") => rest,
         _ => return refused("is not a URL that begins with http:// or https://"),

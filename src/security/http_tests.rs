@@ -35,7 +35,8 @@ fn a_question_arrives_as_it_was_put_and_every_status_is_an_answer() {
 #[test]
 fn redirects_are_not_followed() {
     let server = HttpServer::new(|_| {
-        "HTTP/1.1 307 Elsewhere\r\nLocation: https://other.example/token?code=secret\r\nContent-Length: 0\r\n\r\n".to_owned()
+        "HTTP/1.1 307 Elsewhere\r\nLocation: https://other.example/token?code=secret\r\nContent-Length: 0\r\n\r\n"
+            .to_owned()
     });
     let trouble = http(|_| {}).ask(&get(&server.url("/token"))).err().expect("trouble");
     assert!(trouble.is_permanent && trouble.text.contains("https://other.example/token"), "{}", trouble.text);
@@ -97,10 +98,9 @@ fn a_url_that_cannot_be_asked_is_refused_and_its_secrets_are_not_shown() {
 
 #[test]
 fn certificates_are_read_from_where_they_are_configured() {
-    for (settings, words) in [
-        (("", "nonsense"), "https.ca.pem holds no certificate"),
-        (("/no/such/file.pem", ""), "/no/such/file.pem"),
-    ] {
+    for (settings, words) in
+        [(("", "nonsense"), "https.ca.pem holds no certificate"), (("/no/such/file.pem", ""), "/no/such/file.pem")]
+    {
         let ((location, pem), url) = (settings, "https://127.0.0.1:1/");
         let trouble = http(|settings| {
             settings.ca_location = location.to_owned();

@@ -55,12 +55,7 @@ impl TokenGetter for TokenEndpoint {
             Refusal { status: Status::CREDENTIALS, text, is_permanent: true }
         })?;
         let principal = Claims::of_token(got.token.reveal()).text(&self.sub_claim);
-        Ok(Token {
-            value: got.token,
-            expires_at_ms: got.expires_at_ms,
-            principal,
-            extensions: self.extensions.clone(),
-        })
+        Ok(Token { value: got.token, expires_at_ms: got.expires_at_ms, principal, extensions: self.extensions.clone() })
     }
 }
 
@@ -151,8 +146,7 @@ impl TokenEndpoint {
 
 /// Asking the same again will be answered the same. Of the client's errors, a few pass with time.
 fn is_final(status: u16) -> bool {
-    (400..500).contains(&status) && !matches!(status, 408 | 421 | 423 | 425 | 429)
-        || matches!(status, 501 | 505)
+    (400..500).contains(&status) && !matches!(status, 408 | 421 | 423 | 425 | 429) || matches!(status, 501 | 505)
 }
 
 fn basic(client_id: &str, client_secret: &Secret, is_urlencoded: bool) -> Secret {

@@ -91,7 +91,12 @@ fn a_refusal_says_what_the_endpoint_said_and_no_secret() {
             "status 401 (invalid_client: no client the client with ***)",
             true,
         ),
-        (400, r#"{"errorCode":"E1","errorSummary":"sum"}"#, "(E1: sum); check sasl.oauthbearer.client.credentials.client.id", true),
+        (
+            400,
+            r#"{"errorCode":"E1","errorSummary":"sum"}"#,
+            "(E1: sum); check sasl.oauthbearer.client.credentials.client.id",
+            true,
+        ),
         (403, "<html>", "HTTP status 403", true),
         (404, "", "check sasl.oauthbearer.token.endpoint.url", true),
         (429, "", "HTTP status 429", false),

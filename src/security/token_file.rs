@@ -34,11 +34,17 @@ impl TokenGetter for TokenFile {
         let text = read_text(&self.path, "sasl.oauthbearer.token.endpoint.url")?;
         let value = text.reveal().trim();
         if value.is_empty() {
-            return Err(refusal(format!("the token file {} is empty; whoever writes it has not yet", self.path), false));
+            return Err(refusal(
+                format!("the token file {} is empty; whoever writes it has not yet", self.path),
+                false,
+            ));
         }
         if value.bytes().any(|byte| !(0x21..=0x7e).contains(&byte)) {
             return Err(refusal(
-                format!("the token file {} holds more than one token, or something else; it has to hold a token alone", self.path),
+                format!(
+                    "the token file {} holds more than one token, or something else; it has to hold a token alone",
+                    self.path
+                ),
                 true,
             ));
         }

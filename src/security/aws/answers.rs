@@ -95,13 +95,23 @@ mod tests {
                     <Expiration>2015-08-30T12:36:00Z</Expiration></Credentials></AssumeRoleResult></AssumeRoleResponse>";
         let credentials = credentials_xml(body).expect("credentials");
         assert_eq!((credentials.secret_access_key.reveal(), credentials.session_token.reveal()), ("s&x", "t"));
-        let error = "<ErrorResponse><Error><Code>AccessDenied</Code><Message>Not\nyou</Message></Error></ErrorResponse>";
+        let error =
+            "<ErrorResponse><Error><Code>AccessDenied</Code><Message>Not\nyou</Message></Error></ErrorResponse>";
         assert_eq!(error_xml(error), "AccessDenied Not you");
     }
 
     #[test]
     fn what_is_no_answer_is_refused() {
-        for body in ["", "{}", "[]", "null", r#"{"Code":"Failed","Message":"no role"}"#, r#"{"AccessKeyId":"a"}"#, r#"{"AccessKeyId":"a","SecretAccessKey":"b","Expiration":"soon"}"#, "{\"AccessKeyId\":\"a\\n\",\"SecretAccessKey\":\"b c\"}"] {
+        for body in [
+            "",
+            "{}",
+            "[]",
+            "null",
+            r#"{"Code":"Failed","Message":"no role"}"#,
+            r#"{"AccessKeyId":"a"}"#,
+            r#"{"AccessKeyId":"a","SecretAccessKey":"b","Expiration":"soon"}"#,
+            "{\"AccessKeyId\":\"a\\n\",\"SecretAccessKey\":\"b c\"}",
+        ] {
             credentials_json(body.as_bytes()).expect_err(body);
         }
         for body in ["", "<Credentials>", "<Credentials></Credentials>", "</Credentials><Credentials>"] {

@@ -22,7 +22,9 @@ fn chain(profile: &str, variables: &[(&str, &str)]) -> CredentialChain {
 }
 
 fn json(id: &str, expiration: &str) -> String {
-    format!(r#"{{"Code":"Success","AccessKeyId":"{id}","SecretAccessKey":"s","Token":"t","Expiration":"{expiration}"}}"#)
+    format!(
+        r#"{{"Code":"Success","AccessKeyId":"{id}","SecretAccessKey":"s","Token":"t","Expiration":"{expiration}"}}"#
+    )
 }
 
 /// Speaks version 2 of the instance metadata service.
@@ -31,9 +33,7 @@ fn instance(asked: &Asked) -> String {
         "PUT /latest/api/token" if asked.headers.contains_key("x-aws-ec2-metadata-token-ttl-seconds") => {
             status(200, "imds-token")
         }
-        _ if asked.headers.get("x-aws-ec2-metadata-token").map(String::as_str) != Some("imds-token") => {
-            status(401, "")
-        }
+        _ if asked.headers.get("x-aws-ec2-metadata-token").map(String::as_str) != Some("imds-token") => status(401, ""),
         "GET /latest/meta-data/iam/security-credentials/" => status(200, "web-role\n"),
         "GET /latest/meta-data/iam/security-credentials/web-role" => {
             status(200, &json("INSTANCE", "2015-08-30T18:36:00Z"))
@@ -67,7 +67,11 @@ fn a_profile_that_is_asked_for_comes_before_the_environment() {
     file.write("[prod]\naws_access_key_id=NEXT\naws_secret_access_key=s\n");
     assert_eq!(asked_for.get(NOW_MS).expect("credentials").access_key_id, "NEXT");
     let refusal = chain("none", &variables).get(NOW_MS).expect_err("no such profile");
-    assert!(refusal.is_permanent && refusal.text.contains("none") && refusal.text.contains(file.path()), "{}", refusal.text);
+    assert!(
+        refusal.is_permanent && refusal.text.contains("none") && refusal.text.contains(file.path()),
+        "{}",
+        refusal.text
+    );
 }
 
 #[test]
@@ -116,7 +120,11 @@ fn credentials_are_used_until_they_end_when_they_cannot_be_renewed() {
     chain.get(NOW_MS).expect("credentials");
     assert_eq!(chain.get(NOW_MS + 3_500_000).expect("the old ones").access_key_id, "ROLE");
     let refusal = chain.get(NOW_MS + 3_600_000).expect_err("they have ended");
-    assert!(!refusal.is_permanent && refusal.text.contains("503") && refusal.text.contains("Unavailable"), "{}", refusal.text);
+    assert!(
+        !refusal.is_permanent && refusal.text.contains("503") && refusal.text.contains("Unavailable"),
+        "{}",
+        refusal.text
+    );
     assert!(!refusal.text.contains("identity-token"), "{}", refusal.text);
 }
 
@@ -195,15 +203,11 @@ fn an_instance_is_asked_by_version_two() {
 
 #[test]
 fn when_nobody_has_any_each_says_why() {
-    let server = HttpServer::new(|asked| {
-        if asked.line.starts_with("PUT") { status(200, "token") } else { status(404, "") }
-    });
+    let server =
+        HttpServer::new(|asked| if asked.line.starts_with("PUT") { status(200, "token") } else { status(404, "") });
     let url = server.url("");
-    let variables = [
-        ("AWS_ACCESS_KEY_ID", "ENV"),
-        ("AWS_EC2_METADATA_SERVICE_ENDPOINT", url.as_str()),
-        ("HOME", "/no/such/home"),
-    ];
+    let variables =
+        [("AWS_ACCESS_KEY_ID", "ENV"), ("AWS_EC2_METADATA_SERVICE_ENDPOINT", url.as_str()), ("HOME", "/no/such/home")];
     let refusal = chain("", &variables).get(NOW_MS).expect_err("nobody");
     for words in [
         "environment: AWS_ACCESS_KEY_ID is set, AWS_SECRET_ACCESS_KEY is not",
@@ -223,9 +227,12 @@ fn when_nobody_has_any_each_says_why() {
 #[test]
 fn an_instance_that_talks_nonsense_is_refused_and_not_believed() {
     for role in ["../../latest/user-data", "a b", "<html>", "\u{0}"] {
-        let server = HttpServer::new(move |asked| {
-            if asked.line.starts_with("PUT") { status(200, "token") } else { status(200, role) }
-        });
+        let server =
+            HttpServer::new(
+                move |asked| {
+                    if asked.line.starts_with("PUT") { status(200, "token") } else { status(200, role) }
+                },
+            );
         let url = server.url("");
         let variables = [("AWS_EC2_METADATA_SERVICE_ENDPOINT", url.as_str())];
         let refusal = chain("", &variables).get(NOW_MS).expect_err(role);

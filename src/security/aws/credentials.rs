@@ -53,13 +53,15 @@ impl CredentialChain {
 
     /// Credentials that are good at `now_ms`.
     pub fn get(&mut self, now_ms: i64) -> Result<Credentials, Refusal> {
-        if let Some(kept) = self.kept.as_ref().filter(|kept| kept.expires_at_ms.saturating_sub(now_ms) > RENEWED_AHEAD_MS)
+        if let Some(kept) =
+            self.kept.as_ref().filter(|kept| kept.expires_at_ms.saturating_sub(now_ms) > RENEWED_AHEAD_MS)
         {
             return Ok(kept.clone());
         }
         match self.find(now_ms) {
             Ok(found) if found.expires_at_ms <= now_ms => {
-                let text = "AWS credentials were found, but they have expired; is this machine's clock right?".to_owned();
+                let text =
+                    "AWS credentials were found, but they have expired; is this machine's clock right?".to_owned();
                 Err(refusal(text, false))
             }
             Ok(found) => {
@@ -165,13 +167,7 @@ impl CredentialChain {
         Sts { url: sts_url(&self.environment, &region), region, http: &mut self.http }
     }
 
-    fn of_profile(
-        &mut self,
-        profiles: &Profiles,
-        name: &str,
-        now_ms: i64,
-        depth: usize,
-    ) -> Result<Found, Refusal> {
+    fn of_profile(&mut self, profiles: &Profiles, name: &str, now_ms: i64, depth: usize) -> Result<Found, Refusal> {
         let get = |key: &str| profiles.get(name, key);
         if !profiles.has(name) {
             return Ok(Found::Nothing(format!("there is no profile {name} in {}", profiles.places)));
@@ -180,7 +176,9 @@ impl CredentialChain {
         if let Some(arn) = get("role_arn") {
             let role = Role { arn, session_name: session, external_id: get("external_id").unwrap_or("") };
             if get("mfa_serial").is_some() {
-                let text = format!("the profile {name} wants a code typed in (mfa_serial), which a library cannot ask for; use credentials of a session");
+                let text = format!(
+                    "the profile {name} wants a code typed in (mfa_serial), which a library cannot ask for; use credentials of a session"
+                );
                 return Err(refusal(text, true));
             }
             if let Some(file) = get("web_identity_token_file") {
@@ -189,10 +187,14 @@ impl CredentialChain {
             let by = match (get("source_profile"), get("credential_source")) {
                 (Some(source), _) if source == name => static_keys(profiles, name),
                 (Some(source), _) if depth < PROFILES_MAX => self.of_profile(profiles, source, now_ms, depth + 1)?,
-                (Some(_), _) => return Err(refusal(format!("the profile {name} goes in circles by source_profile"), true)),
+                (Some(_), _) => {
+                    return Err(refusal(format!("the profile {name} goes in circles by source_profile"), true));
+                }
                 (None, Some(source)) => self.of_named_source(source, name)?,
                 (None, None) => {
-                    let text = format!("the profile {name} has a role_arn, and neither source_profile, credential_source nor web_identity_token_file");
+                    let text = format!(
+                        "the profile {name} has a role_arn, and neither source_profile, credential_source nor web_identity_token_file"
+                    );
                     return Err(refusal(text, true));
                 }
             };
@@ -200,15 +202,23 @@ impl CredentialChain {
                 Found::Credentials(by) => {
                     self.sts().assume(&role, &by, now_ms).map(Found::Credentials).map_err(HttpTrouble::refusal)
                 }
-                Found::Nothing(why) => Err(refusal(format!("the role of profile {name} has no one to take it: {why}"), true)),
+                Found::Nothing(why) => {
+                    Err(refusal(format!("the role of profile {name} has no one to take it: {why}"), true))
+                }
             };
         }
         if let found @ Found::Credentials(_) = static_keys(profiles, name) {
             return Ok(found);
         }
-        for (key, what) in [("credential_process", "a program (credential_process)"), ("sso_session", "single sign-on (sso_session)"), ("sso_start_url", "single sign-on (sso_start_url)")] {
+        for (key, what) in [
+            ("credential_process", "a program (credential_process)"),
+            ("sso_session", "single sign-on (sso_session)"),
+            ("sso_start_url", "single sign-on (sso_start_url)"),
+        ] {
             if get(key).is_some() {
-                let text = format!("the profile {name} gets its credentials from {what}, which this library does not run; put the output of `aws configure export-credentials --profile {name} --format env` into the environment");
+                let text = format!(
+                    "the profile {name} gets its credentials from {what}, which this library does not run; put the output of `aws configure export-credentials --profile {name} --format env` into the environment"
+                );
                 return Err(refusal(text, true));
             }
         }
@@ -221,7 +231,9 @@ impl CredentialChain {
             "EcsContainer" => of_container(&self.environment, &mut self.metadata).map_err(HttpTrouble::refusal),
             "Ec2InstanceMetadata" => of_instance(&self.environment, &mut self.metadata).map_err(HttpTrouble::refusal),
             other => Err(refusal(
-                format!("the profile {profile} has credential_source {other}; known are Environment, EcsContainer and Ec2InstanceMetadata"),
+                format!(
+                    "the profile {profile} has credential_source {other}; known are Environment, EcsContainer and Ec2InstanceMetadata"
+                ),
                 true,
             )),
         }

@@ -12,7 +12,8 @@ impl Environment {
     /// Those variables of the process that AWS's tools read.
     pub fn of_process() -> Environment {
         let is_wanted = |name: &str| name.starts_with("AWS_") || name == "HOME" || name == "USERPROFILE";
-        let texts = env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+        let texts =
+            env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
         Environment(texts.filter(|(name, _)| is_wanted(name)).collect())
     }
 

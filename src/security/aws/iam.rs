@@ -106,7 +106,9 @@ fn message(credentials: &Credentials, region: &str, host: &str, now_ms: i64) -> 
 fn no_region(why: &str) -> Refusal {
     Refusal {
         status: Status::CREDENTIALS,
-        text: format!("AWS's region is not known: sasl.aws.region, AWS_REGION and the profile do not name it, {why}; set sasl.aws.region"),
+        text: format!(
+            "AWS's region is not known: sasl.aws.region, AWS_REGION and the profile do not name it, {why}; set sasl.aws.region"
+        ),
         is_permanent: true,
     }
 }
@@ -125,11 +127,12 @@ pub fn region_of_host(host: &str) -> Option<&str> {
 /// Tokens for OAUTHBEARER: a signed URL in base64, as AWS's signers for Kafka clients make them.
 pub struct IamTokens {
     chain: CredentialChain,
+    extensions: Vec<(String, String)>,
 }
 
 impl IamTokens {
-    pub fn new(chain: CredentialChain) -> IamTokens {
-        IamTokens { chain }
+    pub fn new(chain: CredentialChain, extensions: Vec<(String, String)>) -> IamTokens {
+        IamTokens { chain, extensions }
     }
 }
 
@@ -145,7 +148,7 @@ impl TokenGetter for IamTokens {
             value: signed_url(&credentials, &region, now_ms),
             expires_at_ms: ends_at_ms.min(credentials.expires_at_ms),
             principal: credentials.access_key_id.clone(),
-            extensions: Vec::new(),
+            extensions: self.extensions.clone(),
         })
     }
 }

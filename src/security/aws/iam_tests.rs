@@ -105,7 +105,7 @@ fn the_region_is_the_brokers() {
 
 #[test]
 fn the_token_is_a_signed_url() {
-    let token = IamTokens::new(chain(&[("AWS_REGION", "us-west-2")])).get(NOW_MS).expect("a token");
+    let token = IamTokens::new(chain(&[("AWS_REGION", "us-west-2")]), Vec::new()).get(NOW_MS).expect("a token");
     assert_eq!(token.expires_at_ms, NOW_MS + 900_000);
     let url = URL_SAFE_NO_PAD.decode(token.value.reveal()).expect("base64");
     let url = String::from_utf8(url).expect("text");
@@ -114,6 +114,6 @@ fn the_token_is_a_signed_url() {
                  X-Amz-Date=20150830T123600Z&X-Amz-Expires=900&X-Amz-SignedHeaders=host&X-Amz-Signature=";
     assert!(url.starts_with(start), "{url}");
     assert!(url.contains("&User-Agent=libkproducer%2F"), "{url}");
-    let refusal = IamTokens::new(chain(&[])).get(NOW_MS).expect_err("no region");
+    let refusal = IamTokens::new(chain(&[]), Vec::new()).get(NOW_MS).expect_err("no region");
     assert!(refusal.is_permanent && refusal.text.contains("AWS_REGION"), "{}", refusal.text);
 }

@@ -121,9 +121,8 @@ fn instance_url(environment: &Environment) -> String {
     if let Some(url) = environment.get("AWS_EC2_METADATA_SERVICE_ENDPOINT") {
         return url.trim_end_matches('/').to_owned();
     }
-    let is_v6 = environment
-        .get("AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE")
-        .is_some_and(|mode| mode.eq_ignore_ascii_case("ipv6"));
+    let is_v6 =
+        environment.get("AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE").is_some_and(|mode| mode.eq_ignore_ascii_case("ipv6"));
     if is_v6 { "http://[fd00:ec2::254]" } else { "http://169.254.169.254" }.to_owned()
 }
 

@@ -26,7 +26,8 @@ impl Profiles {
             [("AWS_SHARED_CREDENTIALS_FILE", ".aws/credentials", false), ("AWS_CONFIG_FILE", ".aws/config", true)]
         {
             let Some(path) = environment.file(variable, below_home) else { continue };
-            let text = read_if_there(&path).map_err(|error| format!("{} could not be read: {error}", path.display()))?;
+            let text =
+                read_if_there(&path).map_err(|error| format!("{} could not be read: {error}", path.display()))?;
             profiles.add(&text, is_config);
             places.push(path.display().to_string());
         }

@@ -113,8 +113,7 @@ fn canonical_request(request: &Request<'_>) -> String {
 
 /// A query in its canonical form: encoded, then in order.
 pub fn query_string(query: &[(&str, &str)]) -> String {
-    let mut pairs: Vec<_> =
-        query.iter().map(|(name, value)| (percent_encoded(name), percent_encoded(value))).collect();
+    let mut pairs: Vec<_> = query.iter().map(|(name, value)| (percent_encoded(name), percent_encoded(value))).collect();
     pairs.sort_unstable();
     let pairs: Vec<_> = pairs.iter().map(|(name, value)| format!("{name}={value}")).collect();
     pairs.join("&")

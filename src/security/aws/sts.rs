@@ -79,26 +79,21 @@ impl Sts<'_> {
         self.ask(role, &headers, &body)
     }
 
-    fn ask(
-        &mut self,
-        role: &Role<'_>,
-        headers: &[(&str, &str)],
-        body: &Secret,
-    ) -> Result<Credentials, HttpTrouble> {
+    fn ask(&mut self, role: &Role<'_>, headers: &[(&str, &str)], body: &Secret) -> Result<Credentials, HttpTrouble> {
         let url = format!("{}/", self.url);
-        let answer =
-            self.http.ask(&Question { method: Method::Post, url: &url, headers, body: body.reveal() })?;
+        let answer = self.http.ask(&Question { method: Method::Post, url: &url, headers, body: body.reveal() })?;
         let text = String::from_utf8_lossy(&answer.body);
         if answer.status == 200 {
-            return credentials_xml(&text).map_err(|what| HttpTrouble {
-                text: format!("AWS STS at {} {what}", self.url),
-                is_permanent: true,
-            });
+            return credentials_xml(&text)
+                .map_err(|what| HttpTrouble { text: format!("AWS STS at {} {what}", self.url), is_permanent: true });
         }
         let said = error_xml(&text);
         let said = if said.is_empty() { String::new() } else { format!(" ({said})") };
         Err(HttpTrouble {
-            text: format!("AWS STS at {} refused the role {} with HTTP status {}{said}", self.url, role.arn, answer.status),
+            text: format!(
+                "AWS STS at {} refused the role {} with HTTP status {}{said}",
+                self.url, role.arn, answer.status
+            ),
             // Throttling comes with 400 as well.
             is_permanent: (400..500).contains(&answer.status) && answer.status != 429 && !said.contains("Throttl"),
         })
