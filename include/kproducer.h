@@ -197,6 +197,12 @@ typedef int32_t producer_status_t;
 /** A serializer of the application failed. */
 #define PRODUCER_ERR_SERIALIZATION (-140)
 
+/** TLS with the broker failed; the sentence says why. */
+#define PRODUCER_ERR_TLS_FAILED (-150)
+
+/** Credentials, a token or a library that authentication needs could not be had; the sentence says why. */
+#define PRODUCER_ERR_CREDENTIALS (-151)
+
 /** The broker met an error that it has no code for. */
 #define PRODUCER_ERR_UNKNOWN_SERVER_ERROR (-1)
 
@@ -3138,6 +3144,24 @@ producer_status_t producer_mock_cluster_telemetry_pushes(const producer_mock_clu
 producer_status_t producer_mock_cluster_telemetry_value(const producer_mock_cluster_t *mock,
                                                         const char *name,
                                                         double *out);
+
+/* mock_tls ---------------------------------------------------------------------------------------- */
+
+/**
+ * Makes the brokers speak TLS, as listeners with security.protocol=SSL do, or go back to plain text. Only new connections
+ * are concerned: those that are there stay as they are, so that certificates can be renewed while records flow.
+ *
+ * certificate_chain_pem: the brokers' certificate and those between it and its authority, PEM text; it has to name
+ * 127.0.0.1, where the brokers are. NULL, with key_pem NULL as well: plain text. key_pem: the certificate's private key,
+ * PEM text, not encrypted. client_ca_pem: certificates of the authorities that sign clients' certificates, PEM text:
+ * clients have to show one; NULL: they need none.
+ * Returns PRODUCER_OK; PRODUCER_ERR_INVALID_ARGUMENT if mock is NULL, only one of certificate and key is given, or a text
+ * is not what it has to be: producer_last_error says which. Copies the texts. Does not block.
+ */
+producer_status_t producer_mock_cluster_set_tls(producer_mock_cluster_t *mock,
+                                                const char *certificate_chain_pem,
+                                                const char *key_pem,
+                                                const char *client_ca_pem);
 
 #ifdef __cplusplus
 } /* extern "C" */

@@ -12,6 +12,7 @@ use super::door::Door;
 use super::metadata::{MetadataReply, Question};
 use super::partition::Placed;
 use crate::reports::Completion;
+use crate::security::login::{AttemptId, Reply};
 use crate::time::Time;
 
 /// Something the sender has to know about a batch or a topic.
@@ -51,6 +52,10 @@ pub enum Command {
     Metadata { question: Question, reply: Arc<MetadataReply> },
     /// The topic's metadata and a connection to each of its leaders before the first record.
     WarmUp { topic: u32, reply: Arc<CallReply> },
+    /// What the thread "kp-login" answers to an exchange of the sender's.
+    Login { attempt: AttemptId, reply: Reply },
+    /// There are other credentials, or certificates: brokers that refused us are asked again at once.
+    CredentialsChanged,
     /// What is left to tell of metrics is told when `Abort` comes: there is time for it.
     LastPush,
     /// The application's partitioner has chosen for the topic's parked records.

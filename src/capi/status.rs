@@ -74,6 +74,10 @@ pub const PRODUCER_ERR_CANCELLED: producer_status_t = -129;
 pub const PRODUCER_ERR_BATCH_FULL: producer_status_t = -130;
 /// A serializer of the application failed.
 pub const PRODUCER_ERR_SERIALIZATION: producer_status_t = -140;
+/// TLS with the broker failed; the sentence says why.
+pub const PRODUCER_ERR_TLS_FAILED: producer_status_t = -150;
+/// Credentials, a token or a library that authentication needs could not be had; the sentence says why.
+pub const PRODUCER_ERR_CREDENTIALS: producer_status_t = -151;
 /// The broker met an error that it has no code for.
 pub const PRODUCER_ERR_UNKNOWN_SERVER_ERROR: producer_status_t = -1;
 /// The offset lies outside the partition's log.

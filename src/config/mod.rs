@@ -7,7 +7,11 @@ mod docs;
 mod file;
 #[cfg(test)]
 mod file_tests;
+mod jaas;
 mod rows;
+mod sasl;
+#[cfg(test)]
+mod sasl_tests;
 mod secure;
 mod security;
 pub mod table;
@@ -19,6 +23,8 @@ mod value;
 use crate::codec::Compression;
 
 pub use builder::ConfigBuilder;
+pub use jaas::Jaas;
+pub use sasl::without_effect;
 pub use secure::{
     AssertionSettings, KerberosSettings, OauthSettings, RefreshSettings, SaslMechanism, SaslSettings, SecurityProtocol,
     StoreType, TlsSettings, TlsVersion, TokenSource,

@@ -1,5 +1,7 @@
 //! The seam between the sender, which carries SASL's bytes, and those who know what they say.
 
+use std::fmt;
+
 use crate::error::Status;
 
 /// One exchange: a connection's first, or one of its re-authentications (KIP-368). Never reused.
@@ -12,7 +14,7 @@ pub struct AttemptId {
 }
 
 /// What the sender asks of a [`Login`].
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum Asked {
     /// The client's first message to the broker of this host.
     Start { host: String },
@@ -23,13 +25,35 @@ pub enum Asked {
 }
 
 /// What a [`Login`] answers; one reply for each `Start` and `Challenge`.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum Reply {
     /// Send these bytes in a SaslAuthenticate request.
     Send(Vec<u8>),
     /// The broker has proved what the mechanism wants proved: the exchange is over.
     Done,
     Failed(Refusal),
+}
+
+/// Without the bytes: they are credentials, or as good as.
+impl fmt::Debug for Asked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Asked::Start { host } => write!(f, "Start({host})"),
+            Asked::Challenge(bytes) => write!(f, "Challenge({} bytes)", bytes.len()),
+            Asked::End => f.write_str("End"),
+        }
+    }
+}
+
+/// Without the bytes: they are credentials, or as good as.
+impl fmt::Debug for Reply {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Reply::Send(bytes) => write!(f, "Send({} bytes)", bytes.len()),
+            Reply::Done => f.write_str("Done"),
+            Reply::Failed(refusal) => write!(f, "Failed({refusal:?})"),
+        }
+    }
 }
 
 /// Why authentication did not come about on our side.

@@ -3,6 +3,7 @@
 //!
 //! after every `handle_*` call the driver takes `poll_action` until `None`, then sleeps at most until `poll_timeout`.
 
+mod authentication;
 mod availability;
 mod broker;
 mod cancelled;
@@ -27,6 +28,7 @@ mod produce;
 mod published;
 mod queries;
 mod random;
+mod refusal;
 mod sequence;
 mod telemetry;
 mod timers;
@@ -43,6 +45,7 @@ pub use frame::Frame;
 use crate::accumulator::{Accumulator, Command, Event, Letters, NO_LEADER};
 use crate::config::Config;
 use crate::reports::{FinishedBatch, Reports};
+use crate::security::login::Login;
 use crate::time::Time;
 use broker::Broker;
 use cluster::Cluster;
@@ -118,6 +121,8 @@ pub struct Sender {
     telemetry: Telemetry,
     features: Features,
     idempotence: Idempotence,
+    /// Who speaks the SASL mechanism; without one nobody is authenticated.
+    login: Option<Arc<dyn Login>>,
     transaction: Transaction,
     window: Window,
     /// When open batches are due, in that order: most come in it, because most topics have one linger.
@@ -155,6 +160,7 @@ impl Sender {
             telemetry: Telemetry::new(now, &config),
             features: Features::default(),
             idempotence: Idempotence::new(&config),
+            login: None,
             transaction: Transaction::new(&config),
             config,
             accumulator,
@@ -191,7 +197,11 @@ impl Sender {
             // Only the last push of telemetry is waited for; who left a letter hears that nothing comes any more.
             self.accumulator.inbox.take(&mut self.letters);
             self.letters.events.clear();
-            self.letters.commands.clear();
+            for command in std::mem::take(&mut self.letters.commands) {
+                if let Command::Login { attempt, reply } = command {
+                    self.telemetry_login(now, attempt, reply);
+                }
+            }
             return;
         }
         let mut letters = std::mem::take(&mut self.letters);
@@ -251,6 +261,8 @@ impl Sender {
             Command::Abort => self.abort(now),
             Command::Metadata { question, reply } => self.handle_query(now, question, reply),
             Command::WarmUp { topic, reply } => self.warm_up(now, topic, reply),
+            Command::Login { attempt, reply } => self.handle_login(now, attempt, reply),
+            Command::CredentialsChanged => self.credentials_changed(now),
             Command::Transaction { call, reply } => self.handle_transaction_call(now, call, reply),
         }
     }
@@ -421,6 +433,7 @@ impl Sender {
     /// does what follows from it, which may be more work for brokers.
     fn serve(&mut self, now: Time) {
         loop {
+            self.fail_refused(now);
             self.stop_partitions(now);
             while let Some(broker) = self.pump_soon.pop() {
                 self.pump(now, broker);
