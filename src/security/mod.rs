@@ -4,8 +4,16 @@
 //! inbox: everything that may block (a token's callback, an HTTP endpoint, a KDC) or takes time (PBKDF2) happens on the thread
 //! "kp-login", never on the I/O thread.
 
+pub mod credentials;
+pub mod desk;
 pub mod exchange;
+pub mod factory;
 pub mod login;
+pub mod oauthbearer;
+pub mod plain;
+pub mod refresh;
+pub mod scram;
 pub mod secret;
 pub mod tls;
 pub mod token;
+pub mod token_desk;

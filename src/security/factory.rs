@@ -1,0 +1,123 @@
+//! From what is configured to somebody who speaks the mechanism.
+
+use std::sync::Arc;
+
+use crate::config::{SaslMechanism, SaslSettings, TokenSource};
+use crate::error::{Error, Result, Status};
+use crate::security::credentials::{Credentials, UserPassword};
+use crate::security::desk::{Answer, ExchangeDesk, WallClock, Work};
+use crate::security::exchange::Mechanism;
+use crate::security::login::Login;
+use crate::security::plain::Plain;
+use crate::security::scram::{Hash, Scram};
+use crate::security::token::{Token, TokenGetter};
+use crate::security::token_desk::{Tell, TokenDesk};
+
+/// A producer's login, as those know it who may change something in it.
+pub struct Speaker {
+    /// Whom the sender asks.
+    pub login: Arc<dyn Login>,
+    /// What the thread "kp-login" does.
+    pub work: Arc<dyn Work>,
+    changes: Changes,
+}
+
+/// What may be changed while the producer runs.
+enum Changes {
+    Password(Arc<Credentials>),
+    Token(Arc<TokenDesk>),
+    Nothing,
+}
+
+/// What the world gives to a login.
+pub struct World {
+    pub wall_ms: WallClock,
+    pub answer: Answer,
+    pub tell: Tell,
+    /// How long an exchange may wait for a token.
+    pub patience_ms: u64,
+    /// The application's own, from its callback.
+    pub getter: Option<Box<dyn TokenGetter>>,
+}
+
+impl Speaker {
+    pub fn new(settings: &SaslSettings, world: World) -> Result<Speaker> {
+        let mechanism: Box<dyn Mechanism> = match settings.mechanism {
+            SaslMechanism::Plain => {
+                let credentials = credentials_of(settings)?;
+                return Ok(Speaker::with_password(Box::new(Plain::new(credentials.clone())), credentials, world));
+            }
+            SaslMechanism::ScramSha256 => return Speaker::scram(Hash::Sha256, settings, world),
+            SaslMechanism::ScramSha512 => return Speaker::scram(Hash::Sha512, settings, world),
+            SaslMechanism::OauthBearer => return Speaker::of_tokens(settings, world),
+            SaslMechanism::AwsMskIam | SaslMechanism::Gssapi => other_mechanism(settings)?,
+        };
+        let desk = ExchangeDesk::new(mechanism, world.wall_ms, world.answer);
+        Ok(Speaker { login: desk.clone(), work: desk, changes: Changes::Nothing })
+    }
+
+    fn scram(hash: Hash, settings: &SaslSettings, world: World) -> Result<Speaker> {
+        let credentials = credentials_of(settings)?;
+        let scram = Scram::new(hash, credentials.clone(), settings.token_auth);
+        Ok(Speaker::with_password(Box::new(scram), credentials, world))
+    }
+
+    fn with_password(mechanism: Box<dyn Mechanism>, credentials: Arc<Credentials>, world: World) -> Speaker {
+        let desk = ExchangeDesk::new(mechanism, world.wall_ms, world.answer);
+        Speaker { login: desk.clone(), work: desk, changes: Changes::Password(credentials) }
+    }
+
+    fn of_tokens(settings: &SaslSettings, world: World) -> Result<Speaker> {
+        let getter = match (settings.oauth.source, world.getter) {
+            (TokenSource::Callback, getter) => getter,
+            (_, Some(_)) => {
+                let text = "a token callback is set, and properties that say where tokens come from (a token endpoint, AWS, \
+                            unsigned tokens): remove one of the two";
+                return Err(Error::new(Status::CONFIG_CONFLICT, text));
+            }
+            (_, None) => Some(getter_of(settings)?),
+        };
+        let refresh = settings.refresh.clone();
+        let desk = TokenDesk::new(getter, refresh, world.patience_ms, world.wall_ms, world.answer, world.tell);
+        Ok(Speaker { login: desk.clone(), work: desk.clone(), changes: Changes::Token(desk) })
+    }
+
+    /// Exchanges that begin from now on are made with these.
+    pub fn set_credentials(&self, username: &str, password: &str) -> Result<()> {
+        let Changes::Password(credentials) = &self.changes else {
+            return Err(self.not_by("user and password", "PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512"));
+        };
+        credentials.set(UserPassword::new(username, password)?);
+        Ok(())
+    }
+
+    /// Exchanges that begin from now on show this one.
+    pub fn set_token(&self, token: Token) -> Result<()> {
+        let Changes::Token(desk) = &self.changes else {
+            return Err(self.not_by("a token", "OAUTHBEARER"));
+        };
+        desk.set_token(token)
+    }
+
+    fn not_by(&self, what: &str, needs: &str) -> Error {
+        let is = self.login.mechanism();
+        let text = format!("sasl.mechanism={is} does not authenticate by {what}: that needs {needs}");
+        Error::new(Status::CONFIG_CONFLICT, text)
+    }
+}
+
+fn credentials_of(settings: &SaslSettings) -> Result<Arc<Credentials>> {
+    Ok(Arc::new(Credentials::new(UserPassword::new(&settings.username, &settings.password)?)))
+}
+
+/// Mechanisms that neither know a password nor show a token.
+fn other_mechanism(settings: &SaslSettings) -> Result<Box<dyn Mechanism>> {
+    let text = format!("sasl.mechanism={} is not there yet", settings.mechanism.name());
+    Err(Error::new(Status::PROPERTY_NOT_SUPPORTED, text))
+}
+
+/// Where tokens come from, if not from the application.
+fn getter_of(settings: &SaslSettings) -> Result<Box<dyn TokenGetter>> {
+    let text = format!("tokens from {:?} are not there yet", settings.oauth.source);
+    Err(Error::new(Status::PROPERTY_NOT_SUPPORTED, text))
+}
