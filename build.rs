@@ -39,9 +39,11 @@ const HEADER_ORDER: &[&str] = &[
     "health",
     "stats",
     "telemetry",
+    "tls",
     "mock",
     "mock_transaction",
     "mock_telemetry",
+    "mock_tls",
 ];
 
 const CAPI_DIR: &str = "src/capi";

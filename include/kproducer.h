@@ -3145,6 +3145,24 @@ producer_status_t producer_mock_cluster_telemetry_value(const producer_mock_clus
                                                         const char *name,
                                                         double *out);
 
+/* mock_tls ---------------------------------------------------------------------------------------- */
+
+/**
+ * Makes the brokers speak TLS, as listeners with security.protocol=SSL do, or go back to plain text. Only new connections
+ * are concerned: those that are there stay as they are, so that certificates can be renewed while records flow.
+ *
+ * certificate_chain_pem: the brokers' certificate and those between it and its authority, PEM text; it has to name
+ * 127.0.0.1, where the brokers are. NULL, with key_pem NULL as well: plain text. key_pem: the certificate's private key,
+ * PEM text, not encrypted. client_ca_pem: certificates of the authorities that sign clients' certificates, PEM text:
+ * clients have to show one; NULL: they need none.
+ * Returns PRODUCER_OK; PRODUCER_ERR_INVALID_ARGUMENT if mock is NULL, only one of certificate and key is given, or a text
+ * is not what it has to be: producer_last_error says which. Copies the texts. Does not block.
+ */
+producer_status_t producer_mock_cluster_set_tls(producer_mock_cluster_t *mock,
+                                                const char *certificate_chain_pem,
+                                                const char *key_pem,
+                                                const char *client_ca_pem);
+
 #ifdef __cplusplus
 } /* extern "C" */
 #endif

@@ -12,6 +12,9 @@ use std::sync::mpsc::{self, Sender};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+#[path = "support/certificates.rs"]
+mod certificates;
+
 const TIME_LIMIT: Duration = Duration::from_secs(60);
 
 /// One test per program: its name, its source file and the arguments it runs with.
@@ -65,6 +68,7 @@ programs! {
     stress: "tests/c/stress.c" [];
     telemetry: "tests/c/telemetry.c" [];
     thread_end: "tests/c/thread_end.c" [];
+    tls: "tests/c/tls.c" [];
     threads: "tests/c/threads.c" [];
     transactions: "tests/c/transactions.c" [];
     transactions_bad_input: "tests/c/transactions_bad_input.c" [];
@@ -229,6 +233,8 @@ fn run(program: &Path, arguments: &[&str], directory: &Path) -> Ended {
         .current_dir(directory)
         .env("LD_LIBRARY_PATH", library_directory())
         .env("DYLD_LIBRARY_PATH", library_directory())
+        .env("KP_CERTS", certificates_directory())
+        .env("KP_CERTS_PASSWORD", certificates::PASSWORD)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -275,6 +281,17 @@ fn library_directory() -> &'static Path {
         if extension == "so" {
             symlink(&library, directory.join("libkproducer.so.0")).expect("a link to the library");
         }
+        directory
+    })
+}
+
+/// What programs that speak TLS find in KP_CERTS: `support/certificates.rs` lists it.
+fn certificates_directory() -> &'static Path {
+    static DIRECTORY: OnceLock<PathBuf> = OnceLock::new();
+    DIRECTORY.get_or_init(|| {
+        let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("c_programs").join("certificates");
+        recreate(&directory);
+        certificates::write(&directory);
         directory
     })
 }

@@ -1,6 +1,13 @@
 //! Compression codecs as Kafka reads them (KIP-110, `CompressionType`): pure functions over bytes, with scratch memory that is
 //! kept from one batch to the next.
 
+mod gzip;
+mod lz4;
+mod native;
+mod pieces;
+mod snappy;
+mod zstd;
+
 /// A codec, by the number that it has in a batch's attributes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 #[repr(u8)]
@@ -22,7 +29,17 @@ pub struct Compression {
 
 /// Contexts and scratch memory of one thread that compresses.
 #[derive(Default)]
-pub struct Workspace {}
+pub struct Workspace {
+    /// Small pieces put together, and whole batches for the codecs that want them in one piece.
+    scratch: Vec<u8>,
+    gzip: gzip::Encoder,
+    snappy: snappy::Encoder,
+    lz4: lz4::Encoder,
+    zstd: zstd::Encoder,
+}
+
+/// Scratch beyond this is given back after the batch that needed it.
+const SCRATCH_KEPT_BYTES: usize = 2 << 20;
 
 impl Workspace {
     pub fn new() -> Workspace {
@@ -33,17 +50,44 @@ impl Workspace {
     /// False: it would be, and `out` is of no use. The error is a sentence.
     pub fn compress(
         &mut self,
-        _how: Compression,
-        _input: &[&[u8]],
-        _most: usize,
-        _out: &mut Vec<u8>,
+        how: Compression,
+        input: &[&[u8]],
+        most: usize,
+        out: &mut Vec<u8>,
     ) -> Result<bool, String> {
-        Err("compression is not there yet".into())
+        out.clear();
+        let level = how.level;
+        let fits = match how.codec {
+            Codec::None => pieces::copy(input, most, out),
+            Codec::Gzip => self.gzip.encode(level, input, most, &mut self.scratch, out)?,
+            Codec::Snappy => self.snappy.encode(input, most, &mut self.scratch, out)?,
+            Codec::Lz4 => self.lz4.encode(level, input, most, &mut self.scratch, out)?,
+            Codec::Zstd => self.zstd.encode(level, input, most, &mut self.scratch, out)?,
+        };
+        if self.scratch.capacity() > SCRATCH_KEPT_BYTES {
+            self.scratch = Vec::new();
+        }
+        Ok(fits)
     }
 }
 
 /// Decompresses `input` into `out`, which is emptied first; never more than `most` bytes, whatever the input claims. The error is
-/// a sentence.
-pub fn decompress(_codec: Codec, _input: &[u8], _most: usize, _out: &mut Vec<u8>) -> Result<(), String> {
-    Err("compression is not there yet".into())
+/// a sentence, and `out` is of no use then.
+pub fn decompress(codec: Codec, input: &[u8], most: usize, out: &mut Vec<u8>) -> Result<(), String> {
+    out.clear();
+    match codec {
+        Codec::None if pieces::copy(&[input], most, out) => Ok(()),
+        Codec::None => Err(too_long(most)),
+        Codec::Gzip => gzip::decode(input, most, out),
+        Codec::Snappy => snappy::decode(input, most, out),
+        Codec::Lz4 => lz4::decode(input, most, out),
+        Codec::Zstd => zstd::decode(input, most, out),
+    }
 }
+
+fn too_long(most: usize) -> String {
+    format!("more than {most} bytes would come out")
+}
+
+#[cfg(test)]
+mod tests;

@@ -5,6 +5,7 @@
 
 mod connection;
 mod event_loop;
+mod link;
 mod listener;
 
 use std::sync::Arc;
@@ -29,6 +30,8 @@ struct Shared {
     progress: Mutex<Progress>,
     progressed: Condvar,
     origin: Instant,
+    /// What new connections are secured with.
+    tls: Mutex<Option<Arc<rustls::ServerConfig>>>,
 }
 
 impl Shared {
@@ -85,6 +88,7 @@ impl MockCluster {
             progress: Mutex::new(Progress::default()),
             progressed: Condvar::new(),
             origin: Instant::now(),
+            tls: Mutex::default(),
         });
         let event_loop = EventLoop::new(poll, listeners, Arc::clone(&shared));
         let thread = std::thread::Builder::new().name("kp-mock".to_owned()).spawn(move || event_loop.run());
@@ -112,6 +116,19 @@ impl MockCluster {
             self.wait_for(changes);
         }
         result
+    }
+
+    /// New connections are in TLS: the brokers show this certificate chain, and clients have to show one that `client_ca` has
+    /// signed. PEM texts. Connections that are there stay as they are.
+    pub fn set_tls(&self, chain: &str, key: &str, client_ca: Option<&str>) -> Result<()> {
+        let config = link::server_config(chain, key, client_ca)?;
+        *self.shared.tls.lock() = Some(config);
+        Ok(())
+    }
+
+    /// New connections are plain again.
+    pub fn set_plaintext(&self) {
+        *self.shared.tls.lock() = None;
     }
 
     fn wait_for(&self, changes: u64) {

@@ -47,6 +47,9 @@ impl Producer {
         self.accumulator.inbox.command(Command::Abort);
         let io_ended = self.io.lock().join(LAST_TURN);
         let chooser_ended = self.chooser.get().is_none_or(|chooser| chooser.end(LAST_TURN));
+        if let Some(secured) = &self.secured {
+            secured.end(LAST_TURN);
+        }
         self.fail_leftovers();
         self.abandon_futures();
         // Wakes threads that poll: nothing more will come.

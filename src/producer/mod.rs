@@ -15,6 +15,7 @@ mod queue_full;
 mod telemetry;
 #[cfg(test)]
 mod tests;
+mod tls;
 mod transaction;
 
 use std::hash::{BuildHasher, RandomState};
@@ -61,6 +62,8 @@ pub struct Producer {
     config: Arc<Config>,
     /// Of the application's own partitioner, when it has one.
     chooser: OnceLock<Arc<choosing::Chooser>>,
+    /// `security.protocol` with TLS.
+    secured: Option<Arc<tls::Secured>>,
     /// `test.mock.num.brokers`: lives as long as the producer that it belongs to.
     _mock: Option<MockCluster>,
 }
@@ -79,6 +82,7 @@ impl Producer {
         let reports =
             Reports::new(config.reports_max_count, config.log_level).with_only_errors(config.report_only_errors);
         let reports = Arc::new(reports);
+        let secured = tls::Secured::new(&config, &reports)?;
         let accumulator = Arc::new(Accumulator::new(&config, id, seed, reports.clone()));
         reports.set_news_source(numbers::News {
             accumulator: Arc::downgrade(&accumulator),
@@ -89,7 +93,14 @@ impl Producer {
         let mut sender = Sender::new(config.clone(), accumulator.clone(), seed.rotate_left(32), clock.now());
         sender.set_wall_clock(clock.now(), clock.wall_ms());
         let driver = Driver { sender, accumulator: accumulator.clone(), clock };
-        let io = IoThread::start("kp-io", io_options(&config), clock, driver)?;
+        let mut options = io_options(&config);
+        if let Some(secured) = &secured {
+            options.tls = Some(secured.shared());
+            secured.watch(config.tls.reload_interval_ms)?;
+        }
+        let io = IoThread::start("kp-io", options, clock, driver).inspect_err(|_| {
+            secured.iter().for_each(|secured| secured.end(close::LAST_TURN));
+        })?;
         let waker = io.waker();
         accumulator.inbox.set_wake(move || waker.wake());
         Ok(Producer {
@@ -104,6 +115,7 @@ impl Producer {
             memory_holder: Mutex::default(),
             config,
             chooser: OnceLock::new(),
+            secured,
             _mock: mock,
         })
     }
@@ -328,5 +340,6 @@ fn io_options(config: &Config) -> IoOptions {
         keepalive: config.socket_keepalive_enable,
         tcp_user_timeout_ms: config.tcp_user_timeout_ms.unwrap_or(0),
         address_family: config.broker_address_family,
+        tls: None,
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::config::{SaslMechanism, SaslSettings, TokenSource};
+use crate::config::{SaslMechanism, SaslSettings};
 use crate::error::{Error, Result, Status};
 use crate::security::credentials::{Credentials, UserPassword};
 use crate::security::desk::{Answer, ExchangeDesk, WallClock, Work};
@@ -10,6 +10,7 @@ use crate::security::exchange::Mechanism;
 use crate::security::login::Login;
 use crate::security::plain::Plain;
 use crate::security::scram::{Hash, Scram};
+use crate::security::sources::{machine_mechanism, token_getter};
 use crate::security::token::{Token, TokenGetter};
 use crate::security::token_desk::{Tell, TokenDesk};
 
@@ -50,7 +51,10 @@ impl Speaker {
             SaslMechanism::ScramSha256 => return Speaker::scram(Hash::Sha256, settings, world),
             SaslMechanism::ScramSha512 => return Speaker::scram(Hash::Sha512, settings, world),
             SaslMechanism::OauthBearer => return Speaker::of_tokens(settings, world),
-            SaslMechanism::AwsMskIam | SaslMechanism::Gssapi => other_mechanism(settings)?,
+            SaslMechanism::AwsMskIam | SaslMechanism::Gssapi => machine_mechanism(settings).ok_or_else(|| {
+                let text = format!("sasl.mechanism={} has nobody who speaks it", settings.mechanism.name());
+                Error::new(Status::INTERNAL, text)
+            })?,
         };
         let desk = ExchangeDesk::new(mechanism, world.wall_ms, world.answer);
         Ok(Speaker { login: desk.clone(), work: desk, changes: Changes::Nothing })
@@ -68,14 +72,13 @@ impl Speaker {
     }
 
     fn of_tokens(settings: &SaslSettings, world: World) -> Result<Speaker> {
-        let getter = match (settings.oauth.source, world.getter) {
-            (TokenSource::Callback, getter) => getter,
-            (_, Some(_)) => {
+        let getter = match (token_getter(settings)?, world.getter) {
+            (None, getter) | (getter, None) => getter,
+            (Some(_), Some(_)) => {
                 let text = "a token callback is set, and properties that say where tokens come from (a token endpoint, AWS, \
                             unsigned tokens): remove one of the two";
                 return Err(Error::new(Status::CONFIG_CONFLICT, text));
             }
-            (_, None) => Some(getter_of(settings)?),
         };
         let refresh = settings.refresh.clone();
         let desk = TokenDesk::new(getter, refresh, world.patience_ms, world.wall_ms, world.answer, world.tell);
@@ -108,16 +111,4 @@ impl Speaker {
 
 fn credentials_of(settings: &SaslSettings) -> Result<Arc<Credentials>> {
     Ok(Arc::new(Credentials::new(UserPassword::new(&settings.username, &settings.password)?)))
-}
-
-/// Mechanisms that neither know a password nor show a token.
-fn other_mechanism(settings: &SaslSettings) -> Result<Box<dyn Mechanism>> {
-    let text = format!("sasl.mechanism={} is not there yet", settings.mechanism.name());
-    Err(Error::new(Status::PROPERTY_NOT_SUPPORTED, text))
-}
-
-/// Where tokens come from, if not from the application.
-fn getter_of(settings: &SaslSettings) -> Result<Box<dyn TokenGetter>> {
-    let text = format!("tokens from {:?} are not there yet", settings.oauth.source);
-    Err(Error::new(Status::PROPERTY_NOT_SUPPORTED, text))
 }

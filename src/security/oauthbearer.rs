@@ -69,22 +69,6 @@ pub fn check_extensions(extensions: &[(String, String)]) -> Result<()> {
     Ok(())
 }
 
-/// Reads `name=value,name=value` as `sasl.oauthbearer.extensions` has it.
-pub fn parse_extensions(text: &str) -> Result<Vec<(String, String)>> {
-    let mut extensions = Vec::new();
-    for part in text.split(',').map(str::trim).filter(|part| !part.is_empty()) {
-        let Some((name, value)) = part.split_once('=') else {
-            let text = "sasl.oauthbearer.extensions has an entry without '=': write name=value,name=value";
-            return Err(Error::new(Status::CONFIG_CONFLICT, text));
-        };
-        extensions.push((name.trim().to_owned(), value.trim().to_owned()));
-    }
-    check_extensions(&extensions).map_err(|error| {
-        Error::new(Status::CONFIG_CONFLICT, format!("sasl.oauthbearer.extensions: {}", error.message))
-    })?;
-    Ok(extensions)
-}
-
 /// One exchange with one token.
 pub struct Bearer {
     message: Vec<u8>,
@@ -201,14 +185,5 @@ mod tests {
         assert!(says(&token("t", &[("a", "x\x01y")]), 0).contains("not ASCII"));
         assert!(says(&token("t", &[("a", "x"), ("a", "y")]), 0).contains("twice"));
         assert!(says(&token("t", &vec![("a", "x"); 101]), 0).contains("more than 100"));
-    }
-
-    #[test]
-    fn extensions_are_read_from_their_property() {
-        let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
-        assert_eq!(parse_extensions("a=1, b = x=y ,").unwrap(), [pair("a", "1"), pair("b", "x=y")]);
-        assert_eq!(parse_extensions("").unwrap(), []);
-        assert!(parse_extensions("a").unwrap_err().message.contains("write name=value"));
-        assert!(parse_extensions("auth=1").unwrap_err().message.starts_with("sasl.oauthbearer.extensions: "));
     }
 }

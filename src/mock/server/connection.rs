@@ -4,8 +4,7 @@ use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Read, Write};
 use std::ops::Range;
 
-use mio::net::TcpStream;
-
+use super::link::Link;
 use crate::time::Time;
 
 /// A length beyond this is no Kafka request; the connection closes, as Kafka's does.
@@ -28,7 +27,7 @@ struct WaitingAnswer {
 }
 
 pub(super) struct Connection {
-    pub(super) stream: TcpStream,
+    link: Link,
     pub(super) broker: i32,
     /// Filled from `start` to `filled`; the rest is room that was zeroed once.
     buffer: Vec<u8>,
@@ -57,9 +56,9 @@ pub(super) enum ReadTurn {
 }
 
 impl Connection {
-    pub(super) fn new(stream: TcpStream, broker: i32) -> Connection {
+    pub(super) fn new(link: Link, broker: i32) -> Connection {
         Connection {
-            stream,
+            link,
             broker,
             buffer: Vec::new(),
             start: 0,
@@ -83,7 +82,7 @@ impl Connection {
         let mut turn_bytes = 0;
         while turn_bytes < READ_TURN_BYTES_MAX {
             self.make_room()?;
-            match self.stream.read(&mut self.buffer[self.filled..]) {
+            match self.link.read(&mut self.buffer[self.filled..]) {
                 Ok(0) => {
                     self.at_end = true;
                     return Ok(ReadTurn::Drained);
@@ -191,8 +190,9 @@ impl Connection {
                 None => self.closes_after_out = true,
             }
         }
+        let mut is_pushed = self.link.push()?;
         while let Some(piece) = self.out.front() {
-            match self.stream.write(&piece[self.out_written..]) {
+            match self.link.write(&piece[self.out_written..]) {
                 Ok(0) => return Err(ErrorKind::WriteZero.into()),
                 Ok(len) => self.out_written += len,
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(true),
@@ -203,8 +203,12 @@ impl Connection {
                 self.out.pop_front();
                 self.out_written = 0;
             }
+            is_pushed = self.link.push()?;
         }
-        Ok(!self.closes_after_out)
+        if self.closes_after_out && is_pushed {
+            self.link.end();
+        }
+        Ok(!(self.closes_after_out && is_pushed))
     }
 
     fn push_out(&mut self, bytes: Vec<u8>) {

@@ -12,6 +12,7 @@ use crate::mock::request::Answer;
 use crate::time::Time;
 
 use super::connection::{Connection, ReadTurn};
+use super::link::Link;
 use super::listener::BrokerListener;
 use super::{Shared, wall_ms};
 
@@ -193,8 +194,11 @@ impl EventLoop {
             let ready = stream.set_nodelay(true).and(registered);
             // A stream that cannot be set up, or is one too many, closes here by being dropped.
             if ready.is_ok() && self.connections.len() < CONNECTIONS_MAX {
-                self.next_token += 1;
-                self.connections.insert(id, Connection::new(stream, broker));
+                let tls = self.shared.tls.lock().clone();
+                if let Ok(link) = Link::new(stream, tls) {
+                    self.next_token += 1;
+                    self.connections.insert(id, Connection::new(link, broker));
+                }
             }
         }
     }

@@ -13,15 +13,22 @@ use crate::record::hex;
 /// A Java command of a broker release, with a bounded heap and tuned for a quick start.
 pub fn java(release: Release, class: &str, heap_mib: u32) -> Command {
     // The quick compiler and the plain collector start faster and leave the machine's few cores to the rest.
-    java_with(&["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"], release, class, heap_mib)
+    java_with(&[], release, class, heap_mib)
+}
+
+/// The same with more options of the virtual machine.
+pub fn java_with(options: &[String], release: Release, class: &str, heap_mib: u32) -> Command {
+    let quick = ["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"];
+    let options: Vec<&str> = quick.into_iter().chain(options.iter().map(String::as_str)).collect();
+    command(&options, release, class, heap_mib)
 }
 
 /// The same as the virtual machine tunes itself, for measurements.
 pub fn untuned_java(release: Release, class: &str, heap_mib: u32) -> Command {
-    java_with(&[], release, class, heap_mib)
+    command(&[], release, class, heap_mib)
 }
 
-fn java_with(options: &[&str], release: Release, class: &str, heap_mib: u32) -> Command {
+fn command(options: &[&str], release: Release, class: &str, heap_mib: u32) -> Command {
     let mut command = Command::new("java");
     command.arg(format!("-Xmx{heap_mib}m")).args(options).arg("-Xshare:auto");
     command

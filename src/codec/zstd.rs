@@ -1,0 +1,65 @@
+//! Zstandard (RFC 8878): one frame per batch, with its content size, without a checksum (the batch has one).
+
+use zstd_safe::{CCtx, CParameter, DCtx, get_error_name};
+
+use super::native::Bounded;
+use super::{pieces, too_long};
+
+#[derive(Default)]
+pub struct Encoder {
+    context: Option<(i32, CCtx<'static>)>,
+}
+
+impl Encoder {
+    pub fn encode(
+        &mut self,
+        level: i32,
+        input: &[&[u8]],
+        most: usize,
+        scratch: &mut Vec<u8>,
+        out: &mut Vec<u8>,
+    ) -> Result<bool, String> {
+        if self.context.as_ref().is_none_or(|(of, _)| *of != level) {
+            let mut context = match self.context.take() {
+                Some((_, context)) => context,
+                None => CCtx::try_create().ok_or("no memory for zstd")?,
+            };
+            let set = context.set_parameter(CParameter::CompressionLevel(level));
+            set.map_err(|code| format!("zstd: level {level}: {}", get_error_name(code)))?;
+            self.context = Some((level, context));
+        }
+        let Some((_, context)) = &mut self.context else {
+            return Err("zstd could not be set up".into());
+        };
+        let input = pieces::whole(input, scratch);
+        let room_len = zstd_safe::compress_bound(input.len()).min(most);
+        match context.compress2(&mut Bounded::new(out, room_len), input) {
+            Ok(_) => Ok(true),
+            Err(code) if is_too_small(code) => Ok(false),
+            Err(code) => Err(format!("zstd: {}", get_error_name(code))),
+        }
+    }
+}
+
+/// Room for the first try; what says that it is longer than this, and is, gets more.
+const GROWTH_FIRST: usize = 16;
+
+/// All frames of the input at once, into a buffer: a window of its own, whose size the input names, is never needed.
+pub fn decode(input: &[u8], most: usize, out: &mut Vec<u8>) -> Result<(), String> {
+    let mut context = DCtx::try_create().ok_or("no memory for zstd")?;
+    let mut room = input.len().saturating_mul(GROWTH_FIRST).max(4 << 10).min(most);
+    loop {
+        out.clear();
+        match context.decompress(&mut Bounded::new(out, room), input) {
+            Ok(_) => return Ok(()),
+            Err(code) if is_too_small(code) && room < most => room = room.saturating_mul(4).min(most),
+            Err(code) if is_too_small(code) => return Err(too_long(most)),
+            Err(code) => return Err(format!("the zstd data is damaged: {}", get_error_name(code))),
+        }
+    }
+}
+
+/// The library's code for it, which the bindings do not name: `ZSTD_error_dstSize_tooSmall`, 70, as results bring errors.
+fn is_too_small(code: usize) -> bool {
+    code == 70usize.wrapping_neg()
+}
