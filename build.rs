@@ -44,6 +44,7 @@ const HEADER_ORDER: &[&str] = &[
     "mock_transaction",
     "mock_telemetry",
     "mock_tls",
+    "mock_sasl",
 ];
 
 const CAPI_DIR: &str = "src/capi";
