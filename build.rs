@@ -36,6 +36,8 @@ const HEADER_ORDER: &[&str] = &[
     "partitioner",
     "transaction",
     "metadata",
+    "sasl",
+    "oauth",
     "health",
     "stats",
     "telemetry",
