@@ -140,7 +140,7 @@ static void large(void) {
     producer_mock_cluster_t *m = mock_of(1, "t", 1);
     mock_speaks_tls(m, "server", NULL);
     producer_t *p = producer_of(producer_mock_cluster_bootstrap_servers(m), "security.protocol", "SSL", "ssl.ca.location",
-                                cert_path("ca.pem"), "linger.ms", "0", "send.buffer.bytes", "32768", NULL);
+                                cert_path("ca.pem"), "linger.ms", "0", NULL);
     char *value = malloc(BYTES);
     REQUIRE(value != NULL);
     struct outcome *o = outcomes_new(COUNT);
@@ -240,13 +240,13 @@ static void bad_ones_change_nothing(void) {
     CHECK_SAYS(producer_last_error(), "stay in use");
     CHECK(wait_for_line(p, &lines, "stay in use"));
     CHECK_INT(lines.count, 1);
+    copy_cert("client.key", "client.key");
     REQUIRE(remove("trust.pem") == 0);
     CHECK(producer_tls_reload(p) != PRODUCER_OK);
     CHECK_SAYS(producer_last_error(), "trust.pem");
     reconnect(m);
     warm_up(p, "t", 0);
     copy_cert("ca.pem", "trust.pem");
-    copy_cert("client.key", "client.key");
     CHECK_OK(producer_tls_reload(p));
     CHECK_OK(producer_close(p, WAIT_MS));
     CHECK_STATUS(producer_tls_reload(p), PRODUCER_ERR_CLOSED);
