@@ -76,14 +76,7 @@ impl Lz4State {
                 // SAFETY: the state has the size that the library asks for, is aligned to 8 and was zeroed once, which is what
                 // it wants; it reads `src_size` bytes of `block` and writes at most `capacity` into the reserved room.
                 unsafe {
-                    LZ4_compress_fast_extState_fastReset(
-                        self.fast.as_mut_ptr().cast(),
-                        src,
-                        dst,
-                        src_size,
-                        capacity,
-                        1,
-                    )
+                    LZ4_compress_fast_extState_fastReset(self.fast.as_mut_ptr().cast(), src, dst, src_size, capacity, 1)
                 }
             }
             Some(level) => {
@@ -151,7 +144,9 @@ pub fn lz4_decompress(block: &[u8], reach: usize, room: usize, out: &mut Vec<u8>
 /// What came of a gzip member.
 pub enum Inflated {
     /// It was the first so many bytes of the input.
-    Member { taken: usize },
+    Member {
+        taken: usize,
+    },
     /// It holds more than there was room for.
     TooLong,
     Damaged,
