@@ -45,6 +45,8 @@ pub enum Kind {
     Bool,
     /// A whole number from the first to the second bound, of this unit (empty: a count).
     Int(i64, i64, &'static str),
+    /// The first number, or a whole number from the second to the third.
+    Level(i64, i64, i64),
     /// Milliseconds with an optional fraction, from 0 to this bound.
     FloatMs(i64),
     /// One of these words, upper and lower case alike.
@@ -81,7 +83,7 @@ pub enum State {
 pub enum Value {
     /// Of `Kind::Bool`.
     Bool(bool),
-    /// Of `Kind::Int` and `Kind::Acks`; of `Kind::FloatMs` in microseconds.
+    /// Of `Kind::Int`, `Kind::Level` and `Kind::Acks`; of `Kind::FloatMs` in microseconds.
     Int(i64),
     /// Of the kinds that are text.
     Text(String),
@@ -227,7 +229,7 @@ impl Property {
     pub fn type_name(&self) -> &'static str {
         match self.kind {
             Kind::Bool => "boolean",
-            Kind::Int(..) => "integer",
+            Kind::Int(..) | Kind::Level(..) => "integer",
             Kind::FloatMs(_) => "float",
             Kind::Choice(_) | Kind::Acks => "choice",
             Kind::Text(_) => "string",
@@ -242,6 +244,7 @@ impl Property {
             Kind::Bool => "true, false".to_string(),
             Kind::Int(min, max, "") => format!("{min} to {max}"),
             Kind::Int(min, max, unit) => format!("{min} to {max} {unit}"),
+            Kind::Level(other, min, max) => format!("{other}, or {min} to {max}"),
             Kind::FloatMs(max) => format!("0 to {max} ms, a fraction is allowed"),
             Kind::Choice(choices) => choices.join(", "),
             Kind::Words(words) => format!("{}, separated by commas", words.join(", ")),

@@ -11,6 +11,7 @@ mod future;
 mod hooks;
 mod metadata;
 mod numbers;
+mod packing;
 mod queue_full;
 mod telemetry;
 #[cfg(test)]
@@ -52,6 +53,7 @@ pub struct Producer {
     reports: Arc<Reports>,
     clock: Clock,
     io: Mutex<IoThread>,
+    packers: packing::Packers,
     /// `delivery.dispatch=thread`.
     dispatcher: Mutex<Option<JoinHandle<()>>>,
     max_request_size: usize,
@@ -86,10 +88,13 @@ impl Producer {
             clock,
         });
         let config = Arc::new(config);
+        accumulator.packing.set_clock(move || clock.now());
         let mut sender = Sender::new(config.clone(), accumulator.clone(), seed.rotate_left(32), clock.now());
         sender.set_wall_clock(clock.now(), clock.wall_ms());
         let driver = Driver { sender, accumulator: accumulator.clone(), clock };
         let io = IoThread::start("kp-io", io_options(&config), clock, driver)?;
+        let packers = packing::Packers::default();
+        packers.start(&config, config.compression.codec, &accumulator)?;
         let waker = io.waker();
         accumulator.inbox.set_wake(move || waker.wake());
         Ok(Producer {
@@ -98,6 +103,7 @@ impl Producer {
             reports,
             clock,
             io: Mutex::new(io),
+            packers,
             dispatcher: Mutex::default(),
             max_request_size: config.max_request_size,
             max_block_ms: config.max_block_ms,
@@ -120,7 +126,9 @@ impl Producer {
 
     /// Sets one property for a topic alone.
     pub fn set_for_topic(&self, topic: &str, property: &str, value: &str) -> Result<()> {
-        self.topic(topic)?.settings().set(&self.config, topic, property, value)
+        let topic = self.topic(topic)?;
+        topic.settings().set(&self.config, topic.name(), property, value)?;
+        self.packers.start(&self.config, topic.settings().compression().codec, &self.accumulator)
     }
 
     /// `enable.idempotence`: every record needs acks=all.
