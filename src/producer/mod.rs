@@ -92,9 +92,10 @@ impl Producer {
         let mut sender = Sender::new(config.clone(), accumulator.clone(), seed.rotate_left(32), clock.now());
         sender.set_wall_clock(clock.now(), clock.wall_ms());
         let driver = Driver { sender, accumulator: accumulator.clone(), clock };
-        let io = IoThread::start("kp-io", io_options(&config), clock, driver)?;
         let packers = packing::Packers::default();
         packers.start(&config, config.compression.codec, &accumulator)?;
+        let io = IoThread::start("kp-io", io_options(&config), clock, driver)
+            .inspect_err(|_| accumulator.packing.end())?;
         let waker = io.waker();
         accumulator.inbox.set_wake(move || waker.wake());
         Ok(Producer {

@@ -34,10 +34,11 @@ impl Packers {
             return Ok(());
         }
         for _ in 0..config.compression_threads {
-            let (shared, alive) = (accumulator.clone(), self.alive.clone());
-            *alive.count.lock() += 1;
+            *self.alive.count.lock() += 1;
+            // Dropped where the thread ends, or where it cannot be had.
+            let (shared, leaving) = (accumulator.clone(), Leaving(self.alive.clone()));
             let started = start_thread("kp-compress", move || {
-                let _leaving = Leaving(alive);
+                let _leaving = leaving;
                 let mut tools = PackingTools::default();
                 while let Some(job) = shared.wait_for_packing() {
                     shared.finish_packing(job, &mut tools);
@@ -45,7 +46,6 @@ impl Packers {
             });
             match started {
                 Ok(thread) => threads.push(thread),
-                // The work, and with it the guard that counts it, was dropped.
                 Err(error) if threads.is_empty() => return Err(error),
                 // Those that run are enough, if slower.
                 Err(_) => break,
