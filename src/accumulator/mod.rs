@@ -40,7 +40,7 @@ pub use inbox::{Command, Event, Inbox, Letters};
 pub use kept::{undelivered_batch, undelivered_parked};
 pub use memory::{Memory, Refused, Reservation, Shortage};
 pub use metadata::{MetadataReply, Nodes, PartitionDetail, Question, Snapshot, TopicDetail};
-pub use packing::{Packing, PackingJob, PackingTools};
+pub use packing::{HANDED_BYTES_MIN, Packing, PackingJob, PackingTools};
 pub use partition::{NotAppended, Partition, Place, Placed, Wanted};
 pub use settings::TopicSettings;
 pub use shares::{Claim, Crowd, Holder};

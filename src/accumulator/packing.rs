@@ -4,7 +4,7 @@
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use super::Accumulator;
@@ -17,7 +17,7 @@ use crate::sync::{Condvar, Mutex};
 use crate::time::{Micros, Time};
 
 /// Smaller batches are compressed where they are taken: a thread's wake-up costs more.
-const HANDED_BYTES_MIN: usize = 4 << 10;
+pub const HANDED_BYTES_MIN: usize = 4 << 10;
 
 /// How far a sealed batch is on its way to its final bytes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -36,8 +36,8 @@ pub(super) enum Stage {
 pub struct Packing {
     line: Mutex<Line>,
     came: Condvar,
-    /// Somebody works the line off.
-    is_open: AtomicBool,
+    /// Batches of so many bytes go in line; without somebody who works it off none is so large.
+    handed_bytes_min: AtomicUsize,
     /// For times of work; none in the simulator.
     clock: OnceLock<Box<dyn Fn() -> Time + Send + Sync>>,
     /// For batches that are compressed where they are taken.
@@ -69,12 +69,18 @@ pub struct PackingJob {
     bytes: Arc<BatchBytes>,
 }
 
+impl std::fmt::Debug for PackingJob {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "PackingJob(batch {} of {} [{}])", self.batch, self.topic.name(), self.index)
+    }
+}
+
 impl Default for Packing {
     fn default() -> Packing {
         Packing {
             line: Mutex::default(),
             came: Condvar::new(),
-            is_open: AtomicBool::new(false),
+            handed_bytes_min: AtomicUsize::new(usize::MAX),
             clock: OnceLock::new(),
             own: Mutex::default(),
             is_told: AtomicBool::new(false),
@@ -83,9 +89,9 @@ impl Default for Packing {
 }
 
 impl Packing {
-    /// From now on somebody works the line off with `wait_for_packing`.
-    pub fn open(&self) {
-        self.is_open.store(true, Ordering::Release);
+    /// From now on somebody works the line off, in which batches of at least so many bytes are put.
+    pub fn open(&self, handed_bytes_min: usize) {
+        self.handed_bytes_min.store(handed_bytes_min, Ordering::Release);
     }
 
     /// Sets what measures the time that compressing takes.
@@ -96,7 +102,7 @@ impl Packing {
 
     /// Nothing is in line any more: threads that wait go home, those at work when they are done.
     pub fn end(&self) {
-        self.is_open.store(false, Ordering::Release);
+        self.handed_bytes_min.store(usize::MAX, Ordering::Release);
         let mut line = self.line.lock();
         line.has_ended = true;
         line.partitions.clear();
@@ -109,7 +115,7 @@ impl Packing {
     }
 
     fn takes(&self, batch: &Batch) -> bool {
-        batch.stage == Stage::Raw && batch.len() >= HANDED_BYTES_MIN && self.is_open.load(Ordering::Acquire)
+        batch.stage == Stage::Raw && batch.len() >= self.handed_bytes_min.load(Ordering::Acquire)
     }
 
     fn now(&self) -> Time {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use crate::accumulator::{Accumulator, PackingTools};
+use crate::accumulator::{Accumulator, HANDED_BYTES_MIN, PackingTools};
 use crate::codec::Codec;
 use crate::config::Config;
 use crate::error::Result;
@@ -51,7 +51,7 @@ impl Packers {
                 Err(_) => break,
             }
         }
-        accumulator.packing.open();
+        accumulator.packing.open(HANDED_BYTES_MIN);
         Ok(())
     }
 

@@ -21,7 +21,7 @@ fn accumulator(codec: Codec, partitions: u32) -> (Accumulator, Arc<Topic>) {
         next - 1
     });
     accumulator.publish(&topic, partitions, || Time(5), |record| panic!("refused {record:?}"));
-    accumulator.packing.open();
+    accumulator.packing.open(HANDED_BYTES_MIN);
     (accumulator, topic)
 }
 
