@@ -2,7 +2,7 @@
 //! together that makes a `Config`.
 
 use crate::config::table::{Convert, Property, State, Value, lookup, properties, shown};
-use crate::config::{Config, Partitioner, file, value};
+use crate::config::{Config, Partitioner, file, sasl, value};
 use crate::error::{Error, Result, Status};
 use std::path::Path;
 
@@ -90,7 +90,8 @@ impl ConfigBuilder {
 
         let mut conflicts = self.double_settings();
         self.settle(&mut config);
-        config.settle_compression();
+        config.settle_compression(|name| self.effective(name).is_some());
+        sasl::settle(self, &mut config, &mut conflicts);
         contradictions(&config, &mut conflicts);
         match conflicts.as_slice() {
             [] => Ok(config),
@@ -101,6 +102,16 @@ impl ConfigBuilder {
                 Err(Error::new(Status::CONFIG_CONFLICT, message))
             }
         }
+    }
+
+    /// Whether the property was set, under any of its names.
+    pub(super) fn is_set(&self, name: &str) -> bool {
+        self.effective(name).is_some()
+    }
+
+    /// The value that was set, in the property's own form.
+    pub(super) fn value(&self, name: &str) -> Option<String> {
+        self.effective(name).map(|setting| setting.canonical.clone())
     }
 
     /// The setting in force for a property: the last made under any of its names.

@@ -3,41 +3,38 @@
 use crate::codec::{Codec, Compression};
 use crate::config::Config;
 
-/// The levels as they were set; `None` where nothing was.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+/// The levels of all codecs.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct CompressionLevels {
-    /// `compression.level`: for whichever codec.
-    pub any: Option<i32>,
-    pub gzip: Option<i32>,
-    pub lz4: Option<i32>,
-    pub zstd: Option<i32>,
+    /// `compression.level`: for whichever codec; -1 for its own.
+    pub any: i32,
+    pub gzip: i32,
+    pub lz4: i32,
+    pub zstd: i32,
 }
 
+impl Default for CompressionLevels {
+    fn default() -> CompressionLevels {
+        CompressionLevels { any: -1, gzip: -1, lz4: 9, zstd: 3 }
+    }
+}
+
+/// What -1 means to gzip.
+const GZIP_LEVEL: i32 = 6;
+
 impl Config {
-    /// Takes the level of the codec in use from what was set.
-    pub(super) fn settle_compression(&mut self) {
+    /// Takes the level of the codec in use from what was set; `is_set` answers that of a codec's own property.
+    pub(super) fn settle_compression(&mut self, is_set: impl Fn(&str) -> bool) {
         let CompressionLevels { any, gzip, lz4, zstd } = self.compression_levels;
         let codec = self.compression.codec;
-        let (own, default, least, most) = match codec {
-            Codec::None | Codec::Snappy => (None, 0, 0, 0),
-            Codec::Gzip => (gzip, 6, 1, 9),
-            Codec::Lz4 => (lz4, 9, 1, 17),
-            Codec::Zstd => (zstd, 3, -131_072, 22),
+        let (name, own, least, most) = match codec {
+            Codec::None | Codec::Snappy => ("", 0, 0, 0),
+            Codec::Gzip => ("compression.gzip.level", if gzip == -1 { GZIP_LEVEL } else { gzip }, 1, 9),
+            Codec::Lz4 => ("compression.lz4.level", lz4, 1, 17),
+            Codec::Zstd => ("compression.zstd.level", zstd, -131_072, 22),
         };
-        // -1 asks for the default in the properties that have it; of zstd's own it is a level like the others.
-        let any = any.filter(|level| *level != -1);
-        let own = own.filter(|level| *level != -1 || codec == Codec::Zstd);
-        let is_set = match codec {
-            Codec::Gzip => gzip.is_some(),
-            _ => own.is_some(),
-        };
-        let level = if is_set { own } else { any };
-        self.compression = Compression { codec, level: level.unwrap_or(default).clamp(least, most) };
-    }
-
-    /// The topic's own `compression.level` stands before the producer's levels, the topic's own of a codec before both.
-    pub(super) fn forget_levels(&mut self) {
-        self.compression_levels = CompressionLevels::default();
+        let level = if is_set(name) || any == -1 { own } else { any };
+        self.compression = Compression { codec, level: level.clamp(least, most) };
     }
 }
 

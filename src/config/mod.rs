@@ -8,7 +8,11 @@ mod docs;
 mod file;
 #[cfg(test)]
 mod file_tests;
+mod jaas;
 mod rows;
+mod sasl;
+#[cfg(test)]
+mod sasl_tests;
 mod secure;
 mod security;
 pub mod table;
@@ -21,6 +25,8 @@ use crate::codec::Compression;
 
 pub use builder::ConfigBuilder;
 pub use compression::CompressionLevels;
+pub use jaas::Jaas;
+pub use sasl::without_effect;
 pub use secure::{
     AssertionSettings, KerberosSettings, OauthSettings, RefreshSettings, SaslMechanism, SaslSettings, SecurityProtocol,
     StoreType, TlsSettings, TlsVersion, TokenSource,

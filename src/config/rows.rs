@@ -451,6 +451,7 @@ fn codec(name: &str) -> Codec {
     }
 }
 
-fn level(value: &crate::config::table::Value) -> Option<i32> {
-    i32::try_from(value.int()).ok()
+/// The rows' ranges are within.
+fn level(value: &crate::config::table::Value) -> i32 {
+    i32::try_from(value.int()).unwrap_or(-1)
 }

@@ -44,15 +44,15 @@ impl ConfigBuilder {
     /// The producer's configuration as it holds for a topic with these settings, or what contradicts it.
     pub fn for_topic(&self, producer: &Config, topic: &str) -> Result<Config> {
         let mut config = producer.clone();
-        if self.settings.iter().any(|setting| setting.property.name == "compression.level") {
-            config.forget_levels();
-        }
         for setting in &self.settings {
             if let State::Built(apply) | State::Partly(_, apply) = setting.property.state {
                 apply(&mut config, &setting.value);
             }
         }
-        config.settle_compression();
+        let has_own = |name: &str| self.settings.iter().any(|setting| setting.property.name == name);
+        // The topic's level for every codec stands before the producer's of one.
+        let any_level = has_own("compression.level");
+        config.settle_compression(|name| has_own(name) || !any_level && producer.is_explicit(name));
         config.explicit.extend(self.settings.iter().map(|setting| setting.property.name));
         config.explicit.sort_unstable();
         config.explicit.dedup();

@@ -4,5 +4,8 @@
 //! inbox: everything that may block (a token's callback, an HTTP endpoint, a KDC) or takes time (PBKDF2) happens on the thread
 //! "kp-login", never on the I/O thread.
 
+pub mod exchange;
 pub mod login;
+pub mod secret;
 pub mod tls;
+pub mod token;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::Sender;
-use super::connection::{Kind, Part, Phase};
+use super::connection::{Kind, Part};
 use super::counting::{count_ended, extent};
 use super::frame::Frame;
 use super::partition::Taken;
@@ -66,7 +66,7 @@ impl Sender {
                 self.ensure_connected(now, id);
                 return;
             };
-            if connection.phase != Phase::Ready
+            if !connection.takes_requests()
                 || connection.in_flight() >= self.config.max_in_flight_requests_per_connection
                 || connection.unwritten_bytes() > UNWRITTEN_BYTES_MAX
             {
