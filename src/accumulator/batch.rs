@@ -288,9 +288,14 @@ impl Batch {
         self.count == 0
     }
 
-    /// Whether it can be taken to be sent; else it is being compressed.
+    /// Whether it can be taken to be sent.
     pub(super) fn is_ready(&self) -> bool {
-        matches!(self.stage, Stage::Final | Stage::Raw)
+        !self.is_being_compressed()
+    }
+
+    /// Whether it is in line for it, or a thread is at it.
+    pub fn is_being_compressed(&self) -> bool {
+        matches!(self.stage, Stage::InLine | Stage::AtWork)
     }
 
     /// Writes header and CRC: before any byte went to a socket; afterwards the batch is re-sent verbatim, until a broker has
@@ -399,6 +404,8 @@ impl Batch {
         let mut part_slots: Vec<Vec<Slot>> = Vec::new();
         // The report that many records have between them is asked for by each part that has some of them.
         let shared = if self.direct > 0 { slots.next() } else { None };
+        // The thread that speaks to brokers compresses the parts: it has no time for more.
+        let part_compression = Compression { level: self.compression.level.min(1), ..self.compression };
         let unpacked = self.unpacked_records();
         let is_unpacked = unpacked.is_some();
         let pieces: Vec<&[u8]> = match &unpacked {
@@ -432,7 +439,7 @@ impl Batch {
                         deadline: self.deadline,
                         due_at: self.due_at,
                         acks: self.acks,
-                        compression: self.compression,
+                        compression: part_compression,
                         ..OpenBatch::new(self.id, self.opened_at, record.timestamp_ms, tail)
                     }
                 });

@@ -271,7 +271,8 @@ impl Partition {
         let was_open = queue.open.is_some();
         queue.seal_open(self.id, &how.shared.memory);
         // One that is being compressed is told of when that is done.
-        let sealed = was_open && !queue.hand_over(self, &how.shared.packing);
+        let last = queue.last_sealed();
+        let sealed = was_open && !queue.hand_over(last, self, &how.shared.packing);
         let opened_at = clock();
         let usual_deadline = opened_at + how.settings.delivery_timeout();
         let deadline = how.own_deadline.unwrap_or(usual_deadline);
@@ -309,7 +310,8 @@ impl Partition {
         });
         if batch.is_closed {
             queue.seal_open(self.id, &how.shared.memory);
-            queue.hand_over(self, &how.shared.packing);
+            let last = queue.last_sealed();
+            queue.hand_over(last, self, &how.shared.packing);
         }
         self.publish_sealed(&queue);
         Ok(Placed::InBatch { partition: self.id, index: 0, batch: id })

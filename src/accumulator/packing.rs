@@ -146,9 +146,9 @@ impl PackingTools {
 }
 
 impl Queue {
-    /// The batch that was just sealed goes in line, if there is a line for it: it is not to be taken yet.
-    pub(super) fn hand_over(&mut self, partition: &Partition, packing: &Packing) -> bool {
-        let Some(batch) = self.sealed.back_mut().filter(|batch| packing.takes(batch)) else { return false };
+    /// A sealed batch that is to be compressed gets in line, if there is a line for it: it is not to be taken yet.
+    pub(super) fn hand_over(&mut self, at: usize, partition: &Partition, packing: &Packing) -> bool {
+        let Some(batch) = self.sealed.get_mut(at).filter(|batch| packing.takes(batch)) else { return false };
         batch.stage = Stage::InLine;
         if !std::mem::replace(&mut self.is_in_line, true) {
             packing.push((partition.topic, partition.index as u32));
@@ -231,7 +231,7 @@ impl Accumulator {
             }
             batch.stage = Stage::Final;
         } else {
-            // A record was taken out of it meanwhile: what was made of it is of no use.
+            // A record was taken out of it meanwhile: what was made of it is of no use, and when it is taken it gets in line again.
             batch.stage = Stage::Raw;
         }
         let (raw, after, is_final) = (batch.raw_len, batch.len(), batch.stage == Stage::Final);

@@ -224,7 +224,7 @@ impl Partition {
             queue.seal_open(self.id, &how.shared.memory);
             self.publish_sealed(queue);
             // The sender hears of it when it has been compressed.
-            sealed = !queue.hand_over(self, &how.shared.packing);
+            sealed = !queue.hand_over(queue.last_sealed(), self, &how.shared.packing);
         }
         let appended = self.open_with(queue, sealed, record, how, held, clock);
         if appended.is_err() && sealed {
@@ -318,16 +318,16 @@ impl Partition {
         }
         if queue.sealed.is_empty() {
             queue.seal_open(self.id, &shared.memory);
-            if queue.hand_over(self, &shared.packing) {
-                self.publish_sealed(&queue);
-                return Ok(None);
-            }
+        }
+        queue.cut_cancelled();
+        if queue.hand_over(0, self, &shared.packing) {
+            self.publish_sealed(&queue);
+            return Ok(None);
         }
         let mut taken = queue.sealed.pop_front();
         if let Some(batch) = &mut taken {
             queue.sealed_bytes =
                 if queue.sealed.is_empty() { 0 } else { queue.sealed_bytes.saturating_sub(batch.len()) };
-            batch.cut_cancelled();
             self.note_taken(batch.len(), 1);
         }
         self.publish_sealed(&queue);
@@ -443,6 +443,21 @@ impl Partition {
 }
 
 impl Queue {
+    /// What was cancelled of the first batch goes.
+    fn cut_cancelled(&mut self) {
+        if let Some(batch) = self.sealed.front_mut().filter(|batch| !batch.cancelled.is_empty()) {
+            let before = batch.len();
+            batch.cut_cancelled();
+            // One that was compressed is not any more.
+            self.sealed_bytes = (self.sealed_bytes + batch.len()).saturating_sub(before);
+        }
+    }
+
+    /// The last of the sealed batches.
+    pub fn last_sealed(&self) -> usize {
+        self.sealed.len().saturating_sub(1)
+    }
+
     pub fn seal_open(&mut self, partition: u32, memory: &Arc<Memory>) {
         if let Some(open) = self.open.take() {
             self.last_len = open.len;

@@ -97,6 +97,7 @@ fn records_that_expire_while_they_are_compressed_are_certainly_not_in_the_log() 
     sim.run_for(1_000);
     let report = sim.report(index).clone();
     assert_eq!((report.status, report.persisted), (Status::DELIVERY_TIMED_OUT, Persisted::No));
+    assert!(report.cause.contains("waiting to be compressed"), "{}", report.cause);
     sim.end_packing();
     assert_eq!(sim.accumulator.memory.used(), 0);
     sim.finish();

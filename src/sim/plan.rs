@@ -254,7 +254,9 @@ impl Plan {
         if seed % 2 == 1 {
             self.config.compression = Compression { codec, level: 1 };
             self.packers = (seed / 8 % 4) as usize;
-            self.packing_us = [1, 300, 20_000, 400_000][(seed / 32 % 4) as usize];
+            // Whoever is slower than the records' time for delivery loses them, and should.
+            let most = self.config.delivery_timeout_ms * 1000 / 200;
+            self.packing_us = most.min([1, 300, 20_000, 400_000][(seed / 32 % 4) as usize]);
         }
     }
 
