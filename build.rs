@@ -36,6 +36,8 @@ const HEADER_ORDER: &[&str] = &[
     "partitioner",
     "transaction",
     "metadata",
+    "sasl",
+    "oauth",
     "health",
     "stats",
     "telemetry",
@@ -44,6 +46,7 @@ const HEADER_ORDER: &[&str] = &[
     "mock_transaction",
     "mock_telemetry",
     "mock_tls",
+    "mock_sasl",
 ];
 
 const CAPI_DIR: &str = "src/capi";

@@ -9,6 +9,7 @@ mod driver;
 mod flush;
 mod future;
 mod hooks;
+mod login;
 mod metadata;
 mod numbers;
 mod queue_full;
@@ -33,12 +34,14 @@ use crate::io::{Clock, IoOptions, IoThread};
 use crate::mock::{ClusterOptions, MockCluster};
 use crate::record::Record;
 use crate::reports::{Completion, Dispatch, Handed, Item, Reports};
+use crate::security::token::TokenGetter;
 use crate::sender::Sender;
 use crate::wire::record_batch::{HEADER_LEN, record_len_max};
 pub use direct::{ProducerBatch, SentTicket};
 use driver::Driver;
 pub use flush::FlushToken;
 pub use future::SentFuture;
+use login::LoginThread;
 
 /// Partitions of a topic that the embedded mock cluster makes by itself.
 const MOCK_PARTITIONS: i32 = 4;
@@ -64,13 +67,20 @@ pub struct Producer {
     chooser: OnceLock<Arc<choosing::Chooser>>,
     /// `security.protocol` with TLS.
     secured: Option<Arc<tls::Secured>>,
+    /// `security.protocol` with SASL.
+    login: Option<login::LoginThread>,
     /// `test.mock.num.brokers`: lives as long as the producer that it belongs to.
     _mock: Option<MockCluster>,
 }
 
 impl Producer {
     /// Starts a producer: its I/O thread connects to the bootstrap servers at once, this call waits for nothing.
-    pub fn new(mut config: Config) -> Result<Producer> {
+    pub fn new(config: Config) -> Result<Producer> {
+        Producer::with_tokens(config, None)
+    }
+
+    /// As `new`, with the application's own source of OAUTHBEARER's tokens.
+    pub fn with_tokens(mut config: Config, getter: Option<Box<dyn TokenGetter>>) -> Result<Producer> {
         static NEXT_ID: AtomicU64 = AtomicU64::new(1);
         let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
         if config.client_id.is_empty() {
@@ -82,8 +92,8 @@ impl Producer {
         let reports =
             Reports::new(config.reports_max_count, config.log_level).with_only_errors(config.report_only_errors);
         let reports = Arc::new(reports);
-        let secured = tls::Secured::new(&config, &reports)?;
         let accumulator = Arc::new(Accumulator::new(&config, id, seed, reports.clone()));
+        let secured = tls::Secured::new(&config, &accumulator, &reports)?;
         reports.set_news_source(numbers::News {
             accumulator: Arc::downgrade(&accumulator),
             client_id: config.client_id.clone(),
@@ -92,6 +102,10 @@ impl Producer {
         let config = Arc::new(config);
         let mut sender = Sender::new(config.clone(), accumulator.clone(), seed.rotate_left(32), clock.now());
         sender.set_wall_clock(clock.now(), clock.wall_ms());
+        let login = LoginThread::start(&config, &accumulator, &reports, clock, getter)?;
+        if let Some(login) = &login {
+            sender.set_login(login.login());
+        }
         let driver = Driver { sender, accumulator: accumulator.clone(), clock };
         let mut options = io_options(&config);
         if let Some(secured) = &secured {
@@ -116,6 +130,7 @@ impl Producer {
             config,
             chooser: OnceLock::new(),
             secured,
+            login,
             _mock: mock,
         })
     }
