@@ -101,6 +101,11 @@ impl ClientTls {
         self.seen.lock().look_different()
     }
 
+    /// Whether there are files that may change.
+    pub fn reads_files(&self) -> bool {
+        self.seen.lock().any()
+    }
+
     /// Reads the files again. True: something is new and in use from now on. The error leaves everything as it was.
     pub fn reload(&self) -> Result<bool> {
         let mut files = Files::default();
