@@ -109,8 +109,11 @@ const TLS: &str = "examples-c/tls.c";
 
 #[test]
 fn every_c_program_has_a_test() {
-    let listed: BTreeSet<String> =
-        SOURCES.iter().chain([&WITH_LIBRDKAFKA, &EPOLL_LOOP, &LIBUV_LOOP, &TLS]).map(|source| source.to_string()).collect();
+    let listed: BTreeSet<String> = SOURCES
+        .iter()
+        .chain([&WITH_LIBRDKAFKA, &EPOLL_LOOP, &LIBUV_LOOP, &TLS])
+        .map(|source| source.to_string())
+        .collect();
     for directory in ["tests/c", "examples-c"] {
         for entry in fs::read_dir(root().join(directory)).expect(directory) {
             let name = entry.expect(directory).file_name().into_string().expect("a file name in UTF-8");

@@ -93,7 +93,7 @@ producer_status_t storm_client_instance_id(struct storm_thread *t) {
     return producer_client_instance_id(t->round->producer, 0, id);
 }
 
-/* The mock cluster demands no SASL here: the answer is that there is nothing to change, whatever else goes on. */
+/* The mock cluster speaks neither TLS nor SASL here: the answer is that there is nothing to change, whatever else goes on. */
 producer_status_t storm_credentials(struct storm_thread *t) {
     producer_t *p = t->round->producer;
     producer_status_t status;
