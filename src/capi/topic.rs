@@ -51,7 +51,7 @@ pub unsafe extern "C" fn producer_topic(
 /// Sets a property for one topic: what is sent there from now on goes by it instead of the producer's configuration.
 ///
 /// `producer`: the producer. `topic`: the topic's name, 1 to 249 of [a-zA-Z0-9._-]; it need not exist yet. `name`: one of
-/// acks, linger.ms, batch.size, batch.num.messages, delivery.timeout.ms, request.timeout.ms and compression.type, or another
+/// acks, linger.ms, batch.size, batch.num.messages, delivery.timeout.ms, request.timeout.ms, compression.type and its levels, or another
 /// name of these. `value`: as producer_config_set takes it. All three are copied.
 /// Returns PRODUCER_OK; PRODUCER_ERR_UNKNOWN_PROPERTY for a name that is no property; PRODUCER_ERR_PROPERTY_NOT_SUPPORTED
 /// for a property that holds for the whole producer, or a value that this version has not built;
