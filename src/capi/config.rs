@@ -7,6 +7,7 @@ use crate::capi::boundary::{call, str_arg};
 use crate::capi::data_loss::DataLossCallback;
 use crate::capi::health::HealthCallback;
 use crate::capi::hooks::Hooks;
+use crate::capi::oauth::TokenCallback;
 use crate::capi::partitioner::PartitionerCallback;
 use crate::capi::stats::StatsCallback;
 use crate::capi::status::producer_status_t;
@@ -43,6 +44,7 @@ pub struct Callbacks {
     pub health: Option<HealthCallback>,
     pub stats: Option<StatsCallback>,
     pub partitioner: Option<PartitionerCallback>,
+    pub tokens: Option<TokenCallback>,
 }
 
 /// Receives one line of the library's log.
@@ -94,6 +96,10 @@ impl producer_config_t {
 
     pub(super) fn set_partitioner(&self, callback: Option<PartitionerCallback>) {
         self.inner.lock().callbacks.partitioner = callback;
+    }
+
+    pub(super) fn set_tokens(&self, callback: Option<TokenCallback>) {
+        self.inner.lock().callbacks.tokens = callback;
     }
 
     pub(super) fn set_data_loss(&self, callback: Option<DataLossCallback>) {

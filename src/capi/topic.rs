@@ -58,7 +58,8 @@ pub unsafe extern "C" fn producer_topic(
 /// PRODUCER_ERR_INVALID_PROPERTY for a value that is not allowed; PRODUCER_ERR_CONFIG_CONFLICT when it contradicts the
 /// topic's other settings or the producer's, such as acks other than all with enable.idempotence=true;
 /// PRODUCER_ERR_INVALID_ARGUMENT for an argument that is NULL or not UTF-8; PRODUCER_ERR_INVALID_TOPIC_EXCEPTION for a
-/// name that Kafka does not allow; PRODUCER_ERR_NO_RESOURCES for more than 100000 topics; PRODUCER_ERR_CLOSED;
+/// name that Kafka does not allow; PRODUCER_ERR_NO_RESOURCES for more than 100000 topics, or where no
+/// thread to compress with is to be had; PRODUCER_ERR_CLOSED;
 /// PRODUCER_ERR_FORKED. On an error nothing changes.
 /// Batches that are open keep the acks, linger and delivery time that they were opened with; request.timeout.ms holds for
 /// every request that is sent from then on. Batches of different acks or request.timeout.ms never share a request. A

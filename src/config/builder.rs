@@ -198,6 +198,11 @@ fn contradictions(config: &Config, found: &mut Vec<String>) {
     if config.test_mock_broker_rtt_ms > 0 && !mocked {
         found.push("test.mock.broker.rtt.ms has a meaning only with test.mock.num.brokers: set that too".to_string());
     }
+    if mocked && config.security_protocol.uses_tls() {
+        let text = "the brokers of test.mock.num.brokers speak no TLS: for brokers that do, use producer_mock_cluster_new and \
+                    producer_mock_cluster_set_tls, or set security.protocol=PLAINTEXT";
+        found.push(text.to_string());
+    }
     delivery_contradictions(config, found);
     let mut ordered = |low: &str, low_value: u64, high: &str, high_value: u64| {
         ordered_contradiction(low, low_value, high, high_value, found);

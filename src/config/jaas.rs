@@ -102,7 +102,9 @@ impl Jaas {
 /// Reads a login module; the error is what is wrong with it, without values.
 pub fn parse(text: &str) -> Result<Jaas, String> {
     let mut words = Words { rest: text };
-    let Some(Word::Bare(class)) = words.next()? else { return Err("it has to begin with a login module's class".into()) };
+    let Some(Word::Bare(class)) = words.next()? else {
+        return Err("it has to begin with a login module's class".into());
+    };
     // Old versions of Kafka had one of the classes elsewhere.
     let last = class.rsplit('.').next().unwrap_or_default();
     let known = MODULES.iter().find(|known| known.class.rsplit('.').next() == Some(last)).ok_or_else(|| {
@@ -289,7 +291,10 @@ mod tests {
             "org.apache.kafka.common.security.oauthbearer.OAuthBearerLoginModule required clientId=\"foo\" scope=\"a b\" \
              clientSecret=\"bar\" extension_logicalCluster=\"lkc-1\" ;",
         );
-        assert_eq!((oauth.option("clientSecret"), oauth.option("extension_logicalCluster")), (Some("bar"), Some("lkc-1")));
+        assert_eq!(
+            (oauth.option("clientSecret"), oauth.option("extension_logicalCluster")),
+            (Some("bar"), Some("lkc-1"))
+        );
         let krb5 = good(
             "com.sun.security.auth.module.Krb5LoginModule required /* of the host */ useKeyTab=true storeKey=true // all of it\n\
              keyTab=\"/etc/security/keytabs/kafka_client.keytab\" principal=\"kafka-client-1@EXAMPLE.COM\";",

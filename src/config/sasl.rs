@@ -130,8 +130,12 @@ pub(super) static SASL: &[Property] = rows! {
         Built(|c, v| if v.flag() { c.sasl.oauth.source = TokenSource::Unsecured }),
         "Tokens that are not signed, made of sasl.oauthbearer.config; only for tests.";
     "sasl.oauthbearer.metadata.authentication.type" [] Choice(&["none", "azure_imds", "aws_iam"]), "none",
-        Partly(&["none", "aws_iam"], |c, v| if v.text() == "aws_iam" { c.sasl.oauth.source = TokenSource::AwsIam }),
-        "Tokens of cloud providers.";
+        Built(|c, v| match v.text() {
+            "aws_iam" => c.sasl.oauth.source = TokenSource::AwsIam,
+            "azure_imds" => c.sasl.oauth.source = TokenSource::AzureImds,
+            _ => {}
+        }),
+        "Tokens of cloud providers: made from AWS credentials, or asked of Azure's metadata service with the query in sasl.oauthbearer.config.";
     "oauthbearer_token_refresh_cb" [] Text(ANY), "", Harmless(&[""], CALLBACK),
         "librdkafka: function that gets tokens.";
     "sasl.oauthbearer.jwks.endpoint.url" [] Text(ANY), "", Absent(BROKER),
@@ -215,9 +219,8 @@ pub(super) fn settle(builder: &ConfigBuilder, config: &mut Config, conflicts: &m
             refresh.retry_backoff_ms = refresh.retry_backoff_max_ms;
         } else {
             let (first_ms, most_ms) = (refresh.retry_backoff_ms, refresh.retry_backoff_max_ms);
-            conflicts.push(format!(
-                "{first}={first_ms} is more than {most}={most_ms}: lower the first or raise the second"
-            ));
+            conflicts
+                .push(format!("{first}={first_ms} is more than {most}={most_ms}: lower the first or raise the second"));
         }
     }
     choose_source(builder, config);
@@ -251,7 +254,9 @@ fn mechanism_of_jaas(builder: &ConfigBuilder, config: &Config, jaas: &Jaas) -> S
     if builder.is_set("sasl.mechanism") {
         format!("sasl.jaas.config is of {class}, but sasl.mechanism={is}: use {of}, or the login module of {is}")
     } else {
-        format!("sasl.jaas.config is of {class}, but sasl.mechanism is not set, and its default is {is}: set it to {of}")
+        format!(
+            "sasl.jaas.config is of {class}, but sasl.mechanism is not set, and its default is {is}: set it to {of}"
+        )
     }
 }
 
@@ -346,9 +351,14 @@ fn missing_of_tokens(config: &Config, conflicts: &mut Vec<String>) {
     let id = ("sasl.oauthbearer.client.credentials.client.id", &oauth.client_id);
     let secret = ("sasl.oauthbearer.client.credentials.client.secret", &oauth.client_secret);
     let (what, needed) = match oauth.source {
+        // An assertion proves who the client is as well as a secret does.
+        TokenSource::ClientCredentials if oauth.client_secret.is_empty() && oauth.assertion.is_set() => {
+            ("a token endpoint with client credentials", vec![url])
+        }
         TokenSource::ClientCredentials => ("a token endpoint with client credentials", vec![url, id, secret]),
         TokenSource::JwtBearer => ("a token endpoint with an assertion", vec![url]),
         TokenSource::File => ("a token from a file", vec![url]),
+        TokenSource::AzureImds => ("Azure's metadata service", vec![("sasl.oauthbearer.config", &oauth.config)]),
         TokenSource::Callback | TokenSource::AwsIam | TokenSource::Unsecured => return,
     };
     let lacking: Vec<&str> = needed.iter().filter(|(_, value)| value.is_empty()).map(|(name, _)| *name).collect();
@@ -362,8 +372,7 @@ fn missing_of_tokens(config: &Config, conflicts: &mut Vec<String>) {
         conflicts.push(format!("{text}: write the whole URL"));
     }
     let assertion = &oauth.assertion;
-    let keys = [&assertion.private_key_file, &assertion.private_key_pem, &assertion.file];
-    if oauth.source == TokenSource::JwtBearer && keys.iter().all(|key| key.is_empty()) {
+    if oauth.source == TokenSource::JwtBearer && !assertion.is_set() {
         let name = "sasl.oauthbearer.assertion";
         conflicts.push(format!(
             "a token endpoint with an assertion needs {name}.private.key.file, {name}.private.key.pem or {name}.file: set one"

@@ -26,8 +26,10 @@ fn conflict(settings: &[(&str, &str)]) -> String {
     error.message
 }
 
-const PLAIN: &str = "org.apache.kafka.common.security.plain.PlainLoginModule required username=\"u\" password=\"s3cret\";";
-const SCRAM: &str = "org.apache.kafka.common.security.scram.ScramLoginModule required username=\"u\" password=\"s3cret\"";
+const PLAIN: &str =
+    "org.apache.kafka.common.security.plain.PlainLoginModule required username=\"u\" password=\"s3cret\";";
+const SCRAM: &str =
+    "org.apache.kafka.common.security.scram.ScramLoginModule required username=\"u\" password=\"s3cret\"";
 
 #[test]
 fn every_choice_of_a_mechanism_has_its_value() {
@@ -84,7 +86,10 @@ fn what_contradicts_or_lacks_is_named_with_its_remedy() {
             vec![("sasl.username", "u"), ("sasl.password", "s3cret")],
             "sasl.username is set, but sasl.mechanism is not set and its default, GSSAPI, does not use it: set sasl.mechanism",
         ),
-        (vec![("sasl.jaas.config", PLAIN)], "but sasl.mechanism is not set, and its default is GSSAPI: set it to PLAIN"),
+        (
+            vec![("sasl.jaas.config", PLAIN)],
+            "but sasl.mechanism is not set, and its default is GSSAPI: set it to PLAIN",
+        ),
         (
             vec![("sasl.jaas.config", PLAIN), ("sasl.mechanism", "SCRAM-SHA-256")],
             "plain.PlainLoginModule, but sasl.mechanism=SCRAM-SHA-256: use PLAIN, or the login module of",

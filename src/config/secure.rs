@@ -109,7 +109,7 @@ impl Default for TlsSettings {
             cipher_suites: Vec::new(),
             curves: Vec::new(),
             signature_algorithms: Vec::new(),
-            reload_interval_ms: 0,
+            reload_interval_ms: 60_000,
         }
     }
 }
@@ -224,6 +224,8 @@ pub enum TokenSource {
     File,
     /// AWS's signed URL as a token.
     AwsIam,
+    /// Azure's metadata service, for the machine's own identity.
+    AzureImds,
     /// Unsigned, for tests of brokers that take them.
     Unsecured,
 }
@@ -315,6 +317,13 @@ impl Default for AssertionSettings {
             claim_nbf_seconds: 60,
             claim_sub: String::new(),
         }
+    }
+}
+
+impl AssertionSettings {
+    /// Whether there is anything to make an assertion of.
+    pub fn is_set(&self) -> bool {
+        [&self.file, &self.private_key_file, &self.private_key_pem].iter().any(|text| !text.is_empty())
     }
 }
 

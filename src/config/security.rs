@@ -63,7 +63,7 @@ pub(super) static SECURITY: &[Property] = rows! {
         "Whether the broker's certificate has to name the host that was connected to; empty or none is off, and lets anybody with a certificate of a trusted issuer pose as a broker.";
     "enable.ssl.certificate.verification" [] Bool, "true", Built(|c, v| c.tls.verify_certificates = v.flag()),
         "Whether the broker's certificate is checked at all. Switched off, anybody can pose as a broker: for tests only.";
-    "ssl.reload.interval.ms" [] LONG_MS, "0", Built(|c, v| c.tls.reload_interval_ms = v.ms()),
+    "ssl.reload.interval.ms" [] LONG_MS, "60000", Built(|c, v| c.tls.reload_interval_ms = v.ms()),
         "How often the files of certificates and keys are looked at; changed ones are read again and used for new connections. 0 is never.";
     "ssl.engine.factory.class" [] Text(ANY), "", Harmless(&[""], JVM),
         "Java: part of its TLS implementation.";

@@ -68,7 +68,9 @@ pub fn parse(property: &Property, text: &str) -> std::result::Result<(String, Va
             _ => Err(allowed()),
         },
         Kind::Fraction(min, max) => match micros(text) {
-            Some(thousandths) if (min..=max).contains(&thousandths) => Ok((ms_text(thousandths), Value::Int(thousandths))),
+            Some(thousandths) if (min..=max).contains(&thousandths) => {
+                Ok((ms_text(thousandths), Value::Int(thousandths)))
+            }
             _ => Err(format!("a number, {}", allowed())),
         },
         Kind::Choice(choices) => match choices.iter().find(|choice| choice.eq_ignore_ascii_case(text)) {

@@ -9,6 +9,7 @@ mod driver;
 mod flush;
 mod future;
 mod hooks;
+mod login;
 mod metadata;
 mod numbers;
 mod packing;
@@ -16,6 +17,7 @@ mod queue_full;
 mod telemetry;
 #[cfg(test)]
 mod tests;
+mod tls;
 mod transaction;
 
 use std::hash::{BuildHasher, RandomState};
@@ -27,18 +29,21 @@ use std::time::{Duration, Instant};
 use crate::sync::Mutex;
 
 use crate::accumulator::{Accumulator, Command, NotAppended, Place, Refused, Reservation, Sending, Topic, Wanted};
-use crate::config::Config;
+use crate::codec::Codec;
+use crate::config::{Config, ConfigBuilder};
 use crate::error::{Error, Result, Status};
 use crate::io::{Clock, IoOptions, IoThread};
 use crate::mock::{ClusterOptions, MockCluster};
 use crate::record::Record;
 use crate::reports::{Completion, Dispatch, Handed, Item, Reports};
+use crate::security::token::TokenGetter;
 use crate::sender::Sender;
 use crate::wire::record_batch::{HEADER_LEN, record_len_max};
 pub use direct::{ProducerBatch, SentTicket};
 use driver::Driver;
 pub use flush::FlushToken;
 pub use future::SentFuture;
+use login::LoginThread;
 
 /// Partitions of a topic that the embedded mock cluster makes by itself.
 const MOCK_PARTITIONS: i32 = 4;
@@ -63,13 +68,22 @@ pub struct Producer {
     config: Arc<Config>,
     /// Of the application's own partitioner, when it has one.
     chooser: OnceLock<Arc<choosing::Chooser>>,
+    /// `security.protocol` with TLS.
+    secured: Option<Arc<tls::Secured>>,
+    /// `security.protocol` with SASL.
+    login: Option<login::LoginThread>,
     /// `test.mock.num.brokers`: lives as long as the producer that it belongs to.
     _mock: Option<MockCluster>,
 }
 
 impl Producer {
     /// Starts a producer: its I/O thread connects to the bootstrap servers at once, this call waits for nothing.
-    pub fn new(mut config: Config) -> Result<Producer> {
+    pub fn new(config: Config) -> Result<Producer> {
+        Producer::with_tokens(config, None)
+    }
+
+    /// As `new`, with the application's own source of OAUTHBEARER's tokens.
+    pub fn with_tokens(mut config: Config, getter: Option<Box<dyn TokenGetter>>) -> Result<Producer> {
         static NEXT_ID: AtomicU64 = AtomicU64::new(1);
         let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
         if config.client_id.is_empty() {
@@ -82,6 +96,7 @@ impl Producer {
             Reports::new(config.reports_max_count, config.log_level).with_only_errors(config.report_only_errors);
         let reports = Arc::new(reports);
         let accumulator = Arc::new(Accumulator::new(&config, id, seed, reports.clone()));
+        let secured = tls::Secured::new(&config, &accumulator, &reports)?;
         reports.set_news_source(numbers::News {
             accumulator: Arc::downgrade(&accumulator),
             client_id: config.client_id.clone(),
@@ -91,11 +106,24 @@ impl Producer {
         accumulator.packing.set_clock(move || clock.now());
         let mut sender = Sender::new(config.clone(), accumulator.clone(), seed.rotate_left(32), clock.now());
         sender.set_wall_clock(clock.now(), clock.wall_ms());
+        let login = LoginThread::start(&config, &accumulator, &reports, clock, getter)?;
+        if let Some(login) = &login {
+            sender.set_login(login.login());
+        }
         let driver = Driver { sender, accumulator: accumulator.clone(), clock };
+        let mut options = io_options(&config);
+        if let Some(secured) = &secured {
+            options.tls = Some(secured.shared());
+            secured.watch(config.tls.reload_interval_ms)?;
+        }
         let packers = packing::Packers::default();
-        packers.start(&config, config.compression.codec, &accumulator)?;
-        let io = IoThread::start("kp-io", io_options(&config), clock, driver)
-            .inspect_err(|_| accumulator.packing.end())?;
+        let io = packers
+            .start(&config, config.compression.codec, &accumulator)
+            .and_then(|()| IoThread::start("kp-io", options, clock, driver))
+            .inspect_err(|_| {
+                accumulator.packing.end();
+                secured.iter().for_each(|secured| secured.end(close::LAST_TURN));
+            })?;
         let waker = io.waker();
         accumulator.inbox.set_wake(move || waker.wake());
         Ok(Producer {
@@ -111,6 +139,8 @@ impl Producer {
             memory_holder: Mutex::default(),
             config,
             chooser: OnceLock::new(),
+            secured,
+            login,
             _mock: mock,
         })
     }
@@ -128,8 +158,12 @@ impl Producer {
     /// Sets one property for a topic alone.
     pub fn set_for_topic(&self, topic: &str, property: &str, value: &str) -> Result<()> {
         let topic = self.topic(topic)?;
-        topic.settings().set(&self.config, topic.name(), property, value)?;
-        self.packers.start(&self.config, topic.settings().compression().codec, &self.accumulator)
+        // First, so that nothing has changed when there is no thread to be had.
+        let mut own = ConfigBuilder::new();
+        let alone = own.set_for_topic(property, value).and_then(|()| own.for_topic(&self.config, topic.name()));
+        let codec = alone.map_or(Codec::None, |config| config.compression.codec);
+        self.packers.start(&self.config, codec, &self.accumulator)?;
+        topic.settings().set(&self.config, topic.name(), property, value)
     }
 
     /// `enable.idempotence`: every record needs acks=all.
@@ -337,5 +371,6 @@ fn io_options(config: &Config) -> IoOptions {
         keepalive: config.socket_keepalive_enable,
         tcp_user_timeout_ms: config.tcp_user_timeout_ms.unwrap_or(0),
         address_family: config.broker_address_family,
+        tls: None,
     }
 }
