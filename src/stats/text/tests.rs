@@ -105,7 +105,8 @@ fn the_prometheus_text_keeps_the_formats_rules_and_carries_every_number() {
         *samples.get(&key).unwrap_or_else(|| panic!("{key:?} is missing in\n{text}"))
     };
     for row in everything.summary.rows() {
-        let time = [("_ms", 1e3), ("_us", 1e6)].iter().find_map(|(unit, in_s)| Some((row.name.strip_suffix(unit)?, in_s)));
+        let time =
+            [("_ms", 1e3), ("_us", 1e6)].iter().find_map(|(unit, in_s)| Some((row.name.strip_suffix(unit)?, in_s)));
         let value = match (row.kind, time) {
             (Kind::Counter, Some((stem, in_s))) => get(&format!("{stem}_seconds_total"), "") * in_s,
             (Kind::Counter, None) => get(&format!("{}_total", row.name), ""),
