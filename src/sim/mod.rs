@@ -16,6 +16,8 @@ mod faults;
 mod flushing;
 mod hands;
 mod idempotence;
+mod login_scenarios;
+mod logins;
 mod losses;
 mod network;
 mod options;
@@ -35,10 +37,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crate::accumulator::{Accumulator, CallReply, Command, TransactionCall};
 use crate::mock::{Cluster, ClusterOptions, Subscription, api_key};
 use crate::reports::Reports;
+use crate::security::login::{AttemptId, Reply};
 use crate::sender::{ConnId, Sender};
 use crate::time::{Micros, Time};
 use driver::App;
 use faults::Faults;
+use logins::{LoginPlan, Logins};
 use losses::Losses;
 use network::{Network, Told};
 use plan::Plan;
@@ -65,6 +69,8 @@ enum Happening {
     /// A request of a connection that is gone reaches its broker.
     Zombie(i32, Vec<u8>),
     Wake,
+    /// The login has an answer.
+    Login(AttemptId, Reply),
     App,
     Fault,
     Heal,
@@ -95,6 +101,7 @@ struct Sim {
     zombies_pending: u64,
     losses: Losses,
     txn: Transacting,
+    logins: Option<Logins>,
     was_fenced: bool,
     hard_code_answered: bool,
     app: App,
@@ -152,6 +159,7 @@ impl Sim {
         let mut plan = Plan::draw(&mut random);
         // Beside what is drawn, so that the other seeds' runs stay what they are.
         plan.telemetry_ms = (seed % 4 == 1).then_some(100 + 300 * (seed / 4 % 8) as i32);
+        plan.logins = (seed % 3 == 2).then(|| LoginPlan::draw(&mut Random::new(seed.rotate_left(17))));
         Sim::new(plan, random, is_traced)
     }
 
@@ -185,6 +193,8 @@ impl Sim {
         let config = Arc::new(plan.config.clone());
         let reports = Arc::new(Reports::new(config.reports_max_count, config.log_level));
         let accumulator = Arc::new(Accumulator::new(&config, 1, random.next(), reports.clone()));
+        // Drawn from beside the rest, so that the other seeds' runs stay what they are.
+        let seed = random.clone().next();
         let woken = Arc::new(AtomicBool::new(false));
         let flag = woken.clone();
         accumulator.inbox.set_wake(move || flag.store(true, Ordering::SeqCst));
@@ -203,6 +213,7 @@ impl Sim {
             zombies_pending: 0,
             losses: Losses::default(),
             txn: Transacting::default(),
+            logins: None,
             was_fenced: false,
             hard_code_answered: false,
             app: App::default(),
@@ -223,6 +234,9 @@ impl Sim {
             trace: VecDeque::new(),
             violation: None,
         };
+        if let Some(logins) = sim.plan.logins.clone() {
+            sim.demand_logins(logins, seed);
+        }
         sim.app.left = if sim.is_transactional() { 0 } else { sim.plan.records };
         sim.txn.left = sim.plan.transactions;
         sim.make_topics();
@@ -297,6 +311,7 @@ impl Sim {
                 let now = self.now;
                 self.io(|sim| sim.sender.handle_wakeup(now));
             }
+            Happening::Login(attempt, reply) => self.login_replied(attempt, reply),
             Happening::App => {
                 if self.is_transactional() {
                     self.transact();
@@ -326,6 +341,7 @@ impl Sim {
         self.accumulator.inbox.after_sleep();
         input(self);
         self.take_actions();
+        self.hear_logins();
         let now = self.now;
         for turn in 0.. {
             if self.sender.is_finished() || !self.accumulator.inbox.before_sleep(self.sender.poll_timeout()) {
@@ -333,6 +349,7 @@ impl Sim {
             }
             self.sender.handle_wakeup(now);
             self.take_actions();
+            self.hear_logins();
             if turn > 100 {
                 self.fail("the inbox never gets empty".into());
                 break;
