@@ -196,7 +196,6 @@ pub fn read_anything(content: &[u8]) {
         truststore_certificates: text.clone(),
         keystore_key: text.clone(),
         keystore_certificate_chain: text,
-        key_password: PASSWORD.to_owned(),
         ..TlsSettings::default()
     });
 }

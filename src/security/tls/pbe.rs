@@ -27,7 +27,7 @@ pub(super) enum Locked {
 }
 
 /// Rounds that derive a key. More would only be there to keep somebody waiting.
-const ROUNDS_MAX: u32 = 5_000_000;
+const ROUNDS_MAX: u32 = 2_000_000;
 /// Memory that scrypt may take.
 const SCRYPT_BYTES_MAX: u64 = 128 << 20;
 
