@@ -1,5 +1,6 @@
 //! TLS as clients of Kafka configure it, over rustls.
 
+mod ec;
 mod explain;
 mod files;
 mod identity;
@@ -19,7 +20,7 @@ use std::sync::Arc;
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::ServerCertVerifier;
 use rustls::sign::SingleCertAndKey;
-use rustls::{ClientConfig, ClientConnection, RootCertStore};
+use rustls::{ClientConfig, ClientConnection};
 
 use crate::config::TlsSettings;
 use crate::error::{Error, Result, Status};
@@ -86,7 +87,7 @@ impl ClientTls {
     }
 
     /// What it means that the peer closed the connection before the handshake was finished.
-    pub fn explain_close(&self, first_bytes: &[u8]) -> TlsTrouble {
+    pub fn explain_close(&self, _host: &str, first_bytes: &[u8]) -> TlsTrouble {
         explain::closed(first_bytes)
     }
 
@@ -172,12 +173,6 @@ const NO_CHECK: &str = "enable.ssl.certificate.verification=false: brokers' cert
                         can pose as a broker and read and change everything";
 const NO_HOST_CHECK: &str = "ssl.endpoint.identification.algorithm is off: anybody with a certificate of a trusted issuer can \
                              pose as a broker";
-
-/// Trusted certificates for other servers than brokers: each pair is a property's name and its value. With neither the
-/// operating system's.
-pub fn roots(location: (&str, &str), text: (&str, &str)) -> Result<RootCertStore> {
-    trust::of_location_or_text(location, text)
-}
 
 /// Shared by the I/O thread and whoever reloads.
 pub type SharedTls = Arc<ClientTls>;
