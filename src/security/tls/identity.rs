@@ -183,6 +183,20 @@ fn certificates(source: &Source) -> Result<Vec<CertificateDer<'static>>> {
 }
 
 fn private_key(source: &Source, password: &str) -> Result<PrivateKeyDer<'static>> {
+    unlocked_key(source, ("ssl.key.password", password))
+}
+
+/// The key in a PEM text or DER that another property than TLS's names, `name` being the file or `the text`.
+pub(super) fn key_of(
+    property: &'static str,
+    name: &str,
+    content: &[u8],
+    password: (&str, &str),
+) -> Result<PrivateKeyDer<'static>> {
+    unlocked_key(&Source { property, name: name.to_owned(), content: content.to_vec() }, password)
+}
+
+fn unlocked_key(source: &Source, (password_property, password): (&str, &str)) -> Result<PrivateKeyDer<'static>> {
     if store::form(&source.content) == Form::Der {
         return PrivateKeyDer::try_from(source.content.clone())
             .map_err(|_| source.bad("is neither a PEM file nor a private key in DER"));
@@ -194,9 +208,13 @@ fn private_key(source: &Source, password: &str) -> Result<PrivateKeyDer<'static>
         (Some(_), others) => return Err(source.bad(&format!("holds {} private keys: leave one", others + 1))),
     };
     let opened = |der: std::result::Result<Vec<u8>, Locked>| match der {
-        _ if password.is_empty() => Err(source.bad("holds an encrypted key: set ssl.key.password to its password")),
+        _ if password.is_empty() => {
+            Err(source.bad(&format!("holds an encrypted key: set {password_property} to its password")))
+        }
         Ok(der) => Ok(der),
-        Err(Locked::WrongPassword) => Err(source.bad("does not open: the password in ssl.key.password is wrong")),
+        Err(Locked::WrongPassword) => {
+            Err(source.bad(&format!("does not open: the password in {password_property} is wrong")))
+        }
         Err(Locked::Damaged) => Err(source.bad("holds a damaged key")),
         Err(Locked::UnknownScheme) => Err(source.bad(
             "holds a key that is encrypted in a way that is not read here: encrypt it again with \

@@ -65,7 +65,7 @@ pub(super) fn load(settings: &TlsSettings, files: &mut Files) -> Result<Trust> {
 pub(super) fn of_location_or_text(
     (location_property, location): (&str, &str),
     (text_property, text): (&str, &str),
-) -> Result<RootCertStore> {
+) -> Result<Vec<CertificateDer<'static>>> {
     let mut files = Files::default();
     let mut trust = nothing();
     if !location.is_empty() && location != PROBE {
@@ -77,7 +77,7 @@ pub(super) fn of_location_or_text(
     if trust.certificates.is_empty() {
         trust.system(&mut files)?;
     }
-    Ok(trust.roots)
+    Ok(trust.certificates)
 }
 
 fn nothing() -> Trust {
