@@ -455,7 +455,7 @@ mod tests {
         let config = Handle::new();
         assert_eq!(config.set(c"lingr.ms", c"1"), PRODUCER_ERR_UNKNOWN_PROPERTY);
         assert_eq!(config.set(c"linger.ms", c"1e3"), PRODUCER_ERR_INVALID_PROPERTY);
-        assert_eq!(config.set(c"compression.type", c"gzip"), PRODUCER_ERR_PROPERTY_NOT_SUPPORTED);
+        assert_eq!(config.set(c"queuing.strategy", c"lifo"), PRODUCER_ERR_PROPERTY_NOT_SUPPORTED);
         assert_eq!(config.set(c"\xff", c"1"), PRODUCER_ERR_INVALID_ARGUMENT);
         assert_eq!(config.set(c"client.id", c"\xff"), PRODUCER_ERR_INVALID_ARGUMENT);
         assert_eq!(config.get(c"client.id").as_deref(), Ok(""));

@@ -90,6 +90,7 @@ impl ConfigBuilder {
 
         let mut conflicts = self.double_settings();
         self.settle(&mut config);
+        config.settle_compression(|name| self.effective(name).is_some());
         sasl::settle(self, &mut config, &mut conflicts);
         contradictions(&config, &mut conflicts);
         match conflicts.as_slice() {

@@ -45,6 +45,8 @@ pub enum Kind {
     Bool,
     /// A whole number from the first to the second bound, of this unit (empty: a count).
     Int(i64, i64, &'static str),
+    /// The first number, or a whole number from the second to the third.
+    Level(i64, i64, i64),
     /// Milliseconds with an optional fraction, from 0 to this bound.
     FloatMs(i64),
     /// A number with up to three digits after its point, between two bounds in thousandths.
@@ -85,7 +87,7 @@ pub enum State {
 pub enum Value {
     /// Of `Kind::Bool`.
     Bool(bool),
-    /// Of `Kind::Int` and `Kind::Acks`; of `Kind::FloatMs` in microseconds, of `Kind::Fraction` in thousandths.
+    /// Of `Kind::Int`, `Kind::Level` and `Kind::Acks`; of `Kind::FloatMs` in microseconds, of `Kind::Fraction` in thousandths.
     Int(i64),
     /// Of the kinds that are text.
     Text(String),
@@ -231,7 +233,7 @@ impl Property {
     pub fn type_name(&self) -> &'static str {
         match self.kind {
             Kind::Bool => "boolean",
-            Kind::Int(..) => "integer",
+            Kind::Int(..) | Kind::Level(..) => "integer",
             Kind::FloatMs(_) | Kind::Fraction(..) => "float",
             Kind::Choice(_) | Kind::Acks => "choice",
             Kind::Text(_) => "string",
@@ -246,6 +248,7 @@ impl Property {
             Kind::Bool => "true, false".to_string(),
             Kind::Int(min, max, "") => format!("{min} to {max}"),
             Kind::Int(min, max, unit) => format!("{min} to {max} {unit}"),
+            Kind::Level(other, min, max) => format!("{other}, or {min} to {max}"),
             Kind::FloatMs(max) => format!("0 to {max} ms, a fraction is allowed"),
             Kind::Fraction(min, max) => {
                 format!("{} to {}", crate::config::value::ms_text(min), crate::config::value::ms_text(max))

@@ -57,6 +57,12 @@ pub fn parse(property: &Property, text: &str) -> std::result::Result<(String, Va
             Some(number) if (min..=max).contains(&number) => Ok((number.to_string(), Value::Int(number))),
             _ => Err(format!("a whole number, {}", allowed())),
         },
+        Kind::Level(other, min, max) => match whole(text) {
+            Some(number) if number == other || (min..=max).contains(&number) => {
+                Ok((number.to_string(), Value::Int(number)))
+            }
+            _ => Err(format!("a whole number, {}", allowed())),
+        },
         Kind::FloatMs(max) => match micros(text) {
             Some(us) if us <= max.saturating_mul(1000) => Ok((ms_text(us), Value::Int(us))),
             _ => Err(allowed()),

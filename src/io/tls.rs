@@ -99,7 +99,7 @@ impl TlsStream {
 
     /// The connection went before the handshake was over.
     fn ended_early(&self, error: Option<&io::Error>) -> io::Error {
-        let mut trouble = self.tls.explain_close(&self.first_bytes);
+        let mut trouble = self.tls.explain_close(&self.host, &self.first_bytes);
         if let Some(error) = error {
             trouble.text = format!("{}: {}", socket::describe(error), trouble.text);
         }

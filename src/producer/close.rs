@@ -46,6 +46,7 @@ impl Producer {
         }
         self.accumulator.inbox.command(Command::Abort);
         let io_ended = self.io.lock().join(LAST_TURN);
+        let packers_ended = self.packers.end(&self.accumulator, LAST_TURN);
         let chooser_ended = self.chooser.get().is_none_or(|chooser| chooser.end(LAST_TURN));
         if let Some(secured) = &self.secured {
             secured.end(LAST_TURN);
@@ -64,6 +65,10 @@ impl Producer {
         if !io_ended {
             let text = "the I/O thread did not end in time: records that it had taken are not reported";
             return Err(Error::new(Status::INTERNAL, text));
+        }
+        if !packers_ended {
+            let text = "a batch was still being compressed when the time was over; its thread ends by itself";
+            return Err(Error::new(Status::TIMED_OUT, text));
         }
         if !chooser_ended {
             let text = "the partitioner did not return in time on the library's thread; it is not called again";

@@ -12,6 +12,7 @@ mod hooks;
 mod login;
 mod metadata;
 mod numbers;
+mod packing;
 mod queue_full;
 mod telemetry;
 #[cfg(test)]
@@ -56,6 +57,7 @@ pub struct Producer {
     reports: Arc<Reports>,
     clock: Clock,
     io: Mutex<IoThread>,
+    packers: packing::Packers,
     /// `delivery.dispatch=thread`.
     dispatcher: Mutex<Option<JoinHandle<()>>>,
     max_request_size: usize,
@@ -92,14 +94,15 @@ impl Producer {
         let reports =
             Reports::new(config.reports_max_count, config.log_level).with_only_errors(config.report_only_errors);
         let reports = Arc::new(reports);
-        let secured = tls::Secured::new(&config, &reports)?;
         let accumulator = Arc::new(Accumulator::new(&config, id, seed, reports.clone()));
+        let secured = tls::Secured::new(&config, &accumulator, &reports)?;
         reports.set_news_source(numbers::News {
             accumulator: Arc::downgrade(&accumulator),
             client_id: config.client_id.clone(),
             clock,
         });
         let config = Arc::new(config);
+        accumulator.packing.set_clock(move || clock.now());
         let mut sender = Sender::new(config.clone(), accumulator.clone(), seed.rotate_left(32), clock.now());
         sender.set_wall_clock(clock.now(), clock.wall_ms());
         let login = LoginThread::start(&config, &accumulator, &reports, clock, getter)?;
@@ -112,9 +115,14 @@ impl Producer {
             options.tls = Some(secured.shared());
             secured.watch(config.tls.reload_interval_ms)?;
         }
-        let io = IoThread::start("kp-io", options, clock, driver).inspect_err(|_| {
-            secured.iter().for_each(|secured| secured.end(close::LAST_TURN));
-        })?;
+        let packers = packing::Packers::default();
+        let io = packers
+            .start(&config, config.compression.codec, &accumulator)
+            .and_then(|()| IoThread::start("kp-io", options, clock, driver))
+            .inspect_err(|_| {
+                accumulator.packing.end();
+                secured.iter().for_each(|secured| secured.end(close::LAST_TURN));
+            })?;
         let waker = io.waker();
         accumulator.inbox.set_wake(move || waker.wake());
         Ok(Producer {
@@ -123,6 +131,7 @@ impl Producer {
             reports,
             clock,
             io: Mutex::new(io),
+            packers,
             dispatcher: Mutex::default(),
             max_request_size: config.max_request_size,
             max_block_ms: config.max_block_ms,
@@ -147,7 +156,9 @@ impl Producer {
 
     /// Sets one property for a topic alone.
     pub fn set_for_topic(&self, topic: &str, property: &str, value: &str) -> Result<()> {
-        self.topic(topic)?.settings().set(&self.config, topic, property, value)
+        let topic = self.topic(topic)?;
+        topic.settings().set(&self.config, topic.name(), property, value)?;
+        self.packers.start(&self.config, topic.settings().compression().codec, &self.accumulator)
     }
 
     /// `enable.idempotence`: every record needs acks=all.

@@ -1,11 +1,12 @@
 //! What secures a producer's connections: made with it, renewed while it runs, by a call or by the thread "kp-tls" that looks at
 //! the files now and then. The I/O thread reads no file.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use super::Producer;
+use crate::accumulator::{Accumulator, Command};
 use crate::config::Config;
 use crate::error::{Error, Result, Status};
 use crate::io;
@@ -19,6 +20,8 @@ const FACILITY: &str = "TLS";
 pub(super) struct Secured {
     tls: SharedTls,
     reports: Arc<Reports>,
+    /// Told when there is something new. Not a count of its own: its owner outlives it.
+    accumulator: Weak<Accumulator>,
     /// One reload at a time, or an older file could replace a newer one.
     reloading: Mutex<()>,
     watching: Mutex<Watching>,
@@ -34,7 +37,11 @@ struct Watching {
 
 impl Secured {
     /// Reads certificates and keys where the configuration asks for TLS.
-    pub fn new(config: &Config, reports: &Arc<Reports>) -> Result<Option<Arc<Secured>>> {
+    pub fn new(
+        config: &Config,
+        accumulator: &Arc<Accumulator>,
+        reports: &Arc<Reports>,
+    ) -> Result<Option<Arc<Secured>>> {
         if !config.security_protocol.uses_tls() {
             return Ok(None);
         }
@@ -42,6 +49,7 @@ impl Secured {
         let secured = Arc::new(Secured {
             tls,
             reports: reports.clone(),
+            accumulator: Arc::downgrade(accumulator),
             reloading: Mutex::default(),
             watching: Mutex::default(),
             changed: Condvar::default(),
@@ -91,6 +99,9 @@ impl Secured {
                 let text = "certificates and keys were read anew; new connections use them";
                 self.reports.log(6, FACILITY, || text.to_owned());
                 self.warn();
+                if let Some(accumulator) = self.accumulator.upgrade() {
+                    accumulator.inbox.command(Command::CredentialsChanged);
+                }
                 Ok(true)
             }
             Ok(false) => Ok(false),

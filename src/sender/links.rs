@@ -150,6 +150,8 @@ impl Sender {
         // Frames are handled with the whole sender at hand, so the connection gives them out one list at a time.
         let mut frames: Vec<Vec<u8>> = Vec::new();
         let Some(connection) = self.brokers.get_mut(&id).and_then(|broker| broker.connection.as_mut()) else { return };
+        // A listener that answers in TLS will not speak otherwise later.
+        let is_other_kind = connection.phase == Phase::Negotiating && matches!(bytes, [0x15 | 0x16, 3, ..]);
         if connection.phase != Phase::Ready {
             limit = limit.min(GREETING_BYTES_MAX);
         } else if connection.sasl.held_since.is_none() {
@@ -171,7 +173,8 @@ impl Sender {
             self.stop_partitions(now);
         }
         if let Err(reason) = cut {
-            self.drop_connection(now, conn, reason);
+            let refusal = is_other_kind.then_some(Status::TLS_FAILED);
+            self.drop_connection(now, conn, Trouble { reason, refusal, is_timeout: false });
         }
         let owner = self.connections.get(&conn).copied().unwrap_or(id);
         self.pump_soon.push(owner);

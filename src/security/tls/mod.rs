@@ -87,7 +87,7 @@ impl ClientTls {
     }
 
     /// What it means that the peer closed the connection before the handshake was finished.
-    pub fn explain_close(&self, first_bytes: &[u8]) -> TlsTrouble {
+    pub fn explain_close(&self, _host: &str, first_bytes: &[u8]) -> TlsTrouble {
         explain::closed(first_bytes)
     }
 

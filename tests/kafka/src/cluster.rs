@@ -142,11 +142,18 @@ impl KafkaCluster {
 
     /// The same of another listener than PLAINTEXT. By name: certificates and Kerberos know the brokers as `localhost`.
     pub fn bootstrap_of(&self, listener: &str) -> String {
+        let ports = self.nodes.iter().map(|node| self.port_of(node, listener));
+        ports.map(|port| format!("localhost:{port}")).collect::<Vec<String>>().join(",")
+    }
+
+    /// Where the first broker listens.
+    pub fn first_port_of(&self, listener: &str) -> u16 {
+        self.port_of(&self.nodes[0], listener)
+    }
+
+    fn port_of(&self, node: &Node, listener: &str) -> u16 {
         let at = self.extras.listeners.iter().position(|known| known.name == listener);
-        let at = at.unwrap_or_else(|| panic!("there is no listener {listener}"));
-        let addresses: Vec<String> =
-            self.nodes.iter().map(|node| format!("localhost:{}", node.listener_ports[at])).collect();
-        addresses.join(",")
+        node.listener_ports[at.unwrap_or_else(|| panic!("there is no listener {listener}"))]
     }
 
     /// The directory with a broker's log segments.

@@ -8,10 +8,12 @@ use crate::cluster::{Extras, KafkaCluster, Listener, Release, stop_at_exit};
 pub mod certificates;
 pub mod issuer;
 pub mod realm;
+pub mod relay;
 
 pub use certificates::{Certificates, Identity};
 pub use issuer::Issuer;
 pub use realm::Realm;
+pub use relay::Relay;
 
 /// The user of PLAIN and SCRAM.
 pub const USER: &str = "alice";
@@ -33,6 +35,7 @@ pub const MECHANISMS: [&str; 5] = ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "O
 /// | `PLAINTEXT` | PLAINTEXT | of the brokers and tools among themselves |
 /// | `ONEWAY` | SSL | |
 /// | `MUTUAL` | SSL | wants a certificate of the client |
+/// | `RELAYED` | SSL | the same behind [`Secured::relay`], which can break its connections |
 /// | `SASL`, `SASLTLS` | SASL_PLAINTEXT, SASL_SSL | every mechanism |
 /// | `SHORT`, `SHORTTLS` | SASL_PLAINTEXT, SASL_SSL | the same, sessions of [`SHORT_SESSION_MS`] |
 #[derive(Debug)]
@@ -45,6 +48,8 @@ pub struct Secured {
     pub issuer: Issuer,
     /// Where Kerberos' principals are known.
     pub realm: Realm,
+    /// In front of `RELAYED`.
+    pub relay: Relay,
 }
 
 impl Secured {
@@ -53,7 +58,8 @@ impl Secured {
         let certificates = Certificates::new();
         let issuer = Issuer::start();
         let realm = Realm::start();
-        let mut extras = Extras { listeners: tls_listeners(&certificates), ..Extras::default() };
+        let relay = Relay::start();
+        let mut extras = Extras { listeners: tls_listeners(&certificates, &relay), ..Extras::default() };
         let names = [("SASL", "SASLTLS", None), ("SHORT", "SHORTTLS", Some(SHORT_SESSION_MS))];
         for (plain, tls, session_ms) in names {
             let mut settings = vec![format!("sasl.enabled.mechanisms={}", MECHANISMS.join(","))];
@@ -63,27 +69,29 @@ impl Secured {
             for mechanism in MECHANISMS.map(str::to_lowercase) {
                 settings.extend(session_ms.map(|ms| format!("{mechanism}.connections.max.reauth.ms={ms}")));
             }
-            extras.listeners.push(Listener { name: plain, protocol: "SASL_PLAINTEXT", settings: settings.clone() });
+            extras.listeners.push(Listener::new(plain, "SASL_PLAINTEXT", settings.clone()));
             settings.extend(certificates.broker.as_pem_store());
-            extras.listeners.push(Listener { name: tls, protocol: "SASL_SSL", settings });
+            extras.listeners.push(Listener::new(tls, "SASL_SSL", settings));
         }
         extras.settings.push("sasl.kerberos.service.name=kafka".to_owned());
         extras.settings.extend(issuer.settings());
         extras.java_options.extend([issuer.java_option(), realm.java_option()]);
         extras.scram_users.push((USER.to_owned(), PASSWORD.to_owned()));
         let cluster = KafkaCluster::start_with(nodes, Release::Kafka4_3, extras);
-        Self { cluster, certificates, issuer, realm }
+        relay.lead_to(cluster.first_port_of("RELAYED"));
+        Self { cluster, certificates, issuer, realm, relay }
     }
 }
 
 /// One-way and mutual TLS.
-fn tls_listeners(certificates: &Certificates) -> Vec<Listener> {
+fn tls_listeners(certificates: &Certificates, relay: &Relay) -> Vec<Listener> {
     let mut mutual = certificates.broker.as_pem_store();
     mutual.extend(["ssl.client.auth=required".to_owned(), "ssl.truststore.type=PEM".to_owned()]);
     mutual.push(format!("ssl.truststore.location={}", certificates.authority_file.display()));
     vec![
-        Listener { name: "ONEWAY", protocol: "SSL", settings: certificates.broker.as_pem_store() },
-        Listener { name: "MUTUAL", protocol: "SSL", settings: mutual },
+        Listener::new("ONEWAY", "SSL", certificates.broker.as_pem_store()),
+        Listener::new("MUTUAL", "SSL", mutual.clone()),
+        Listener { advertised_port: Some(relay.port), ..Listener::new("RELAYED", "SSL", mutual) },
     ]
 }
 
@@ -104,7 +112,7 @@ pub fn scram_over_tls(certificates: &Certificates) -> Extras {
     settings.push("sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256,SCRAM-SHA-512".to_owned());
     settings.extend(password_logins());
     Extras {
-        listeners: vec![Listener { name: "SASLTLS", protocol: "SASL_SSL", settings }],
+        listeners: vec![Listener::new("SASLTLS", "SASL_SSL", settings)],
         scram_users: vec![(USER.to_owned(), PASSWORD.to_owned())],
         ..Extras::default()
     }

@@ -25,6 +25,15 @@ pub struct Listener {
     pub protocol: &'static str,
     /// Lines for the broker's properties, without the prefix `listener.name.NAME.`
     pub settings: Vec<String>,
+    /// The port that clients are told instead of its own: a [`Relay`](crate::security::Relay)'s. With one broker only.
+    pub advertised_port: Option<u16>,
+}
+
+impl Listener {
+    /// A listener that advertises the port it listens on.
+    pub fn new(name: &'static str, protocol: &'static str, settings: Vec<String>) -> Self {
+        Self { name, protocol, settings, advertised_port: None }
+    }
 }
 
 impl Extras {

@@ -25,6 +25,8 @@ pub fn broker(cluster: &KafkaCluster, node: &Node) -> String {
     let extras = &cluster.extras;
     let more = || extras.listeners.iter().zip(&node.listener_ports);
     let secured: String = more().map(|(l, port)| format!(",{}://localhost:{port}", l.name)).collect();
+    let advertised: String =
+        more().map(|(l, port)| format!(",{}://localhost:{}", l.name, l.advertised_port.unwrap_or(*port))).collect();
     let protocols: String = extras.listeners.iter().map(|l| format!(",{}:{}", l.name, l.protocol)).collect();
     let mut text = String::from(COMMON);
     let data = directory.join("data");
@@ -37,7 +39,7 @@ pub fn broker(cluster: &KafkaCluster, node: &Node) -> String {
     }
     line(format_args!("transaction.state.log.min.isr={in_sync}"));
     line(format_args!("log.dirs={}", data.display()));
-    line(format_args!("advertised.listeners=PLAINTEXT://127.0.0.1:{port}{secured}"));
+    line(format_args!("advertised.listeners=PLAINTEXT://127.0.0.1:{port}{advertised}"));
     line(format_args!("inter.broker.listener.name=PLAINTEXT"));
     for setting in &extras.settings {
         line(format_args!("{setting}"));

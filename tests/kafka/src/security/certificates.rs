@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use p12_keystore::{Certificate as P12Certificate, KeyStore, KeyStoreEntry, PrivateKey, PrivateKeyChain};
 use rcgen::{
@@ -13,6 +14,10 @@ use crate::cluster::temporary_directory;
 
 /// The password of every PKCS#12 store.
 pub const STORE_PASSWORD: &str = "store-secret";
+
+/// A life that no test outlives.
+pub const LONG: Duration = Duration::from_secs(86_400);
+const BROKER_NAMES: [&str; 2] = ["localhost", "127.0.0.1"];
 
 /// An authority, a broker's certificate and a client's, as files.
 #[derive(Debug)]
@@ -49,6 +54,16 @@ pub struct Identity {
 }
 
 impl Identity {
+    /// Puts the files of this one in the places of `old`, each in one go, as those do who renew certificates.
+    pub fn replace(&self, old: &Self) {
+        let files = |identity: &Self| {
+            [&identity.pem_file, &identity.certificate_file, &identity.key_file, &identity.store_file].map(Clone::clone)
+        };
+        for (new, old) in files(self).iter().zip(files(old)) {
+            std::fs::rename(new, &old).unwrap_or_else(|error| panic!("cannot replace {}: {error}", old.display()));
+        }
+    }
+
     /// A listener's lines with a PEM store, which brokers read since 2.7.
     pub fn as_pem_store(&self) -> Vec<String> {
         vec!["ssl.keystore.type=PEM".to_owned(), format!("ssl.keystore.location={}", self.pem_file.display())]
@@ -89,24 +104,24 @@ impl Certificates {
         store.add_entry("ca", KeyStoreEntry::Certificate(trusted));
         let authority_store = directory.join("ca.p12");
         write(&authority_store, &store.writer(STORE_PASSWORD).write().expect("a store"));
-        let broker = certify(&directory, &issuer, "broker", &["localhost", "127.0.0.1"]);
-        let client = certify(&directory, &issuer, "client", &["client"]);
+        let broker = certify(&directory, &issuer, "broker", &BROKER_NAMES, LONG);
+        let client = certify(&directory, &issuer, "client", &["client"], LONG);
         Self { directory, issuer, authority_file, authority_pem: authority.pem(), authority_store, broker, client }
     }
 
-    /// A new certificate of the brokers, with the names of the old one.
-    pub fn renewed_broker(&self) -> Identity {
-        certify(&self.directory, &self.issuer, "broker", &["localhost", "127.0.0.1"])
+    /// A new certificate of the brokers, with the names of the old one and a life of its own.
+    pub fn renewed_broker(&self, life: Duration) -> Identity {
+        certify(&self.directory, &self.issuer, "broker", &BROKER_NAMES, life)
     }
 
     /// A new certificate of the client.
-    pub fn renewed_client(&self) -> Identity {
-        certify(&self.directory, &self.issuer, "client", &["client"])
+    pub fn renewed_client(&self, life: Duration) -> Identity {
+        certify(&self.directory, &self.issuer, "client", &["client"], life)
     }
 }
 
 /// Every file has a number, so that none changes under a reader.
-fn certify(directory: &Path, issuer: &Issuer<'static, KeyPair>, name: &str, names: &[&str]) -> Identity {
+fn certify(directory: &Path, issuer: &Issuer<'static, KeyPair>, name: &str, names: &[&str], life: Duration) -> Identity {
     static NEXT: AtomicU32 = AtomicU32::new(1);
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
     let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
@@ -114,7 +129,8 @@ fn certify(directory: &Path, issuer: &Issuer<'static, KeyPair>, name: &str, name
     // Always the same: brokers refuse to change to a certificate of another name while they run.
     params.distinguished_name.push(DnType::CommonName, name);
     params.not_before = date_time_ymd(2020, 1, 1);
-    params.not_after = date_time_ymd(2100, 1, 1);
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970");
+    params.not_after = date_time_ymd(1970, 1, 1) + (now + life);
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
     let key = KeyPair::generate().expect("a key");

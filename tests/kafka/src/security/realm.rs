@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::cluster::{free_ports, redirect, temporary_directory};
-use crate::process::Process;
+use crate::process::{Process, set_for_children};
 use crate::tools::output;
 
 const NAME: &str = "KPRODUCER.TEST";
@@ -68,6 +68,9 @@ impl Realm {
             assert!(Instant::now() < deadline, "krb5kdc does not listen: {}", said());
             std::thread::sleep(Duration::from_millis(20));
         }
+        // A client's library reads where its realm is from the environment. No ticket is there until one is got.
+        set_for_children("KRB5_CONFIG", &configuration);
+        set_for_children("KRB5CCNAME", directory.join("tickets"));
         Self { directory, _kdc: process, configuration, client_keytab, broker_keytab }
     }
 
@@ -81,13 +84,16 @@ impl Realm {
         format!("stranger@{NAME}")
     }
 
-    /// Gets the client a ticket into a cache of its own, as `kinit` does for a user, and returns the cache's file.
-    pub fn ticket(&self) -> PathBuf {
-        let cache = self.directory.join("tickets");
+    /// Gets the client a ticket into the cache that children of this program use, as `kinit` does for a user.
+    pub fn get_ticket(&self) {
         let mut command = tool(&self.directory, "kinit");
-        command.arg("-k").arg("-t").arg(&self.client_keytab).arg("-c").arg(&cache).arg(self.client());
+        command.arg("-k").arg("-t").arg(&self.client_keytab).arg(self.client());
         output(command, "");
-        cache
+    }
+
+    /// Throws the ticket away.
+    pub fn drop_ticket(&self) {
+        output(tool(&self.directory, "kdestroy"), "");
     }
 
     /// The line of a listener that logs the broker in.
