@@ -63,6 +63,8 @@ programs! {
     long_callback: "tests/c/long_callback.c" [];
     roundtrip: "tests/c/roundtrip.c" [];
     serializers: "tests/c/serializers.c" [];
+    sasl: "tests/c/sasl.c" [];
+    sasl_bad_input: "tests/c/sasl_bad_input.c" [];
     send_many: "tests/c/send_many.c" [];
     partitioners: "tests/c/partitioners.c" [];
     servers: "tests/c/servers.c" [];
@@ -89,6 +91,8 @@ programs! {
     futures_example: "examples-c/futures.c" [];
     transactions_example: "examples-c/transactions.c" ["", "", "300"];
     metadata_example: "examples-c/metadata.c" [];
+    oauth_example: "examples-c/oauth.c" [];
+    sasl_example: "examples-c/sasl.c" [];
     options_example: "examples-c/options.c" [];
     stats_example: "examples-c/stats.c" ["", "", "20000"];
     partitioner_example: "examples-c/partitioner.c" ["", "", "20000"];
@@ -175,6 +179,7 @@ fn the_documents_programs_compile() {
         "OBSERVABILITY",
         "OPTIONS",
         "PARTITIONING",
+        "SASL",
         "TELEMETRY",
         "TRANSACTIONS",
     ];
