@@ -62,10 +62,13 @@ pub(super) fn certificate(refused: &Refused<'_>, trust: &Trust) -> TlsTrouble {
             "the broker's certificate ({}) is not for servers: issue it anew with the extended key usage serverAuth",
             facts.who()
         ),
-        CertificateError::BadSignature => format!(
-            "the broker's certificate ({}) is not signed by the key of its issuer: it is damaged or forged",
-            facts.who()
-        ),
+        CertificateError::BadSignature => namesake(refused, &facts, trust).unwrap_or_else(|| {
+            format!(
+                "the broker's certificate or one that issued it ({}) is not signed by the key of its issuer: it is damaged \
+                 or forged",
+                facts.who()
+            )
+        }),
         CertificateError::UnsupportedSignatureAlgorithmContext { .. }
         | CertificateError::UnsupportedSignatureAlgorithmForPublicKeyContext { .. } => unsupported(refused, &facts),
         CertificateError::BadEncoding => format!(
@@ -146,24 +149,10 @@ fn unknown_issuer(refused: &Refused<'_>, leaf: &Facts, trust: &Trust) -> String 
             leaf.subject, trust.remedy
         );
     }
-    let chain = chain(refused);
-    // Up from the broker's own certificate as far as it sent them.
-    let mut top = leaf;
-    for _ in 0..chain.len() {
-        match chain.iter().find(|facts| facts.subject == top.issuer && !top.is_self_issued) {
-            Some(issuer) => top = issuer,
-            None => break,
-        }
+    if let Some(text) = namesake(refused, leaf, trust) {
+        return text;
     }
-    let missing = &top.issuer;
-    if trust.certificates.iter().filter_map(words::facts).any(|root| root.subject == *missing) {
-        return format!(
-            "the broker's certificate ({}) was issued by '{missing}', and a certificate of that name is trusted, but its key \
-             is another: {trusted}; put the issuer's present certificate {}",
-            leaf.who(),
-            trust.remedy
-        );
-    }
+    let missing = missing(refused, leaf);
     let sent = match refused.intermediates.len() {
         0 => "the broker sent no other".to_owned(),
         1 => "the broker sent 1 more".to_owned(),
@@ -175,6 +164,32 @@ fn unknown_issuer(refused: &Refused<'_>, leaf: &Facts, trust: &Trust) -> String 
         leaf.who(),
         trust.remedy
     )
+}
+
+/// The issuer of the topmost certificate that the broker sent.
+fn missing(refused: &Refused<'_>, leaf: &Facts) -> String {
+    let chain = chain(refused);
+    let mut top = leaf;
+    for _ in 0..chain.len() {
+        match chain.iter().find(|facts| facts.subject == top.issuer && !top.is_self_issued) {
+            Some(issuer) => top = issuer,
+            None => break,
+        }
+    }
+    top.issuer.clone()
+}
+
+/// The issuer is trusted by its name, but has another key: it was made anew.
+fn namesake(refused: &Refused<'_>, leaf: &Facts, trust: &Trust) -> Option<String> {
+    let missing = missing(refused, leaf);
+    trust.certificates.iter().filter_map(words::facts).find(|root| root.subject == missing)?;
+    Some(format!(
+        "the broker's certificate ({}) was issued by '{missing}', and a certificate of that name is trusted, but its key is \
+         another: trusted are {}; put the issuer's present certificate {}",
+        leaf.who(),
+        trust.source,
+        trust.remedy
+    ))
 }
 
 fn unsupported(refused: &Refused<'_>, leaf: &Facts) -> String {

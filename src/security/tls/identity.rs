@@ -10,6 +10,7 @@ use x509_parser::prelude::{FromDer, X509Certificate};
 
 use crate::config::{StoreType, TlsSettings};
 use crate::error::{Error, Result, Status};
+use crate::security::tls::ec;
 use crate::security::tls::files::{Files, shown};
 use crate::security::tls::pbe::{Locked, decrypt_pkcs8, decrypt_traditional};
 use crate::security::tls::pem::{self, Section};
@@ -101,8 +102,9 @@ pub(super) fn load(settings: &TlsSettings, provider: &CryptoProvider, files: &mu
             )));
         }
     };
-    let signing = signing_key(&key, private_key(&key, &settings.key_password)?, provider)?;
-    join(&key, signing, &chain, certificates(&chain)?).map(Some)
+    let certificates = certificates(&chain)?;
+    let signing = signing_key(&key, private_key(&key, &settings.key_password)?, &certificates, provider)?;
+    join(&key, signing, &chain, certificates).map(Some)
 }
 
 /// The one of two properties that is set.
@@ -134,8 +136,9 @@ fn from_store(settings: &TlsSettings, provider: &CryptoProvider, files: &mut Fil
                 "" => &settings.keystore_password,
                 password => password,
             };
-            let signing = signing_key(&source, private_key(&source, password)?, provider)?;
+            let key = private_key(&source, password)?;
             let certificates = certificates(&source)?;
+            let signing = signing_key(&source, key, &certificates, provider)?;
             join(&source, signing, &source, certificates)
         }
         Form::Pkcs12 => from_pkcs12(&source, &settings.keystore_password, provider),
@@ -157,7 +160,8 @@ fn from_pkcs12(source: &Source, password: &str, provider: &CryptoProvider) -> Re
     // Of several keys the first that has a certificate, as with Java when the broker has no wish.
     let mut refused = None;
     for key in opened.keys {
-        let signing = signing_key(source, PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key)), provider);
+        let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key));
+        let signing = signing_key(source, key, &certificates, provider);
         match signing.and_then(|signing| join(source, signing, source, certificates.clone())) {
             Ok(identity) => return Ok(identity),
             Err(error) => refused = refused.or(Some(error)),
@@ -246,12 +250,21 @@ fn unlocked_key(source: &Source, (password_property, password): (&str, &str)) ->
 
 const KINDS: &str = "keys may be RSA of 2048 to 4096 bits, ECDSA on P-256 or P-384, or Ed25519";
 
-fn signing_key(source: &Source, key: PrivateKeyDer<'static>, provider: &CryptoProvider) -> Result<Arc<dyn SigningKey>> {
+fn signing_key(
+    source: &Source,
+    key: PrivateKeyDer<'static>,
+    certificates: &[CertificateDer<'_>],
+    provider: &CryptoProvider,
+) -> Result<Arc<dyn SigningKey>> {
     /// The object identifier of P-521 in DER.
     const P521: [u8; 7] = [0x06, 0x05, 0x2b, 0x81, 0x04, 0x00, 0x23];
     let is_p521 = key.secret_der().windows(P521.len()).any(|part| part == P521);
+    let completed = ec::with_public_key(&key, certificates);
     // What the library says of it is not passed on: it might quote the key.
-    provider.key_provider.load_private_key(key).map_err(|_| {
+    let loaded = provider.key_provider.load_private_key(key).ok();
+    let loaded =
+        loaded.or_else(|| completed.into_iter().find_map(|key| provider.key_provider.load_private_key(key).ok()));
+    loaded.ok_or_else(|| {
         let what = if is_p521 { "holds an EC key on P-521" } else { "holds a key that is damaged or of another kind" };
         source.bad(&format!("{what}: {KINDS}"))
     })

@@ -1,5 +1,6 @@
 //! TLS as clients of Kafka configure it, over rustls.
 
+mod ec;
 mod explain;
 mod files;
 mod identity;

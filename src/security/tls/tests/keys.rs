@@ -46,6 +46,7 @@ fn keys_in_every_form_are_read() {
     for (key, certificate) in [
         ("ec.pem", "ec-cert.pem"),
         ("ec-sec1.pem", "ec-cert.pem"),
+        ("ec-sec1-no-public.pem", "ec-cert.pem"),
         ("ec.pem", "ec-trusted-cert.pem"),
         ("rsa.pem", "rsa-cert.pem"),
         ("rsa-pkcs1.pem", "rsa-cert.pem"),
@@ -163,7 +164,7 @@ fn text_with_its_line_ends_escaped_or_lost_is_read() {
 
 #[test]
 fn pkcs12_key_stores_of_openssl_and_java_are_read() {
-    for store in ["modern.p12", "legacy.p12", "java-key.p12"] {
+    for store in ["modern.p12", "legacy.p12", "java-key.p12", "java-p384.p12"] {
         client(&with_store(fixture(store), PASSWORD));
         let wrong = ["ssl.keystore.location", store, "the password in ssl.keystore.password is wrong"];
         bad(&with_store(fixture(store), "Sesame"), Status::INVALID_PROPERTY, &wrong);
