@@ -16,8 +16,7 @@ pub extern "C" fn producer_version() -> *const c_char {
     VERSION.as_ptr()
 }
 
-const FEATURES: &CStr =
-    c"none gzip snappy lz4 zstd plaintext ssl sasl_plaintext sasl_ssl \
+const FEATURES: &CStr = c"none gzip snappy lz4 zstd plaintext ssl sasl_plaintext sasl_ssl \
     gssapi plain scram-sha-256 scram-sha-512 oauthbearer aws_msk_iam oidc jwt-bearer aws_iam azure_imds \
     murmur2 murmur2_random consistent consistent_random fnv1a fnv1a_random random \
     round_robin sticky adaptive single_broker idempotence transactions telemetry mock";

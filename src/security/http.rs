@@ -241,11 +241,11 @@ impl Http {
     fn store(&self) -> String {
         let count = self.roots.as_ref().map_or(0, |roots| roots.len());
         if !self.settings.ca_pem.is_empty() {
-            format!("https.ca.pem ({count} certificates)")
+            format!("https.ca.pem (certificates: {count})")
         } else if has_location(&self.settings) {
-            format!("https.ca.location {} ({count} certificates)", self.settings.ca_location)
+            format!("https.ca.location {} (certificates: {count})", self.settings.ca_location)
         } else {
-            format!("the operating system's store ({count} certificates)")
+            format!("the operating system's store (certificates: {count})")
         }
     }
 }

@@ -120,7 +120,7 @@ fn a_certificate_is_checked_and_the_remedy_named() {
     assert_eq!(answer.status, 200);
     let trouble = http(|settings| settings.ca_pem = Ca::new("Others").pem()).ask(&get(&url)).err().expect("trouble");
     assert!(trouble.is_permanent, "{}", trouble.text);
-    assert!(trouble.text.contains("https.ca.location") && trouble.text.contains("1 certificates"), "{}", trouble.text);
+    assert!(trouble.text.contains("https.ca.location") && trouble.text.contains("certificates: 1"), "{}", trouble.text);
     let server = ca.serve("other.example");
     let url = server.url("/token").replace("http://", "https://");
     let trouble = http(|settings| settings.ca_pem = ca.pem()).ask(&get(&url)).err().expect("trouble");

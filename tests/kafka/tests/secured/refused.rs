@@ -72,7 +72,8 @@ fn listeners_that_do_not_fit_are_told_apart() {
         return;
     }
     let secured = secured();
-    let plain = |settings: Properties| with(settings, properties(&[("bootstrap.servers", &secured.cluster.bootstrap())]));
+    let plain =
+        |settings: Properties| with(settings, properties(&[("bootstrap.servers", &secured.cluster.bootstrap())]));
     let login = || password_login("PLAIN", USER, PASSWORD);
     let (tls, sasl) = (to(&secured, "ONEWAY"), with(to(&secured, "SASL"), login()));
     refuse(&secured, "tls-to-plaintext", &plain(tls), "TLS_FAILED", &["PLAINTEXT"]);
