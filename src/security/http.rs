@@ -34,7 +34,8 @@ pub struct HttpSettings {
     pub ca_location: String,
     /// `https.ca.pem`.
     pub ca_pem: String,
-    /// Proxies are taken from HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY. Metadata services are never asked through one.
+    /// The proxy is the first of ALL_PROXY, HTTPS_PROXY and HTTP_PROXY, but for hosts in NO_PROXY. Metadata services are never asked
+    /// through one.
     pub uses_proxy: bool,
 }
 

@@ -252,7 +252,9 @@ static void settings_that_cannot_work(void) {
 }
 
 int main(void) {
+    static const char *const proxies[] = {"HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"};
     check_begin();
+    for (size_t i = 0; i < sizeof proxies / sizeof *proxies; i++) REQUIRE(unsetenv(proxies[i]) == 0);
     an_endpoint_gives_tokens();
     tokens_are_renewed_without_poll();
     an_endpoint_refuses();
