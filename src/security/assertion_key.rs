@@ -2,7 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use rustls_pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use rustls_pki_types::PrivateKeyDer;
 
 use crate::security::tls;
 
@@ -29,8 +29,7 @@ pub fn read_key(
             "-----BEGIN ENCRYPTED PRIVATE KEY-----\n{bare}\n-----END ENCRYPTED PRIVATE KEY-----\n"
         ));
     }
-    // Whether there is a key in it is what signing finds out.
-    Ok(PrivatePkcs8KeyDer::from(der).into())
+    PrivateKeyDer::try_from(der).or_else(|_| with_lines(text))
 }
 
 #[cfg(test)]

@@ -138,7 +138,7 @@ fn what_cannot_work_is_refused_with_the_propertys_name() {
         |body: &str| format!("-----BEGIN ENCRYPTED PRIVATE KEY-----\n{body}\n-----END ENCRYPTED PRIVATE KEY-----");
     for (pem, words) in [
         ("hunter2".to_owned(), "private.key.pem"),
-        ("hunter22".to_owned(), "an RSA key"),
+        ("hunter22".to_owned(), "private.key.pem"),
         ("-----BEGIN PRIVATE KEY-----\nhunter2".to_owned(), "private.key.pem"),
         (locked("hunter22"), "private.key.passphrase"),
         (locked("hunter2!"), "private.key.pem"),
