@@ -36,13 +36,17 @@ const HEADER_ORDER: &[&str] = &[
     "partitioner",
     "transaction",
     "metadata",
+    "sasl",
+    "oauth",
     "health",
     "stats",
     "telemetry",
+    "tls",
     "mock",
     "mock_transaction",
     "mock_telemetry",
     "mock_tls",
+    "mock_sasl",
 ];
 
 const CAPI_DIR: &str = "src/capi";

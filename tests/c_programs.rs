@@ -36,6 +36,7 @@ programs! {
     callbacks: "tests/c/callbacks.c" [];
     cancel: "tests/c/cancel.c" [];
     close_with: "tests/c/close_with.c" [];
+    compression: "tests/c/compression.c" [];
     config_load: "tests/c/config_load.c" [];
     deadlines: "tests/c/deadlines.c" [];
     dispatch_thread: "tests/c/dispatch_thread.c" [];
@@ -58,6 +59,7 @@ programs! {
     poll_reports: "tests/c/poll_reports.c" [];
     reports: "tests/c/reports.c" [];
     metadata: "tests/c/metadata.c" [];
+    misconfigured: "tests/c/misconfigured.c" [];
     long_callback: "tests/c/long_callback.c" [];
     roundtrip: "tests/c/roundtrip.c" [];
     serializers: "tests/c/serializers.c" [];
@@ -77,6 +79,7 @@ programs! {
     quickstart: "examples-c/quickstart.c" ["", "", "20000"];
     batches_example: "examples-c/batches.c" [];
     cancel_example: "examples-c/cancel.c" [];
+    compression_example: "examples-c/compression.c" [];
     take_back_example: "examples-c/take_back.c" [];
     bulk_example: "examples-c/bulk.c" ["", "", "50000"];
     interceptors_example: "examples-c/interceptors.c" [];
@@ -161,6 +164,7 @@ fn the_documents_programs_compile() {
         "BATCHES",
         "BULK",
         "CANCELLING",
+        "COMPRESSION",
         "EVENT_LOOPS",
         "FLUSHING",
         "FUTURES",

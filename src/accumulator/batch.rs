@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use super::memory::{Chunk, Memory};
+use super::packing::Stage;
 use super::shares::Holder;
+use crate::codec::{self, Codec, Compression};
 use crate::record::Record;
 use crate::reports::Slot;
 use crate::time::Time;
@@ -24,6 +26,35 @@ pub struct BatchBytes {
 impl BatchBytes {
     pub fn chunks(&self) -> impl Iterator<Item = &[u8]> {
         self.full.iter().chain(std::iter::once(&self.last)).map(Chunk::filled)
+    }
+
+    /// What stands behind the header.
+    pub(super) fn records(&self) -> impl Iterator<Item = &[u8]> {
+        let mut begins_at = HEADER_LEN;
+        self.chunks().map(move |chunk| &chunk[std::mem::take(&mut begins_at)..])
+    }
+
+    /// Puts these bytes in the place of the records, which take more room. Chunks that are not needed for them go back.
+    fn replace_records(&mut self, records: &[u8]) {
+        let mut chunks = std::mem::take(&mut self.full);
+        chunks.push(std::mem::take(&mut self.last));
+        let (mut rest, mut used, mut begins_at) = (records, 0, HEADER_LEN);
+        for chunk in &mut chunks {
+            chunk.shorten(std::mem::take(&mut begins_at));
+            let (now, later) = rest.split_at(rest.len().min(chunk.room_len()));
+            chunk.room()[..now.len()].copy_from_slice(now);
+            chunk.advance(now.len());
+            (rest, used) = (later, used + 1);
+            if rest.is_empty() {
+                break;
+            }
+        }
+        debug_assert!(rest.is_empty(), "less than what stood there");
+        let surplus = chunks.split_off(used);
+        self.last = chunks.pop().unwrap_or_default();
+        self.full = chunks;
+        self.len = HEADER_LEN + records.len();
+        self.memory.release(self.holder, surplus.into_iter());
     }
 
     /// The same bytes in memory of their own.
@@ -65,6 +96,17 @@ impl std::fmt::Debug for BatchBytes {
     }
 }
 
+/// What `Batch::unpacked_records` answers for a batch of these bytes.
+pub(super) fn unpacked_records(how: Codec, bytes: &BatchBytes, raw_len: usize) -> Option<Vec<u8>> {
+    if how == Codec::None {
+        return None;
+    }
+    let packed: Vec<u8> = bytes.records().flatten().copied().collect();
+    let mut records = Vec::new();
+    codec::decompress(how, &packed, raw_len - HEADER_LEN, &mut records).expect("our own compression");
+    Some(records)
+}
+
 /// A batch that application threads append to, under its partition's lock. What every record touches comes first and
 /// together: with thousands of partitions each cache line is a miss.
 #[derive(Debug)]
@@ -95,6 +137,8 @@ pub(super) struct OpenBatch {
     pub direct: u32,
     /// Places of records that were cancelled: they are cut out when the batch is taken, and have no slots any more.
     pub cancelled: Vec<u32>,
+    /// How it is compressed when it is sealed.
+    pub compression: Compression,
 }
 
 impl OpenBatch {
@@ -117,6 +161,7 @@ impl OpenBatch {
             slot_bytes: 0,
             direct: 0,
             cancelled: Vec::new(),
+            compression: Compression::default(),
         }
     }
 
@@ -158,6 +203,10 @@ impl OpenBatch {
             slot_bytes: self.slot_bytes,
             direct: self.direct,
             cancelled: self.cancelled,
+            stage: if self.compression.codec == Codec::None { Stage::Final } else { Stage::Raw },
+            compression: self.compression,
+            codec: Codec::None,
+            raw_len: self.len,
         }
     }
 
@@ -221,6 +270,13 @@ pub struct Batch {
     pub direct: u32,
     /// Places of cancelled records, until `cut_cancelled`.
     pub(super) cancelled: Vec<u32>,
+    pub(super) stage: Stage,
+    /// How it is, or was, to be compressed.
+    pub compression: Compression,
+    /// Of its bytes as they are.
+    pub codec: Codec,
+    /// Its bytes without compression, the header included.
+    pub raw_len: usize,
 }
 
 impl Batch {
@@ -230,6 +286,16 @@ impl Batch {
 
     pub fn is_empty(&self) -> bool {
         self.count == 0
+    }
+
+    /// Whether it can be taken to be sent.
+    pub(super) fn is_ready(&self) -> bool {
+        !self.is_being_compressed()
+    }
+
+    /// Whether it is in line for it, or a thread is at it.
+    pub fn is_being_compressed(&self) -> bool {
+        matches!(self.stage, Stage::InLine | Stage::AtWork)
     }
 
     /// Writes header and CRC: before any byte went to a socket; afterwards the batch is re-sent verbatim, until a broker has
@@ -243,6 +309,7 @@ impl Batch {
             producer_epoch,
             base_sequence,
             transactional,
+            codec: self.codec,
         };
         if Arc::get_mut(&mut self.bytes).is_none() {
             // A socket that is being closed holds the refused bytes still: they stay as they were.
@@ -268,7 +335,12 @@ impl Batch {
             Err(before) => Some(place - before as u32),
         };
         let base_timestamp_ms = self.base_timestamp_ms;
-        let bytes = Arc::get_mut(&mut self.bytes).expect("nobody else knows of a batch that was not taken");
+        self.unpack();
+        if Arc::get_mut(&mut self.bytes).is_none() {
+            // A thread that compresses it reads them still.
+            self.bytes = Arc::new(self.bytes.copy());
+        }
+        let bytes = Arc::get_mut(&mut self.bytes).expect("just made sure that nobody else holds it");
         let mut max_timestamp_ms = i64::MIN;
         let mut begins_at = HEADER_LEN;
         bytes.len = 0;
@@ -282,6 +354,7 @@ impl Batch {
             bytes.len += chunk.filled().len();
             begins_at = 0;
         }
+        self.raw_len = bytes.len;
         self.max_timestamp_ms = max_timestamp_ms;
         self.count -= cancelled.len() as u32;
         for slot in &mut self.slots {
@@ -289,8 +362,37 @@ impl Batch {
         }
     }
 
-    /// Cuts a batch that a broker found too large into batches of at most `max_bytes` (one record at least), in order. The
-    /// records are inside `buffer.memory` already, so their new chunks are had whatever the budget says.
+    /// Puts the compressed records, which are less, in the place of the records.
+    pub(super) fn put_packed(&mut self, records: &[u8]) {
+        // Else somebody reads them still: it stays as it is.
+        if let Some(bytes) = Arc::get_mut(&mut self.bytes) {
+            bytes.replace_records(records);
+            self.codec = self.compression.codec;
+        }
+    }
+
+    /// The records as they were before compression, in memory outside of the budget; `None` when they are not compressed.
+    pub(super) fn unpacked_records(&self) -> Option<Vec<u8>> {
+        unpacked_records(self.codec, &self.bytes, self.raw_len)
+    }
+
+    /// Undoes the compression: before records are taken out. It is done again when the batch is taken.
+    fn unpack(&mut self) {
+        let Some(records) = self.unpacked_records() else { return };
+        let (memory, holder) = (self.bytes.memory.clone(), self.bytes.holder);
+        let len = HEADER_LEN + records.len();
+        // They were inside the budget before.
+        let mut last = memory.forced_chunk(holder, Memory::capacity_for(len, len), 0);
+        last.advance(HEADER_LEN);
+        last.room()[..records.len()].copy_from_slice(&records);
+        last.advance(records.len());
+        self.bytes = Arc::new(BatchBytes { full: Vec::new(), last, len, holder, memory });
+        (self.codec, self.stage) = (Codec::None, Stage::Raw);
+    }
+
+    /// Cuts a batch that a broker found too large into batches of at most `max_bytes` (one record at least) before
+    /// compression, in order. The records are inside `buffer.memory` already, so their new chunks are had whatever the budget
+    /// says.
     pub fn split(mut self, max_bytes: usize) -> Vec<Batch> {
         let memory = self.bytes.memory.clone();
         let holder = self.bytes.holder;
@@ -302,10 +404,15 @@ impl Batch {
         let mut part_slots: Vec<Vec<Slot>> = Vec::new();
         // The report that many records have between them is asked for by each part that has some of them.
         let shared = if self.direct > 0 { slots.next() } else { None };
-        // Cancelled records may have left nothing but the header in the first chunk.
-        let mut begins_at = HEADER_LEN;
-        for chunk in self.bytes.chunks() {
-            let mut rest = &chunk[std::mem::take(&mut begins_at)..];
+        // The thread that speaks to brokers compresses the parts: it has no time for more.
+        let part_compression = Compression { level: self.compression.level.min(1), ..self.compression };
+        let unpacked = self.unpacked_records();
+        let is_unpacked = unpacked.is_some();
+        let pieces: Vec<&[u8]> = match &unpacked {
+            Some(records) => vec![records],
+            None => self.bytes.records().collect(),
+        };
+        for mut rest in pieces {
             while !rest.is_empty() {
                 let (own, used) = record_batch::read_record(rest).expect("our own encoding");
                 rest = &rest[used..];
@@ -332,6 +439,7 @@ impl Batch {
                         deadline: self.deadline,
                         due_at: self.due_at,
                         acks: self.acks,
+                        compression: part_compression,
                         ..OpenBatch::new(self.id, self.opened_at, record.timestamp_ms, tail)
                     }
                 });
@@ -364,6 +472,10 @@ impl Batch {
         parts.extend(open.map(|open| open.seal(partition, &memory)));
         self.take_slots();
         for (part, slots) in parts.iter_mut().zip(part_slots) {
+            if !is_unpacked {
+                // It was not compressed, or that made it no smaller.
+                part.stage = Stage::Final;
+            }
             part.slots = slots;
             part.slot_bytes = part.slots.capacity() * size_of::<Slot>();
             memory.force_charge(holder, part.slot_bytes);

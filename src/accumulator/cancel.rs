@@ -121,11 +121,13 @@ impl Accumulator {
         let Some((cancelled, at)) = found else { return false };
         // Before anybody can see that it is gone: a flush that began before waits for this report.
         self.push_cancelled(topic, now, cancelled);
+        let mut is_first_gone = false;
         let emptied = match at {
             Some(at) if queue.sealed[at].is_cancelled() => queue.sealed.remove(at).map(|mut batch| {
                 queue.sealed_bytes = queue.sealed_bytes.saturating_sub(batch.len());
                 // Nothing is in them; what they took of the budget goes back.
                 batch.take_slots();
+                is_first_gone = at == 0;
                 batch.id
             }),
             None if queue.open.as_ref().is_some_and(OpenBatch::is_cancelled) => queue.open.take().map(|open| {
@@ -136,6 +138,11 @@ impl Accumulator {
             _ => None,
         };
         partition.publish_sealed(&queue);
+        // One that was compressed behind it was not told of.
+        let may_go = is_first_gone && queue.sealed.front().is_some_and(Batch::is_ready);
+        if may_go {
+            self.inbox.tell(Event::Sealed { partition: partition.id }, Time::ZERO);
+        }
         if let Some(batch) = emptied {
             self.inbox.tell(Event::Emptied { partition: partition.id, batch }, Time::ZERO);
         }

@@ -246,7 +246,7 @@ impl Accumulator {
         let len = batch.len();
         let placed = partition.append_direct(batch, &append, &clock)?;
         if sticks {
-            let switch_after = u32::try_from(settings.batch_size()).unwrap_or(u32::MAX);
+            let switch_after = u32::try_from(settings.fill_size()).unwrap_or(u32::MAX);
             topic
                 .sticky
                 .add(index, len as u32, switch_after, |random| self.next_partition(topic, count, random, clock()));
@@ -268,8 +268,11 @@ impl Partition {
             return Err(NotAppended::Refused);
         }
         // What was accepted before goes before.
-        let sealed = queue.open.is_some();
+        let was_open = queue.open.is_some();
         queue.seal_open(self.id, &how.shared.memory);
+        // One that is being compressed is told of when that is done.
+        let last = queue.last_sealed();
+        let sealed = was_open && !queue.hand_over(last, self, &how.shared.packing);
         let opened_at = clock();
         let usual_deadline = opened_at + how.settings.delivery_timeout();
         let deadline = how.own_deadline.unwrap_or(usual_deadline);
@@ -282,8 +285,8 @@ impl Partition {
             None => None,
         };
         let Some((id, open)) = numbered.and_then(|id| Some((id, batch.open.take()?))) else {
+            self.publish_sealed(&queue);
             if sealed {
-                self.publish_sealed(&queue);
                 how.shared.inbox.tell(Event::Sealed { partition: self.id }, Time::ZERO);
             }
             return Err(NotAppended::Refused);
@@ -302,10 +305,13 @@ impl Partition {
             acks: how.acks(),
             slots,
             direct,
+            compression: how.settings.compression(),
             ..open
         });
         if batch.is_closed {
             queue.seal_open(self.id, &how.shared.memory);
+            let last = queue.last_sealed();
+            queue.hand_over(last, self, &how.shared.packing);
         }
         self.publish_sealed(&queue);
         Ok(Placed::InBatch { partition: self.id, index: 0, batch: id })

@@ -54,6 +54,8 @@ pub enum Command {
     WarmUp { topic: u32, reply: Arc<CallReply> },
     /// What the thread "kp-login" answers to an exchange of the sender's.
     Login { attempt: AttemptId, reply: Reply },
+    /// There are other credentials, or certificates: brokers that refused us are asked again at once.
+    CredentialsChanged,
     /// What is left to tell of metrics is told when `Abort` comes: there is time for it.
     LastPush,
     /// The application's partitioner has chosen for the topic's parked records.

@@ -2,18 +2,24 @@
 
 use std::sync::Arc;
 
-use super::batch::{Batch, BatchBytes};
+use super::batch::{Batch, BatchBytes, unpacked_records};
 use super::topic::ParkedRecord;
+use crate::codec::Codec;
 use crate::record::Record;
 use crate::reports::{KeptRecords, Reports, Undelivered};
-use crate::wire::record_batch::{HEADER_LEN, each_record};
+use crate::wire::record_batch::each_record;
 
 /// The records of a failed batch, when somebody wants them back.
 pub fn undelivered_batch(reports: &Reports, batch: &Batch) -> Option<Arc<Undelivered>> {
     let to = reports.undelivered_to()?;
     let opaque = || reports.rich.direct_opaque(batch.slots.first()?.opaque);
     let direct = if batch.direct > 0 { opaque().map(|opaque| (batch.direct, opaque)) } else { None };
-    let kept = KeptBatch { bytes: batch.bytes.clone(), base_timestamp_ms: batch.base_timestamp_ms };
+    let kept = KeptBatch {
+        bytes: batch.bytes.clone(),
+        base_timestamp_ms: batch.base_timestamp_ms,
+        codec: batch.codec,
+        raw_len: batch.raw_len,
+    };
     Some(Undelivered::new(to, Box::new(kept), direct))
 }
 
@@ -30,14 +36,18 @@ pub fn undelivered_parked(reports: &Reports, record: ParkedRecord) -> Option<Arc
 struct KeptBatch {
     bytes: Arc<BatchBytes>,
     base_timestamp_ms: i64,
+    codec: Codec,
+    raw_len: usize,
 }
 
 impl KeptRecords for KeptBatch {
     fn each(&self, take: &mut dyn FnMut(u32, &Record<'_>)) {
-        let mut begins_at = HEADER_LEN;
-        for chunk in self.bytes.chunks() {
-            each_record(&chunk[begins_at..], self.base_timestamp_ms, take);
-            begins_at = 0;
+        if let Some(records) = unpacked_records(self.codec, &self.bytes, self.raw_len) {
+            each_record(&records, self.base_timestamp_ms, take);
+            return;
+        }
+        for records in self.bytes.records() {
+            each_record(records, self.base_timestamp_ms, take);
         }
     }
 }

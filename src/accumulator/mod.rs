@@ -15,6 +15,7 @@ mod inbox;
 mod kept;
 mod memory;
 mod metadata;
+mod packing;
 mod partition;
 mod settings;
 mod shares;
@@ -39,6 +40,7 @@ pub use inbox::{Command, Event, Inbox, Letters};
 pub use kept::{undelivered_batch, undelivered_parked};
 pub use memory::{Memory, Refused, Reservation, Shortage};
 pub use metadata::{MetadataReply, Nodes, PartitionDetail, Question, Snapshot, TopicDetail};
+pub use packing::{HANDED_BYTES_MIN, Packing, PackingJob, PackingTools};
 pub use partition::{NotAppended, Partition, Place, Placed, Wanted};
 pub use settings::TopicSettings;
 pub use shares::{Claim, Crowd, Holder};
@@ -75,6 +77,8 @@ pub struct Accumulator {
     /// Who chooses partitions, and what is known of brokers that are to be avoided.
     pub choosing: choice::Choosing,
     hurried: hurry::Hurried,
+    /// Batches that are to be compressed.
+    pub packing: Packing,
     /// Most records of a batch that the application fills.
     direct_records_max: u32,
 }
@@ -112,6 +116,7 @@ impl Accumulator {
             fatal: OnceLock::new(),
             choosing: choice::Choosing::new(config, seed),
             hurried: hurry::Hurried::default(),
+            packing: Packing::default(),
             direct_records_max: settings::records_max(config),
         }
     }
@@ -187,7 +192,7 @@ impl Accumulator {
         let append = partition::Append { shared: self, settings, sending: how, own_deadline, forced };
         let (len, placed) = partition.append(record, &append, held, &clock)?;
         if sticky {
-            let switch_after = u32::try_from(settings.batch_size()).unwrap_or(u32::MAX);
+            let switch_after = u32::try_from(settings.fill_size()).unwrap_or(u32::MAX);
             let next = |random| self.next_partition(topic, count, random, clock());
             topic.sticky.add(index, len as u32, switch_after, next);
         }

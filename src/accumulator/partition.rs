@@ -9,6 +9,7 @@ use crate::sync::Mutex;
 use super::batch::{Batch, OpenBatch};
 use super::inbox::Event;
 use super::memory::{Chunk, Memory, Reservation};
+use super::packing::Stage;
 use super::settings::TopicSettings;
 use super::shares::{Claim, Holder};
 use super::topic::{LeaderCell, Tag};
@@ -48,6 +49,8 @@ pub(super) struct Queue {
     /// What the last batch came to: how much room the next one is given at once.
     last_len: usize,
     last_slots: usize,
+    /// It stands in the line of what is to be compressed.
+    pub is_in_line: bool,
 }
 
 /// What appending needs to know beside the record. Few words, made for every record: the rest is a look away, and most of it is
@@ -65,8 +68,8 @@ pub(super) struct Append<'a> {
 
 impl Append<'_> {
     #[inline]
-    fn batch_size(&self) -> usize {
-        self.settings.batch_size()
+    fn fill_size(&self) -> usize {
+        self.settings.fill_size()
     }
 
     #[inline]
@@ -173,12 +176,12 @@ impl Partition {
             let delta = record.timestamp_ms.wrapping_sub(open.base_timestamp_ms);
             let body_len = record_batch::record_body_len(delta, open.count, record);
             let len = record_batch::record_len(body_len);
-            let fits = open.len + len <= how.batch_size() && open.count < how.records_max();
+            let fits = open.len + len <= how.fill_size() && open.count < how.records_max();
             // Records that ask for other acks never share a batch.
             if fits && i32::try_from(delta).is_ok() && open.acks == how.acks() {
                 if open.tail.room_len() < len {
                     // Room grows with the batch, so that many small batches stay small.
-                    let wanted = open.len.min(how.batch_size() - open.len);
+                    let wanted = open.len.min(how.fill_size().saturating_sub(open.len));
                     let chunk = self.get_chunk(how, held, clock(), Memory::capacity_for(len, wanted), 0)?;
                     open.push_chunk(chunk);
                 }
@@ -216,9 +219,12 @@ impl Partition {
         held: &mut Option<Reservation>,
         clock: impl Fn() -> Time,
     ) -> Result<(usize, P), NotAppended> {
+        let mut sealed = sealed;
         if sealed {
             queue.seal_open(self.id, &how.shared.memory);
             self.publish_sealed(queue);
+            // The sender hears of it when it has been compressed.
+            sealed = !queue.hand_over(queue.last_sealed(), self, &how.shared.packing);
         }
         let appended = self.open_with(queue, sealed, record, how, held, clock);
         if appended.is_err() && sealed {
@@ -239,7 +245,7 @@ impl Partition {
     ) -> Result<(usize, P), NotAppended> {
         let body_len = record_batch::record_body_len(0, 0, record);
         let len = record_batch::record_len(body_len);
-        let wanted = queue.last_len.min(how.batch_size());
+        let wanted = queue.last_len.min(how.fill_size());
         let mut capacity = Memory::capacity_for(HEADER_LEN + len, wanted);
         let mut slots = Vec::new();
         if how.sending.tag.is_some() {
@@ -275,6 +281,7 @@ impl Partition {
             acks: how.acks(),
             slots,
             slot_bytes,
+            compression: how.settings.compression(),
             ..OpenBatch::new(id, opened_at, record.timestamp_ms, tail)
         };
         if let Some(tag) = how.sending.tag {
@@ -287,19 +294,21 @@ impl Partition {
     }
 
     /// The next batch: a sealed one, or the open one when `may_seal` says so of its id and the time it is due.
-    pub fn take(&self, memory: &Arc<Memory>, may_seal: impl FnOnce(u64, Time) -> bool) -> Option<Batch> {
-        self.take_if(memory, may_seal, |_| true).ok().flatten()
+    pub fn take(&self, shared: &Accumulator, may_seal: impl FnOnce(u64, Time) -> bool) -> Option<Batch> {
+        self.take_if(shared, may_seal, |_| true).ok().flatten()
     }
 
-    /// The same, if `suits` says so of its acks; the error is those of a batch that stays.
+    /// The same, if `suits` says so of its acks; the error is those of a batch that stays. While the next one is being
+    /// compressed there is none; `Event::Sealed` tells when there is.
     pub fn take_if(
         &self,
-        memory: &Arc<Memory>,
+        shared: &Accumulator,
         may_seal: impl FnOnce(u64, Time) -> bool,
         suits: impl FnOnce(i16) -> bool,
     ) -> Result<Option<Batch>, i16> {
         let mut queue = self.queue.lock();
         let acks = match (queue.sealed.front(), &queue.open) {
+            (Some(sealed), _) if !sealed.is_ready() => return Ok(None),
             (Some(sealed), _) => sealed.acks,
             (None, Some(open)) if may_seal(open.id, open.due_at) => open.acks,
             _ => return Ok(None),
@@ -308,23 +317,43 @@ impl Partition {
             return Err(acks);
         }
         if queue.sealed.is_empty() {
-            queue.seal_open(self.id, memory);
+            queue.seal_open(self.id, &shared.memory);
+        }
+        queue.cut_cancelled();
+        if queue.hand_over(0, self, &shared.packing) {
+            self.publish_sealed(&queue);
+            return Ok(None);
         }
         let mut taken = queue.sealed.pop_front();
         if let Some(batch) = &mut taken {
             queue.sealed_bytes =
                 if queue.sealed.is_empty() { 0 } else { queue.sealed_bytes.saturating_sub(batch.len()) };
-            batch.cut_cancelled();
             self.note_taken(batch.len(), 1);
         }
         self.publish_sealed(&queue);
+        drop(queue);
+        if let Some(batch) = taken.as_mut().filter(|batch| batch.stage != Stage::Final) {
+            let raw = batch.len();
+            shared.pack(batch, &shared.topics.by_id(self.topic));
+            self.note_grown(raw, batch.len());
+        }
         Ok(taken)
     }
 
-    /// Whether `take` would give a batch.
+    /// Whether `take` would give a batch, or have one compressed.
     pub fn has_batch(&self, may_seal: impl FnOnce(u64, Time) -> bool) -> bool {
         let queue = self.queue.lock();
-        !queue.sealed.is_empty() || queue.open.as_ref().is_some_and(|open| may_seal(open.id, open.due_at))
+        match (queue.sealed.front(), &queue.open) {
+            (Some(sealed), _) => sealed.is_ready(),
+            (None, Some(open)) => may_seal(open.id, open.due_at),
+            (None, None) => false,
+        }
+    }
+
+    /// Whether anything waits here, whatever for.
+    pub fn is_empty(&self) -> bool {
+        let queue = self.queue.lock();
+        queue.sealed.is_empty() && queue.open.is_none()
     }
 
     /// When the open batch is due.
@@ -374,6 +403,12 @@ impl Partition {
         self.taken_batches.fetch_add(batches as u32, Ordering::Relaxed);
     }
 
+    /// A batch that was taken has other bytes now.
+    fn note_grown(&self, before: usize, after: usize) {
+        self.taken_bytes.fetch_add(after, Ordering::Relaxed);
+        self.taken_bytes.fetch_sub(before, Ordering::Relaxed);
+    }
+
     /// A batch that was taken has become several, of so many bytes in all.
     pub fn note_split(&self, len: usize, bytes: usize, batches: usize) {
         self.note_taken(bytes, batches);
@@ -408,6 +443,21 @@ impl Partition {
 }
 
 impl Queue {
+    /// What was cancelled of the first batch goes.
+    fn cut_cancelled(&mut self) {
+        if let Some(batch) = self.sealed.front_mut().filter(|batch| !batch.cancelled.is_empty()) {
+            let before = batch.len();
+            batch.cut_cancelled();
+            // One that was compressed is not any more.
+            self.sealed_bytes = (self.sealed_bytes + batch.len()).saturating_sub(before);
+        }
+    }
+
+    /// The last of the sealed batches.
+    pub fn last_sealed(&self) -> usize {
+        self.sealed.len().saturating_sub(1)
+    }
+
     pub fn seal_open(&mut self, partition: u32, memory: &Arc<Memory>) {
         if let Some(open) = self.open.take() {
             self.last_len = open.len;

@@ -1,8 +1,10 @@
 //! What the records of a topic are sent with: the producer's configuration, or what was set for the topic alone. Read by
 //! application threads when they append and by the sender; changed at any time, which batches that are open do not notice.
+//! Beside them stands what is known of how well the topic's records compress.
 
 use std::sync::atomic::{AtomicI16, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
+use crate::codec::{Codec, Compression};
 use crate::config::{Config, ConfigBuilder};
 use crate::error::Result;
 use crate::sync::Mutex;
@@ -11,6 +13,16 @@ use crate::wire::record_batch::HEADER_LEN;
 
 /// Record counts and offset deltas are 32-bit on the wire; a batch is full long before.
 const BATCH_RECORDS_MAX: u32 = 1 << 30;
+
+/// A batch may hold so many times `batch.size` before it is compressed, and so much of `buffer.memory`.
+const FILL_TIMES_MAX: usize = 4;
+const FILL_PART_MAX: usize = 8;
+/// Estimates of what compression leaves are in parts of this.
+const RATIO_ONE: u32 = 1 << 12;
+/// What is added to an estimate before a batch is filled by it: records differ.
+const RATIO_MARGIN: u32 = RATIO_ONE / 20;
+/// An estimate that is too high comes down by such a part of the difference at a time; one that is too low goes up at once.
+const RATIO_STEP: u32 = 4;
 
 /// What `batch.num.messages` comes to.
 pub(super) fn records_max(config: &Config) -> u32 {
@@ -23,6 +35,15 @@ pub(super) fn records_max(config: &Config) -> u32 {
 /// One topic's settings. Each is read alone, so that relaxed order is enough.
 pub struct TopicSettings {
     batch_size: AtomicUsize,
+    /// Most bytes of an open batch: more than `batch.size` where compression leaves less of them.
+    fill_size: AtomicUsize,
+    fill_size_max: AtomicUsize,
+    /// Codec and level.
+    compression: AtomicU64,
+    /// What each codec leaves of a batch, by its number.
+    ratios: [AtomicU32; 5],
+    /// Bytes of the smallest batch that the broker found too large.
+    too_large: AtomicUsize,
     batch_records_max: AtomicU32,
     acks: AtomicI16,
     linger_us: AtomicU64,
@@ -36,6 +57,11 @@ impl TopicSettings {
     pub fn new(config: &Config) -> TopicSettings {
         let settings = TopicSettings {
             batch_size: AtomicUsize::new(0),
+            fill_size: AtomicUsize::new(0),
+            fill_size_max: AtomicUsize::new(0),
+            compression: AtomicU64::new(0),
+            ratios: std::array::from_fn(|_| AtomicU32::new(RATIO_ONE)),
+            too_large: AtomicUsize::new(usize::MAX),
             batch_records_max: AtomicU32::new(BATCH_RECORDS_MAX),
             acks: AtomicI16::new(config.acks),
             linger_us: AtomicU64::new(0),
@@ -59,7 +85,13 @@ impl TopicSettings {
     }
 
     fn adopt(&self, config: &Config) {
-        self.batch_size.store(config.batch_size.max(HEADER_LEN), Ordering::Relaxed);
+        let batch_size = config.batch_size.max(HEADER_LEN);
+        self.batch_size.store(batch_size, Ordering::Relaxed);
+        let most = batch_size.saturating_mul(FILL_TIMES_MAX).min(config.buffer_memory / FILL_PART_MAX);
+        self.fill_size_max.store(most.clamp(batch_size, i32::MAX as usize), Ordering::Relaxed);
+        self.compression.store(word(config.compression), Ordering::Relaxed);
+        self.too_large.store(usize::MAX, Ordering::Relaxed);
+        self.refresh_fill_size();
         self.batch_records_max.store(records_max(config), Ordering::Relaxed);
         self.acks.store(config.acks, Ordering::Relaxed);
         self.linger_us.store(config.linger_us, Ordering::Relaxed);
@@ -71,6 +103,51 @@ impl TopicSettings {
     #[inline]
     pub fn batch_size(&self) -> usize {
         self.batch_size.load(Ordering::Relaxed)
+    }
+
+    /// Most bytes of one batch while it is open: what `batch_size` is after compression, as far as that is known.
+    #[inline]
+    pub fn fill_size(&self) -> usize {
+        self.fill_size.load(Ordering::Relaxed)
+    }
+
+    /// How batches that are opened now are compressed.
+    pub fn compression(&self) -> Compression {
+        from_word(self.compression.load(Ordering::Relaxed))
+    }
+
+    /// A batch was compressed: from now on batches are filled by what that came to.
+    pub fn note_packed(&self, how: Compression, raw: usize, packed: usize) {
+        // Little batches compress worse, and are not what the bound is for.
+        if raw < self.batch_size() / 4 || raw == 0 {
+            return;
+        }
+        let left = (packed.min(raw) as u64 * u64::from(RATIO_ONE) / raw as u64) as u32;
+        let ratio = &self.ratios[how.codec as usize];
+        let known = ratio.load(Ordering::Relaxed);
+        let next = if left >= known { left } else { known - (known - left).div_ceil(RATIO_STEP) };
+        // Of two threads' measures one may get lost; the next batch makes up for it.
+        ratio.store(next.max(1), Ordering::Relaxed);
+        self.refresh_fill_size();
+    }
+
+    /// The broker found a batch of so many bytes too large: those to come are to be half of it at most.
+    pub fn note_too_large(&self, bytes: usize) {
+        self.too_large.fetch_min(bytes, Ordering::Relaxed);
+        self.refresh_fill_size();
+    }
+
+    fn refresh_fill_size(&self) {
+        let (batch_size, how) = (self.batch_size(), self.compression());
+        let mut fill = batch_size;
+        if how.codec != Codec::None {
+            let wanted = batch_size.min(self.too_large.load(Ordering::Relaxed) / 2).max(HEADER_LEN);
+            let ratio = self.ratios[how.codec as usize].load(Ordering::Relaxed).saturating_add(RATIO_MARGIN);
+            let raw = (wanted - HEADER_LEN) as u64 * u64::from(RATIO_ONE) / u64::from(ratio);
+            let raw = usize::try_from(raw).unwrap_or(usize::MAX).saturating_add(HEADER_LEN);
+            fill = raw.clamp(wanted, self.fill_size_max.load(Ordering::Relaxed));
+        }
+        self.fill_size.store(fill, Ordering::Relaxed);
     }
 
     /// Most records of one batch.
@@ -95,5 +172,95 @@ impl TopicSettings {
 
     pub fn request_timeout_ms(&self) -> u64 {
         self.request_timeout_ms.load(Ordering::Relaxed)
+    }
+}
+
+/// A codec and its level in one word.
+fn word(how: Compression) -> u64 {
+    u64::from(how.codec as u8) << 32 | u64::from(how.level as u32)
+}
+
+fn from_word(word: u64) -> Compression {
+    let codec = match word >> 32 {
+        1 => Codec::Gzip,
+        2 => Codec::Snappy,
+        3 => Codec::Lz4,
+        4 => Codec::Zstd,
+        _ => Codec::None,
+    };
+    Compression { codec, level: word as u32 as i32 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ZSTD: Compression = Compression { codec: Codec::Zstd, level: -7 };
+
+    fn settings(batch_size: usize, compression: Compression) -> TopicSettings {
+        TopicSettings::new(&Config { batch_size, compression, ..Config::default() })
+    }
+
+    #[test]
+    fn a_codec_and_its_level_come_back_as_they_were_set() {
+        for codec in [Codec::None, Codec::Gzip, Codec::Snappy, Codec::Lz4, Codec::Zstd] {
+            for level in [-131_072, -1, 0, 22] {
+                let how = Compression { codec, level };
+                assert_eq!(settings(1000, how).compression(), how);
+            }
+        }
+    }
+
+    #[test]
+    fn batches_are_filled_by_what_compression_leaves_of_them() {
+        let settings = settings(10_000, ZSTD);
+        assert_eq!(settings.fill_size(), 10_000, "nothing is known");
+        for _ in 0..50 {
+            settings.note_packed(ZSTD, settings.fill_size(), settings.fill_size() / 2);
+        }
+        let fill = settings.fill_size();
+        assert!((17_500..20_000).contains(&fill), "{fill}");
+        for _ in 0..50 {
+            settings.note_packed(ZSTD, settings.fill_size(), settings.fill_size() / 100);
+        }
+        assert_eq!(settings.fill_size(), 40_000, "the most that it may be");
+        settings.note_packed(ZSTD, 40_000, 40_000);
+        assert_eq!(settings.fill_size(), 10_000, "a worse one counts at once");
+        settings.note_packed(Compression { codec: Codec::Lz4, level: 9 }, 10_000, 10);
+        assert_eq!(settings.fill_size(), 10_000, "another codec's");
+        settings.note_packed(ZSTD, 100, 1);
+        assert_eq!(settings.fill_size(), 10_000, "a little one's");
+    }
+
+    #[test]
+    fn a_batch_that_was_too_large_makes_those_to_come_smaller() {
+        let settings = settings(10_000, ZSTD);
+        for _ in 0..50 {
+            settings.note_packed(ZSTD, 10_000, 5_000);
+        }
+        settings.note_too_large(8_000);
+        assert!((7_000..8_000).contains(&settings.fill_size()), "{}", settings.fill_size());
+        settings.note_too_large(9_000);
+        assert!(settings.fill_size() < 8_000, "the smallest counts");
+        settings.note_too_large(1);
+        assert_eq!(settings.fill_size(), HEADER_LEN);
+    }
+
+    #[test]
+    fn without_compression_a_batch_is_filled_to_its_size_and_nothing_changes_that() {
+        let settings = settings(10_000, Compression::default());
+        settings.note_packed(ZSTD, 10_000, 100);
+        settings.note_too_large(100);
+        assert_eq!(settings.fill_size(), 10_000);
+    }
+
+    #[test]
+    fn an_open_batch_is_a_small_part_of_the_memory() {
+        let config = Config { batch_size: 100_000, buffer_memory: 1_000_000, compression: ZSTD, ..Config::default() };
+        let settings = TopicSettings::new(&config);
+        for _ in 0..50 {
+            settings.note_packed(ZSTD, 100_000, 1_000);
+        }
+        assert_eq!(settings.fill_size(), 125_000);
     }
 }

@@ -144,7 +144,7 @@ fn a_split_batch_keeps_each_records_own_time_and_returns_its_charge() {
         send(&accumulator, &topic, &record, &sending(None)).expect("room");
     }
     let partition = topic.partition(0).expect("published");
-    let batch = partition.take(&accumulator.memory, |_, _| true).expect("one batch");
+    let batch = partition.take(&accumulator, |_, _| true).expect("one batch");
     assert_eq!(batch.count, 6);
     let mut reported = Vec::new();
     let mut written = Vec::new();
@@ -215,7 +215,7 @@ fn each_threads_records_keep_their_order_and_the_budget_comes_back_to_zero() {
                 accumulator.memory.clear_pressure();
                 for index in 0..3 {
                     let partition = topic.partition(index).expect("published");
-                    while let Some(mut batch) = partition.take(&waiting, |_, _| last || waiting.has_waiters()) {
+                    while let Some(mut batch) = partition.take(&accumulator, |_, _| last || waiting.has_waiters()) {
                         batch.stamp(-1, -1, -1, false);
                         let bytes: Vec<u8> = batch.bytes.chunks().flatten().copied().collect();
                         assert_eq!(bytes.len(), batch.len());
@@ -284,7 +284,7 @@ fn behind_a_shut_door_nothing_is_accepted_and_what_was_parked_still_gets_in() {
     assert!(accumulator.settle_appends().is_empty());
     assert_eq!(send(&accumulator, &topic, &value(b"v"), &sending(None)), Err(NotAppended::Refused));
     assert_eq!(accumulator.door.why().map(|why| why.status), Some(Status::STATE));
-    let batch = topic.partition(0).and_then(|p| p.take(&accumulator.memory, |_, _| true)).expect("the parked one");
+    let batch = topic.partition(0).and_then(|p| p.take(&accumulator, |_, _| true)).expect("the parked one");
     assert_eq!(batch.count, 1);
     accumulator.door.open();
     assert_eq!(send(&accumulator, &topic, &value(b"v"), &sending(None)), Ok(()));
@@ -318,7 +318,7 @@ fn whoever_shuts_the_door_and_settles_has_seen_the_last_record() {
             let line = accumulator.inbox.next_batch();
             let mut taken = 0;
             for partition in (0..4).filter_map(|index| topic.partition(index)) {
-                while let Some(mut batch) = partition.take(&accumulator.memory, |_, _| true) {
+                while let Some(mut batch) = partition.take(&accumulator, |_, _| true) {
                     assert!(batch.id < line);
                     taken += batch.count;
                     batch.take_slots();

@@ -123,17 +123,27 @@ pub fn out_arg<T>(ptr: *mut T, name: &str) -> Result<*mut T> {
 /// # Safety
 /// `out` is NULL, or points to a struct whose first field says how many bytes of it may be written.
 pub unsafe fn out_struct<T: Copy>(out: *mut T, name: &str, init: &str, value: &T) -> Result<()> {
+    // SAFETY: the caller's promise is that of this function.
+    unsafe { out_struct_since(out, name, init, value, size_of::<T>()) }
+}
+
+/// As `out_struct`, of a struct that had `least` bytes when it was smallest: who was compiled then gets the fields he knows.
+///
+/// # Safety
+/// As of `out_struct`.
+pub unsafe fn out_struct_since<T: Copy>(out: *mut T, name: &str, init: &str, value: &T, least: usize) -> Result<()> {
     let out = out_arg(out, name)?;
     // SAFETY: not NULL, and every version of such a struct begins with its size.
     let struct_size = unsafe { out.cast::<usize>().read() };
-    if struct_size < size_of::<T>() {
+    if struct_size < least {
         let text = format!("{name}->struct_size is {struct_size}; begin the struct with {init}");
         return Err(invalid(text));
     }
     let (from, to) = (std::ptr::from_ref(value).cast::<u8>(), out.cast::<u8>());
     let head = size_of::<usize>();
-    // SAFETY: both are structs of at least this size; the caller's size stays as he set it.
-    unsafe { std::ptr::copy_nonoverlapping(from.add(head), to.add(head), size_of::<T>() - head) };
+    let len = struct_size.min(size_of::<T>()).saturating_sub(head);
+    // SAFETY: both structs have at least these bytes; the caller's size stays as he set it.
+    unsafe { std::ptr::copy_nonoverlapping(from.add(head), to.add(head), len) };
     Ok(())
 }
 

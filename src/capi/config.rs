@@ -7,6 +7,7 @@ use crate::capi::boundary::{call, str_arg};
 use crate::capi::data_loss::DataLossCallback;
 use crate::capi::health::HealthCallback;
 use crate::capi::hooks::Hooks;
+use crate::capi::oauth::TokenCallback;
 use crate::capi::partitioner::PartitionerCallback;
 use crate::capi::stats::StatsCallback;
 use crate::capi::status::producer_status_t;
@@ -43,6 +44,7 @@ pub struct Callbacks {
     pub health: Option<HealthCallback>,
     pub stats: Option<StatsCallback>,
     pub partitioner: Option<PartitionerCallback>,
+    pub tokens: Option<TokenCallback>,
 }
 
 /// Receives one line of the library's log.
@@ -94,6 +96,10 @@ impl producer_config_t {
 
     pub(super) fn set_partitioner(&self, callback: Option<PartitionerCallback>) {
         self.inner.lock().callbacks.partitioner = callback;
+    }
+
+    pub(super) fn set_tokens(&self, callback: Option<TokenCallback>) {
+        self.inner.lock().callbacks.tokens = callback;
     }
 
     pub(super) fn set_data_loss(&self, callback: Option<DataLossCallback>) {
@@ -449,7 +455,7 @@ mod tests {
         let config = Handle::new();
         assert_eq!(config.set(c"lingr.ms", c"1"), PRODUCER_ERR_UNKNOWN_PROPERTY);
         assert_eq!(config.set(c"linger.ms", c"1e3"), PRODUCER_ERR_INVALID_PROPERTY);
-        assert_eq!(config.set(c"compression.type", c"gzip"), PRODUCER_ERR_PROPERTY_NOT_SUPPORTED);
+        assert_eq!(config.set(c"queuing.strategy", c"lifo"), PRODUCER_ERR_PROPERTY_NOT_SUPPORTED);
         assert_eq!(config.set(c"\xff", c"1"), PRODUCER_ERR_INVALID_ARGUMENT);
         assert_eq!(config.set(c"client.id", c"\xff"), PRODUCER_ERR_INVALID_ARGUMENT);
         assert_eq!(config.get(c"client.id").as_deref(), Ok(""));

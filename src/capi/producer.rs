@@ -15,6 +15,7 @@ use crate::capi::config::{config_arg, producer_config_t};
 use crate::capi::fork;
 use crate::capi::gate::{self, Gate, Pass};
 use crate::capi::hooks::Hooks;
+use crate::capi::oauth::TokenCallback;
 use crate::capi::report::{self, Hearing};
 use crate::capi::status::producer_status_t;
 use crate::config::DeliveryDispatch;
@@ -100,7 +101,7 @@ pub unsafe extern "C" fn producer_new(
         if callbacks.stats.is_none() {
             config.statistics_interval_ms = 0;
         }
-        let made = Producer::new(config)?;
+        let made = Producer::with_tokens(config, callbacks.tokens.map(TokenCallback::getter))?;
         if let Some(partitioner) = callbacks.partitioner {
             made.set_partitioning(Arc::new(partitioner.of(made.id())));
         }

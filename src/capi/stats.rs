@@ -4,7 +4,7 @@
 
 use std::ffi::{CString, c_char, c_void};
 
-use crate::capi::boundary::{call, out_arg, out_struct};
+use crate::capi::boundary::{call, out_arg, out_struct_since};
 use crate::capi::config::{config_arg, producer_config_t};
 use crate::capi::producer::{enter, producer_t};
 use crate::capi::status::producer_status_t;
@@ -65,7 +65,7 @@ pub struct producer_stats_t {
     pub batches_failed: i64,
     /// Batches handed to a connection again.
     pub batch_retries: i64,
-    /// Batches cut because a broker found them too large.
+    /// Batches cut because a broker found them too large, or because compression left more of them than was expected.
     pub batch_splits: i64,
     /// Records of the batches in `batches_sent`.
     pub batch_records: i64,
@@ -121,6 +121,14 @@ pub struct producer_stats_t {
     pub round_trip: producer_percentiles_t,
     /// From the first record of a batch to its outcome, counted for each of the batch's records.
     pub delivery: producer_percentiles_t,
+    /// Bytes of batches before compression. Those that compression.type=none sends are not counted.
+    pub compress_bytes_in: i64,
+    /// Bytes of the same batches after compression; one that did not get smaller is sent as it is and counts so.
+    pub compress_bytes_out: i64,
+    /// Microseconds that compressing took, summed over the threads that do it.
+    pub compress_time_us: i64,
+    /// `compress_bytes_out` for each of `compress_bytes_in`: 0.25 when a quarter is left; 1 when nothing was compressed.
+    pub compress_ratio: f64,
 }
 
 /// Receives the producer's numbers as JSON, every `statistics.interval.ms`.
@@ -167,8 +175,10 @@ pub unsafe extern "C" fn producer_stats(producer: *mut producer_t, stats: *mut p
     call(|| {
         // SAFETY: the caller's promise: NULL or a handle of ours.
         let inside = unsafe { enter(producer) }?;
+        // The numbers of compression came later.
+        let least = std::mem::offset_of!(producer_stats_t, compress_bytes_in);
         // SAFETY: the caller's promise: NULL or a struct of `struct_size` bytes.
-        unsafe { out_struct(stats, "stats", "PRODUCER_STATS_INIT", &to_c(&inside.numbers())) }
+        unsafe { out_struct_since(stats, "stats", "PRODUCER_STATS_INIT", &to_c(&inside.numbers()), least) }
     })
 }
 
@@ -295,6 +305,10 @@ fn to_c(numbers: &Summary) -> producer_stats_t {
         queue_time: percentiles(&numbers.queue_time),
         round_trip: percentiles(&numbers.round_trip),
         delivery: percentiles(&numbers.delivery),
+        compress_bytes_in: count(numbers.compress_bytes_in),
+        compress_bytes_out: count(numbers.compress_bytes_out),
+        compress_time_us: count(numbers.compress_time_us),
+        compress_ratio: numbers.compress_ratio(),
     }
 }
 

@@ -17,7 +17,7 @@ pub extern "C" fn producer_version() -> *const c_char {
 }
 
 const FEATURES: &CStr =
-    c"none plaintext murmur2 murmur2_random consistent consistent_random fnv1a fnv1a_random random \
+    c"none gzip snappy lz4 zstd plaintext murmur2 murmur2_random consistent consistent_random fnv1a fnv1a_random random \
     round_robin sticky adaptive single_broker idempotence transactions telemetry mock";
 
 /// What this build can do, as words separated by spaces: codecs, security protocols, every value that `partitioner` may have,

@@ -20,6 +20,19 @@ pub enum Codec {
     Zstd = 4,
 }
 
+impl Codec {
+    /// Its name, as `compression.type` says it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Codec::None => "none",
+            Codec::Gzip => "gzip",
+            Codec::Snappy => "snappy",
+            Codec::Lz4 => "lz4",
+            Codec::Zstd => "zstd",
+        }
+    }
+}
+
 /// A codec with its level; the level of codecs without one is 0.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Compression {

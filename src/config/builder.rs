@@ -2,7 +2,7 @@
 //! together that makes a `Config`.
 
 use crate::config::table::{Convert, Property, State, Value, lookup, properties, shown};
-use crate::config::{Config, Partitioner, file, value};
+use crate::config::{Config, Partitioner, file, sasl, value};
 use crate::error::{Error, Result, Status};
 use std::path::Path;
 
@@ -90,6 +90,8 @@ impl ConfigBuilder {
 
         let mut conflicts = self.double_settings();
         self.settle(&mut config);
+        config.settle_compression(|name| self.effective(name).is_some());
+        sasl::settle(self, &mut config, &mut conflicts);
         contradictions(&config, &mut conflicts);
         match conflicts.as_slice() {
             [] => Ok(config),
@@ -100,6 +102,16 @@ impl ConfigBuilder {
                 Err(Error::new(Status::CONFIG_CONFLICT, message))
             }
         }
+    }
+
+    /// Whether the property was set, under any of its names.
+    pub(super) fn is_set(&self, name: &str) -> bool {
+        self.effective(name).is_some()
+    }
+
+    /// The value that was set, in the property's own form.
+    pub(super) fn value(&self, name: &str) -> Option<String> {
+        self.effective(name).map(|setting| setting.canonical.clone())
     }
 
     /// The setting in force for a property: the last made under any of its names.
@@ -185,6 +197,11 @@ fn contradictions(config: &Config, found: &mut Vec<String>) {
     }
     if config.test_mock_broker_rtt_ms > 0 && !mocked {
         found.push("test.mock.broker.rtt.ms has a meaning only with test.mock.num.brokers: set that too".to_string());
+    }
+    if mocked && config.security_protocol.uses_tls() {
+        let text = "the brokers of test.mock.num.brokers speak no TLS: for brokers that do, use producer_mock_cluster_new and \
+                    producer_mock_cluster_set_tls, or set security.protocol=PLAINTEXT";
+        found.push(text.to_string());
     }
     delivery_contradictions(config, found);
     let mut ordered = |low: &str, low_value: u64, high: &str, high_value: u64| {

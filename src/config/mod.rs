@@ -2,12 +2,17 @@
 //! docs/CONFIGURATION.md. `Config` is what the rest of the library reads: parsed once, values that cannot be wrong.
 
 mod builder;
+mod compression;
 #[cfg(test)]
 mod docs;
 mod file;
 #[cfg(test)]
 mod file_tests;
+mod jaas;
 mod rows;
+mod sasl;
+#[cfg(test)]
+mod sasl_tests;
 mod secure;
 mod security;
 pub mod table;
@@ -19,6 +24,9 @@ mod value;
 use crate::codec::Compression;
 
 pub use builder::ConfigBuilder;
+pub use compression::CompressionLevels;
+pub use jaas::Jaas;
+pub use sasl::without_effect;
 pub use secure::{
     AssertionSettings, KerberosSettings, OauthSettings, RefreshSettings, SaslMechanism, SaslSettings, SecurityProtocol,
     StoreType, TlsSettings, TlsVersion, TokenSource,
@@ -171,6 +179,8 @@ pub struct Config {
     pub sasl: SaslSettings,
     /// `compression.type` with its level.
     pub compression: Compression,
+    /// The levels that were set; `compression` has what they come to.
+    pub compression_levels: CompressionLevels,
     /// Threads that compress batches; 0 compresses on the I/O thread.
     pub compression_threads: usize,
     /// How a partition is chosen for a record that names none.
@@ -282,6 +292,7 @@ impl Default for Config {
             tls: TlsSettings::default(),
             sasl: SaslSettings::default(),
             compression: Compression::default(),
+            compression_levels: CompressionLevels::default(),
             compression_threads: 1,
             partitioner: Partitioner::Murmur2,
             partitioner_adaptive_partitioning_enable: true,

@@ -2,7 +2,8 @@
 //! librdkafka (2.15). A row reads: name [aliases] kind, default, state, meaning.
 
 use crate::config::table::Convert::{JavaPartitioner, Replace, Same, Times};
-use crate::config::table::Kind::{Acks, Bool, Choice, FloatMs, Int, Servers, Text};
+use crate::codec::Codec;
+use crate::config::table::Kind::{Acks, Bool, Choice, FloatMs, Int, Level, Servers, Text};
 use crate::config::table::State::{Absent, Built, Harmless, Partly};
 use crate::config::table::{Alias, Kind, Property};
 use crate::config::{AddressFamily, MS_FOREVER, OnFailure, OnInDoubtTimeout, OnSequenceGap};
@@ -134,13 +135,18 @@ pub(super) static PARTITIONING: &[Property] = rows! {
 
 pub(super) static COMPRESSION: &[Property] = rows! {
     "compression.type" ["compression.codec" Same] Choice(&["none", "gzip", "snappy", "lz4", "zstd"]), "none",
-        Harmless(&["none"], LATER), "How batches are compressed.";
-    "compression.gzip.level" [] Int(-1, 9, ""), "-1", Harmless(&["-1"], LATER), "Level of gzip.";
-    "compression.lz4.level" [] Int(1, 17, ""), "9", Harmless(&["9"], LATER), "Level of lz4.";
-    "compression.zstd.level" [] Int(-131_072, 22, ""), "3", Harmless(&["3"], LATER), "Level of zstd.";
-    "compression.level" [] Int(-1, 12, ""), "-1", Harmless(&["-1"], "levels are set per codec, such as compression.zstd.level"),
-        "librdkafka: one level for whichever codec.";
-    "compression.threads" [] Int(0, 64, ""), "0", Harmless(&["0"], LATER), "Threads that compress batches.";
+        Built(|c, v| c.compression.codec = codec(v.text())),
+        "How batches are compressed (docs/COMPRESSION.md). One that does not get smaller is sent as it is.";
+    "compression.gzip.level" [] Level(-1, 1, 9), "-1", Built(|c, v| c.compression_levels.gzip = level(v)),
+        "Level of gzip; -1 is its own default, 6. More is smaller and slower.";
+    "compression.lz4.level" [] Int(1, 17, ""), "9", Built(|c, v| c.compression_levels.lz4 = level(v)),
+        "Level of lz4, as Java counts them. More is smaller and slower to compress, and as quick to read.";
+    "compression.zstd.level" [] Int(-131_072, 22, ""), "3", Built(|c, v| c.compression_levels.zstd = level(v)),
+        "Level of zstd. More is smaller and slower; negative ones are quicker than 1.";
+    "compression.level" [] Int(-1, 12, ""), "-1", Built(|c, v| c.compression_levels.any = level(v)),
+        "librdkafka: one level for whichever codec; -1 is the codec's own default. A codec's own property stands before it, and a level that the codec does not have becomes the nearest that it has. snappy has none.";
+    "compression.threads" [] Int(0, 64, ""), "1", Built(|c, v| c.compression_threads = v.size()),
+        "Threads that compress full batches, so that neither the threads that send nor the one that speaks to brokers do; a partition's order is kept. Started with the producer if compression.type is set, else when a topic sets it. 0 compresses where requests are made.";
 };
 
 pub(super) static TRANSACTIONS: &[Property] = rows! {
@@ -434,3 +440,18 @@ pub(super) static FOREIGN: &[(&str, &[&str])] = &[
         ],
     ),
 ];
+
+fn codec(name: &str) -> Codec {
+    match name {
+        "gzip" => Codec::Gzip,
+        "snappy" => Codec::Snappy,
+        "lz4" => Codec::Lz4,
+        "zstd" => Codec::Zstd,
+        _ => Codec::None,
+    }
+}
+
+/// The rows' ranges are within.
+fn level(value: &crate::config::table::Value) -> i32 {
+    i32::try_from(value.int()).unwrap_or(-1)
+}

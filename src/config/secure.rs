@@ -1,6 +1,9 @@
 //! What is configured of TLS and SASL, as the rest of the library reads it. Texts are empty when nothing is set.
+//! `Debug` shows nothing that could be a secret.
 
 use std::fmt;
+
+use crate::config::Jaas;
 
 /// How connections are protected.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -106,7 +109,7 @@ impl Default for TlsSettings {
             cipher_suites: Vec::new(),
             curves: Vec::new(),
             signature_algorithms: Vec::new(),
-            reload_interval_ms: 0,
+            reload_interval_ms: 60_000,
         }
     }
 }
@@ -144,11 +147,15 @@ pub enum SaslMechanism {
 }
 
 /// Everything under `sasl.`.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct SaslSettings {
     pub mechanism: SaslMechanism,
     pub username: String,
     pub password: String,
+    /// SCRAM with a delegation token: `username` is its id, `password` its HMAC (KIP-48).
+    pub token_auth: bool,
+    /// Until its options are in the fields here; then there is none.
+    pub jaas: Option<Jaas>,
     pub kerberos: KerberosSettings,
     pub oauth: OauthSettings,
     pub refresh: RefreshSettings,
@@ -164,12 +171,26 @@ impl Default for SaslSettings {
             mechanism: SaslMechanism::Gssapi,
             username: String::new(),
             password: String::new(),
+            token_auth: false,
+            jaas: None,
             kerberos: KerberosSettings::default(),
             oauth: OauthSettings::default(),
             refresh: RefreshSettings::default(),
             aws_region: String::new(),
             aws_profile: String::new(),
         }
+    }
+}
+
+impl fmt::Debug for SaslSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SaslSettings")
+            .field("mechanism", &self.mechanism)
+            .field("username", &self.username)
+            .field("kerberos", &self.kerberos)
+            .field("oauth", &self.oauth)
+            .field("refresh", &self.refresh)
+            .finish_non_exhaustive()
     }
 }
 
@@ -203,12 +224,14 @@ pub enum TokenSource {
     File,
     /// AWS's signed URL as a token.
     AwsIam,
+    /// Azure's metadata service, for the machine's own identity.
+    AzureImds,
     /// Unsigned, for tests of brokers that take them.
     Unsecured,
 }
 
 /// Everything under `sasl.oauthbearer.`.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct OauthSettings {
     pub source: TokenSource,
     /// `http://`, `https://` or `file://`.
@@ -229,8 +252,38 @@ pub struct OauthSettings {
     pub assertion: AssertionSettings,
 }
 
+impl Default for OauthSettings {
+    fn default() -> OauthSettings {
+        OauthSettings {
+            source: TokenSource::Callback,
+            token_endpoint_url: String::new(),
+            client_id: String::new(),
+            client_secret: String::new(),
+            scope: String::new(),
+            scope_claim_name: "scope".into(),
+            sub_claim_name: "sub".into(),
+            header_urlencode: false,
+            extensions: String::new(),
+            config: String::new(),
+            https_ca_location: String::new(),
+            https_ca_pem: String::new(),
+            assertion: AssertionSettings::default(),
+        }
+    }
+}
+
+impl fmt::Debug for OauthSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OauthSettings")
+            .field("source", &self.source)
+            .field("client_id", &self.client_id)
+            .field("scope", &self.scope)
+            .finish_non_exhaustive()
+    }
+}
+
 /// Everything under `sasl.oauthbearer.assertion.`.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct AssertionSettings {
     /// `RS256` or `ES256`.
     pub algorithm: String,
@@ -248,8 +301,40 @@ pub struct AssertionSettings {
     pub claim_sub: String,
 }
 
+impl Default for AssertionSettings {
+    fn default() -> AssertionSettings {
+        AssertionSettings {
+            algorithm: "RS256".into(),
+            private_key_file: String::new(),
+            private_key_pem: String::new(),
+            private_key_passphrase: String::new(),
+            file: String::new(),
+            template_file: String::new(),
+            claim_aud: String::new(),
+            claim_exp_seconds: 300,
+            claim_iss: String::new(),
+            claim_jti_include: false,
+            claim_nbf_seconds: 60,
+            claim_sub: String::new(),
+        }
+    }
+}
+
+impl AssertionSettings {
+    /// Whether there is anything to make an assertion of.
+    pub fn is_set(&self) -> bool {
+        [&self.file, &self.private_key_file, &self.private_key_pem].iter().any(|text| !text.is_empty())
+    }
+}
+
+impl fmt::Debug for AssertionSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AssertionSettings").field("algorithm", &self.algorithm).finish_non_exhaustive()
+    }
+}
+
 /// Everything under `sasl.login.`.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct RefreshSettings {
     /// Thousandths of a token's life after which it is renewed.
     pub window_factor_permille: u64,
@@ -262,8 +347,6 @@ pub struct RefreshSettings {
     pub retry_backoff_ms: u64,
     pub retry_backoff_max_ms: u64,
 }
-
-impl Eq for RefreshSettings {}
 
 impl Default for RefreshSettings {
     fn default() -> RefreshSettings {

@@ -1,18 +1,16 @@
-//! The rows of TLS and SASL.
+//! The rows of TLS; those of SASL are in sasl.rs.
 
 use crate::config::rows::{LONG_MS, rows};
 use crate::config::table::Convert::Same;
-use crate::config::table::Kind::{Bool, Choice, Int, Secret, Text, Words};
-use crate::config::table::State::{Absent, Built, Harmless};
+use crate::config::table::Kind::{Bool, Choice, Secret, Text, Words};
+use crate::config::table::State::{Built, Harmless};
 use crate::config::table::{Alias, Property};
 use crate::config::{Config, SecurityProtocol, StoreType, TlsVersion};
 
 const ANY: usize = 65_536;
 const STORE_TYPES: &[&str] = &["PEM", "PKCS12", "JKS", ""];
 const NO_OPENSSL: &str = "TLS is built in here, without OpenSSL; remove it";
-const NO_SASL: &str = "SASL comes in a later version";
 const JVM: &str = "it chooses a Java class, which a C library cannot load; remove it";
-const BROKER: &str = "only brokers use it; remove it";
 
 pub(super) static SECURITY: &[Property] = rows! {
     "security.protocol" [] Choice(&["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]), "PLAINTEXT", Built(|c, v| c.security_protocol = protocol(v.text())),
@@ -65,7 +63,7 @@ pub(super) static SECURITY: &[Property] = rows! {
         "Whether the broker's certificate has to name the host that was connected to; empty or none is off, and lets anybody with a certificate of a trusted issuer pose as a broker.";
     "enable.ssl.certificate.verification" [] Bool, "true", Built(|c, v| c.tls.verify_certificates = v.flag()),
         "Whether the broker's certificate is checked at all. Switched off, anybody can pose as a broker: for tests only.";
-    "ssl.reload.interval.ms" [] LONG_MS, "0", Built(|c, v| c.tls.reload_interval_ms = v.ms()),
+    "ssl.reload.interval.ms" [] LONG_MS, "60000", Built(|c, v| c.tls.reload_interval_ms = v.ms()),
         "How often the files of certificates and keys are looked at; changed ones are read again and used for new connections. 0 is never.";
     "ssl.engine.factory.class" [] Text(ANY), "", Harmless(&[""], JVM),
         "Java: part of its TLS implementation.";
@@ -130,120 +128,3 @@ fn store_type(name: &str) -> StoreType {
 fn words(list: &str) -> Vec<String> {
     list.split([',', ':']).map(str::trim).filter(|word| !word.is_empty()).map(str::to_owned).collect()
 }
-
-pub(super) static SASL: &[Property] = rows! {
-    "sasl.mechanism" ["sasl.mechanisms" Same] Text(ANY), "", Absent(NO_SASL),
-        "How the client proves who it is.";
-    "sasl.jaas.config" [] Secret, "", Harmless(&[""], NO_SASL),
-        "Java: login module and credentials.";
-    "sasl.username" [] Text(ANY), "", Harmless(&[""], NO_SASL),
-        "librdkafka: user for PLAIN and SCRAM.";
-    "sasl.password" [] Secret, "", Harmless(&[""], NO_SASL),
-        "librdkafka: password for PLAIN and SCRAM.";
-    "sasl.client.callback.handler.class" [] Text(ANY), "", Harmless(&[""], JVM),
-        "Java: class of its SASL implementation.";
-    "sasl.login.callback.handler.class" [] Text(ANY), "", Harmless(&[""], JVM),
-        "Java: class of its SASL implementation.";
-    "sasl.login.class" [] Text(ANY), "", Harmless(&[""], JVM),
-        "Java: class of its SASL implementation.";
-    "sasl.kerberos.service.name" [] Text(ANY), "", Absent(NO_SASL),
-        "Kerberos service of the brokers.";
-    "sasl.kerberos.kinit.cmd" [] Text(ANY), "", Absent(NO_SASL),
-        "Command that renews the ticket.";
-    "sasl.kerberos.keytab" [] Text(ANY), "", Harmless(&[""], NO_SASL),
-        "librdkafka: key table file.";
-    "sasl.kerberos.principal" [] Text(ANY), "", Absent(NO_SASL),
-        "librdkafka: client principal.";
-    "sasl.kerberos.min.time.before.relogin" [] LONG_MS, "60000", Absent(NO_SASL),
-        "Least time between renewals.";
-    "sasl.kerberos.ticket.renew.window.factor" [] Text(ANY), "", Absent(NO_SASL),
-        "Java: when credentials are renewed.";
-    "sasl.kerberos.ticket.renew.jitter" [] Text(ANY), "", Absent(NO_SASL),
-        "Java: when credentials are renewed.";
-    "sasl.login.refresh.window.factor" [] Text(ANY), "", Absent(NO_SASL),
-        "Java: when credentials are renewed.";
-    "sasl.login.refresh.window.jitter" [] Text(ANY), "", Absent(NO_SASL),
-        "Java: when credentials are renewed.";
-    "sasl.login.refresh.min.period.seconds" [] Int(0, 3600, "s"), "60", Absent(NO_SASL),
-        "Java: when credentials are renewed.";
-    "sasl.login.refresh.buffer.seconds" [] Int(0, 3600, "s"), "300", Absent(NO_SASL),
-        "Java: when credentials are renewed.";
-    "sasl.login.connect.timeout.ms" [] LONG_MS, "0", Absent(NO_SASL),
-        "Java: time limits of the token endpoint.";
-    "sasl.login.read.timeout.ms" [] LONG_MS, "0", Absent(NO_SASL),
-        "Java: time limits of the token endpoint.";
-    "sasl.login.retry.backoff.ms" [] LONG_MS, "100", Absent(NO_SASL),
-        "Java: time limits of the token endpoint.";
-    "sasl.login.retry.backoff.max.ms" [] LONG_MS, "10000", Absent(NO_SASL),
-        "Java: time limits of the token endpoint.";
-    "sasl.oauthbearer.method" [] Choice(&["default", "oidc"]), "default", Harmless(&["default"], NO_SASL),
-        "librdkafka: how tokens are got.";
-    "sasl.oauthbearer.token.endpoint.url" [] Text(ANY), "", Harmless(&[""], NO_SASL),
-        "Where tokens are got.";
-    "sasl.oauthbearer.client.credentials.client.id" ["sasl.oauthbearer.client.id" Same] Text(ANY), "", Harmless(&[""], NO_SASL),
-        "Client id for the token endpoint.";
-    "sasl.oauthbearer.client.credentials.client.secret" ["sasl.oauthbearer.client.secret" Same] Secret, "", Harmless(&[""], NO_SASL),
-        "Client secret for the token endpoint.";
-    "sasl.oauthbearer.scope" [] Text(ANY), "", Harmless(&[""], NO_SASL),
-        "Scope of the token.";
-    "sasl.oauthbearer.scope.claim.name" [] Text(ANY), "", Absent(NO_SASL),
-        "Claim that holds the scope.";
-    "sasl.oauthbearer.sub.claim.name" [] Text(ANY), "", Absent(NO_SASL),
-        "Claim that holds the subject.";
-    "sasl.oauthbearer.header.urlencode" [] Bool, "false", Harmless(&["false"], NO_SASL),
-        "Encode the client credentials (KIP-1025).";
-    "sasl.oauthbearer.jwt.retriever.class" [] Text(ANY), "", Harmless(&[""], JVM),
-        "Java: class that gets tokens.";
-    "sasl.oauthbearer.jwt.validator.class" [] Text(ANY), "", Harmless(&[""], JVM),
-        "Java: class that checks tokens.";
-    "sasl.oauthbearer.grant.type" [] Text(ANY), "", Absent(NO_SASL),
-        "librdkafka: OAuth grant type.";
-    "sasl.oauthbearer.assertion.algorithm" [] Text(ANY), "", Harmless(&[""], NO_SASL),
-        "Signed assertion for the token endpoint.";
-    "sasl.oauthbearer.assertion.private.key.file" [] Text(ANY), "", Harmless(&[""], NO_SASL),
-        "Signed assertion for the token endpoint.";
-    "sasl.oauthbearer.assertion.private.key.passphrase" [] Secret, "", Harmless(&[""], NO_SASL),
-        "Signed assertion for the token endpoint.";
-    "sasl.oauthbearer.assertion.private.key.pem" [] Secret, "", Harmless(&[""], NO_SASL),
-        "Signed assertion for the token endpoint.";
-    "sasl.oauthbearer.assertion.file" [] Text(ANY), "", Harmless(&[""], NO_SASL),
-        "Signed assertion for the token endpoint.";
-    "sasl.oauthbearer.assertion.claim.aud" [] Text(ANY), "", Harmless(&[""], NO_SASL),
-        "Signed assertion for the token endpoint.";
-    "sasl.oauthbearer.assertion.claim.exp.seconds" [] Text(ANY), "", Harmless(&[""], NO_SASL),
-        "Signed assertion for the token endpoint.";
-    "sasl.oauthbearer.assertion.claim.iss" [] Text(ANY), "", Harmless(&[""], NO_SASL),
-        "Signed assertion for the token endpoint.";
-    "sasl.oauthbearer.assertion.claim.jti.include" [] Text(ANY), "", Harmless(&[""], NO_SASL),
-        "Signed assertion for the token endpoint.";
-    "sasl.oauthbearer.assertion.claim.nbf.seconds" [] Text(ANY), "", Harmless(&[""], NO_SASL),
-        "Signed assertion for the token endpoint.";
-    "sasl.oauthbearer.assertion.claim.sub" [] Text(ANY), "", Harmless(&[""], NO_SASL),
-        "Signed assertion for the token endpoint.";
-    "sasl.oauthbearer.assertion.template.file" ["sasl.oauthbearer.assertion.jwt.template.file" Same] Text(ANY), "", Harmless(&[""], NO_SASL),
-        "Template of the assertion.";
-    "sasl.oauthbearer.extensions" [] Text(ANY), "", Harmless(&[""], NO_SASL),
-        "librdkafka: SASL extensions.";
-    "sasl.oauthbearer.config" [] Secret, "", Harmless(&[""], NO_SASL),
-        "librdkafka: free-form settings.";
-    "enable.sasl.oauthbearer.unsecure.jwt" [] Bool, "false", Harmless(&["false"], NO_SASL),
-        "librdkafka: unsigned tokens for tests.";
-    "sasl.oauthbearer.metadata.authentication.type" [] Choice(&["none", "azure_imds", "aws_iam"]), "none", Harmless(&["none"], NO_SASL),
-        "librdkafka: tokens of cloud providers.";
-    "oauthbearer_token_refresh_cb" [] Text(ANY), "", Harmless(&[""], NO_SASL),
-        "librdkafka: function that gets tokens.";
-    "sasl.oauthbearer.jwks.endpoint.url" [] Text(ANY), "", Absent(BROKER),
-        "Java: how brokers check tokens.";
-    "sasl.oauthbearer.jwks.endpoint.refresh.ms" [] Text(ANY), "", Absent(BROKER),
-        "Java: how brokers check tokens.";
-    "sasl.oauthbearer.jwks.endpoint.retry.backoff.ms" [] Text(ANY), "", Absent(BROKER),
-        "Java: how brokers check tokens.";
-    "sasl.oauthbearer.jwks.endpoint.retry.backoff.max.ms" [] Text(ANY), "", Absent(BROKER),
-        "Java: how brokers check tokens.";
-    "sasl.oauthbearer.clock.skew.seconds" [] Text(ANY), "", Absent(BROKER),
-        "Java: how brokers check tokens.";
-    "sasl.oauthbearer.expected.audience" [] Text(ANY), "", Absent(BROKER),
-        "Java: how brokers check tokens.";
-    "sasl.oauthbearer.expected.issuer" [] Text(ANY), "", Absent(BROKER),
-        "Java: how brokers check tokens.";
-};

@@ -1,6 +1,6 @@
 //! What a row of the property table is, and how a name finds its row. The rows stand in rows.rs and security.rs.
 
-use crate::config::{Config, rows, security};
+use crate::config::{Config, rows, sasl, security};
 use crate::error::{Error, Result, Status};
 
 /// One property: what the parser, the C interface and docs/CONFIGURATION.md all read.
@@ -45,8 +45,12 @@ pub enum Kind {
     Bool,
     /// A whole number from the first to the second bound, of this unit (empty: a count).
     Int(i64, i64, &'static str),
+    /// The first number, or a whole number from the second to the third.
+    Level(i64, i64, i64),
     /// Milliseconds with an optional fraction, from 0 to this bound.
     FloatMs(i64),
+    /// A number with up to three digits after its point, between two bounds in thousandths.
+    Fraction(i64, i64),
     /// One of these words, upper and lower case alike.
     Choice(&'static [&'static str]),
     /// Some of these words, separated by commas, upper and lower case alike.
@@ -57,6 +61,8 @@ pub enum Kind {
     Text(usize),
     /// A text that is never shown.
     Secret,
+    /// Java's login module with its options; never shown, because a password is among them.
+    Jaas,
     /// Host and port pairs, separated by commas.
     Servers,
 }
@@ -81,7 +87,7 @@ pub enum State {
 pub enum Value {
     /// Of `Kind::Bool`.
     Bool(bool),
-    /// Of `Kind::Int` and `Kind::Acks`; of `Kind::FloatMs` in microseconds.
+    /// Of `Kind::Int`, `Kind::Level` and `Kind::Acks`; of `Kind::FloatMs` in microseconds, of `Kind::Fraction` in thousandths.
     Int(i64),
     /// Of the kinds that are text.
     Text(String),
@@ -128,7 +134,7 @@ pub static GROUPS: &[(&str, &[Property])] = &[
     ("Sockets", rows::SOCKETS),
     ("Reports, logs, tests", rows::OBSERVING),
     ("Security", security::SECURITY),
-    ("SASL", security::SASL),
+    ("SASL", sasl::SASL),
     ("Settings of Java's classes and of librdkafka's functions", rows::CODE),
 ];
 
@@ -220,18 +226,18 @@ impl Property {
 
     /// Whether its values are never shown.
     pub fn is_secret(&self) -> bool {
-        matches!(self.kind, Kind::Secret)
+        matches!(self.kind, Kind::Secret | Kind::Jaas)
     }
 
     /// The type's word in the documentation.
     pub fn type_name(&self) -> &'static str {
         match self.kind {
             Kind::Bool => "boolean",
-            Kind::Int(..) => "integer",
-            Kind::FloatMs(_) => "float",
+            Kind::Int(..) | Kind::Level(..) => "integer",
+            Kind::FloatMs(_) | Kind::Fraction(..) => "float",
             Kind::Choice(_) | Kind::Acks => "choice",
             Kind::Text(_) => "string",
-            Kind::Secret => "secret",
+            Kind::Secret | Kind::Jaas => "secret",
             Kind::Words(_) | Kind::Servers => "list",
         }
     }
@@ -242,11 +248,16 @@ impl Property {
             Kind::Bool => "true, false".to_string(),
             Kind::Int(min, max, "") => format!("{min} to {max}"),
             Kind::Int(min, max, unit) => format!("{min} to {max} {unit}"),
+            Kind::Level(other, min, max) => format!("{other}, or {min} to {max}"),
             Kind::FloatMs(max) => format!("0 to {max} ms, a fraction is allowed"),
+            Kind::Fraction(min, max) => {
+                format!("{} to {}", crate::config::value::ms_text(min), crate::config::value::ms_text(max))
+            }
             Kind::Choice(choices) => choices.join(", "),
             Kind::Words(words) => format!("{}, separated by commas", words.join(", ")),
             Kind::Acks => "all (the same as -1), 0, 1".to_string(),
             Kind::Text(_) | Kind::Secret => String::new(),
+            Kind::Jaas => "module required name=\"value\" …;".to_string(),
             Kind::Servers => {
                 "host:port, host or [IPv6]:port, separated by commas; the port is 9092 if missing".to_string()
             }

@@ -17,6 +17,10 @@ pub const TOPIC_PROPERTIES: &[&str] = &[
     "delivery.timeout.ms",
     "request.timeout.ms",
     "compression.type",
+    "compression.gzip.level",
+    "compression.lz4.level",
+    "compression.zstd.level",
+    "compression.level",
 ];
 
 impl ConfigBuilder {
@@ -45,6 +49,10 @@ impl ConfigBuilder {
                 apply(&mut config, &setting.value);
             }
         }
+        let has_own = |name: &str| self.settings.iter().any(|setting| setting.property.name == name);
+        // The topic's level for every codec stands before the producer's of one.
+        let any_level = has_own("compression.level");
+        config.settle_compression(|name| has_own(name) || !any_level && producer.is_explicit(name));
         config.explicit.extend(self.settings.iter().map(|setting| setting.property.name));
         config.explicit.sort_unstable();
         config.explicit.dedup();
@@ -67,6 +75,7 @@ impl ConfigBuilder {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::codec::Codec;
 
     fn producer(settings: &[(&str, &str)]) -> Config {
         let mut builder = ConfigBuilder::new();
@@ -91,6 +100,22 @@ mod tests {
         let own = topic(&base, &[("acks", "1"), ("batch.size", "100"), ("request.timeout.ms", "500")]).expect("legal");
         assert_eq!((own.acks, own.batch_size, own.request_timeout_ms, own.linger_us), (1, 100, 500, 7_000));
         assert_eq!(topic(&base, &[]).expect("legal"), base);
+    }
+
+    #[test]
+    fn a_topics_compression_stands_before_the_producers() {
+        let level = |base: &[(&str, &str)], own: &[(&str, &str)]| {
+            let compression = topic(&producer(base), own).expect("legal").compression;
+            (compression.codec, compression.level)
+        };
+        let zstd = [("compression.type", "zstd"), ("compression.zstd.level", "9")];
+        assert_eq!(level(&zstd, &[("compression.type", "none")]), (Codec::None, 0));
+        assert_eq!(level(&zstd, &[("compression.type", "lz4")]), (Codec::Lz4, 9));
+        assert_eq!(level(&zstd, &[("compression.level", "5")]), (Codec::Zstd, 5));
+        assert_eq!(level(&zstd, &[("compression.zstd.level", "-3")]), (Codec::Zstd, -3));
+        let both = [("compression.zstd.level", "2"), ("compression.level", "5")];
+        assert_eq!(level(&zstd, &both), (Codec::Zstd, 2));
+        assert_eq!(level(&[], &[("compression.type", "zstd")]), (Codec::Zstd, 3));
     }
 
     #[test]
@@ -123,7 +148,9 @@ mod tests {
         says(&[("transactional.id", "x")], &[("request.timeout.ms", "60000")], "transaction.timeout.ms");
         says(&[], &[("retries", "3")], "acks, linger.ms, batch.size");
         says(&[], &[("acks", "2")], "all");
-        says(&[], &[("compression.type", "lz4")], "not supported by this version");
+        says(&[], &[("compression.type", "lz")], "lz4");
+        says(&[], &[("compression.gzip.level", "0")], "1 to 9");
+        says(&[], &[("compression.threads", "2")], "whole producer");
         says(&[], &[("linger.m", "3")], "linger.ms");
     }
 }

@@ -1,5 +1,6 @@
 //! From text to checked values: one parser per kind of property, and the sentences for what does not parse.
 
+use crate::config::jaas;
 use crate::config::table::{Convert, Found, Kind, Property, State, Value, not_supported, shown};
 use crate::error::{Error, Result, Status};
 use std::net::Ipv6Addr;
@@ -56,9 +57,21 @@ pub fn parse(property: &Property, text: &str) -> std::result::Result<(String, Va
             Some(number) if (min..=max).contains(&number) => Ok((number.to_string(), Value::Int(number))),
             _ => Err(format!("a whole number, {}", allowed())),
         },
+        Kind::Level(other, min, max) => match whole(text) {
+            Some(number) if number == other || (min..=max).contains(&number) => {
+                Ok((number.to_string(), Value::Int(number)))
+            }
+            _ => Err(format!("a whole number, {}", allowed())),
+        },
         Kind::FloatMs(max) => match micros(text) {
             Some(us) if us <= max.saturating_mul(1000) => Ok((ms_text(us), Value::Int(us))),
             _ => Err(allowed()),
+        },
+        Kind::Fraction(min, max) => match micros(text) {
+            Some(thousandths) if (min..=max).contains(&thousandths) => {
+                Ok((ms_text(thousandths), Value::Int(thousandths)))
+            }
+            _ => Err(format!("a number, {}", allowed())),
         },
         Kind::Choice(choices) => match choices.iter().find(|choice| choice.eq_ignore_ascii_case(text)) {
             Some(choice) => Ok((choice.to_string(), Value::Text(choice.to_string()))),
@@ -86,6 +99,11 @@ pub fn parse(property: &Property, text: &str) -> std::result::Result<(String, Va
         },
         Kind::Text(max) if text.len() > max => Err(format!("at most {max} bytes")),
         Kind::Text(_) | Kind::Secret => Ok((text.to_string(), Value::Text(text.to_string()))),
+        Kind::Jaas if text.is_empty() => Ok((String::new(), Value::Text(String::new()))),
+        Kind::Jaas => match jaas::parse(text) {
+            Ok(_) => Ok((text.to_string(), Value::Text(text.to_string()))),
+            Err(what) => Err(format!("{}; {what}", allowed())),
+        },
         Kind::Servers => {
             let servers = servers(text).map_err(|what| format!("{}; {what}", allowed()))?;
             Ok((text.to_string(), Value::Servers(servers)))
@@ -163,7 +181,7 @@ fn micros(text: &str) -> Option<i64> {
     Some(us.saturating_add(whole(&thousandths)?).saturating_add(i64::from(finer)))
 }
 
-fn ms_text(us: i64) -> String {
+pub(super) fn ms_text(us: i64) -> String {
     let text = format!("{}.{:03}", us / 1000, us % 1000);
     text.trim_end_matches('0').trim_end_matches('.').to_string()
 }

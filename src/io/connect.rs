@@ -1,4 +1,5 @@
-//! From a host name to an open socket: resolve, then try every address in turn until one answers or the time is up.
+//! From a host name to a connection: resolve, then try every address in turn until one answers, in TLS where that is asked
+//! for, or the time is up.
 
 use std::collections::VecDeque;
 use std::io;
@@ -7,9 +8,11 @@ use std::net::SocketAddr;
 use mio::net::TcpStream;
 use mio::{Interest, Registry, Token};
 
-use super::connection::{Open, close_stream};
+use super::connection::{Open, Transport, close_stream};
 use super::resolve::{self, Resolver};
+use super::tls::{TlsStream, closed_by};
 use super::{AddressFamily, IoOptions, socket};
+use crate::sender::{Cause, Closed};
 use crate::time::{Micros, Time};
 
 /// What one address gets at least when several share the time.
@@ -21,7 +24,7 @@ const ADDRESSES_MAX: usize = 32;
 pub(super) enum Progress {
     Pending,
     Connected(Open),
-    Failed(String),
+    Failed(Closed),
 }
 
 /// What a step needs from the reactor.
@@ -44,12 +47,21 @@ pub(super) struct Setup {
     waiting: VecDeque<SocketAddr>,
     /// A sentence per address that failed.
     failures: Vec<String>,
+    /// TLS for good, as soon as one address failed so: the others of a broker are no other broker.
+    cause: Cause,
 }
 
 enum Phase {
     Resolving,
     Connecting {
         stream: TcpStream,
+        address: SocketAddr,
+        started: Time,
+        deadline: Time,
+    },
+    /// The TLS handshake, within the time of its address.
+    Securing {
+        stream: Box<TlsStream>,
         address: SocketAddr,
         started: Time,
         deadline: Time,
@@ -68,6 +80,7 @@ impl Setup {
             phase: Phase::Resolving,
             waiting: VecDeque::new(),
             failures: Vec::new(),
+            cause: Cause::Network,
         }
     }
 
@@ -108,17 +121,18 @@ impl Setup {
 
     /// The socket has an event. It may be a late one of an earlier address, so nothing is concluded from it alone.
     pub fn ready(&mut self, at: &Surroundings<'_>) -> Progress {
-        let Phase::Connecting { stream, address, .. } = &self.phase else {
-            return Progress::Pending;
+        let (stream, address) = match &self.phase {
+            Phase::Connecting { stream, address, .. } => (stream, *address),
+            Phase::Securing { .. } => return self.shake(at),
+            Phase::Resolving | Phase::Idle => return Progress::Pending,
         };
-        let address = *address;
         let error = match stream.take_error() {
             Ok(None) => match stream.peer_addr() {
                 // A connect to a closed port of our own machine may pick that very port as its source and so meet itself.
                 Ok(peer) if stream.local_addr().is_ok_and(|local| local == peer) => {
                     io::ErrorKind::ConnectionRefused.into()
                 }
-                Ok(_) => return self.connected(address),
+                Ok(_) => return self.connected(at),
                 Err(e) if e.kind() == io::ErrorKind::NotConnected => return Progress::Pending,
                 Err(e) => e,
             },
@@ -131,7 +145,7 @@ impl Setup {
     /// When `expired` is to be called.
     pub fn deadline(&self) -> Time {
         match &self.phase {
-            Phase::Connecting { deadline, .. } => *deadline,
+            Phase::Connecting { deadline, .. } | Phase::Securing { deadline, .. } => *deadline,
             Phase::Resolving | Phase::Idle => self.deadline,
         }
     }
@@ -144,6 +158,15 @@ impl Setup {
                 self.attempt_failed(at, address, &format!("timed out after {waited_ms} ms"));
                 self.next_address(at)
             }
+            Phase::Securing { address, started, .. } => {
+                let (address, waited_ms) = (*address, at.now.since(*started).as_ms());
+                let text = format!(
+                    "connected, but the TLS handshake was not over after {waited_ms} ms: is it a TLS listener, and does it \
+                     answer?"
+                );
+                self.attempt_failed(at, address, &text);
+                self.next_address(at)
+            }
             Phase::Resolving | Phase::Idle => {
                 self.failed(&format!("the name look-up timed out after {} ms", self.timeout_ms))
             }
@@ -152,8 +175,10 @@ impl Setup {
 
     /// Closes the socket of the address being tried.
     pub fn close(&mut self, registry: &Registry) {
-        if let Phase::Connecting { stream, .. } = std::mem::replace(&mut self.phase, Phase::Idle) {
-            close_stream(stream, registry);
+        match std::mem::replace(&mut self.phase, Phase::Idle) {
+            Phase::Connecting { stream, .. } => close_stream(stream, registry),
+            Phase::Securing { stream, .. } => close_stream(stream.into_ended(), registry),
+            Phase::Resolving | Phase::Idle => {}
         }
     }
 
@@ -191,22 +216,68 @@ impl Setup {
         self.failures.push(format!("{address}: {reason}"));
     }
 
-    fn connected(&mut self, address: SocketAddr) -> Progress {
-        match std::mem::replace(&mut self.phase, Phase::Idle) {
-            Phase::Connecting { stream, .. } => {
-                let peer = if resolve::numeric(&self.host).is_some() {
-                    address.to_string()
-                } else {
-                    format!("{}:{} ({address})", self.host, self.port)
-                };
-                Progress::Connected(Open::new(stream, peer))
+    /// The socket is connected: that is all, or TLS begins.
+    fn connected(&mut self, at: &Surroundings<'_>) -> Progress {
+        let Phase::Connecting { stream, address, started, deadline } = std::mem::replace(&mut self.phase, Phase::Idle)
+        else {
+            return Progress::Pending;
+        };
+        let Some(tls) = &at.options.tls else {
+            return Progress::Connected(Open::new(Transport::Plain(stream), self.peer(address)));
+        };
+        match TlsStream::new(stream, tls, &self.host) {
+            Ok(stream) => {
+                self.phase = Phase::Securing { stream: Box::new(stream), address, started, deadline };
+                self.shake(at)
             }
-            Phase::Resolving | Phase::Idle => Progress::Pending,
+            Err((stream, trouble)) => {
+                close_stream(stream, at.registry);
+                if trouble.is_permanent {
+                    self.cause = Cause::Tls;
+                }
+                self.failures.push(format!("{address}: {}", trouble.text));
+                self.next_address(at)
+            }
+        }
+    }
+
+    /// Takes the handshake on.
+    fn shake(&mut self, at: &Surroundings<'_>) -> Progress {
+        let Phase::Securing { stream, address, .. } = &mut self.phase else {
+            return Progress::Pending;
+        };
+        let address = *address;
+        match stream.shake() {
+            Ok(false) => Progress::Pending,
+            Ok(true) => match std::mem::replace(&mut self.phase, Phase::Idle) {
+                Phase::Securing { stream, .. } => {
+                    Progress::Connected(Open::new(Transport::Tls(stream), self.peer(address)))
+                }
+                Phase::Resolving | Phase::Connecting { .. } | Phase::Idle => Progress::Pending,
+            },
+            Err(error) => {
+                let closed = closed_by(&error);
+                if closed.cause == Cause::Tls {
+                    self.cause = Cause::Tls;
+                }
+                self.attempt_failed(at, address, &closed.reason);
+                self.next_address(at)
+            }
+        }
+    }
+
+    /// Host and address for sentences.
+    fn peer(&self, address: SocketAddr) -> String {
+        if resolve::numeric(&self.host).is_some() {
+            address.to_string()
+        } else {
+            format!("{}:{} ({address})", self.host, self.port)
         }
     }
 
     fn failed(&mut self, why: &str) -> Progress {
         self.phase = Phase::Idle;
-        Progress::Failed(format!("cannot connect to {}:{}: {why}", self.host, self.port))
+        let reason = format!("cannot connect to {}:{}: {why}", self.host, self.port);
+        Progress::Failed(Closed { reason, cause: self.cause })
     }
 }

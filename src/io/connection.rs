@@ -7,26 +7,54 @@ use std::net::Shutdown;
 use mio::net::TcpStream;
 
 use super::socket;
+use super::tls::TlsStream;
 use crate::sender::Frame;
 
 /// Slices given to one write call. More would make the kernel's copy of the list costlier than a second call.
 pub(super) const SLICES_PER_WRITE_MAX: usize = 256;
 
-/// How bytes travel: the seam where TLS goes.
+/// How bytes travel.
 pub(super) enum Transport {
     Plain(TcpStream),
+    Tls(Box<TlsStream>),
 }
 
 impl Transport {
     pub fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match self {
             Transport::Plain(stream) => stream.read(buffer),
+            Transport::Tls(stream) => stream.read(buffer),
         }
     }
 
     pub fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         match self {
             Transport::Plain(stream) => socket::send_vectored(stream, slices),
+            Transport::Tls(stream) => stream.write_vectored(slices),
+        }
+    }
+
+    /// Whether it holds bytes, behind those that it has taken, that the socket has not.
+    pub fn wants_write(&self) -> bool {
+        match self {
+            Transport::Plain(_) => false,
+            Transport::Tls(stream) => stream.wants_write(),
+        }
+    }
+
+    /// Writes what it holds; `WouldBlock`: the socket takes no more.
+    pub fn push(&mut self) -> io::Result<()> {
+        match self {
+            Transport::Plain(_) => Ok(()),
+            Transport::Tls(stream) => stream.push(),
+        }
+    }
+
+    /// The next read tells of the end, and no event will.
+    pub fn knows_its_end(&self) -> bool {
+        match self {
+            Transport::Plain(_) => false,
+            Transport::Tls(stream) => stream.knows_its_end(),
         }
     }
 
@@ -34,6 +62,7 @@ impl Transport {
     pub fn close(self, registry: &mio::Registry) {
         match self {
             Transport::Plain(stream) => close_stream(stream, registry),
+            Transport::Tls(stream) => close_stream(stream.into_ended(), registry),
         }
     }
 }
@@ -109,18 +138,20 @@ pub(super) struct Open {
 }
 
 impl Open {
-    pub fn new(stream: TcpStream, peer: String) -> Open {
-        Open {
-            transport: Transport::Plain(stream),
-            peer,
-            write_blocked: false,
-            listed_dirty: false,
-            listed_unread: false,
-        }
+    pub fn new(transport: Transport, peer: String) -> Open {
+        Open { transport, peer, write_blocked: false, listed_dirty: false, listed_unread: false }
+    }
+
+    /// Whether there is something to write.
+    pub fn has_output(&self, output: &Output) -> bool {
+        !output.is_empty() || self.transport.wants_write()
     }
 
     /// One write of as much of `output` as fits; the frames that are through are dropped.
     pub fn write_once(&mut self, output: &mut Output) -> io::Result<usize> {
+        if output.is_empty() {
+            return self.transport.push().map(|()| 0);
+        }
         let mut slices = [IoSlice::new(&[]); SLICES_PER_WRITE_MAX];
         let used = output.fill(&mut slices);
         let bytes = self.transport.write_vectored(&slices[..used])?;

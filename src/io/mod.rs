@@ -7,6 +7,8 @@
 //!            Core
 //! ```
 //!
+//! Where `IoOptions` has TLS, the handshake is the last step of connecting, and a connection's bytes go through rustls (`tls`).
+//!
 //! Threads: `kp-io` runs the reactor and the core; `kp-resolve` threads run `getaddrinfo` and nothing else. Both block
 //! every asynchronous signal, so the host's handlers never run on them.
 
@@ -19,6 +21,7 @@ mod signals;
 mod socket;
 #[cfg(test)]
 mod tests;
+mod tls;
 
 use std::sync::Arc;
 use std::thread;
@@ -28,6 +31,7 @@ use crate::sync::{Condvar, Mutex};
 
 use crate::config::AddressFamily;
 use crate::error::{Error, Result, Status};
+use crate::security::tls::SharedTls;
 use crate::sender::{Action, Closed, ConnId};
 use crate::time::Time;
 
@@ -67,8 +71,12 @@ pub trait Core {
     fn handle_panic(&mut self, message: &str);
 }
 
-/// How sockets are made.
-#[derive(Clone, Debug)]
+/// A read that does not fill the buffer has emptied the socket, and the next byte is a new edge: with epoll and kqueue the
+/// extra read that would say "would block" can be spared.
+const SHORT_READ_IS_LAST: bool = cfg!(unix);
+
+/// How connections are made.
+#[derive(Clone)]
 pub struct IoOptions {
     /// SO_SNDBUF; zero and less leave it to the operating system.
     pub send_buffer_bytes: i64,
@@ -78,6 +86,8 @@ pub struct IoOptions {
     /// TCP_USER_TIMEOUT where there is one: a peer that acknowledges nothing for so long is gone. Zero: not set.
     pub tcp_user_timeout_ms: u64,
     pub address_family: AddressFamily,
+    /// Every connection is secured with it; `None`: none is.
+    pub tls: Option<SharedTls>,
 }
 
 impl Default for IoOptions {
@@ -88,6 +98,7 @@ impl Default for IoOptions {
             keepalive: true,
             tcp_user_timeout_ms: 0,
             address_family: AddressFamily::Any,
+            tls: None,
         }
     }
 }

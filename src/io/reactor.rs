@@ -9,10 +9,11 @@ use std::time::Duration;
 use mio::{Events, Poll, Token};
 
 use super::connect::{Progress, Setup, Surroundings};
-use super::connection::{Open, Output};
+use super::connection::{Open, Output, Transport};
 use super::resolve::{Lookup, Resolver};
-use super::{Clock, Core, IoOptions, Waker, socket};
-use crate::sender::{Action, ConnId};
+use super::tls::{closed_by, is_trouble};
+use super::{Clock, Core, IoOptions, SHORT_READ_IS_LAST, Waker};
+use crate::sender::{Action, Closed, ConnId};
 use crate::time::{Micros, Time};
 
 const WAKER_TOKEN: Token = Token(usize::MAX);
@@ -25,10 +26,6 @@ const READS_PER_TURN_MAX: usize = 4;
 const LAST_READS_MAX: usize = 64;
 /// Writes per connection and turn, one per round, so that reading goes on while a fast socket takes everything.
 const WRITE_ROUNDS_PER_TURN_MAX: usize = 16;
-
-/// A read that does not fill the buffer has emptied the socket, and the next byte is a new edge: with epoll and kqueue the
-/// extra read that would say "would block" can be spared.
-const SHORT_READ_IS_LAST: bool = cfg!(unix);
 
 enum Stage {
     Setup(Setup),
@@ -202,19 +199,25 @@ impl<C: Core> Reactor<C> {
                 return;
             };
             match open.transport.read(&mut self.read_buffer) {
-                Ok(0) => return self.lose(now, conn, "the broker closed the connection"),
+                Ok(0) => return self.lose(now, conn, "the broker closed the connection".to_owned().into()),
                 Ok(bytes) => {
+                    let goes_on = to_the_end || open.transport.knows_its_end();
                     self.core.handle_bytes(now, conn, &self.read_buffer[..bytes]);
                     self.take_actions(now);
-                    if SHORT_READ_IS_LAST && bytes < READ_BUFFER_BYTES && !to_the_end {
+                    if SHORT_READ_IS_LAST && bytes < READ_BUFFER_BYTES && !goes_on {
                         return;
                     }
                 }
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => return,
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-                Err(e) => return self.lose(now, conn, &socket::describe(&e)),
+                Err(e) => return self.lose(now, conn, closed_by(&e)),
             }
         }
+        self.mark_unread(conn);
+    }
+
+    /// Notes, once, that there is more to read.
+    fn mark_unread(&mut self, conn: ConnId) {
         if let Some(open) = self.open(conn)
             && !open.listed_unread
         {
@@ -246,41 +249,45 @@ impl<C: Core> Reactor<C> {
             return;
         };
         open.listed_dirty = false;
-        if output.is_empty() || open.write_blocked {
+        if open.write_blocked || !open.has_output(output) {
             return;
         }
         match open.write_once(output) {
             Ok(bytes) => {
-                self.core.handle_written(now, conn, bytes);
-                self.take_actions(now);
+                if bytes > 0 {
+                    self.core.handle_written(now, conn, bytes);
+                    self.take_actions(now);
+                }
                 self.mark_dirty(conn);
             }
             Err(e) if e.kind() == io::ErrorKind::WouldBlock => open.write_blocked = true,
             Err(e) if e.kind() == io::ErrorKind::Interrupted => self.mark_dirty(conn),
             Err(e) => {
-                self.read_last(now, conn);
-                self.lose(now, conn, &socket::describe(&e));
+                let why = self.read_last(now, conn).unwrap_or(e);
+                self.lose(now, conn, closed_by(&why));
             }
         }
     }
 
-    /// Hands over what the broker had answered before the connection broke, so that it does not count as unanswered.
-    fn read_last(&mut self, now: Time, conn: ConnId) {
+    /// Hands over what the broker had answered before the connection broke, so that it does not count as unanswered. In TLS
+    /// the broker may also have said why it closed: that is answered.
+    fn read_last(&mut self, now: Time, conn: ConnId) -> Option<io::Error> {
         for _ in 0..LAST_READS_MAX {
             let Some(Connection { stage: Stage::Open(open), .. }) = self.connections.get_mut(&conn) else {
-                return;
+                return None;
             };
             match open.transport.read(&mut self.read_buffer) {
-                Ok(0) => return,
+                Ok(0) => return None,
                 Ok(bytes) => {
                     self.core.handle_bytes(now, conn, &self.read_buffer[..bytes]);
                     self.take_actions(now);
                 }
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
                 // Nothing more to read, or the break itself, which the caller reports.
-                Err(_) => return,
+                Err(e) => return is_trouble(&e).then_some(e),
             }
         }
+        None
     }
 
     /// Does what the core says until it says nothing more. It is the core's back-off that bounds this.
@@ -331,15 +338,20 @@ impl<C: Core> Reactor<C> {
             Progress::Pending => {}
             Progress::Connected(open) => {
                 if let Some(connection) = self.connections.get_mut(&conn) {
+                    // A handshake may have read more than its own, and no event tells of that.
+                    let may_have_more = matches!(open.transport, Transport::Tls(_));
                     connection.stage = Stage::Open(open);
                     self.setups -= 1;
                     self.mark_dirty(conn);
+                    if may_have_more {
+                        self.mark_unread(conn);
+                    }
                     self.core.handle_connected(now, conn);
                 }
             }
-            Progress::Failed(reason) => {
+            Progress::Failed(closed) => {
                 self.close(conn);
-                self.core.handle_closed(now, conn, reason.into());
+                self.core.handle_closed(now, conn, closed);
             }
         }
     }
@@ -384,13 +396,13 @@ impl<C: Core> Reactor<C> {
     }
 
     /// An open connection broke: closes it and tells the core, unless the core has closed it in the meantime.
-    fn lose(&mut self, now: Time, conn: ConnId, what: &str) {
+    fn lose(&mut self, now: Time, conn: ConnId, mut closed: Closed) {
         let Some(open) = self.open(conn) else {
             return;
         };
-        let reason = format!("{}: {what}", open.peer);
+        closed.reason = format!("{}: {}", open.peer, closed.reason);
         self.close(conn);
-        self.core.handle_closed(now, conn, reason.into());
+        self.core.handle_closed(now, conn, closed);
         self.take_actions(now);
     }
 
@@ -413,7 +425,7 @@ impl<C: Core> Reactor<C> {
         let Some(Connection { stage: Stage::Open(open), output }) = self.connections.get_mut(&conn) else {
             return;
         };
-        if !output.is_empty() && !open.write_blocked && !open.listed_dirty {
+        if !open.write_blocked && !open.listed_dirty && open.has_output(output) {
             open.listed_dirty = true;
             self.dirty.push(conn);
         }

@@ -10,8 +10,10 @@ use std::time::Instant;
 use socket2::{Domain, SockRef, Socket, Type};
 
 use super::*;
-use crate::sender::Frame;
+use crate::sender::{Cause, Frame};
 use crate::time::Micros;
+
+mod tls;
 
 /// A test that waits longer has failed.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -23,6 +25,7 @@ struct State {
     inbox: VecDeque<Action>,
     connected: Vec<ConnId>,
     closed: Vec<(ConnId, String)>,
+    causes: Vec<Cause>,
     received: Vec<u8>,
     written: usize,
     wakeups: usize,
@@ -76,7 +79,10 @@ impl Core for FakeCore {
         self.record(|state| state.written += bytes);
     }
     fn handle_closed(&mut self, _now: Time, conn: ConnId, closed: Closed) {
-        self.record(|state| state.closed.push((conn, closed.reason)));
+        self.record(|state| {
+            state.closed.push((conn, closed.reason));
+            state.causes.push(closed.cause);
+        });
     }
     fn handle_timeout(&mut self, now: Time) {
         self.record(|state| {

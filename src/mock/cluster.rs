@@ -10,7 +10,8 @@ use super::faults::{Fault, Faults};
 use super::groups::Groups;
 use super::partition_log::{LogSnapshot, StoredRecord};
 use super::producer_state::UnknownProducer;
-use super::request::{self, Answer};
+use super::request::{self, Answer, Source};
+use super::sasl::Sasl;
 use super::stats::Stats;
 use super::telemetry::Telemetry;
 use super::topic::{Partition, Topic, is_legal_topic_name};
@@ -80,6 +81,7 @@ pub struct Cluster {
     pub(super) groups: Groups,
     pub(super) coordinators: Coordinators,
     pub(super) telemetry: Telemetry,
+    pub(super) sasl: Sasl,
     /// When the last request came, or the last look was taken: the hands of a test know no clock.
     pub(super) now: Time,
     pub(super) wall_ms: i64,
@@ -116,6 +118,7 @@ impl Cluster {
             groups: Groups::default(),
             coordinators: Coordinators::default(),
             telemetry: Telemetry::default(),
+            sasl: Sasl::default(),
             now: Time::ZERO,
             wall_ms: 0,
             server_changes: 0,
@@ -326,6 +329,7 @@ impl Cluster {
         self.set_max_version(api_key::ADD_OFFSETS_TO_TXN, 1);
         self.set_max_version(api_key::END_TXN, 1);
         self.set_max_version(api_key::TXN_OFFSET_COMMIT, 2);
+        self.set_max_version(api_key::SASL_AUTHENTICATE, 0);
         self.set_max_version(api_key::GET_TELEMETRY_SUBSCRIPTIONS, -1);
         self.set_max_version(api_key::PUSH_TELEMETRY, -1);
         self.unknown_producer = UnknownProducer::Refuse;
@@ -428,7 +432,14 @@ impl Cluster {
     /// that keep the time of the append.
     pub fn handle_frame(&mut self, now: Time, wall_ms: i64, broker: i32, frame: &[u8]) -> Answer {
         self.advance(now, wall_ms);
-        request::handle(self, now, wall_ms, broker, frame)
+        request::handle(self, now, wall_ms, Source { broker, connection: None }, frame)
+    }
+
+    /// The same over a connection, of which brokers may want to know who is at its other end. Connections are numbered in the
+    /// order in which they were opened; no number is used twice.
+    pub fn handle_frame_from(&mut self, now: Time, wall_ms: i64, broker: i32, connection: u64, frame: &[u8]) -> Answer {
+        self.advance(now, wall_ms);
+        request::handle(self, now, wall_ms, Source { broker, connection: Some(connection) }, frame)
     }
 }
 

@@ -7,7 +7,7 @@
 //! One file per API key or pair of them (`produce.rs`, `end_txn.rs`, …), each naming its versions and where it departs from Kafka.
 //! Beside them: `producer_state.rs` what a partition knows of its producers, `transactions.rs` what a coordinator knows of its
 //! transactional ids, `admission.rs` how a partition asks it, `markers.rs` how transactions end, `groups.rs` committed offsets,
-//! `coordinators.rs` which broker coordinates what.
+//! `coordinators.rs` which broker coordinates what, `scram.rs` the brokers' side of SASL's mechanisms.
 
 mod add_to_txn;
 mod admission;
@@ -33,6 +33,8 @@ mod produce;
 mod producer_state;
 mod reader;
 mod request;
+mod sasl;
+mod scram;
 // The server is the part of the mock that lives in real time.
 #[allow(clippy::disallowed_methods)]
 mod server;
@@ -68,12 +70,14 @@ pub mod api_key {
     pub const OFFSET_COMMIT: i16 = 8;
     pub const OFFSET_FETCH: i16 = 9;
     pub const FIND_COORDINATOR: i16 = 10;
+    pub const SASL_HANDSHAKE: i16 = 17;
     pub const API_VERSIONS: i16 = 18;
     pub const INIT_PRODUCER_ID: i16 = 22;
     pub const ADD_PARTITIONS_TO_TXN: i16 = 24;
     pub const ADD_OFFSETS_TO_TXN: i16 = 25;
     pub const END_TXN: i16 = 26;
     pub const TXN_OFFSET_COMMIT: i16 = 28;
+    pub const SASL_AUTHENTICATE: i16 = 36;
     pub const GET_TELEMETRY_SUBSCRIPTIONS: i16 = 71;
     pub const PUSH_TELEMETRY: i16 = 72;
 }
@@ -100,6 +104,8 @@ pub(crate) mod code {
     pub const INVALID_GROUP_ID: i16 = 24;
     pub const UNKNOWN_MEMBER_ID: i16 = 25;
     pub const INVALID_TIMESTAMP: i16 = 32;
+    pub const UNSUPPORTED_SASL_MECHANISM: i16 = 33;
+    pub const ILLEGAL_SASL_STATE: i16 = 34;
     pub const UNSUPPORTED_VERSION: i16 = 35;
     pub const TOPIC_ALREADY_EXISTS: i16 = 36;
     pub const INVALID_PARTITIONS: i16 = 37;
@@ -113,6 +119,7 @@ pub(crate) mod code {
     pub const CONCURRENT_TRANSACTIONS: i16 = 51;
     pub const TRANSACTIONAL_ID_AUTHORIZATION_FAILED: i16 = 53;
     pub const OPERATION_NOT_ATTEMPTED: i16 = 55;
+    pub const SASL_AUTHENTICATION_FAILED: i16 = 58;
     pub const UNKNOWN_PRODUCER_ID: i16 = 59;
     pub const FETCH_SESSION_ID_NOT_FOUND: i16 = 70;
     pub const FENCED_LEADER_EPOCH: i16 = 74;

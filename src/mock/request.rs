@@ -12,7 +12,7 @@ use super::reader::{Malformed, ReadResult, Reader};
 use super::stats::RequestSeen;
 use super::{
     add_to_txn, api_key, api_versions, code, end_txn, fetch, find_coordinator, group_offsets, init_producer_id,
-    list_offsets, metadata, produce, telemetry, txn_offset_commit,
+    list_offsets, metadata, produce, sasl, telemetry, txn_offset_commit,
 };
 
 /// What becomes of one request.
@@ -32,8 +32,11 @@ pub enum Answer {
 
 /// A request whose header has been read.
 pub(super) struct Request<'a> {
+    pub(super) now: Time,
     pub(super) wall_ms: i64,
     pub(super) broker: i32,
+    /// The connection that it came by; without one nobody asks who it is.
+    pub(super) connection: Option<u64>,
     pub(super) api_key: i16,
     pub(super) api_version: i16,
     pub(super) correlation_id: i32,
@@ -58,11 +61,12 @@ pub(super) struct ApiRange {
 }
 
 /// Produce is announced from 0, as Kafka 4 does: older librdkafka takes a higher minimum for a broker it cannot talk to.
-pub(super) const API_RANGES: [ApiRange; 15] = [
+pub(super) const API_RANGES: [ApiRange; 17] = [
     ApiRange { api_key: api_key::PRODUCE, min_announced: 0, min: 3, max: 12, first_flexible: 9 },
     ApiRange { api_key: api_key::FETCH, min_announced: 4, min: 4, max: 12, first_flexible: 12 },
     ApiRange { api_key: api_key::LIST_OFFSETS, min_announced: 1, min: 1, max: 7, first_flexible: 6 },
     ApiRange { api_key: api_key::METADATA, min_announced: 0, min: 0, max: 12, first_flexible: 9 },
+    ApiRange { api_key: api_key::SASL_HANDSHAKE, min_announced: 0, min: 0, max: 1, first_flexible: i16::MAX },
     ApiRange { api_key: api_key::API_VERSIONS, min_announced: 0, min: 0, max: 3, first_flexible: 3 },
     ApiRange { api_key: api_key::INIT_PRODUCER_ID, min_announced: 0, min: 0, max: 5, first_flexible: 2 },
     ApiRange { api_key: api_key::FIND_COORDINATOR, min_announced: 0, min: 0, max: 5, first_flexible: 3 },
@@ -72,6 +76,7 @@ pub(super) const API_RANGES: [ApiRange; 15] = [
     ApiRange { api_key: api_key::TXN_OFFSET_COMMIT, min_announced: 0, min: 0, max: 5, first_flexible: 3 },
     ApiRange { api_key: api_key::OFFSET_COMMIT, min_announced: 2, min: 2, max: 8, first_flexible: 8 },
     ApiRange { api_key: api_key::OFFSET_FETCH, min_announced: 1, min: 1, max: 8, first_flexible: 6 },
+    ApiRange { api_key: api_key::SASL_AUTHENTICATE, min_announced: 0, min: 0, max: 2, first_flexible: 2 },
     ApiRange { api_key: api_key::GET_TELEMETRY_SUBSCRIPTIONS, min_announced: 0, min: 0, max: 0, first_flexible: 0 },
     ApiRange { api_key: api_key::PUSH_TELEMETRY, min_announced: 0, min: 0, max: 0, first_flexible: 0 },
 ];
@@ -86,12 +91,19 @@ impl ApiRange {
     }
 }
 
-pub(super) fn handle(cluster: &mut Cluster, now: Time, wall_ms: i64, broker_id: i32, frame: &[u8]) -> Answer {
-    let Some(broker) = cluster.broker(broker_id).filter(|broker| broker.is_up) else {
+/// Where a request comes in.
+#[derive(Clone, Copy)]
+pub(super) struct Source {
+    pub(super) broker: i32,
+    pub(super) connection: Option<u64>,
+}
+
+pub(super) fn handle(cluster: &mut Cluster, now: Time, wall_ms: i64, source: Source, frame: &[u8]) -> Answer {
+    let Some(broker) = cluster.broker(source.broker).filter(|broker| broker.is_up) else {
         return Answer::Disconnect { delay: Micros::ZERO };
     };
     let latency = broker.latency;
-    match answer(cluster, now, wall_ms, broker_id, frame) {
+    match answer(cluster, now, wall_ms, source, frame) {
         Ok(Outcome::Respond(bytes)) => Answer::Respond { bytes, delay: latency },
         Ok(Outcome::RespondAfter(bytes, wait)) => {
             Answer::Respond { bytes, delay: Micros(latency.0.saturating_add(wait.0)) }
@@ -101,20 +113,24 @@ pub(super) fn handle(cluster: &mut Cluster, now: Time, wall_ms: i64, broker_id: 
     }
 }
 
-fn answer(cluster: &mut Cluster, now: Time, wall_ms: i64, broker: i32, frame: &[u8]) -> ReadResult<Outcome> {
+fn answer(cluster: &mut Cluster, now: Time, wall_ms: i64, source: Source, frame: &[u8]) -> ReadResult<Outcome> {
+    let Source { broker, connection } = source;
     let mut body = Reader::new(frame, false);
     let (api_key, api_version, correlation_id) = (body.i16()?, body.i16()?, body.i32()?);
     cluster.stats.count(RequestSeen { at: now, broker, api_key, api_version, correlation_id, partition_count: 0 });
     // Kafka closes the connection on an API it does not know, too: it could not even read the header.
     let range = API_RANGES.iter().find(|range| range.api_key == api_key).ok_or(Malformed)?;
     let max_version = range.max_for(cluster);
-    let mut request = Request { wall_ms, broker, api_key, api_version, correlation_id, body };
+    let mut request = Request { now, wall_ms, broker, connection, api_key, api_version, correlation_id, body };
     if !(range.min..=max_version).contains(&api_version) {
         // ApiVersions alone is answered in a version the client did not ask for, so that it can ask again.
         return match api_key {
             api_key::API_VERSIONS if max_version >= 0 => Ok(api_versions::refuse(cluster, &request)),
             _ => Err(Malformed),
         };
+    }
+    if connection.is_some_and(|connection| !cluster.sasl.admits(now, connection, api_key)) {
+        return Ok(Outcome::Disconnect);
     }
     // The client id is the one string of the header that never became compact.
     request.body.nullable_string()?;
@@ -142,6 +158,8 @@ fn answer(cluster: &mut Cluster, now: Time, wall_ms: i64, broker: i32, frame: &[
                 api_key::TXN_OFFSET_COMMIT => txn_offset_commit::handle(cluster, request, injected)?,
                 api_key::OFFSET_COMMIT => group_offsets::handle_commit(cluster, request, injected)?,
                 api_key::OFFSET_FETCH => group_offsets::handle_fetch(cluster, request, injected)?,
+                api_key::SASL_HANDSHAKE => sasl::handle_handshake(cluster, request, injected)?,
+                api_key::SASL_AUTHENTICATE => sasl::handle_authenticate(cluster, request, injected)?,
                 api_key::GET_TELEMETRY_SUBSCRIPTIONS => telemetry::handle_get(cluster, request, injected)?,
                 api_key::PUSH_TELEMETRY => telemetry::handle_push(cluster, request, injected)?,
                 _ => api_versions::handle(cluster, request, injected)?,

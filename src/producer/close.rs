@@ -46,7 +46,12 @@ impl Producer {
         }
         self.accumulator.inbox.command(Command::Abort);
         let io_ended = self.io.lock().join(LAST_TURN);
+        let packers_ended = self.packers.end(&self.accumulator, LAST_TURN);
         let chooser_ended = self.chooser.get().is_none_or(|chooser| chooser.end(LAST_TURN));
+        if let Some(secured) = &self.secured {
+            secured.end(LAST_TURN);
+        }
+        let login_ended = self.login.as_ref().is_none_or(|login| login.end(LAST_TURN));
         self.fail_leftovers();
         self.abandon_futures();
         // Wakes threads that poll: nothing more will come.
@@ -61,8 +66,17 @@ impl Producer {
             let text = "the I/O thread did not end in time: records that it had taken are not reported";
             return Err(Error::new(Status::INTERNAL, text));
         }
+        if !packers_ended {
+            let text = "a batch was still being compressed when the time was over; its thread ends by itself";
+            return Err(Error::new(Status::TIMED_OUT, text));
+        }
         if !chooser_ended {
             let text = "the partitioner did not return in time on the library's thread; it is not called again";
+            return Err(Error::new(Status::TIMED_OUT, text));
+        }
+        if !login_ended {
+            let text = "the token callback, or who else is asked for credentials, did not return in time on the library's \
+                        thread; it is not called again";
             return Err(Error::new(Status::TIMED_OUT, text));
         }
         if !all {

@@ -9,12 +9,15 @@ mod driver;
 mod flush;
 mod future;
 mod hooks;
+mod login;
 mod metadata;
 mod numbers;
+mod packing;
 mod queue_full;
 mod telemetry;
 #[cfg(test)]
 mod tests;
+mod tls;
 mod transaction;
 
 use std::hash::{BuildHasher, RandomState};
@@ -32,12 +35,14 @@ use crate::io::{Clock, IoOptions, IoThread};
 use crate::mock::{ClusterOptions, MockCluster};
 use crate::record::Record;
 use crate::reports::{Completion, Dispatch, Handed, Item, Reports};
+use crate::security::token::TokenGetter;
 use crate::sender::Sender;
 use crate::wire::record_batch::{HEADER_LEN, record_len_max};
 pub use direct::{ProducerBatch, SentTicket};
 use driver::Driver;
 pub use flush::FlushToken;
 pub use future::SentFuture;
+use login::LoginThread;
 
 /// Partitions of a topic that the embedded mock cluster makes by itself.
 const MOCK_PARTITIONS: i32 = 4;
@@ -52,6 +57,7 @@ pub struct Producer {
     reports: Arc<Reports>,
     clock: Clock,
     io: Mutex<IoThread>,
+    packers: packing::Packers,
     /// `delivery.dispatch=thread`.
     dispatcher: Mutex<Option<JoinHandle<()>>>,
     max_request_size: usize,
@@ -61,13 +67,22 @@ pub struct Producer {
     config: Arc<Config>,
     /// Of the application's own partitioner, when it has one.
     chooser: OnceLock<Arc<choosing::Chooser>>,
+    /// `security.protocol` with TLS.
+    secured: Option<Arc<tls::Secured>>,
+    /// `security.protocol` with SASL.
+    login: Option<login::LoginThread>,
     /// `test.mock.num.brokers`: lives as long as the producer that it belongs to.
     _mock: Option<MockCluster>,
 }
 
 impl Producer {
     /// Starts a producer: its I/O thread connects to the bootstrap servers at once, this call waits for nothing.
-    pub fn new(mut config: Config) -> Result<Producer> {
+    pub fn new(config: Config) -> Result<Producer> {
+        Producer::with_tokens(config, None)
+    }
+
+    /// As `new`, with the application's own source of OAUTHBEARER's tokens.
+    pub fn with_tokens(mut config: Config, getter: Option<Box<dyn TokenGetter>>) -> Result<Producer> {
         static NEXT_ID: AtomicU64 = AtomicU64::new(1);
         let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
         if config.client_id.is_empty() {
@@ -80,16 +95,34 @@ impl Producer {
             Reports::new(config.reports_max_count, config.log_level).with_only_errors(config.report_only_errors);
         let reports = Arc::new(reports);
         let accumulator = Arc::new(Accumulator::new(&config, id, seed, reports.clone()));
+        let secured = tls::Secured::new(&config, &accumulator, &reports)?;
         reports.set_news_source(numbers::News {
             accumulator: Arc::downgrade(&accumulator),
             client_id: config.client_id.clone(),
             clock,
         });
         let config = Arc::new(config);
+        accumulator.packing.set_clock(move || clock.now());
         let mut sender = Sender::new(config.clone(), accumulator.clone(), seed.rotate_left(32), clock.now());
         sender.set_wall_clock(clock.now(), clock.wall_ms());
+        let login = LoginThread::start(&config, &accumulator, &reports, clock, getter)?;
+        if let Some(login) = &login {
+            sender.set_login(login.login());
+        }
         let driver = Driver { sender, accumulator: accumulator.clone(), clock };
-        let io = IoThread::start("kp-io", io_options(&config), clock, driver)?;
+        let mut options = io_options(&config);
+        if let Some(secured) = &secured {
+            options.tls = Some(secured.shared());
+            secured.watch(config.tls.reload_interval_ms)?;
+        }
+        let packers = packing::Packers::default();
+        let io = packers
+            .start(&config, config.compression.codec, &accumulator)
+            .and_then(|()| IoThread::start("kp-io", options, clock, driver))
+            .inspect_err(|_| {
+                accumulator.packing.end();
+                secured.iter().for_each(|secured| secured.end(close::LAST_TURN));
+            })?;
         let waker = io.waker();
         accumulator.inbox.set_wake(move || waker.wake());
         Ok(Producer {
@@ -98,12 +131,15 @@ impl Producer {
             reports,
             clock,
             io: Mutex::new(io),
+            packers,
             dispatcher: Mutex::default(),
             max_request_size: config.max_request_size,
             max_block_ms: config.max_block_ms,
             memory_holder: Mutex::default(),
             config,
             chooser: OnceLock::new(),
+            secured,
+            login,
             _mock: mock,
         })
     }
@@ -120,7 +156,9 @@ impl Producer {
 
     /// Sets one property for a topic alone.
     pub fn set_for_topic(&self, topic: &str, property: &str, value: &str) -> Result<()> {
-        self.topic(topic)?.settings().set(&self.config, topic, property, value)
+        let topic = self.topic(topic)?;
+        topic.settings().set(&self.config, topic.name(), property, value)?;
+        self.packers.start(&self.config, topic.settings().compression().codec, &self.accumulator)
     }
 
     /// `enable.idempotence`: every record needs acks=all.
@@ -328,5 +366,6 @@ fn io_options(config: &Config) -> IoOptions {
         keepalive: config.socket_keepalive_enable,
         tcp_user_timeout_ms: config.tcp_user_timeout_ms.unwrap_or(0),
         address_family: config.broker_address_family,
+        tls: None,
     }
 }

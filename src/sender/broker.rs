@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::connection::{Connection, Phase};
+use crate::error::Status;
 use crate::stats::BrokerNumbers;
 use crate::time::{Micros, Time};
 
@@ -31,6 +32,8 @@ pub struct Broker {
     pub retry_at: Time,
     /// Why the last connection failed or ended.
     pub last_error: Option<String>,
+    /// It ended for a reason that does not pass by itself.
+    pub refused: Option<Refused>,
     /// When this broker's timer was last armed for: saves an entry per request.
     pub armed_at: Time,
     /// What the log last said of it.
@@ -40,6 +43,13 @@ pub struct Broker {
     refilled_at: Time,
     /// Changes that were not logged.
     unlogged: u32,
+}
+
+/// What a broker that does not let us in says to that.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Refused {
+    pub status: Status,
+    pub at: Time,
 }
 
 /// A broker that comes and goes may say so this often in a row, then once per `LOG_REFILL`.
@@ -60,6 +70,7 @@ impl Broker {
             failures: 0,
             retry_at: Time::ZERO,
             last_error: None,
+            refused: None,
             armed_at: Time::NEVER,
             announced: None,
             lines_left: LOG_LINES_IN_A_ROW,
@@ -93,6 +104,11 @@ impl Broker {
 
     pub fn is_ready(&self) -> bool {
         self.connection.as_ref().is_some_and(|connection| connection.phase == Phase::Ready)
+    }
+
+    /// Whether requests may be written to it now.
+    pub fn takes_requests(&self) -> bool {
+        self.connection.as_ref().is_some_and(Connection::takes_requests)
     }
 
     /// Its label, and why its last connection failed or ended.

@@ -116,6 +116,7 @@ impl Sender {
         self.use_topic(id);
         self.timers.arm(Timer::Parked(id), deadline);
         self.refresh_metadata(now);
+        self.try_refusers(now);
     }
 
     /// The topic belongs to those whose metadata is asked for.
@@ -210,14 +211,16 @@ impl Sender {
         let usable = |broker: &&Broker| !distrust || broker.is_bootstrap();
         // One that owes an answer is not asked again, however long it takes: another one is.
         let owes = |broker: &Broker| broker.connection.as_ref().is_some_and(Connection::owes_metadata);
-        let ready = self.brokers.values().filter(usable).filter(|broker| broker.is_ready() && !owes(broker));
+        let ready = self.brokers.values().filter(usable).filter(|broker| broker.takes_requests() && !owes(broker));
         let least = ready.min_by_key(|broker| broker.connection.as_ref().map_or(usize::MAX, |c| c.in_flight()));
         if let Some(broker) = least {
             return Source::Ask(broker.id);
         }
         // One connection at a time is being made, unless it takes long: then another is tried beside it.
         let making = self.brokers.values().filter(usable).filter_map(|broker| broker.connection.as_ref());
-        let begun_at = making.filter(|c| c.phase != Phase::Ready).map(|c| c.begun_at).max();
+        // So is a session being renewed.
+        let begun_at = |c: &Connection| if c.phase == Phase::Ready { c.sasl.held_since } else { Some(c.begun_at) };
+        let begun_at = making.filter_map(begun_at).max();
         let patience_ends = begun_at.map_or(Time::ZERO, |begun_at| begun_at + CONNECT_PATIENCE);
         if now < patience_ends {
             return Source::Wait(patience_ends);
@@ -362,7 +365,7 @@ impl Sender {
             broker.numbers.requests.add(open as u64);
             broker.failures = 0;
             // Its requests' deadlines were armed under the other id.
-            let at = broker.connection.as_ref().map_or(Time::NEVER, |c| c.request_deadline());
+            let at = broker.connection.as_ref().map_or(Time::NEVER, |c| c.request_deadline().min(c.sasl.due_at()));
             self.arm_broker(to, at);
             self.arm_idle(to);
         }

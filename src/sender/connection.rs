@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use super::ConnId;
+use super::authentication::Sasl;
 use super::partition::Taken;
 use super::transaction::CoordinatorRequest;
 use crate::time::Time;
@@ -15,6 +16,8 @@ pub enum Phase {
     Connecting,
     /// Connected; the broker has not told its versions yet.
     Negotiating,
+    /// The broker does not know yet who we are.
+    Authenticating,
     Ready,
 }
 
@@ -23,6 +26,9 @@ pub struct Connection {
     pub id: ConnId,
     pub phase: Phase,
     pub versions: Versions,
+    pub sasl: Sasl,
+    /// A request other than greetings and logins was answered on it.
+    pub has_served: bool,
     /// Requests in the order in which they were written: responses come in the same order.
     pub requests: VecDeque<Request>,
     /// Bytes handed to the driver, and those of them that the socket took.
@@ -84,6 +90,8 @@ impl Versions {
 #[derive(Debug)]
 pub enum Kind {
     ApiVersions,
+    /// SaslHandshake or SaslAuthenticate.
+    Sasl(Api),
     Metadata,
     /// Metadata that the application asked for; numbered, so that a late answer is recognised.
     Query(u64),
@@ -112,6 +120,8 @@ impl Connection {
             id,
             phase: Phase::Connecting,
             versions: Versions::default(),
+            sasl: Sasl::default(),
+            has_served: false,
             requests: VecDeque::new(),
             queued_bytes: 0,
             written_bytes: 0,
@@ -140,7 +150,9 @@ impl Connection {
     /// Notes a request of `len` bytes.
     pub fn push(&mut self, now: Time, correlation_id: i32, version: i16, kind: Kind, len: usize, deadline: Time) {
         self.queued_bytes += len as u64;
-        self.last_used = now;
+        if !matches!(kind, Kind::Sasl(_)) {
+            self.last_used = now;
+        }
         if matches!(kind, Kind::Produce { answered: false, .. }) {
             self.unanswered += 1;
             self.last_unanswered = Some(now);
@@ -220,7 +232,8 @@ fn describe_garbage(head: [u8; 4], frame_bytes_max: usize) -> String {
     match head {
         [b'H', b'T', b'T', b'P'] => "it answers in HTTP: this is a web server's port, not a Kafka broker's".into(),
         [0x15, 3, ..] | [0x16, 3, ..] => {
-            "it answers in TLS: this listener wants security.protocol=SSL or SASL_SSL, not PLAINTEXT".into()
+            "it answers in TLS: this listener wants security.protocol=SSL or SASL_SSL, not PLAINTEXT or SASL_PLAINTEXT"
+                .into()
         }
         _ => format!(
             "it sent a response of {} bytes, which no broker sends (receive.message.max.bytes={frame_bytes_max}): is it a \

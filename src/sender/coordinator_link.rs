@@ -181,7 +181,7 @@ impl Sender {
             return None;
         };
         if let Some(connection) = &broker.connection {
-            if !broker.is_ready() {
+            if !connection.takes_requests() {
                 return None;
             }
             let until = connection.throttled_until;
@@ -235,7 +235,7 @@ impl Sender {
                 matches!(&request.kind, Kind::Coordinator(CoordinatorRequest::Find(sought)) if sought == whose)
             })
         };
-        let ready = self.brokers.values().filter(|broker| broker.is_ready());
+        let ready = self.brokers.values().filter(|broker| broker.takes_requests());
         let connections = ready.filter_map(|broker| Some((broker.id, broker.connection.as_ref()?)));
         let free = connections.filter(|(_, connection)| !owes(connection));
         // One that owes metadata may be slow.

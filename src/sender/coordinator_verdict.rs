@@ -61,7 +61,9 @@ pub fn decide(api: Api, code: i16, facts: &Facts) -> Decision {
         (Api::AddOffsetsToTxn, _) => add_offsets(code, facts),
         (Api::TxnOffsetCommit, _) => commit_offsets(code),
         (Api::EndTxn, _) => end(code, facts),
-        (Api::Produce | Api::Metadata | Api::ApiVersions, _) => Action::Fatal,
+        (Api::Produce | Api::Metadata | Api::ApiVersions | Api::SaslHandshake | Api::SaslAuthenticate, _) => {
+            Action::Fatal
+        }
         (Api::GetTelemetrySubscriptions | Api::PushTelemetry, _) => Action::Fatal,
     };
     let kafkas = Status(i32::from(code));

@@ -12,6 +12,9 @@ use crate::error::Status;
 use crate::reports::{FinishedBatch, Persisted, Phase};
 use crate::time::{Micros, Time};
 
+/// Where an expired batch stood that no thread had finished compressing.
+const IN_COMPRESSION: &str = "waiting to be compressed: raise compression.threads, or lower the level";
+
 /// Batches that end together, in the order in which they were opened; each with what is said of its kind.
 fn in_send_order<T: Copy>(in_flight: Vec<Taken>, waiting: Vec<Taken>, written: T, queued: T) -> Vec<(Taken, T)> {
     let in_flight = in_flight.into_iter().map(|taken| (taken, written));
@@ -117,6 +120,7 @@ impl Sender {
         let broker = self.brokers.get(&state.leader);
         let (phase, place) = match broker {
             _ if !queued => (Phase::InFlight, "waiting for the answer to a request".to_owned()),
+            _ if taken.batch.is_being_compressed() => (Phase::Queued, IN_COMPRESSION.to_owned()),
             None => (Phase::Leader, format!("{} had no leader", state.label())),
             Some(broker) if !broker.is_ready() => (Phase::Leader, format!("{} was not connected", broker.label())),
             Some(broker) => (Phase::Queued, format!("waiting in the queue of {}", broker.label())),

@@ -202,7 +202,7 @@ impl Sender {
         }
         // One that owes an answer is not asked again, however long it takes: another one is.
         let owes = |connection: &Connection| connection.requests.iter().any(|r| matches!(r.kind, Kind::ProducerId(_)));
-        let ready = self.brokers.values().filter(|broker| broker.is_ready());
+        let ready = self.brokers.values().filter(|broker| broker.takes_requests());
         let connections = ready.filter_map(|broker| Some((broker.id, broker.connection.as_ref()?)));
         let connections = connections.filter(|(_, connection)| !owes(connection));
         let Some((id, connection)) = connections.min_by_key(|(_, connection)| connection.in_flight()) else {

@@ -2,17 +2,49 @@
 
 use std::sync::Arc;
 
-use super::broker::{Broker, bootstrap_id};
+use super::broker::{Broker, Refused, bootstrap_id};
 use super::connection::{Connection, Kind, Phase, Versions};
 use super::counting::count_ended;
 use super::frame::Frame;
 use super::timers::Timer;
 use super::verdict::Outcome;
-use super::{Action, Closed, ConnId, Sender};
+use super::{Action, Cause, Closed, ConnId, Sender};
 use crate::accumulator::NO_LEADER;
+use crate::error::Status;
+use crate::security::login::Refusal;
 use crate::time::{Micros, Time};
 use crate::wire::api::{decode_api_versions, encode_api_versions};
 use crate::wire::header::{Api, split_response};
+
+/// Why a connection is of no use any more.
+#[derive(Debug)]
+pub(super) struct Trouble {
+    reason: String,
+    /// It will not pass by itself: the broker, or we, refuse the other.
+    refusal: Option<Status>,
+    /// A request was not answered in time.
+    is_timeout: bool,
+}
+
+impl From<String> for Trouble {
+    fn from(reason: String) -> Trouble {
+        Trouble { reason, refusal: None, is_timeout: false }
+    }
+}
+
+impl From<Refusal> for Trouble {
+    fn from(refusal: Refusal) -> Trouble {
+        let status = refusal.is_permanent.then_some(refusal.status);
+        Trouble { reason: refusal.text, refusal: status, is_timeout: false }
+    }
+}
+
+impl From<Closed> for Trouble {
+    fn from(closed: Closed) -> Trouble {
+        let refusal = (closed.cause == Cause::Tls).then_some(Status::TLS_FAILED);
+        Trouble { reason: closed.reason, refusal, is_timeout: false }
+    }
+}
 
 /// A broker that accepts a connection and then stays silent is no broker.
 const API_VERSIONS_TIMEOUT_MS: u64 = 10_000;
@@ -21,6 +53,11 @@ const DOUBT_AFTER: Micros = Micros::from_ms(1_000);
 const UNSUPPORTED_VERSION: i16 = 35;
 /// ApiVersions: the version asked for first, and the one that every broker answers.
 const API_VERSIONS: (i16, i16) = (3, 0);
+/// Before a connection can be used, answers are lists of a few names.
+const GREETING_BYTES_MAX: usize = 1 << 20;
+/// Whoever refuses credentials is not asked again at once: accounts get locked. The first pause, and the longest; longer where
+/// reconnecting as such is slower.
+const REFUSED_BACKOFF_MS: (u64, u64) = (1_000, 5_000);
 /// What brokers see of the library (KIP-511).
 const SOFTWARE_NAME: &str = "libkproducer";
 
@@ -109,11 +146,17 @@ impl Sender {
     /// Bytes as they came from the socket.
     pub fn handle_bytes(&mut self, now: Time, conn: ConnId, bytes: &[u8]) {
         let Some(&id) = self.connections.get(&conn) else { return self.telemetry_bytes(now, conn, bytes) };
-        let limit = self.config.receive_message_max_bytes;
+        let mut limit = self.config.receive_message_max_bytes;
         // Frames are handled with the whole sender at hand, so the connection gives them out one list at a time.
         let mut frames: Vec<Vec<u8>> = Vec::new();
         let Some(connection) = self.brokers.get_mut(&id).and_then(|broker| broker.connection.as_mut()) else { return };
-        connection.last_used = now;
+        // A listener that answers in TLS will not speak otherwise later.
+        let is_other_kind = connection.phase == Phase::Negotiating && matches!(bytes, [0x15 | 0x16, 3, ..]);
+        if connection.phase != Phase::Ready {
+            limit = limit.min(GREETING_BYTES_MAX);
+        } else if connection.sasl.held_since.is_none() {
+            connection.last_used = now;
+        }
         let cut = connection.frames(bytes, limit, |_, frame| {
             frames.push(frame.to_vec());
             true
@@ -122,15 +165,16 @@ impl Sender {
         for frame in frames {
             // The connection may have ended, or become another broker's, with the response before this one.
             let Some(&id) = self.connections.get(&conn) else { break };
-            if let Err(reason) = self.handle_response(now, id, &frame) {
-                self.drop_connection(now, conn, reason);
+            if let Err(trouble) = self.handle_response(now, id, &frame) {
+                self.drop_connection(now, conn, trouble);
                 self.serve(now);
                 return;
             }
             self.stop_partitions(now);
         }
         if let Err(reason) = cut {
-            self.drop_connection(now, conn, reason);
+            let refusal = is_other_kind.then_some(Status::TLS_FAILED);
+            self.drop_connection(now, conn, Trouble { reason, refusal, is_timeout: false });
         }
         let owner = self.connections.get(&conn).copied().unwrap_or(id);
         self.pump_soon.push(owner);
@@ -138,17 +182,18 @@ impl Sender {
     }
 
     /// One whole response. The error says why the connection is of no use any more.
-    fn handle_response(&mut self, now: Time, id: i32, frame: &[u8]) -> Result<(), String> {
+    fn handle_response(&mut self, now: Time, id: i32, frame: &[u8]) -> Result<(), Trouble> {
         let Some(connection) = self.brokers.get_mut(&id).and_then(|broker| broker.connection.as_mut()) else {
             return Ok(());
         };
         let awaited = |kind: &Kind| !matches!(kind, Kind::Produce { answered: false, .. });
         let Some(at) = connection.requests.iter().position(|request| awaited(&request.kind)) else {
-            return Err("it sent a response that nobody asked for".into());
+            return Err(Trouble::from("it sent a response that nobody asked for".to_owned()));
         };
         let request = &connection.requests[at];
         let api = match &request.kind {
             Kind::ApiVersions => Api::ApiVersions,
+            Kind::Sasl(api) => *api,
             Kind::Metadata | Kind::Query(_) => Api::Metadata,
             Kind::Produce { .. } => Api::Produce,
             Kind::ProducerId(_) => Api::InitProducerId,
@@ -157,27 +202,33 @@ impl Sender {
         let (correlation_id, body) = split_response(api, request.version, frame)
             .map_err(|error| format!("its {} response cannot be read: {error}", api.name()))?;
         if correlation_id != request.correlation_id {
-            return Err(format!(
+            let text = format!(
                 "it answered request {correlation_id} where request {} was next: the stream is out of step",
                 request.correlation_id
-            ));
+            );
+            return Err(text.into());
         }
         let Some(request) = connection.requests.remove(at) else { return Ok(()) };
         self.count_answer(now, id, &request);
         if matches!(request.kind, Kind::Produce { .. }) {
             self.telemetry.note_round_trip(id, now.since(request.sent_at));
         }
-        if !matches!(request.kind, Kind::ApiVersions)
+        if !matches!(request.kind, Kind::ApiVersions | Kind::Sasl(_))
             && let Some(broker) = self.brokers.get_mut(&id)
         {
             // Only now it is known to be of use: one that greets and hangs up keeps its back-off.
             let recovers = std::mem::take(&mut broker.failures) > 0;
             broker.last_error = None;
+            broker.refused = None;
+            if let Some(connection) = &mut broker.connection {
+                connection.has_served = true;
+            }
             if recovers || !std::mem::replace(&mut self.published.was_reached, true) {
                 self.note_change();
             }
         }
-        match request.kind {
+        let handled = match request.kind {
+            Kind::Sasl(api) => return self.handle_sasl(now, id, api, request.version, body),
             Kind::ApiVersions => self.handle_versions(now, id, request.version, body),
             Kind::Metadata => self.handle_metadata(now, id, request.version, body),
             Kind::Query(serial) => self.handle_query_answer(now, id, serial, request.version, body),
@@ -186,7 +237,8 @@ impl Sender {
             Kind::Coordinator(coordinator) => {
                 self.handle_coordinator_answer(now, id, coordinator, request.version, body)
             }
-        }
+        };
+        handled.map_err(Trouble::from)
     }
 
     fn handle_versions(&mut self, now: Time, id: i32, version: i16, body: &[u8]) -> Result<(), String> {
@@ -205,47 +257,81 @@ impl Sender {
             versions.choose(api).map_err(|why| format!("{why}; Kafka 2.1 or newer is needed"))?;
         }
         self.features.learn(answer.features_epoch, &answer.features);
-        let Some(broker) = self.brokers.get_mut(&id) else { return Ok(()) };
+        if let Some(connection) = self.brokers.get_mut(&id).and_then(|broker| broker.connection.as_mut()) {
+            connection.versions = versions;
+        }
+        match self.login.clone() {
+            Some(login) => self.begin_authentication(now, id, login)?,
+            None => self.connection_ready(now, id),
+        }
+        Ok(())
+    }
+
+    /// The connection can be used.
+    pub(super) fn connection_ready(&mut self, now: Time, id: i32) {
+        let Some(broker) = self.brokers.get_mut(&id) else { return };
         let label = broker.label();
         if let Some(unlogged) = broker.announce(now, true) {
             let more = unlogged_words(unlogged);
             self.reports.log(6, "BROKER", || format!("{label}: connected{more}"));
         }
         if let Some(connection) = &mut broker.connection {
-            connection.versions = versions;
             connection.phase = Phase::Ready;
         }
+        self.published.was_let_in = true;
         self.note_progress(id);
         self.count_connect(id);
+        self.requests_go_on(now, id);
+        self.telemetry_offered(now, id);
+    }
+
+    /// Whatever waited for this connection has its turn.
+    pub(super) fn requests_go_on(&mut self, now: Time, id: i32) {
         self.note_change();
         self.drive_metadata(now);
         self.drive_producer_id(now);
         self.drive_transaction(now);
         self.pump_soon.push(id);
-        self.telemetry_offered(now, id);
-        Ok(())
     }
 
     /// The driver says that the connection ended or never came to be.
     pub fn handle_closed(&mut self, now: Time, conn: ConnId, closed: impl Into<Closed>) {
-        let Closed { reason, cause: _ } = closed.into();
-        if !self.connections.contains_key(&conn) {
-            return self.telemetry_closed(now, conn, &reason);
+        let mut closed = closed.into();
+        let Some(id) = self.connections.get(&conn) else { return self.telemetry_closed(now, conn, &closed.reason) };
+        if let Some(connection) = self.brokers.get(id).and_then(|broker| broker.connection.as_ref())
+            && let Some(words) = self.words_of_end(connection)
+        {
+            closed.reason = format!("{}; {words}", closed.reason);
         }
-        self.connection_ended(now, conn, reason, false);
+        self.connection_ended(now, conn, closed.into());
         self.serve(now);
     }
 
+    /// What it most likely means that this connection has ended of itself, where that is known.
+    fn words_of_end(&self, connection: &Connection) -> Option<String> {
+        if let Some(exchange) = &connection.sasl.exchange {
+            return Some(exchange.place());
+        }
+        // A listener with SASL greets everybody and hangs up at the first request of a client that does not log in.
+        let hung_up = connection.phase == Phase::Ready && !connection.has_served && !connection.requests.is_empty();
+        (hung_up && self.login.is_none()).then(|| {
+            "it hung up at the first request: if the listener authenticates by SASL, set security.protocol=SASL_PLAINTEXT or \
+             SASL_SSL"
+                .into()
+        })
+    }
+
     /// Ends a connection that is of no use any more, and says so to the driver.
-    pub(super) fn drop_connection(&mut self, now: Time, conn: ConnId, reason: String) {
+    pub(super) fn drop_connection(&mut self, now: Time, conn: ConnId, why: impl Into<Trouble>) {
         if self.connections.contains_key(&conn) {
             self.actions.push_back(Action::Close { conn });
-            self.connection_ended(now, conn, reason, false);
+            self.connection_ended(now, conn, why.into());
         }
     }
 
     /// Everything unanswered gets its outcome: in doubt, unless the socket never took the whole of it.
-    fn connection_ended(&mut self, now: Time, conn: ConnId, reason: String, request_timed_out: bool) {
+    fn connection_ended(&mut self, now: Time, conn: ConnId, trouble: Trouble) {
+        let Trouble { reason, refusal, is_timeout: request_timed_out } = trouble;
         let Some(id) = self.connections.remove(&conn) else { return };
         let Some(broker) = self.brokers.get_mut(&id) else { return };
         let Some(connection) = broker.connection.take() else { return };
@@ -255,7 +341,10 @@ impl Sender {
         let refused = connection
             .last_unanswered
             .is_some_and(|at| now.since(at) < Micros::from_ms(self.config.request_timeout_ms));
-        let idle = connection.phase == Phase::Ready && connection.requests.is_empty() && !refused;
+        let idle = connection.phase == Phase::Ready
+            && connection.requests.is_empty()
+            && connection.sasl.exchange.is_none()
+            && !refused;
         if idle && broker.failures == 0 {
             // Brokers close idle connections: that is no failure.
             self.reports.log(7, "BROKER", || format!("{label}: idle connection ended: {reason}"));
@@ -265,15 +354,21 @@ impl Sender {
             broker.numbers.connection_failures.add(1);
             if let Some(unlogged) = broker.announce(now, false) {
                 let more = unlogged_words(unlogged);
-                self.reports.log(4, "BROKER", || format!("{label}: {reason}; connecting again{more}"));
+                let level = if refusal.is_some() { 3 } else { 4 };
+                self.reports.log(level, "BROKER", || format!("{label}: {reason}; connecting again{more}"));
             }
         }
         let step = broker.failures;
-        let (first, most) = (self.config.reconnect_backoff_ms, self.config.reconnect_backoff_max_ms);
+        let (mut first, mut most) = (self.config.reconnect_backoff_ms, self.config.reconnect_backoff_max_ms);
+        if refusal.is_some_and(|status| status != Status::TLS_FAILED) {
+            (first, most) = (first.max(REFUSED_BACKOFF_MS.0), most.max(REFUSED_BACKOFF_MS.1));
+        }
         if step > 0 {
             broker.retry_at = now + self.random.backoff(first, most, step);
         }
         broker.last_error = Some(reason.clone());
+        broker.refused = refusal.map(|status| Refused { status, at: now });
+        self.published.was_refused |= refusal.is_some();
         self.note_change();
         self.metadata_connection_lost(now, conn);
         let written = connection.written_bytes;
@@ -316,7 +411,7 @@ impl Sender {
             Kind::Query(serial) => self.query_lost(now, serial),
             Kind::Coordinator(request) => self.coordinator_request_lost(now, id, request, written, reason),
             // Metadata is asked for elsewhere; a connection that greets again asks for versions again.
-            Kind::Produce { .. } | Kind::ApiVersions | Kind::Metadata => {}
+            Kind::Produce { .. } | Kind::ApiVersions | Kind::Sasl(_) | Kind::Metadata => {}
         }
     }
 
@@ -338,24 +433,35 @@ impl Sender {
         let due = connection.request_deadline();
         let waited_ms =
             connection.requests.iter().find(|r| r.deadline <= due).map_or(0, |r| r.deadline.since(r.sent_at).as_ms());
-        if due <= now {
-            let what = match connection.phase {
-                Phase::Ready => format!("no answer within request.timeout.ms={waited_ms} ms"),
+        if due <= now || connection.sasl.is_overdue(now) {
+            let what = match (&connection.sasl.exchange, connection.phase) {
+                (Some(exchange), _) if exchange.until <= now => exchange.overdue(),
+                (_, Phase::Ready) => format!("no answer within request.timeout.ms={waited_ms} ms"),
                 _ => "connected, but no answer to ApiVersions: is it a Kafka broker, and does it want TLS?".into(),
             };
             self.actions.push_back(Action::Close { conn });
-            self.connection_ended(now, conn, what, true);
+            self.connection_ended(now, conn, Trouble { is_timeout: true, ..Trouble::from(what) });
             return;
         }
+        if connection.sasl.must_renew(now) {
+            self.begin_renewal(now, id);
+        }
+        self.hold_expiring(now, id);
+        let Some(broker) = self.brokers.get(&id) else { return };
+        let Some(connection) = &broker.connection else { return };
         let idle_at = match self.config.connections_max_idle_ms {
-            Some(idle_ms) if connection.requests.is_empty() && connection.phase == Phase::Ready => {
+            Some(idle_ms)
+                if connection.requests.is_empty()
+                    && connection.phase == Phase::Ready
+                    && connection.sasl.exchange.is_none() =>
+            {
                 connection.last_used + Micros::from_ms(idle_ms)
             }
             _ => Time::NEVER,
         };
         if idle_at <= now && broker.ready.is_empty() {
             self.actions.push_back(Action::Close { conn });
-            self.connection_ended(now, conn, "closed after connections.max.idle.ms without use".into(), false);
+            self.connection_ended(now, conn, "closed after connections.max.idle.ms without use".to_owned().into());
             return;
         }
         // A leader that does not answer may have lost its partitions: others know long before the request times out.
@@ -370,13 +476,14 @@ impl Sender {
         if doubt {
             doubt_at = Time::NEVER;
         }
+        let sasl_at = connection.sasl.due_at();
         let throttled = if connection.throttled_until > now { connection.throttled_until } else { Time::NEVER };
         // Idle for long enough, but throttled work waits: its own timer comes.
         let idle_at = if idle_at > now { idle_at } else { Time::NEVER };
         if doubt && let Some(connection) = self.brokers.get_mut(&id).and_then(|broker| broker.connection.as_mut()) {
             connection.doubted = connection.oldest_produce().map(|oldest| oldest.correlation_id);
         }
-        self.arm_broker(id, due.min(idle_at).min(throttled).min(doubt_at));
+        self.arm_broker(id, due.min(idle_at).min(throttled).min(doubt_at).min(sasl_at));
         if doubt {
             self.refresh_metadata(now);
         }
@@ -406,7 +513,7 @@ impl Sender {
             }
         }
         for conn in left {
-            self.drop_connection(now, conn, "it does not answer, and its partitions have other leaders".into());
+            self.drop_connection(now, conn, "it does not answer, and its partitions have other leaders".to_owned());
         }
     }
 

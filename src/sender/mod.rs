@@ -28,6 +28,7 @@ mod produce;
 mod published;
 mod queries;
 mod random;
+mod refusal;
 mod sequence;
 mod telemetry;
 mod timers;
@@ -196,7 +197,11 @@ impl Sender {
             // Only the last push of telemetry is waited for; who left a letter hears that nothing comes any more.
             self.accumulator.inbox.take(&mut self.letters);
             self.letters.events.clear();
-            self.letters.commands.clear();
+            for command in std::mem::take(&mut self.letters.commands) {
+                if let Command::Login { attempt, reply } = command {
+                    self.telemetry_login(now, attempt, reply);
+                }
+            }
             return;
         }
         let mut letters = std::mem::take(&mut self.letters);
@@ -257,6 +262,7 @@ impl Sender {
             Command::Metadata { question, reply } => self.handle_query(now, question, reply),
             Command::WarmUp { topic, reply } => self.warm_up(now, topic, reply),
             Command::Login { attempt, reply } => self.handle_login(now, attempt, reply),
+            Command::CredentialsChanged => self.credentials_changed(now),
             Command::Transaction { call, reply } => self.handle_transaction_call(now, call, reply),
         }
     }
@@ -427,6 +433,7 @@ impl Sender {
     /// does what follows from it, which may be more work for brokers.
     fn serve(&mut self, now: Time) {
         loop {
+            self.fail_refused(now);
             self.stop_partitions(now);
             while let Some(broker) = self.pump_soon.pop() {
                 self.pump(now, broker);

@@ -8,6 +8,7 @@ use super::partition::Taken;
 use super::produce::c_text;
 use super::timers::Timer;
 use super::verdict::{BatchFacts, Guard, InLog, Outcome, Pause, Verdict, decide};
+use crate::codec::Codec;
 use crate::accumulator::{ParkedRecord, Topic, undelivered_batch, undelivered_parked};
 use crate::config::{OnInDoubtTimeout, OnSequenceGap};
 use crate::error::Status;
@@ -99,7 +100,7 @@ impl Sender {
                     self.retry(now, dense, taken, refresh_metadata, pause);
                 }
                 Verdict::Renumber { pause } => self.retry(now, dense, taken, false, pause),
-                Verdict::Split => self.split(dense, taken),
+                Verdict::Split => self.split(dense, taken, false),
                 Verdict::Fail => {
                     let status = outcome.status();
                     // First, so that nobody is told meanwhile that an abort will do.
@@ -195,17 +196,26 @@ impl Sender {
         }
     }
 
-    /// The broker finds the batch too large: at most half of it goes at a time from now on.
-    fn split(&mut self, dense: u32, taken: Taken) {
-        let label = self.partitions[dense as usize].label();
+    /// The broker finds the batch too large: at most half of it goes at a time from now on. `outgrown`: it would, because
+    /// compression left more of it than was expected.
+    pub(super) fn split(&mut self, dense: u32, taken: Taken, outgrown: bool) {
+        let state = &self.partitions[dense as usize];
+        let (label, topic) = (state.label(), state.topic.clone());
         let (id, len, count) = (taken.batch.id, taken.batch.len(), taken.batch.count);
         self.reports.log(5, "PARTITION", || {
-            format!(
-                "{label}: a batch of {count} records and {len} bytes is too large for the broker; sending it in parts"
-            )
+            let why = if outgrown { "larger than compression was expected to make it" } else { "too large for the broker" };
+            format!("{label}: a batch of {count} records and {len} bytes is {why}; sending it in parts")
         });
+        if !outgrown {
+            topic.settings().note_too_large(len);
+        }
         let number = taken.number;
-        let mut parts = taken.split((len / 2).min(self.config.batch_size));
+        let raw = taken.batch.raw_len;
+        let most = if taken.batch.codec == Codec::None { self.config.batch_size } else { raw };
+        let mut parts = taken.split((raw / 2).min(most));
+        for part in &mut parts {
+            self.accumulator.pack(&mut part.batch, &topic);
+        }
         if let Some(number) = number {
             // Together they have the sequences that the whole had, so that what follows fits as it is.
             let counts = parts.iter().map(|part| part.batch.count).collect::<Vec<_>>();
@@ -217,8 +227,11 @@ impl Sender {
         let shared = self.partitions[dense as usize].shared();
         let bytes: usize = parts.iter().map(|part| part.batch.len()).sum();
         shared.note_split(len, bytes, parts.len());
-        let topic = &self.partitions[dense as usize].topic;
-        self.accumulator.numbers.split(parts.len(), bytes.saturating_sub(len), &topic.numbers);
+        if outgrown {
+            self.accumulator.numbers.cut();
+        } else {
+            self.accumulator.numbers.split(parts.len(), bytes.saturating_sub(len), &topic.numbers);
+        }
         self.window.split(id, parts.len());
         self.note_direct_parts(&parts);
         for part in parts {

@@ -181,7 +181,7 @@ impl PartitionState {
 
     /// Whether anything is left to be sent, now or later.
     pub fn has_any(&self) -> bool {
-        !self.retries.is_empty() || self.shared().has_batch(|_, _| true)
+        !self.retries.is_empty() || !self.shared().is_empty()
     }
 
     pub fn label(&self) -> String {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::Sender;
-use super::connection::{Kind, Part, Phase};
+use super::connection::{Kind, Part};
 use super::counting::{count_ended, extent};
 use super::frame::Frame;
 use super::partition::Taken;
@@ -11,6 +11,8 @@ use super::sequence::Stamp;
 use super::timers::Timer;
 use super::verdict::Outcome;
 use crate::accumulator::NO_LEADER;
+use crate::codec::Codec;
+use crate::error::Status;
 use crate::time::{Micros, Time};
 use crate::wire::api::BrokerInfo;
 use crate::wire::header::Api;
@@ -64,7 +66,7 @@ impl Sender {
                 self.ensure_connected(now, id);
                 return;
             };
-            if connection.phase != Phase::Ready
+            if !connection.takes_requests()
                 || connection.in_flight() >= self.config.max_in_flight_requests_per_connection
                 || connection.unwritten_bytes() > UNWRITTEN_BYTES_MAX
             {
@@ -149,8 +151,8 @@ impl Sender {
                 Some(taken) if follows(taken.batch.acks) && suits(taken.batch.acks) => Ok(None),
                 Some(taken) => Err(taken.batch.acks),
                 None => {
-                    let memory = &self.accumulator.memory;
-                    match state.shared().take_if(memory, may_seal, |acks| follows(acks) && suits(acks)) {
+                    let shared = &self.accumulator;
+                    match state.shared().take_if(shared, may_seal, |acks| follows(acks) && suits(acks)) {
                         Ok(None) => return Next::Nothing,
                         Ok(Some(batch)) => Ok(Some(Taken::new(batch))),
                         Err(acks) => Err(acks),
@@ -165,7 +167,15 @@ impl Sender {
             };
             let Some(taken) = taken else { return Next::Nothing };
             if taken.batch.deadline > now || self.is_held(&taken) {
-                return Next::Batch(taken);
+                if !self.outgrew(dense, &taken) {
+                    return Next::Batch(taken);
+                }
+                self.split(dense, taken, true);
+                if self.partitions[dense as usize].in_flight > 0 {
+                    // The parts go one at a time, like what is sent again.
+                    return Next::Nothing;
+                }
+                continue;
             }
             self.fail_expired(now, dense, taken, true);
             self.stop_partitions(now);
@@ -179,6 +189,16 @@ impl Sender {
                 return Next::Nothing;
             }
         }
+    }
+
+    /// Whether the batch was filled for compression that then left too much of it: a broker would hardly take it.
+    fn outgrew(&self, dense: u32, taken: &Taken) -> bool {
+        let batch = &taken.batch;
+        if batch.compression.codec == Codec::None || batch.count == 1 || taken.attempts > 0 {
+            return false;
+        }
+        let batch_size = self.partitions[dense as usize].topic.settings().batch_size();
+        batch.len() > batch_size.max(self.config.max_request_size)
     }
 
     /// Back in line when there is more to send at once.
@@ -387,8 +407,19 @@ impl Sender {
         if answer.code != 0 {
             let detail = answer.message.unwrap_or_else(|| status.text().to_owned());
             cause = format!("{label}: {}: {detail}", status.name());
+            if status == Status::UNSUPPORTED_COMPRESSION_TYPE {
+                cause.push_str(&self.about_codec(&answer.part));
+            }
         }
         self.settle(now, answer.part, outcome, facts, &cause);
+    }
+
+    /// What to do about a broker that does not know a batch's codec.
+    #[cold]
+    fn about_codec(&self, part: &Part) -> String {
+        let codec = part.taken.as_ref().map_or(Codec::None, |taken| taken.batch.codec);
+        let topic = self.partitions[part.partition as usize].topic.name();
+        format!("; set another compression.type than {} for topic '{topic}', or for the producer", codec.name())
     }
 
     /// Brokers named beside new leaders.

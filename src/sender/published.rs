@@ -4,7 +4,6 @@ use std::ffi::{CStr, CString};
 use std::sync::Arc;
 
 use super::Sender;
-use super::broker::Broker;
 use crate::accumulator::{BrokerView, NO_LEADER};
 use crate::stats::{Health, HealthState};
 use crate::time::{Micros, Time};
@@ -18,6 +17,10 @@ pub struct Published {
     since: Time,
     /// A broker has answered more than a greeting.
     pub was_reached: bool,
+    /// A broker has let us in: from then on refusals may pass as any outage does.
+    pub was_let_in: bool,
+    /// A broker has refused us since this was looked at.
+    pub was_refused: bool,
 }
 
 impl Published {
@@ -83,7 +86,7 @@ impl Sender {
             return;
         }
         self.reports.health_changed(health);
-        if state == HealthState::Unreachable {
+        if matches!(state, HealthState::Unreachable | HealthState::AuthenticationFailed) {
             // Somebody has to notice when it ends, even with nothing left to send.
             self.refresh_metadata(now);
         }
@@ -93,8 +96,9 @@ impl Sender {
         if let Some(fatal) = self.accumulator.fatal() {
             return (HealthState::Fatal, fatal.message.clone());
         }
-        if let Some(trouble) = self.unreachable() {
-            return (HealthState::Unreachable, trouble);
+        if let Some((is_refused, trouble)) = self.unreachable() {
+            let state = if is_refused { HealthState::AuthenticationFailed } else { HealthState::Unreachable };
+            return (state, trouble);
         }
         if !self.published.was_reached {
             return (HealthState::Connecting, "no broker has answered yet".into());
@@ -105,8 +109,9 @@ impl Sender {
     }
 
     /// Why none of the brokers can be reached, when that is so: none answers, and each failed last time. The bootstrap list
-    /// counts as long as it is all that is known. A failure counts until the broker answers more than a greeting.
-    fn unreachable(&self) -> Option<String> {
+    /// counts as long as it is all that is known. A failure counts until the broker answers more than a greeting. True when
+    /// those that could be reached refuse us.
+    fn unreachable(&self) -> Option<(bool, String)> {
         if self.brokers.values().any(|broker| broker.is_ready() && broker.failures == 0) {
             return None;
         }
@@ -115,7 +120,9 @@ impl Sender {
         if known.clone().any(|broker| broker.failures == 0) {
             return None;
         }
-        known.next().map(Broker::trouble)
+        let refuser = known.clone().find(|broker| broker.refused.is_some());
+        let told = refuser.or_else(|| known.next())?;
+        Some((refuser.is_some(), told.trouble()))
     }
 
     /// How many partitions of the topics in use there are, how many have no leader, and one of these.

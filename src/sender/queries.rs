@@ -12,7 +12,7 @@ use super::timers::Timer;
 use crate::accumulator::{
     BrokerView, MetadataReply, NO_LEADER, Nodes, PartitionDetail, Question, Snapshot, TopicDetail,
 };
-use crate::error::Status;
+use crate::error::{Error, Status};
 use crate::time::{Micros, Time};
 use crate::wire::api::{Detail, MetadataAnswer, NodeLists, TopicInfo, decode_metadata, encode_metadata};
 use crate::wire::header::Api;
@@ -55,6 +55,7 @@ impl Sender {
         }
         self.queries.open.push(Query { question, reply, asked: None, not_before: now, attempts: 0 });
         self.drive_queries(now);
+        self.try_refusers(now);
     }
 
     /// Asks what is to be asked now. Called whenever a connection, metadata or the time has changed something.
@@ -147,6 +148,14 @@ impl Sender {
         let asked = |query: &Query| query.asked.is_some_and(|(asked, _)| asked == serial);
         if let Some(at) = self.queries.open.iter().position(asked) {
             self.query_back_off(now, at);
+        }
+    }
+
+    /// Nobody lets us in: whoever has asked hears why.
+    pub(super) fn fail_queries(&mut self, error: &Error) {
+        for query in std::mem::take(&mut self.queries.open) {
+            query.reply.answer(Err(error.clone()));
+            self.reports.complete(&query.reply.done);
         }
     }
 

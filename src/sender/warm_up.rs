@@ -43,6 +43,7 @@ impl Sender {
             self.refresh_metadata(now);
         }
         self.drive_warm_ups(now);
+        self.try_refusers(now);
     }
 
     /// Looks at what each still needs. Called whenever a connection, metadata or the time has changed something.
@@ -64,6 +65,14 @@ impl Sender {
             self.reports.complete(&warm_up.reply.done);
         }
         self.warm_ups = left;
+    }
+
+    /// Nobody lets us in: whoever has asked hears why.
+    pub(super) fn fail_warm_ups(&mut self, error: &Error) {
+        for warm_up in std::mem::take(&mut self.warm_ups) {
+            warm_up.reply.answer(Err(error.clone()));
+            self.reports.complete(&warm_up.reply.done);
+        }
     }
 
     fn warmth(&mut self, now: Time, id: u32) -> Warm {

@@ -63,7 +63,7 @@ impl Sim {
         if key == api_key::PRODUCE {
             self.note_ends();
         }
-        let answer = self.cluster.handle_frame(self.now, self.wall_ms(), broker, request);
+        let answer = self.cluster.handle_frame_from(self.now, self.wall_ms(), broker, conn.0, request);
         self.note(21, conn.0, key as u64, || format!("broker {broker} acts on API {key} v{version} from {conn:?}"));
         if self.fault(|rates| rates.reset_after_processing) {
             self.break_off(conn);

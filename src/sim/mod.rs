@@ -19,6 +19,7 @@ mod idempotence;
 mod losses;
 mod network;
 mod options;
+mod packing;
 mod partitioning;
 mod plan;
 mod random;
@@ -32,7 +33,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::accumulator::{Accumulator, CallReply, Command, TransactionCall};
+use crate::accumulator::{Accumulator, CallReply, Command, PackingJob, PackingTools, TransactionCall};
 use crate::mock::{Cluster, ClusterOptions, Subscription, api_key};
 use crate::reports::Reports;
 use crate::sender::{ConnId, Sender};
@@ -65,6 +66,8 @@ enum Happening {
     /// A request of a connection that is gone reaches its broker.
     Zombie(i32, Vec<u8>),
     Wake,
+    /// A batch has been compressed.
+    Packed(PackingJob),
     App,
     Fault,
     Heal,
@@ -103,6 +106,8 @@ struct Sim {
     scheduled: u64,
     /// Set by the wake-up that the inbox asks for.
     woken: Arc<AtomicBool>,
+    packers_busy: usize,
+    packing_tools: PackingTools,
     /// Batches that a response, read whole by the client, said are appended: topic, partition, base offset.
     answered: BTreeSet<(String, i32, i64)>,
     healed_at: Time,
@@ -151,6 +156,7 @@ impl Sim {
         let mut random = Random::new(seed);
         let mut plan = Plan::draw(&mut random);
         // Beside what is drawn, so that the other seeds' runs stay what they are.
+        plan.compress(seed);
         plan.telemetry_ms = (seed % 4 == 1).then_some(100 + 300 * (seed / 4 % 8) as i32);
         Sim::new(plan, random, is_traced)
     }
@@ -210,6 +216,8 @@ impl Sim {
             queue: BTreeMap::new(),
             scheduled: 0,
             woken,
+            packers_busy: 0,
+            packing_tools: PackingTools::default(),
             answered: BTreeSet::new(),
             healed_at: Time::NEVER,
             moves: 0,
@@ -223,6 +231,10 @@ impl Sim {
             trace: VecDeque::new(),
             violation: None,
         };
+        if sim.plan.packers > 0 {
+            // However small: that is what the batches of most runs are.
+            sim.accumulator.packing.open(0);
+        }
         sim.app.left = if sim.is_transactional() { 0 } else { sim.plan.records };
         sim.txn.left = sim.plan.transactions;
         sim.make_topics();
@@ -278,10 +290,12 @@ impl Sim {
             let now = self.now;
             self.note(8, 0, 0, || "timers are due".into());
             self.io(|sim| sim.sender.handle_timeout(now));
+            self.begin_packing();
             return true;
         }
         let Some((_, happening)) = self.queue.pop_first() else { return false };
         self.happen(happening);
+        self.begin_packing();
         true
     }
 
@@ -297,6 +311,7 @@ impl Sim {
                 let now = self.now;
                 self.io(|sim| sim.sender.handle_wakeup(now));
             }
+            Happening::Packed(job) => self.packed(job),
             Happening::App => {
                 if self.is_transactional() {
                     self.transact();

@@ -3,6 +3,7 @@
 
 use super::coordination::TRANSACTIONAL_ID;
 use super::random::Random;
+use crate::codec::{Codec, Compression};
 use crate::config::{Config, OnFailure, OnInDoubtTimeout, OnSequenceGap};
 use crate::mock::UnknownProducer;
 
@@ -100,6 +101,9 @@ pub(super) struct Plan {
     pub directs: bool,
     /// Some records are taken back.
     pub cancels: bool,
+    /// Threads that compress, which take so long at most.
+    pub packers: usize,
+    pub packing_us: u64,
     /// Untagged records get no report.
     pub untagged: bool,
     /// Time from the start until faults stop, in microseconds.
@@ -160,6 +164,8 @@ impl Plan {
             flushes: false,
             directs: false,
             cancels: false,
+            packers: 0,
+            packing_us: 0,
             untagged: false,
             faults_span_us: 0,
             close_early: false,
@@ -240,6 +246,18 @@ impl Plan {
             }
         }
         plan
+    }
+
+    /// Every other seed compresses: beside what is drawn, so that the others' runs stay what they are.
+    pub fn compress(&mut self, seed: u64) {
+        let codec = [Codec::Gzip, Codec::Snappy, Codec::Lz4, Codec::Zstd][(seed / 2 % 4) as usize];
+        if seed % 2 == 1 {
+            self.config.compression = Compression { codec, level: 1 };
+            self.packers = (seed / 8 % 4) as usize;
+            // Whoever is slower than the records' time for delivery loses them, and should.
+            let most = self.config.delivery_timeout_ms * 1000 / 200;
+            self.packing_us = most.min([1, 300, 20_000, 400_000][(seed / 32 % 4) as usize]);
+        }
     }
 
     fn draw_transactions(&mut self, random: &mut Random) {

@@ -539,7 +539,7 @@ fn a_batch_that_a_panic_drops_is_reported_all_the_same() {
     let index = sim.say(0, 0, b"in the hands of a panic");
     let topic = sim.accumulator.topics.find("t0").expect("known");
     let partition = topic.partition(0).expect("published");
-    drop(partition.take(&sim.accumulator.memory, |_, _| true).expect("the open batch"));
+    drop(partition.take(&sim.accumulator, |_, _| true).expect("the open batch"));
     sim.sender.handle_panic(sim.now, "on purpose");
     sim.take_reports();
     let report = sim.report(index);

@@ -90,6 +90,10 @@ pub struct Numbers {
     pub batch_splits: Number,
     /// Records of the batches in `batches_sent`.
     pub batch_records: Number,
+    /// Bytes of batches before they were compressed, after it, and the time that it took.
+    pub compress_bytes_in: Number,
+    pub compress_bytes_out: Number,
+    pub compress_time_us: Number,
     pub requests: Number,
     /// Requests that have their answer, or will not get one any more: the difference is in flight.
     pub requests_ended: Number,
@@ -173,6 +177,18 @@ impl Numbers {
         self.batches_sent.add(more);
         topic.batches_sent.add(more);
         self.bytes_sent.add(more_bytes as u64);
+    }
+
+    /// A batch that was not counted yet has become several: each is counted when it is sent.
+    pub fn cut(&self) {
+        self.batch_splits.add(1);
+    }
+
+    /// A batch was compressed, or was to be and did not get smaller. Called by threads that compress.
+    pub fn packed(&self, raw: usize, packed: usize, took: Micros) {
+        self.compress_bytes_out.add_shared(packed as u64);
+        self.compress_bytes_in.add_shared(raw as u64);
+        self.compress_time_us.add_shared(took.0);
     }
 
     /// A batch, or a record that never got into one, has its outcome. `written`: it was handed to a connection before.

@@ -51,8 +51,11 @@ numbers! {
     Counter batches_delivered "Batches that were delivered.";
     Counter batches_failed "Batches that failed, and records that failed before they got into one.";
     Counter batch_retries "Batches handed to a connection again.";
-    Counter batch_splits "Batches cut because a broker found them too large.";
+    Counter batch_splits "Batches cut because a broker found them too large, or compression left more of them than expected.";
     Counter batch_records "Records of the batches counted in batches_sent.";
+    Counter compress_bytes_in "Bytes of batches before compression; those that compression.type=none sends are not counted.";
+    Counter compress_bytes_out "The same batches after compression; one that did not get smaller counts as it is.";
+    Counter compress_time_us "Microseconds that compressing took, summed over threads.";
     Counter requests "Requests handed to connections, of every kind.";
     Counter produce_requests "Produce requests handed to connections.";
     Counter bytes_written "Bytes that sockets took.";
@@ -74,6 +77,16 @@ numbers! {
     Gauge topics "Topics in use.";
     Gauge partitions "Partitions of the topics in use.";
     Gauge partitions_leaderless "Partitions of the topics in use that have no leader.";
+}
+
+impl Summary {
+    /// What compression left of what it was given; 1 when it was given nothing.
+    pub fn compress_ratio(&self) -> f64 {
+        match self.compress_bytes_in {
+            0 => 1.0,
+            bytes => self.compress_bytes_out as f64 / bytes as f64,
+        }
+    }
 }
 
 /// What is read elsewhere than in `Numbers`.
@@ -106,6 +119,9 @@ impl Numbers {
             batch_retries: self.batch_retries.get(),
             batch_splits: self.batch_splits.get(),
             batch_records: self.batch_records.get(),
+            compress_bytes_in: self.compress_bytes_in.get(),
+            compress_bytes_out: self.compress_bytes_out.get(),
+            compress_time_us: self.compress_time_us.get(),
             requests_in_flight: self.in_flight(),
             requests: self.requests.get(),
             produce_requests: self.produce_requests.get(),

@@ -36,6 +36,7 @@ impl Everything {
         };
         all.insert("batch_records_avg".into(), json!(average(self.summary.batch_records)));
         all.insert("batch_bytes_avg".into(), json!(average(self.summary.bytes_sent)));
+        all.insert("compress_ratio".into(), json!(self.summary.compress_ratio()));
         all.insert("queue_time_us".into(), percentiles(&self.summary.queue_time));
         all.insert("round_trip_us".into(), percentiles(&self.summary.round_trip));
         all.insert("delivery_us".into(), percentiles(&self.summary.delivery));

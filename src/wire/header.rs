@@ -8,6 +8,8 @@ pub enum Api {
     Produce,
     Metadata,
     ApiVersions,
+    SaslHandshake,
+    SaslAuthenticate,
     FindCoordinator,
     InitProducerId,
     AddPartitionsToTxn,
@@ -19,10 +21,12 @@ pub enum Api {
 }
 
 impl Api {
-    pub const ALL: [Api; 11] = [
+    pub const ALL: [Api; 13] = [
         Api::Produce,
         Api::Metadata,
         Api::ApiVersions,
+        Api::SaslHandshake,
+        Api::SaslAuthenticate,
         Api::FindCoordinator,
         Api::InitProducerId,
         Api::AddPartitionsToTxn,
@@ -38,12 +42,14 @@ impl Api {
             Api::Produce => 0,
             Api::Metadata => 3,
             Api::FindCoordinator => 10,
+            Api::SaslHandshake => 17,
             Api::ApiVersions => 18,
             Api::InitProducerId => 22,
             Api::AddPartitionsToTxn => 24,
             Api::AddOffsetsToTxn => 25,
             Api::EndTxn => 26,
             Api::TxnOffsetCommit => 28,
+            Api::SaslAuthenticate => 36,
             Api::GetTelemetrySubscriptions => 71,
             Api::PushTelemetry => 72,
         }
@@ -55,6 +61,8 @@ impl Api {
             Api::Produce => "Produce",
             Api::Metadata => "Metadata",
             Api::ApiVersions => "ApiVersions",
+            Api::SaslHandshake => "SaslHandshake",
+            Api::SaslAuthenticate => "SaslAuthenticate",
             Api::FindCoordinator => "FindCoordinator",
             Api::InitProducerId => "InitProducerId",
             Api::AddPartitionsToTxn => "AddPartitionsToTxn",
@@ -72,6 +80,8 @@ impl Api {
             Api::Produce => (7, 12),
             Api::Metadata => (7, 12),
             Api::ApiVersions => (0, 3),
+            Api::SaslHandshake => (1, 1),
+            Api::SaslAuthenticate => (0, 2),
             Api::FindCoordinator => (2, 5),
             Api::InitProducerId => (1, 5),
             // From v4 on this is a request between brokers.
@@ -86,7 +96,9 @@ impl Api {
     const fn first_flexible(self) -> i16 {
         match self {
             Api::Produce | Api::Metadata => 9,
-            Api::InitProducerId => 2,
+            Api::InitProducerId | Api::SaslAuthenticate => 2,
+            // It never became flexible.
+            Api::SaslHandshake => i16::MAX,
             Api::GetTelemetrySubscriptions | Api::PushTelemetry => 0,
             Api::ApiVersions
             | Api::FindCoordinator
@@ -152,7 +164,7 @@ mod tests {
     use kafka_protocol::messages::{
         AddOffsetsToTxnRequest, AddPartitionsToTxnRequest, ApiVersionsRequest, EndTxnRequest, FindCoordinatorRequest,
         GetTelemetrySubscriptionsRequest, InitProducerIdRequest, MetadataRequest, ProduceRequest, PushTelemetryRequest,
-        RequestHeader, ResponseHeader, TxnOffsetCommitRequest,
+        RequestHeader, ResponseHeader, SaslAuthenticateRequest, SaslHandshakeRequest, TxnOffsetCommitRequest,
     };
     use kafka_protocol::protocol::{Decodable, Encodable, HeaderVersion, Request};
 
@@ -174,11 +186,13 @@ mod tests {
         }
     }
 
-    fn theirs() -> [Theirs; 11] {
+    fn theirs() -> [Theirs; 13] {
         [
             of::<ProduceRequest>(Api::Produce),
             of::<MetadataRequest>(Api::Metadata),
             of::<ApiVersionsRequest>(Api::ApiVersions),
+            of::<SaslHandshakeRequest>(Api::SaslHandshake),
+            of::<SaslAuthenticateRequest>(Api::SaslAuthenticate),
             of::<FindCoordinatorRequest>(Api::FindCoordinator),
             of::<InitProducerIdRequest>(Api::InitProducerId),
             of::<AddPartitionsToTxnRequest>(Api::AddPartitionsToTxn),

@@ -8,6 +8,7 @@ pub mod otlp;
 pub mod primitives;
 pub mod produce;
 pub mod record_batch;
+pub mod sasl;
 pub mod telemetry;
 #[cfg(test)]
 mod theirs;

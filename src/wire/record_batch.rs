@@ -1,6 +1,7 @@
 //! Record batch v2, the hot path: a record is written once, by the thread that sends it, into its final bytes.
 //! Format: KIP-98, `DefaultRecordBatch` and `DefaultRecord` of Kafka; the table is in transactions.md section 6.
 
+use crate::codec::Codec;
 use crate::record::{Header, Record};
 
 /// Bytes in front of the first record.
@@ -9,7 +10,7 @@ pub const HEADER_LEN: usize = 61;
 const CRC_START: usize = 21;
 /// `base_offset` and `batch_length` are not counted by `batch_length`.
 const LENGTH_EXCLUDES: usize = 12;
-/// In the attributes, where all else is 0: no compression, timestamps of the producer, no control batch.
+/// In the attributes, where the lowest bits are the codec and all else is 0: timestamps of the producer, no control batch.
 const TRANSACTIONAL_BIT: u32 = 4;
 
 /// What the header says beside the records themselves.
@@ -24,6 +25,8 @@ pub struct BatchHeader {
     pub base_sequence: i32,
     /// The records belong to the producer's open transaction.
     pub transactional: bool,
+    /// Of everything behind the header.
+    pub codec: Codec,
 }
 
 /// Bytes of a record after its length field.
@@ -92,7 +95,8 @@ pub fn write_header(dst: &mut [u8], total_len: usize, header: &BatchHeader) {
     dst[12..16].copy_from_slice(&(-1i32).to_be_bytes());
     dst[16] = 2;
     dst[17..21].fill(0);
-    dst[21..23].copy_from_slice(&(u16::from(header.transactional) << TRANSACTIONAL_BIT).to_be_bytes());
+    let attributes = u16::from(header.transactional) << TRANSACTIONAL_BIT | header.codec as u16;
+    dst[21..23].copy_from_slice(&attributes.to_be_bytes());
     dst[23..27].copy_from_slice(&(header.record_count as i32 - 1).to_be_bytes());
     dst[27..35].copy_from_slice(&header.base_timestamp_ms.to_be_bytes());
     dst[35..43].copy_from_slice(&header.max_timestamp_ms.to_be_bytes());
@@ -349,6 +353,7 @@ mod tests {
             producer_epoch: -1,
             base_sequence: -1,
             transactional: false,
+            codec: Codec::None,
         };
         write_header(&mut batch, total, &header);
         let crc = batch_crc([&batch[..]].into_iter());
@@ -381,6 +386,7 @@ mod tests {
                 producer_epoch: 3,
                 base_sequence: 70_000,
                 transactional,
+                codec: Codec::None,
             };
             write_header(&mut batch, total, &header);
             assert_eq!(batch[21..23], attributes);

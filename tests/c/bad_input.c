@@ -286,7 +286,7 @@ static void properties(void) {
     CHECK_STATUS(producer_config_get(c, "no.such.property", &out), PRODUCER_ERR_UNKNOWN_PROPERTY);
     CHECK(strcmp(out, "untouched") == 0);
     /* Known, but not built yet: refused, never ignored. */
-    CHECK_STATUS(producer_config_set(c, "compression.type", "zstd"), PRODUCER_ERR_PROPERTY_NOT_SUPPORTED);
+    CHECK_STATUS(producer_config_set(c, "queuing.strategy", "lifo"), PRODUCER_ERR_PROPERTY_NOT_SUPPORTED);
     producer_config_free(c);
 }
 

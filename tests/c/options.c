@@ -27,7 +27,8 @@ static void bad_input(void) {
     CHECK_STATUS(producer_topic_set(p, "t", "buffer.memory", "1000000"), PRODUCER_ERR_PROPERTY_NOT_SUPPORTED);
     CHECK_SAYS(producer_last_error(), "acks, linger.ms, batch.size");
     CHECK_STATUS(producer_topic_set(p, "t", "linger.ms", "soon"), PRODUCER_ERR_INVALID_PROPERTY);
-    CHECK_STATUS(producer_topic_set(p, "t", "compression.type", "gzip"), PRODUCER_ERR_PROPERTY_NOT_SUPPORTED);
+    CHECK_STATUS(producer_topic_set(p, "t", "compression.type", "zip"), PRODUCER_ERR_INVALID_PROPERTY);
+    CHECK_STATUS(producer_topic_set(p, "t", "compression.threads", "2"), PRODUCER_ERR_PROPERTY_NOT_SUPPORTED);
     CHECK_OK(producer_topic_set(p, "t", "compression.type", "none"));
     CHECK_STATUS(producer_topic_set(p, "t", "acks", "1"), PRODUCER_ERR_CONFIG_CONFLICT);
     CHECK_SAYS(producer_last_error(), "enable.idempotence");

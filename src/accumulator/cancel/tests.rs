@@ -93,7 +93,7 @@ fn what_is_left_of_a_batch_is_as_if_the_others_had_never_been_there() {
     send(&accumulator, &topic, 900);
     assert_eq!(reported(&accumulator), out);
     let partition = topic.partition(0).expect("published");
-    let mut batch = partition.take(&accumulator.memory, |_, _| true).expect("one batch");
+    let mut batch = partition.take(&accumulator, |_, _| true).expect("one batch");
     let left: Vec<usize> = (0..=900).filter(|number| !out.contains(number)).collect();
     assert_eq!(numbers(&mut batch), left);
     assert!(!cancel(&accumulator, &topic, &tickets[4]), "the sender has it");
@@ -136,7 +136,7 @@ fn a_parked_record_is_found_before_and_after_it_has_got_its_batch() {
     assert!(cancel(&accumulator, &topic, &tickets[3]));
     assert!(!cancel(&accumulator, &topic, &tickets[1]));
     assert_eq!(reported(&accumulator), [1, 3]);
-    let mut batch = topic.partition(0).expect("published").take(&accumulator.memory, |_, _| true).expect("one batch");
+    let mut batch = topic.partition(0).expect("published").take(&accumulator, |_, _| true).expect("one batch");
     assert_eq!(numbers(&mut batch), [0, 2, 4]);
     drop(batch);
     assert_eq!((accumulator.memory.used(), emptied(&accumulator)), (0, 0));
@@ -183,7 +183,7 @@ fn a_batch_whose_first_chunk_was_cancelled_is_split_like_any_other() {
         .collect();
     let partition = topic.partition(0).expect("published");
     assert!(cancel(&accumulator, &topic, &tickets[0]));
-    let whole = partition.take(&accumulator.memory, |_, _| true).expect("two are left");
+    let whole = partition.take(&accumulator, |_, _| true).expect("two are left");
     let first = whole.bytes.chunks().next().expect("its header");
     assert_eq!((whole.bytes.chunks().count(), first.len()), (3, HEADER_LEN), "nothing but the header");
     let mut parts = whole.split(1_000);
@@ -202,7 +202,7 @@ fn what_is_left_of_a_batch_gives_all_its_memory_back_when_nothing_of_it_wants_a_
     let tickets: Vec<Ticket> = (0..3).map(|number| send(&accumulator, &topic, number)).collect();
     assert!(cancel(&accumulator, &topic, &tickets[0]) && cancel(&accumulator, &topic, &tickets[1]));
     let partition = topic.partition(0).expect("published");
-    drop(partition.take(&accumulator.memory, |_, _| true).expect("the third is left"));
+    drop(partition.take(&accumulator, |_, _| true).expect("the third is left"));
     assert!(accumulator.memory.take_orphans().is_empty());
     assert_eq!(accumulator.memory.used(), 0);
 }

@@ -106,22 +106,22 @@ fn an_open_one_is_filled_further_and_a_closed_one_goes_at_once() {
     assert!(batch.is_empty());
     send_one(&accumulator, &topic, b"joins");
     let never = |_, _| false;
-    let mut taken = partition.take(&accumulator.memory, never).expect("what was open before is sealed");
+    let mut taken = partition.take(&accumulator, never).expect("what was open before is sealed");
     assert_eq!(values(&taken), [b"before"]);
     taken.take_slots();
     drop(taken);
-    assert!(partition.take(&accumulator.memory, never).is_none(), "the open one lingers");
+    assert!(partition.take(&accumulator, never).is_none(), "the open one lingers");
     let mut closed = filled(&accumulator, &[b"c"]);
     closed.close();
     assert!(send(&accumulator, &topic, &mut closed).is_ok());
-    let mut taken = partition.take(&accumulator.memory, never).expect("sealed by its successor");
+    let mut taken = partition.take(&accumulator, never).expect("sealed by its successor");
     assert_eq!(values(&taken), [&b"a"[..], b"b", b"joins"]);
     assert_eq!(taken.direct, 2);
     let slots = taken.take_slots();
     assert_eq!(slots.iter().map(|slot| slot.offset_delta).collect::<Vec<_>>(), [0, 2]);
     assert_eq!((slots[0].key_len, slots[0].value_len), (-1, -1));
     drop(taken);
-    let mut taken = partition.take(&accumulator.memory, never).expect("closed: it does not linger");
+    let mut taken = partition.take(&accumulator, never).expect("closed: it does not linger");
     assert_eq!(values(&taken), [b"c"]);
     taken.take_slots();
     drop(taken);
@@ -164,7 +164,7 @@ fn a_door_that_is_shut_in_between_leaves_it_whole_and_has_what_was_sealed_for_it
     assert!(matches!(events(&accumulator)[..], [Event::Sealed { partition: 0 }]));
     let partition = topic.partition(0).expect("published");
     assert!(partition.load_bytes() > 0, "whoever chooses a partition sees what waits");
-    let mut taken = partition.take(&accumulator.memory, |_, _| false).expect("sealed");
+    let mut taken = partition.take(&accumulator, |_, _| false).expect("sealed");
     assert_eq!(values(&taken), [b"before"]);
     taken.take_slots();
     drop((taken, batch));
@@ -184,7 +184,7 @@ fn parked_ones_keep_their_place_and_their_deadline() {
     publish(&accumulator, &topic, 1);
     let partition = topic.partition(0).expect("published");
     let mut all = Vec::new();
-    while let Some(mut taken) = partition.take(&accumulator.memory, |_, _| true) {
+    while let Some(mut taken) = partition.take(&accumulator, |_, _| true) {
         assert_eq!(taken.deadline, Time(5) + Micros::from_ms(40));
         all.extend(values(&taken));
         taken.take_slots();
@@ -204,7 +204,7 @@ fn parts_of_a_split_one_share_its_report() {
         send_one(&accumulator, &topic, &[b'y'; 100]);
     }
     let partition = topic.partition(0).expect("published");
-    let whole = partition.take(&accumulator.memory, |_, _| true).expect("one batch");
+    let whole = partition.take(&accumulator, |_, _| true).expect("one batch");
     let mut parts = whole.split(600);
     let seen: Vec<(u32, u32, Vec<u32>)> = parts
         .iter_mut()
@@ -229,7 +229,7 @@ fn batches_have_no_more_records_than_batch_num_messages_allows() {
     send_one(&accumulator, &topic, b"x");
     let partition = topic.partition(0).expect("published");
     let mut counts = Vec::new();
-    while let Some(mut taken) = partition.take(&accumulator.memory, |_, _| true) {
+    while let Some(mut taken) = partition.take(&accumulator, |_, _| true) {
         counts.push(taken.count);
         taken.take_slots();
     }

@@ -246,9 +246,9 @@ impl EventLoop {
     fn serve(&mut self, id: usize) -> ReadTurn {
         let now = self.now();
         let Some(connection) = self.connections.get_mut(&id) else { return ReadTurn::Drained };
-        let served = connection
-            .read()
-            .and_then(|turn| answer_frames(&self.shared, connection, now).map(|answered_all| (turn, answered_all)));
+        let served = connection.read().and_then(|turn| {
+            answer_frames(&self.shared, id as u64, connection, now).map(|answered_all| (turn, answered_all))
+        });
         let Ok((turn, answered_all)) = served else {
             self.connections.remove(&id);
             return ReadTurn::Drained;
@@ -259,11 +259,11 @@ impl EventLoop {
 }
 
 /// Answers the whole frames in the buffer. False: frames may be left in it until the client has read its answers.
-fn answer_frames(shared: &Shared, connection: &mut Connection, now: Time) -> io::Result<bool> {
+fn answer_frames(shared: &Shared, id: u64, connection: &mut Connection, now: Time) -> io::Result<bool> {
     while connection.takes_requests() {
         let Some(frame) = connection.next_frame()? else { return Ok(true) };
         let broker = connection.broker;
-        let answer = shared.cluster.lock().handle_frame(now, wall_ms(), broker, connection.bytes(frame));
+        let answer = shared.cluster.lock().handle_frame_from(now, wall_ms(), broker, id, connection.bytes(frame));
         let (bytes, delay) = match answer {
             Answer::Respond { bytes, delay } => (Some(bytes), delay),
             Answer::Disconnect { delay } => (None, delay),

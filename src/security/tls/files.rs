@@ -103,6 +103,11 @@ impl Files {
         self.stamps.iter().any(|stamp| stamp.print != Print::of(&stamp.path))
     }
 
+    /// Whether any is a file or directory that could be looked at.
+    pub fn any(&self) -> bool {
+        self.stamps.iter().any(|stamp| stamp.print.is_some())
+    }
+
     /// Whether both hold the same contents under the same names.
     pub fn same_content(&self, other: &Files) -> bool {
         let contents = |files: &Files| -> Vec<_> {

@@ -1,17 +1,31 @@
 //! TLS as clients of Kafka configure it, over rustls.
 
+mod ec;
+mod explain;
 mod files;
+mod identity;
 mod names;
+mod pbe;
 mod pem;
+mod store;
+mod suites;
+#[cfg(test)]
+mod tests;
 mod trust;
+mod verifier;
+mod words;
 
 use std::sync::Arc;
 
+use rustls::client::WebPkiServerVerifier;
+use rustls::client::danger::ServerCertVerifier;
+use rustls::sign::SingleCertAndKey;
 use rustls::{ClientConfig, ClientConnection};
 
 use crate::config::TlsSettings;
 use crate::error::{Error, Result, Status};
 use crate::security::tls::files::Files;
+use crate::security::tls::verifier::{Memory, Unverified, Verifier};
 use crate::sync::Mutex;
 
 /// What connections are secured with. Certificates may be replaced at any time; new connections take the new ones.
@@ -20,10 +34,15 @@ pub struct ClientTls {
     current: Mutex<Arc<Loaded>>,
     /// The files as they were at the last attempt to load them, also at one that failed.
     seen: Mutex<Files>,
+    /// Why certificates were refused.
+    memory: Arc<Memory>,
 }
 
 struct Loaded {
     config: Arc<ClientConfig>,
+    /// The client's certificate in words.
+    certificate: Option<String>,
+    versions: String,
     warnings: Vec<String>,
 }
 
@@ -40,8 +59,10 @@ impl ClientTls {
     /// Reads certificates and keys; the error names the property, the file and the remedy.
     pub fn new(settings: &TlsSettings) -> Result<ClientTls> {
         let mut files = Files::default();
-        let loaded = load(settings, &mut files)?;
-        Ok(ClientTls { settings: settings.clone(), current: Mutex::new(Arc::new(loaded)), seen: Mutex::new(files) })
+        let memory = Arc::new(Memory::default());
+        let loaded = load(settings, &mut files, &memory)?;
+        let (current, seen) = (Mutex::new(Arc::new(loaded)), Mutex::new(files));
+        Ok(ClientTls { settings: settings.clone(), current, seen, memory })
     }
 
     /// Begins a connection to `host`, which the broker's certificate has to name.
@@ -53,13 +74,21 @@ impl ClientTls {
 
     /// What the failure of a connection to `host` means; also of one whose handshake was finished, for brokers of TLS 1.3
     /// look at the client's certificate after that. `first_bytes`: what the peer sent first, to recognise who it is.
-    pub fn explain(&self, error: &rustls::Error, _host: &str, _first_bytes: &[u8]) -> TlsTrouble {
-        TlsTrouble { text: error.to_string(), is_permanent: true }
+    pub fn explain(&self, error: &rustls::Error, host: &str, first_bytes: &[u8]) -> TlsTrouble {
+        if matches!(error, rustls::Error::InvalidCertificate(_) | rustls::Error::InvalidCertRevocationList(_)) {
+            let remembered = names::server_name(host).ok().and_then(|name| self.memory.take(&name));
+            if let Some(trouble) = remembered {
+                return trouble;
+            }
+        }
+        let current = self.current.lock().clone();
+        let client = explain::Client { certificate: current.certificate.as_deref(), versions: &current.versions };
+        explain::connection(error, first_bytes, &client)
     }
 
     /// What it means that the peer closed the connection before the handshake was finished.
-    pub fn explain_close(&self, _host: &str, _first_bytes: &[u8]) -> TlsTrouble {
-        TlsTrouble { text: "the connection was closed during the TLS handshake".to_owned(), is_permanent: false }
+    pub fn explain_close(&self, _host: &str, first_bytes: &[u8]) -> TlsTrouble {
+        explain::closed(first_bytes)
     }
 
     /// Lines for the log: what is set that weakens the protection, files that were passed over.
@@ -72,10 +101,15 @@ impl ClientTls {
         self.seen.lock().look_different()
     }
 
+    /// Whether there are files that may change.
+    pub fn reads_files(&self) -> bool {
+        self.seen.lock().any()
+    }
+
     /// Reads the files again. True: something is new and in use from now on. The error leaves everything as it was.
     pub fn reload(&self) -> Result<bool> {
         let mut files = Files::default();
-        let loaded = load(&self.settings, &mut files);
+        let loaded = load(&self.settings, &mut files, &self.memory);
         let mut seen = self.seen.lock();
         match loaded {
             Ok(loaded) => {
@@ -94,16 +128,51 @@ impl ClientTls {
     }
 }
 
-fn load(settings: &TlsSettings, files: &mut Files) -> Result<Loaded> {
-    let trust = trust::load(settings, files)?;
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
+fn load(settings: &TlsSettings, files: &mut Files, memory: &Arc<Memory>) -> Result<Loaded> {
+    let internal = |error: rustls::Error| Error::new(Status::INTERNAL, format!("TLS cannot be set up: {error}"));
+    let offer = suites::offer(settings)?;
+    let mut warnings = offer.warnings;
+    let identity = identity::load(settings, &offer.provider, files)?;
+    let supported = offer.provider.signature_verification_algorithms;
+    let provider = Arc::new(offer.provider);
+    let verifier: Arc<dyn ServerCertVerifier> = if settings.verify_certificates {
+        let mut trust = trust::load(settings, files)?;
+        warnings.append(&mut trust.warnings);
+        if !settings.verify_hostname {
+            warnings.push(NO_HOST_CHECK.to_owned());
+        }
+        let chains = WebPkiServerVerifier::builder_with_provider(Arc::new(trust.roots.clone()), provider.clone())
+            .with_crls(trust.crls.iter().cloned())
+            .allow_unknown_revocation_status()
+            .build()
+            .map_err(|error| Error::new(Status::INVALID_PROPERTY, format!("property 'ssl.crl.location': {error}")))?;
+        let signatures = offer.signatures;
+        Arc::new(Verifier::new(chains, supported, signatures, trust, settings.verify_hostname, memory.clone()))
+    } else {
+        warnings.push(NO_CHECK.to_owned());
+        Arc::new(Unverified { supported })
+    };
     let config = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|error| Error::new(Status::INTERNAL, error.to_string()))?
-        .with_root_certificates(trust.roots)
-        .with_no_client_auth();
-    Ok(Loaded { config: Arc::new(config), warnings: trust.warnings })
+        .with_protocol_versions(&offer.versions)
+        .map_err(internal)?
+        .dangerous()
+        .with_custom_certificate_verifier(verifier);
+    let versions: Vec<_> = offer.versions.iter().map(|one| format!("{:?}", one.version).replace('_', ".")).collect();
+    let (config, certificate) = match identity {
+        // The broker's list of issuers is a hint: who has one certificate shows that one.
+        Some(identity) => {
+            let resolver = Arc::new(SingleCertAndKey::from(identity.certified));
+            (config.with_client_cert_resolver(resolver), Some(identity.about))
+        }
+        None => (config.with_no_client_auth(), None),
+    };
+    Ok(Loaded { config: Arc::new(config), certificate, versions: versions.join(","), warnings })
 }
+
+const NO_CHECK: &str = "enable.ssl.certificate.verification=false: brokers' certificates are not checked, anybody on the way \
+                        can pose as a broker and read and change everything";
+const NO_HOST_CHECK: &str = "ssl.endpoint.identification.algorithm is off: anybody with a certificate of a trusted issuer can \
+                             pose as a broker";
 
 /// Shared by the I/O thread and whoever reloads.
 pub type SharedTls = Arc<ClientTls>;

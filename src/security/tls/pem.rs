@@ -5,6 +5,7 @@ use base64::Engine;
 use base64::alphabet::STANDARD;
 use base64::engine::general_purpose::GeneralPurposeConfig;
 use base64::engine::{DecodePaddingMode, GeneralPurpose};
+use x509_parser::prelude::{FromDer, X509Certificate};
 
 const DECODER: GeneralPurpose = GeneralPurpose::new(
     &STANDARD,
@@ -35,6 +36,17 @@ impl Section {
 
     pub fn is_certificate(&self) -> bool {
         matches!(self.label.as_str(), "CERTIFICATE" | "X509 CERTIFICATE" | "TRUSTED CERTIFICATE")
+    }
+
+    /// OpenSSL's TRUSTED CERTIFICATE has words of its own behind the certificate.
+    pub fn certificate_der(self) -> Vec<u8> {
+        let mut der = self.der;
+        let length = match X509Certificate::from_der(&der) {
+            Ok((behind, _)) => der.len() - behind.len(),
+            Err(_) => der.len(),
+        };
+        der.truncate(length);
+        der
     }
 
     pub fn is_key(&self) -> bool {

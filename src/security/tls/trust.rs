@@ -4,11 +4,13 @@ use std::path::Path;
 
 use rustls::RootCertStore;
 use rustls::pki_types::{CertificateDer, CertificateRevocationListDer};
+use x509_parser::prelude::{FromDer, X509Certificate};
 
-use crate::config::TlsSettings;
+use crate::config::{StoreType, TlsSettings};
 use crate::error::{Error, Result, Status};
 use crate::security::tls::files::{Files, shown};
-use crate::security::tls::pem;
+use crate::security::tls::pem::{self, Section};
+use crate::security::tls::store::{self, Form, Unopened};
 
 /// Certificates that are trusted, and where they are from.
 pub(super) struct Trust {
@@ -18,51 +20,56 @@ pub(super) struct Trust {
     pub crls: Vec<CertificateRevocationListDer<'static>>,
     /// For messages: the stores by their properties, with the number of certificates in each.
     pub source: String,
+    /// Where a certificate that is missing belongs, for messages.
+    pub remedy: &'static str,
     pub warnings: Vec<String>,
 }
 
 /// librdkafka's word for: look where the operating system has them.
 const PROBE: &str = "probe";
 
+/// Trusted certificates of what the settings name; several stores are one.
 pub(super) fn load(settings: &TlsSettings, files: &mut Files) -> Result<Trust> {
-    let mut collected = Collected {
-        roots: RootCertStore::empty(),
-        certificates: Vec::new(),
-        sources: Vec::new(),
-        warnings: Vec::new(),
-    };
+    let mut trust = nothing();
+    let mut sources = Vec::new();
     let ca_location = match settings.ca_location.as_str() {
         PROBE => "",
         location => location,
     };
-    if !ca_location.is_empty() {
-        collected.location("ssl.ca.location", ca_location, files)?;
-    }
-    if !settings.truststore_location.is_empty() {
-        collected.location("ssl.truststore.location", &settings.truststore_location, files)?;
+    for (property, location) in
+        [("ssl.ca.location", ca_location), ("ssl.truststore.location", settings.truststore_location.as_str())]
+    {
+        if !location.is_empty() {
+            let found = trust.location(property, location, settings, files)?;
+            sources.push(counted(&format!("{property} {}", shown(Path::new(location))), found));
+        }
     }
     if !settings.truststore_certificates.is_empty() {
         let property = "ssl.truststore.certificates";
-        let found = collected.content(property, "the text", settings.truststore_certificates.as_bytes())?;
-        collected.sources.push(counted(property, found));
+        let found = trust.pem(property, "the text", settings.truststore_certificates.as_bytes())?;
+        sources.push(counted(property, found));
     }
-    if collected.sources.is_empty() {
-        collected.system(files)?;
+    if sources.is_empty() {
+        trust.system(files)?;
+        trust.remedy = "to a file, and name that in ssl.ca.location";
+        sources.push(counted("the operating system's store", trust.certificates.len()));
     }
-    Ok(Trust {
-        roots: collected.roots,
-        certificates: collected.certificates,
-        crls: Vec::new(),
-        source: collected.sources.join(" and "),
-        warnings: collected.warnings,
-    })
+    trust.source = sources.join(" and ");
+    if !settings.crl_location.is_empty() {
+        trust.revocation_lists("ssl.crl.location", &settings.crl_location, files)?;
+    }
+    Ok(trust)
 }
 
-struct Collected {
-    roots: RootCertStore,
-    certificates: Vec<CertificateDer<'static>>,
-    sources: Vec<String>,
-    warnings: Vec<String>,
+fn nothing() -> Trust {
+    Trust {
+        roots: RootCertStore::empty(),
+        certificates: Vec::new(),
+        crls: Vec::new(),
+        source: String::new(),
+        remedy: "there",
+        warnings: Vec::new(),
+    }
 }
 
 fn counted(source: &str, count: usize) -> String {
@@ -73,52 +80,92 @@ fn bad(property: &str, what: &str) -> Error {
     Error::new(Status::INVALID_PROPERTY, format!("property '{property}': {what}"))
 }
 
-impl Collected {
-    fn location(&mut self, property: &str, location: &str, files: &mut Files) -> Result<()> {
+impl Trust {
+    fn location(&mut self, property: &str, location: &str, settings: &TlsSettings, files: &mut Files) -> Result<usize> {
         let path = Path::new(location);
-        let found = if path.is_dir() {
-            self.directory(property, location, files)?
-        } else {
-            let content = files.read(property, location)?;
-            self.content(property, &shown(path), &content)?
-        };
-        self.sources.push(counted(&format!("{property} {}", shown(path)), found));
-        Ok(())
+        if path.is_dir() {
+            return self.directory(property, location, files);
+        }
+        let content = files.read(property, location)?;
+        let name = shown(path);
+        let is_truststore = property == "ssl.truststore.location";
+        match store::form(&content) {
+            Form::Jks => Err(bad(property, &format!("{name} {}", store::CONVERT_JKS))),
+            Form::Pkcs12 if is_truststore && settings.truststore_type == StoreType::Pem => {
+                Err(bad(property, &format!("{name} is PKCS#12, but ssl.truststore.type is PEM: remove that")))
+            }
+            Form::Pem if is_truststore && settings.truststore_type == StoreType::Pkcs12 => {
+                Err(bad(property, &format!("{name} is PEM, but ssl.truststore.type is PKCS12: remove that")))
+            }
+            Form::Pkcs12 => self.pkcs12(property, &name, &content, &settings.truststore_password),
+            Form::Der if X509Certificate::from_der(&content).is_ok() => {
+                self.add(CertificateDer::from(content)).map_err(|what| {
+                    bad(property, &format!("{name} holds no certificate that can be trusted: {what}"))
+                })?;
+                Ok(1)
+            }
+            Form::Pem | Form::Der | Form::Unknown => self.pem(property, &name, &content),
+        }
     }
 
     /// Every file that has certificates; the others (keys, revocation lists, readme files) are passed over.
     fn directory(&mut self, property: &str, location: &str, files: &mut Files) -> Result<usize> {
         let (contents, unreadable) = files.read_directory(property, location)?;
-        let mut found = 0;
+        let before = self.certificates.len();
         for (path, content) in contents {
-            match pem::is_pem(&content).then(|| self.content(property, &shown(&path), &content)) {
-                Some(Ok(count)) => found += count,
-                Some(Err(error)) => self.warnings.push(format!("{error}; the file is passed over")),
-                None => {}
+            let has_certificates = pem::is_pem(&content)
+                && pem::sections(&content).map_or(true, |sections| sections.iter().any(Section::is_certificate));
+            if has_certificates && let Err(error) = self.pem(property, &shown(&path), &content) {
+                self.warnings.push(format!("{error}; the file is passed over"));
             }
         }
         let shown = shown(Path::new(location));
         if unreadable > 0 {
             self.warnings.push(format!("property '{property}': {unreadable} files of {shown} cannot be read"));
         }
-        match found {
+        match self.certificates.len() - before {
             0 => Err(bad(property, &format!("there is no file with a PEM certificate in the directory {shown}"))),
-            _ => Ok(found),
+            found => Ok(found),
         }
     }
 
-    fn content(&mut self, property: &str, name: &str, content: &[u8]) -> Result<usize> {
+    fn pem(&mut self, property: &str, name: &str, content: &[u8]) -> Result<usize> {
         let sections = pem::sections(content).map_err(|what| bad(property, &format!("{name}: {what}")))?;
         let mut found = 0;
-        for section in sections.into_iter().filter(pem::Section::is_certificate) {
+        for section in sections.into_iter().filter(Section::is_certificate) {
             found += 1;
-            self.add(CertificateDer::from(section.der))
-                .map_err(|what| bad(property, &format!("{name}: certificate {found} cannot be read: {what}")))?;
+            self.add(CertificateDer::from(section.certificate_der()))
+                .map_err(|_| bad(property, &format!("{name}: certificate {found} is damaged")))?;
         }
         match found {
             0 => Err(bad(property, &format!("{name} holds no PEM certificate (-----BEGIN CERTIFICATE-----)"))),
             _ => Ok(found),
         }
+    }
+
+    fn pkcs12(&mut self, property: &str, name: &str, content: &[u8], password: &str) -> Result<usize> {
+        let opened = store::open(content, password).map_err(|why| match why {
+            Unopened::WrongPassword if password.is_empty() => {
+                bad(property, &format!("{name} has a password: set ssl.truststore.password to it"))
+            }
+            Unopened::WrongPassword => {
+                bad(property, &format!("{name} does not open: the password in ssl.truststore.password is wrong"))
+            }
+            Unopened::Because(what) => bad(property, &format!("{name} cannot be read: {what}")),
+        })?;
+        // Java marks what is trusted; OpenSSL marks nothing, and then all of it is meant.
+        let is_marked = opened.certificates.iter().any(|(_, trusted)| *trusted);
+        let mut found = 0;
+        for (certificate, trusted) in opened.certificates {
+            if trusted || !is_marked {
+                found += 1;
+                self.add(certificate).map_err(|_| bad(property, &format!("{name}: certificate {found} is damaged")))?;
+            }
+        }
+        if found == 0 {
+            return Err(bad(property, &format!("{name} holds no certificate")));
+        }
+        Ok(found)
     }
 
     fn add(&mut self, certificate: CertificateDer<'static>) -> std::result::Result<(), rustls::Error> {
@@ -137,17 +184,38 @@ impl Collected {
             let _odd = self.add(certificate);
         }
         if self.certificates.is_empty() {
-            let tried = match loaded.errors.first() {
-                Some(error) => format!(" ({error})"),
-                None => String::new(),
-            };
+            let tried = loaded.errors.first().map_or_else(String::new, |error| format!(" ({error})"));
             let text = format!(
                 "the operating system has no store of trusted certificates{tried}: install its package \
                  (ca-certificates), or name a file or directory in ssl.ca.location"
             );
             return Err(Error::new(Status::NOT_FOUND, text));
         }
-        self.sources.push(counted("the operating system's store", self.certificates.len()));
+        Ok(())
+    }
+
+    fn revocation_lists(&mut self, property: &str, location: &str, files: &mut Files) -> Result<()> {
+        let path = Path::new(location);
+        let contents = if path.is_dir() {
+            files.read_directory(property, location)?.0
+        } else {
+            vec![(path.to_owned(), files.read(property, location)?)]
+        };
+        for (path, content) in contents {
+            let name = shown(&path);
+            let sections = pem::sections(&content).map_err(|what| bad(property, &format!("{name}: {what}")))?;
+            for section in sections.into_iter().filter(Section::is_crl) {
+                let is_list = webpki::BorrowedCertRevocationList::from_der(&section.der);
+                if let Err(what) = is_list {
+                    return Err(bad(property, &format!("{name} holds a revocation list that cannot be used: {what}")));
+                }
+                self.crls.push(CertificateRevocationListDer::from(section.der));
+            }
+        }
+        if self.crls.is_empty() {
+            let text = format!("{} holds no PEM revocation list (-----BEGIN X509 CRL-----)", shown(path));
+            return Err(bad(property, &text));
+        }
         Ok(())
     }
 }

@@ -1,12 +1,17 @@
 //! The connection that telemetry has for itself: made when a request is due, one request at a time, closed when the next one
 //! is far away. To a broker that offers both requests: another connection has told so.
 
-use super::super::connection::{Connection, Phase, Versions};
+use std::sync::Arc;
+
+use super::super::authentication::Next;
+use super::super::connection::{Connection, Kind, Phase, Versions};
 use super::super::frame::Frame;
 use super::super::{Action, ConnId, Sender};
+use crate::security::login::{AttemptId, Login, Refusal, Reply};
 use crate::time::{Micros, Time};
 use crate::wire::api::{decode_api_versions, encode_api_versions};
 use crate::wire::header::{Api, split_response};
+use crate::wire::sasl::{HANDSHAKE_VERSION, encode_sasl_authenticate, encode_sasl_handshake};
 use crate::wire::telemetry::{decode_pushed, decode_subscriptions};
 
 /// An answer that takes longer is not waited for.
@@ -43,11 +48,17 @@ impl Link {
         self.until
     }
 
+    /// The broker ends the session before long: another connection begins another.
+    pub fn is_expiring(&self, now: Time) -> bool {
+        self.awaited.is_none() && self.connection.sasl.must_renew(now)
+    }
+
     /// What has not come.
     pub fn overdue(&self) -> &'static str {
         match (self.connection.phase, &self.awaited) {
             (Phase::Connecting, _) => "no connection in time",
             (Phase::Negotiating, _) => "no answer to ApiVersions in time",
+            (Phase::Authenticating, _) => "it was not authenticated in time",
             (Phase::Ready, _) => "no answer in time",
         }
     }
@@ -157,17 +168,23 @@ impl Sender {
 
     fn telemetry_answered(&mut self, now: Time, frame: &[u8]) -> Result<(), String> {
         let Some(link) = &mut self.telemetry.link else { return Ok(()) };
+        if link.connection.phase == Phase::Authenticating {
+            return self.telemetry_sasl_answered(now, frame);
+        }
         if link.connection.phase != Phase::Ready {
             let (_, body) = split_response(Api::ApiVersions, API_VERSIONS_VERSION, frame)
                 .map_err(|error| format!("the ApiVersions response cannot be read: {error}"))?;
             let answer = decode_api_versions(API_VERSIONS_VERSION, body)
                 .map_err(|error| format!("the ApiVersions response cannot be read: {error}"))?;
-            if answer.error_code != 0 || !offers(&Versions::new(answer.ranges)) {
+            let versions = Versions::new(answer.ranges);
+            if answer.error_code != 0 || !offers(&versions) {
                 return Err("this broker does not offer client telemetry".into());
             }
-            link.connection.phase = Phase::Ready;
-            link.until = Time::NEVER;
-            self.drive_telemetry(now);
+            link.connection.versions = versions;
+            match self.login.clone() {
+                Some(login) => self.authenticate_telemetry(now, login),
+                None => self.telemetry_ready(now),
+            }
             return Ok(());
         }
         let Some(awaited) = link.awaited.take() else { return Err("it sent a response that nobody asked for".into()) };
@@ -191,6 +208,94 @@ impl Sender {
                 self.push_answered(now, answer.error_code, answer.throttle_time_ms, awaited.terminating);
             }
         }
+        Ok(())
+    }
+
+    fn telemetry_ready(&mut self, now: Time) {
+        if let Some(link) = &mut self.telemetry.link {
+            link.connection.phase = Phase::Ready;
+            link.until = Time::NEVER;
+        }
+        self.drive_telemetry(now);
+    }
+
+    /// SASL as on every connection, but for renewals: a link whose session ends is left for another.
+    fn authenticate_telemetry(&mut self, now: Time, login: Arc<dyn Login>) {
+        let until = now + self.login_timeout();
+        let host = self.telemetry.target.as_ref().map_or_else(String::new, |(host, _)| host.clone());
+        let Some(link) = &mut self.telemetry.link else { return };
+        link.connection.phase = Phase::Authenticating;
+        link.until = until;
+        let conn = link.connection.id;
+        link.connection.sasl.begin(login, conn, &host, until);
+        self.arm_telemetry(until);
+    }
+
+    /// What the login answers to an exchange that is none of a broker's connection.
+    pub(in super::super) fn telemetry_login(&mut self, now: Time, attempt: AttemptId, reply: Reply) {
+        let link = self.telemetry.link.as_mut().filter(|link| link.connection.id.0 == attempt.conn);
+        let Some(exchange) = link.and_then(|link| link.connection.sasl.awaiting(attempt)) else { return };
+        let next = exchange.replied(reply);
+        if let Err(reason) = self.telemetry_goes_on(now, next) {
+            self.leave_telemetry_link();
+            self.telemetry_failed(now, &reason);
+        }
+    }
+
+    fn telemetry_sasl_answered(&mut self, now: Time, frame: &[u8]) -> Result<(), String> {
+        let Some(link) = &mut self.telemetry.link else { return Ok(()) };
+        let request = link.connection.requests.pop_front();
+        let (Some(request), Some(exchange)) = (request, &mut link.connection.sasl.exchange) else {
+            return Err("it sent a response that nobody asked for".into());
+        };
+        let api = if let Kind::Sasl(api) = request.kind { api } else { Api::SaslAuthenticate };
+        let (correlation_id, body) = split_response(api, request.version, frame)
+            .map_err(|error| format!("the {} response cannot be read: {error}", api.name()))?;
+        if correlation_id != request.correlation_id {
+            return Err("the stream of responses is out of step".into());
+        }
+        let next = match api {
+            Api::SaslHandshake => exchange.handshake_answered(body),
+            _ => exchange.answered(request.version, body),
+        };
+        self.telemetry_goes_on(now, next)
+    }
+
+    fn telemetry_goes_on(&mut self, now: Time, next: Result<Next, Refusal>) -> Result<(), String> {
+        let next = next.map_err(|refusal| refusal.text)?;
+        let until = now + if next == Next::Login { self.login_timeout() } else { self.setup_timeout() };
+        let spread = self.random.below(1_000);
+        let Some(link) = &mut self.telemetry.link else { return Ok(()) };
+        let connection = &mut link.connection;
+        let version = connection.versions.choose(Api::SaslAuthenticate)?;
+        let Some(exchange) = &connection.sasl.exchange else { return Ok(()) };
+        let (mechanism, client_id) = (exchange.mechanism(), &self.config.client_id);
+        let mut request = None;
+        match next {
+            Next::Login => {}
+            Next::Handshake => {
+                let id = connection.next_correlation_id();
+                let frame = encode_sasl_handshake(id, client_id, mechanism);
+                request = Some((id, HANDSHAKE_VERSION, Api::SaslHandshake, frame));
+            }
+            Next::Authenticate(bytes) => {
+                connection.sasl.asked_at = now;
+                let id = connection.next_correlation_id();
+                let frame = encode_sasl_authenticate(version, id, client_id, &bytes);
+                request = Some((id, version, Api::SaslAuthenticate, frame));
+            }
+            Next::Done { lifetime_ms } => {
+                connection.sasl.agreed(lifetime_ms, spread);
+                self.telemetry_ready(now);
+                return Ok(());
+            }
+        }
+        if let Some((id, version, api, frame)) = request {
+            connection.push(now, id, version, Kind::Sasl(api), frame.len(), until);
+            self.actions.push_back(Action::Write { conn: connection.id, frame: Frame::plain(frame) });
+        }
+        link.until = until;
+        self.arm_telemetry(until);
         Ok(())
     }
 

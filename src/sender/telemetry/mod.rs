@@ -232,6 +232,9 @@ impl Sender {
             self.arm_telemetry(due);
             return;
         }
+        if self.telemetry.link.as_ref().is_some_and(|link| link.is_expiring(now)) {
+            self.leave_telemetry_link();
+        }
         if self.telemetry.link.is_none() {
             self.connect_telemetry(now);
             return;

@@ -22,6 +22,7 @@ impl Sender {
             self.tell(&reply, Err(error));
         }
         self.drive_transaction(now);
+        self.try_refusers(now);
         self.reports.complete(&reply.started);
     }
 

@@ -156,6 +156,13 @@ impl Sender {
         self.finish_call(Err(error));
     }
 
+    /// Nobody lets us in: whoever waits for the first identity hears why.
+    pub(in crate::sender) fn fail_init(&mut self, error: &Error) {
+        if self.transaction.state == State::Initializing && self.identity().is_none() {
+            self.init_refused(error.clone());
+        }
+    }
+
     /// Opens a transaction for the call that waits for it, if it still does; a new epoch may be needed first.
     pub(super) fn begin(&mut self, now: Time) {
         let is_v2 = self.cluster_speaks_v2();

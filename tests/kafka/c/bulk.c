@@ -7,7 +7,10 @@
  *   output   progress SENT REPORTED ACKNOWLEDGED    several times a second
  *            sent                                   all were accepted or refused
  *            loss TOPIC PARTITION OFFSET TEXT       the data-loss callback
+ *            health STATE TEXT                      whenever the state has changed
+ *            reloaded STATUS TEXT                   what producer_tls_reload returned
  *            closed FLUSH_STATUS CLOSE_STATUS       the journal is complete
+ *   input    reload                                 calls producer_tls_reload
  *   journal  one line per record, in order: OUTCOME STATUS OFFSET ATTEMPTS; the outcome is `yes`, `maybe`, `no` as the report
  *            says, `refused` or `none` (no report)          (fields separated by tabs)
  */
@@ -55,11 +58,39 @@ static void on_delivery(const producer_report_t *report, void *opaque) {
     if (report->status == PRODUCER_OK) atomic_fetch_add(&acknowledged, 1);
 }
 
+static void show_health(int32_t *known) {
+    producer_health_t health = PRODUCER_HEALTH_INIT;
+    if (!producer_health || producer_health(producer, &health) != PRODUCER_OK || health.state == *known) return;
+    *known = health.state;
+    flockfile(stdout);
+    printf("health\t%" PRId32 "\t", health.state);
+    print_text(stdout, health.text);
+    fflush(stdout);
+    funlockfile(stdout);
+}
+
 static void *poll_reports(void *unused) {
     (void)unused;
+    int32_t health = PRODUCER_HEALTH_CONNECTING;
     while (!atomic_load(&finishing)) {
         int32_t polled = producer_poll(producer, POLL_MS);
         if (polled < 0) must(polled, "producer_poll");
+        show_health(&health);
+    }
+    return NULL;
+}
+
+static void *obey(void *unused) {
+    (void)unused;
+    char line[64];
+    while (fgets(line, sizeof line, stdin)) {
+        if (strcmp(line, "reload\n") != 0) exit(2);
+        producer_status_t status = producer_tls_reload ? producer_tls_reload(producer) : PRODUCER_ERR_STATE;
+        flockfile(stdout);
+        printf("reloaded\t%" PRId32 "\t", status);
+        print_text(stdout, status == PRODUCER_OK ? NULL : producer_last_error());
+        fflush(stdout);
+        funlockfile(stdout);
     }
     return NULL;
 }
@@ -111,6 +142,8 @@ int main(int argc, char **argv) {
     producer_config_free(config);
     pthread_t poller;
     if (pthread_create(&poller, NULL, poll_reports, NULL) != 0) return 1;
+    pthread_t obeyer;
+    if (pthread_create(&obeyer, NULL, obey, NULL) != 0) return 1;
 
     producer_record_t record = PRODUCER_RECORD_INIT;
     record.topic = topic;
@@ -143,6 +176,8 @@ int main(int argc, char **argv) {
     if (flushed != PRODUCER_OK) fprintf(stderr, "producer_flush: %s\n", producer_last_error());
     atomic_store(&finishing, true);
     pthread_join(poller, NULL);
+    /* Its input ends with this program's; until then it may still reload, before and after close. */
+    pthread_detach(obeyer);
     producer_status_t closed = producer_close(producer, FINISH_MS);
     if (closed != PRODUCER_OK) fprintf(stderr, "producer_close: %s\n", producer_last_error());
     write_journal(journal);

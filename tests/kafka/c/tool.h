@@ -15,6 +15,12 @@
 
 #include "kproducer.h"
 
+/* What librdkafka has nothing of, when it stands in. */
+extern producer_status_t producer_health(producer_t *producer, producer_health_t *health) __attribute__((weak));
+extern producer_status_t producer_tls_reload(producer_t *producer) __attribute__((weak));
+extern producer_status_t producer_set_sasl_credentials(producer_t *producer, const char *username, const char *password)
+    __attribute__((weak));
+
 static inline void must(producer_status_t status, const char *call) {
     if (status == PRODUCER_OK) return;
     fprintf(stderr, "%s: %s: %s\n", call, producer_status_name(status), producer_last_error());

@@ -6,6 +6,7 @@
  *   input    init MS | begin | commit MS | abort MS | flush MS | close MS
  *            send TOPIC PARTITION VALUE
  *            offsets MS GROUP GENERATION MEMBER INSTANCE TOPIC PARTITION OFFSET     `-` for no member, no instance
+ *            credentials USER PASSWORD | reload
  *   output   answer CALL CLASS NAME TEXT          the call has returned; CLASS: ok, retriable, abortable, fatal, plain
  *            report VALUE PERSISTED NAME TEXT     before the answer of the call that dispatched it
  *            loss ...                                                         (fields separated by tabs)
@@ -77,6 +78,11 @@ static producer_status_t call(const char *name, char **rest) {
     if (strcmp(name, "close") == 0) return producer_close(producer, (int32_t)number(rest));
     if (strcmp(name, "send") == 0) return send_value(rest);
     if (strcmp(name, "offsets") == 0) return send_offsets(rest);
+    if (strcmp(name, "credentials") == 0 && producer_set_sasl_credentials) {
+        const char *username = word(rest);
+        return producer_set_sasl_credentials(producer, username, word(rest));
+    }
+    if (strcmp(name, "reload") == 0 && producer_tls_reload) return producer_tls_reload(producer);
     fprintf(stderr, "no such call: %s\n", name);
     exit(2);
 }

@@ -52,6 +52,8 @@ pub struct Bulk {
     sent: bool,
     acknowledged: usize,
     losses: Vec<String>,
+    health: Vec<(i32, String)>,
+    reloads: usize,
     /// What flush and close returned.
     closed: Option<(String, String)>,
 }
@@ -76,8 +78,28 @@ impl Bulk {
             sent: false,
             acknowledged: 0,
             losses: Vec::new(),
+            health: Vec::new(),
+            reloads: 0,
             closed: None,
         }
+    }
+
+    /// Has the program call `producer_tls_reload`, which has to succeed.
+    pub fn reload(&mut self) {
+        self.dialogue.say("reload");
+        let wanted = self.reloads + 1;
+        while self.reloads < wanted {
+            let line = self.dialogue.hear(PATIENCE).expect("bulk runs");
+            self.keep(&line);
+        }
+    }
+
+    /// How many records are acknowledged by now.
+    pub fn acknowledged(&mut self) -> usize {
+        while let Some(line) = self.dialogue.overhear() {
+            self.keep(&line);
+        }
+        self.acknowledged
     }
 
     /// Whether everything was given to the library.
@@ -110,7 +132,7 @@ impl Bulk {
         let (fates, attempts): (Vec<Fate>, Vec<u32>) =
             text.lines().map(|line| parse(line).unwrap_or_else(|| panic!("journal: {line}"))).unzip();
         let sent_again = attempts.iter().filter(|attempts| **attempts > 1).count();
-        Outcome { topic: self.topic, partitions: self.partitions, fates, sent_again, losses: self.losses }
+        Outcome { topic: self.topic, partitions: self.partitions, fates, sent_again, losses: self.losses, health: self.health }
     }
 
     fn keep(&mut self, line: &str) {
@@ -118,6 +140,8 @@ impl Bulk {
         match fields[..] {
             ["progress", _, _, acknowledged] => self.acknowledged = acknowledged.parse().expect("a number"),
             ["sent"] => self.sent = true,
+            ["health", state, text] => self.health.push((state.parse().expect("a number"), text.to_owned())),
+            ["reloaded", "0", _] => self.reloads += 1,
             ["loss", ..] => self.losses.push(line.to_owned()),
             ["closed", flush, close] => self.closed = Some((flush.to_owned(), close.to_owned())),
             _ => panic!("bulk printed {line:?}"),
@@ -151,6 +175,8 @@ pub struct Outcome {
     pub sent_again: usize,
     /// The lines of the data-loss callback.
     pub losses: Vec<String>,
+    /// The changes of the producer's health: state and text.
+    pub health: Vec<(i32, String)>,
 }
 
 impl Outcome {
@@ -250,7 +276,7 @@ mod tests {
     use super::*;
 
     fn outcome(fates: &[Fate]) -> Outcome {
-        Outcome { topic: "t".to_owned(), partitions: 1, fates: fates.to_vec(), sent_again: 0, losses: Vec::new() }
+        Outcome { topic: "t".to_owned(), partitions: 1, fates: fates.to_vec(), sent_again: 0, losses: Vec::new(), health: Vec::new() }
     }
 
     fn value(number: usize) -> Vec<u8> {

@@ -15,9 +15,12 @@ use crate::env;
 use crate::process::{Process, Signal};
 use crate::tools::{self, LeaderMover};
 
+mod extras;
 mod properties;
 mod shared;
 
+pub use extras::{Extras, Listener};
+pub(crate) use shared::stop_at_exit;
 pub use shared::{Shared, shared, shared_of};
 
 /// How long a broker may take to start, a leader to be elected, a topic to be created on a busy machine.
@@ -72,6 +75,8 @@ struct Node {
     id: i32,
     port: u16,
     controller_port: u16,
+    /// Of [`Extras::listeners`], in their order.
+    listener_ports: Vec<u16>,
     directory: PathBuf,
     process: Option<Process>,
     stopped: bool,
@@ -81,8 +86,7 @@ struct Node {
 #[derive(Debug)]
 pub struct KafkaCluster {
     release: Release,
-    /// Lines for every broker's properties, beside those that all tests have.
-    settings: Vec<String>,
+    extras: Extras,
     directory: PathBuf,
     nodes: Vec<Node>,
     zookeeper: Option<Process>,
@@ -92,31 +96,33 @@ pub struct KafkaCluster {
 impl KafkaCluster {
     /// Starts brokers with the ids 1 to `nodes` and waits until each knows them all.
     pub fn start(nodes: i32, release: Release) -> Self {
-        Self::start_with(nodes, release, &[])
+        Self::start_with(nodes, release, Extras::default())
     }
 
-    /// The same with more lines in the brokers' properties.
-    pub fn start_with(nodes: i32, release: Release, settings: &[&str]) -> Self {
+    /// The same with more than brokers need.
+    pub fn start_with(nodes: i32, release: Release, extras: Extras) -> Self {
         let started = Instant::now();
         let directory = temporary_directory();
         let count = usize::try_from(nodes).expect("a number of nodes");
-        let ports = free_ports(2 * count + 1);
+        let each = 2 + extras.listeners.len();
+        let ports = free_ports(each * count + 1);
         let nodes = (1..=nodes)
-            .zip(ports[1..].chunks(2))
+            .zip(ports[1..].chunks(each))
             .map(|(id, ports)| Node {
                 id,
                 port: ports[0],
                 controller_port: ports[1],
+                listener_ports: ports[2..].to_vec(),
                 directory: directory.join(format!("node-{id}")),
                 process: None,
                 stopped: false,
             })
             .collect();
-        let settings = settings.iter().map(|&line| line.to_owned()).collect();
-        let mut cluster = Self { release, settings, directory, nodes, zookeeper: None, zookeeper_port: ports[0] };
+        let mut cluster = Self { release, extras, directory, nodes, zookeeper: None, zookeeper_port: ports[0] };
         cluster.write_configuration();
         if release.uses_zookeeper() {
             cluster.start_zookeeper();
+            cluster.add_scram_users();
         } else {
             cluster.format_storage();
         }
@@ -132,6 +138,27 @@ impl KafkaCluster {
     pub fn bootstrap(&self) -> String {
         let addresses: Vec<String> = self.nodes.iter().map(|node| format!("127.0.0.1:{}", node.port)).collect();
         addresses.join(",")
+    }
+
+    /// The same of another listener than PLAINTEXT. By name: certificates and Kerberos know the brokers as `localhost`.
+    pub fn bootstrap_of(&self, listener: &str) -> String {
+        let ports = self.nodes.iter().map(|node| self.port_of(node, listener));
+        ports.map(|port| format!("localhost:{port}")).collect::<Vec<String>>().join(",")
+    }
+
+    /// Where the first broker listens.
+    pub fn first_port_of(&self, listener: &str) -> u16 {
+        self.port_of(&self.nodes[0], listener)
+    }
+
+    fn port_of(&self, node: &Node, listener: &str) -> u16 {
+        let at = self.extras.listeners.iter().position(|known| known.name == listener);
+        node.listener_ports[at.unwrap_or_else(|| panic!("there is no listener {listener}"))]
+    }
+
+    /// The directory with a broker's log segments.
+    pub fn data_directory(&self, id: i32) -> PathBuf {
+        self.nodes[self.index(id)].directory.join("data")
     }
 
     /// What a broker has printed so far.
@@ -319,6 +346,9 @@ impl KafkaCluster {
                 let mut command = tools::java(self.release, "kafka.tools.StorageTool", 128);
                 command.args(["format", "--cluster-id", properties::CLUSTER_ID, "--config"]);
                 command.arg(node.directory.join("server.properties"));
+                for (mechanism, credential) in self.extras.scram_credentials() {
+                    command.args(["--add-scram", &format!("{mechanism}={credential}")]);
+                }
                 let log = node.directory.join("format.log");
                 redirect(&mut command, &log);
                 (log, Process::spawn(command).expect("java starts"))
@@ -341,9 +371,20 @@ impl KafkaCluster {
         self.zookeeper = Some(Process::spawn(command).expect("java starts"));
     }
 
+    /// Where there is no formatting, SCRAM's users are written into ZooKeeper.
+    fn add_scram_users(&self) {
+        for user in &self.extras.scram_users {
+            let mut command = tools::java(self.release, "kafka.admin.ConfigCommand", 128);
+            command.args(["--zookeeper", &format!("127.0.0.1:{}", self.zookeeper_port)]);
+            command.args(["--alter", "--entity-type", "users", "--entity-name", &user.0, "--add-config"]);
+            command.arg(extras::SCRAM.map(|mechanism| format!("{mechanism}=[password={}]", user.1)).join(","));
+            tools::output(command, "");
+        }
+    }
+
     fn launch(&mut self, index: usize) {
         let node = &mut self.nodes[index];
-        let mut command = tools::java(self.release, "kafka.Kafka", 512);
+        let mut command = tools::java_with(&self.extras.java_options, self.release, "kafka.Kafka", 512);
         command.arg(node.directory.join("server.properties"));
         redirect(&mut command, &node.directory.join("broker.log"));
         node.process = Some(Process::spawn(command).expect("java starts"));
@@ -392,7 +433,7 @@ fn look(client: &AdminClient<DefaultClientContext>, name: &str) -> Vec<Partition
 }
 
 /// Output is appended: a restarted broker goes on in its own log.
-fn redirect(command: &mut Command, log: &Path) {
+pub(crate) fn redirect(command: &mut Command, log: &Path) {
     let file = File::options().create(true).append(true).open(log).expect("a log file can be opened");
     command.stdout(file.try_clone().expect("a file handle can be cloned")).stderr(file);
 }
@@ -405,13 +446,13 @@ fn tail(log: &Path) -> String {
 }
 
 /// Ports nobody listens on now. All are held until the last is found, so that they differ.
-fn free_ports(count: usize) -> Vec<u16> {
+pub(crate) fn free_ports(count: usize) -> Vec<u16> {
     let listeners: Vec<TcpListener> =
         (0..count).map(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port")).collect();
     listeners.iter().map(|listener| listener.local_addr().expect("an address").port()).collect()
 }
 
-fn temporary_directory() -> PathBuf {
+pub(crate) fn temporary_directory() -> PathBuf {
     use std::sync::atomic::{AtomicU32, Ordering};
     static NEXT: AtomicU32 = AtomicU32::new(1);
     let number = NEXT.fetch_add(1, Ordering::Relaxed);

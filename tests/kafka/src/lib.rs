@@ -8,6 +8,7 @@
 //! | [`bulk`] | runs `c/bulk.c`: millions of numbered records, and the judgement on them |
 //! | [`transactions`] | runs `c/txn_load.c`: transactions by the hundred, and the judgement on them |
 //! | [`shell`] | runs `c/txn_shell.c`: one call of the C interface at a time |
+//! | [`security`] | certificates, an issuer of tokens, a Kerberos realm, and brokers with every listener that uses them |
 //! | [`log`] | reads a topic back with librdkafka |
 //! | [`tools`] | Kafka's console consumer, its transactions tool, the Java producer's partitioner |
 //! | [`verify`] | compares what was sent, what was reported and what the log holds |
@@ -24,6 +25,7 @@ pub mod load;
 pub mod log;
 pub mod process;
 pub mod record;
+pub mod security;
 pub mod shell;
 pub mod tools;
 pub mod transactions;

@@ -1,9 +1,11 @@
 //! Child processes that never outlive the tests.
 
+use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::io;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitStatus};
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::sync::mpsc::{Sender, channel};
 
 /// A child in a process group of its own, killed with its whole group when dropped.
@@ -36,9 +38,17 @@ impl Signal {
     }
 }
 
+static ENVIRONMENT: Mutex<BTreeMap<&'static str, OsString>> = Mutex::new(BTreeMap::new());
+
+/// Gives every child from now on a variable of its environment. This process's own stays as it is: other threads may read it.
+pub fn set_for_children(name: &'static str, value: impl Into<OsString>) {
+    ENVIRONMENT.lock().unwrap_or_else(PoisonError::into_inner).insert(name, value.into());
+}
+
 impl Process {
     /// Starts a command. The child dies with this process, even when this process is killed.
-    pub fn spawn(command: Command) -> io::Result<Self> {
+    pub fn spawn(mut command: Command) -> io::Result<Self> {
+        command.envs(&*ENVIRONMENT.lock().unwrap_or_else(PoisonError::into_inner));
         let (answer, answered) = channel();
         spawner().send(Order { command, answer }).map_err(io::Error::other)?;
         let child = answered.recv().map_err(io::Error::other)??;

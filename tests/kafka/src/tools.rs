@@ -1,6 +1,7 @@
 //! Programs that run in Java: Kafka's console consumer and transactions tool, and our small helper classes.
 
 use std::io::Write;
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -8,20 +9,27 @@ use crate::cluster::Release;
 use crate::dialogue::Dialogue;
 use crate::env;
 use crate::process::Process;
-use crate::record::hex;
+use crate::record::{Content, hex};
 
 /// A Java command of a broker release, with a bounded heap and tuned for a quick start.
 pub fn java(release: Release, class: &str, heap_mib: u32) -> Command {
     // The quick compiler and the plain collector start faster and leave the machine's few cores to the rest.
-    java_with(&["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"], release, class, heap_mib)
+    java_with(&[], release, class, heap_mib)
+}
+
+/// The same with more options of the virtual machine.
+pub fn java_with(options: &[String], release: Release, class: &str, heap_mib: u32) -> Command {
+    let quick = ["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"];
+    let options: Vec<&str> = quick.into_iter().chain(options.iter().map(String::as_str)).collect();
+    command(&options, release, class, heap_mib)
 }
 
 /// The same as the virtual machine tunes itself, for measurements.
 pub fn untuned_java(release: Release, class: &str, heap_mib: u32) -> Command {
-    java_with(&[], release, class, heap_mib)
+    command(&[], release, class, heap_mib)
 }
 
-fn java_with(options: &[&str], release: Release, class: &str, heap_mib: u32) -> Command {
+fn command(options: &[&str], release: Release, class: &str, heap_mib: u32) -> Command {
     let mut command = Command::new("java");
     command.arg(format!("-Xmx{heap_mib}m")).args(options).arg("-Xshare:auto");
     command
@@ -62,6 +70,28 @@ impl LeaderMover {
         self.dialogue.say(&format!("{topic} {partition} {target} {}", patience.as_secs()));
         let answer = self.dialogue.hear(patience + MOVE_PATIENCE).expect("MoveLeader does not end by itself");
         if answer == "moved" { Ok(()) } else { Err(answer) }
+    }
+}
+
+/// Kafka's admin client as a process of its own that changes settings of a running broker.
+#[derive(Debug)]
+pub struct BrokerChanger {
+    dialogue: Dialogue,
+}
+
+impl BrokerChanger {
+    /// Starts it for one broker.
+    pub fn start(bootstrap: &str, broker: i32) -> Self {
+        let mut command = java(Release::Kafka4_3, "ChangeBroker", 128);
+        command.arg(bootstrap).arg(broker.to_string()).stderr(Stdio::null());
+        Self { dialogue: Dialogue::start("ChangeBroker", command) }
+    }
+
+    /// Changes a setting; the broker has taken it when this returns.
+    pub fn set(&mut self, name: &str, value: &str) {
+        self.dialogue.say(&format!("{name} {value}"));
+        let answer = self.dialogue.hear(MOVE_PATIENCE).expect("ChangeBroker does not end by itself");
+        assert_eq!(answer, "changed", "{name}={value}");
     }
 }
 
@@ -136,4 +166,72 @@ pub fn output(mut command: Command, input: &str) -> String {
     let status = process.wait();
     assert!(status.success(), "{shown} ended with {status}:\n{output}\n{complaint}");
     output
+}
+
+/// What Kafka's own consumer reads of topics, all that is committed: a line per record with its topic, partition, offset,
+/// timestamp and [`content_digest`]; topic by topic, in the order of offsets.
+pub fn read_with_java(bootstrap: &str, topics: &[&str]) -> Vec<String> {
+    let mut command = java(Release::Kafka4_3, "ReadTopic", 512);
+    command.arg(bootstrap).args(topics);
+    output(command, "").lines().map(str::to_owned).collect()
+}
+
+/// The SHA-256 of key, value and headers as `ReadTopic` prints it.
+pub fn content_digest(content: &Content) -> String {
+    let mut digest = ring::digest::Context::new(&ring::digest::SHA256);
+    let mut add = |bytes: Option<&[u8]>| {
+        let length = bytes.map_or_else(|| "-1".to_owned(), |bytes| bytes.len().to_string());
+        digest.update(format!("{length}:").as_bytes());
+        digest.update(bytes.unwrap_or_default());
+    };
+    add(content.key.as_deref());
+    add(content.value.as_deref());
+    for (name, value) in &content.headers {
+        add(Some(name.as_bytes()));
+        add(value.as_deref());
+    }
+    hex(digest.finish().as_ref())
+}
+
+/// A batch as Kafka's own tool shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DumpedBatch {
+    /// Its codec by name.
+    pub codec: String,
+    /// Its bytes, the header among them.
+    pub size: usize,
+    /// How many records it has.
+    pub records: usize,
+    /// Its checksum is right.
+    pub is_valid: bool,
+    /// It belongs to a transaction.
+    pub is_transactional: bool,
+    /// It is a marker that a transaction's end has left.
+    pub is_control: bool,
+}
+
+/// The batches of a partition's log, by Kafka's own tool.
+pub fn dump_log(partition_directory: &Path) -> Vec<DumpedBatch> {
+    let mut command = java(Release::Kafka4_3, "org.apache.kafka.tools.DumpLogSegments", 256);
+    command.arg("--files").arg(partition_directory.join("00000000000000000000.log"));
+    let text = output(command, "");
+    let batches: Vec<DumpedBatch> =
+        text.lines().filter(|line| line.starts_with("baseOffset:")).map(dumped_batch).collect();
+    assert!(!batches.is_empty(), "no batches in {}: {text}", partition_directory.display());
+    batches
+}
+
+fn dumped_batch(line: &str) -> DumpedBatch {
+    let field = |name: &str| {
+        let mut words = line.split(' ').skip_while(|word| word.strip_suffix(':') != Some(name));
+        words.nth(1).unwrap_or_else(|| panic!("no {name} in {line:?}"))
+    };
+    DumpedBatch {
+        codec: field("compresscodec").to_lowercase(),
+        size: field("size").parse().expect("a number"),
+        records: field("count").parse().expect("a number"),
+        is_valid: field("isvalid") == "true",
+        is_transactional: field("isTransactional") == "true",
+        is_control: field("isControl") == "true",
+    }
 }

@@ -22,6 +22,12 @@ log.index.size.max.bytes=1048576
 
 pub fn broker(cluster: &KafkaCluster, node: &Node) -> String {
     let Node { id, port, controller_port, directory, .. } = node;
+    let extras = &cluster.extras;
+    let more = || extras.listeners.iter().zip(&node.listener_ports);
+    let secured: String = more().map(|(l, port)| format!(",{}://localhost:{port}", l.name)).collect();
+    let advertised: String =
+        more().map(|(l, port)| format!(",{}://localhost:{}", l.name, l.advertised_port.unwrap_or(*port))).collect();
+    let protocols: String = extras.listeners.iter().map(|l| format!(",{}:{}", l.name, l.protocol)).collect();
     let mut text = String::from(COMMON);
     let data = directory.join("data");
     let mut line = |arguments: std::fmt::Arguments<'_>| writeln!(text, "{arguments}").expect("a String takes all");
@@ -33,14 +39,20 @@ pub fn broker(cluster: &KafkaCluster, node: &Node) -> String {
     }
     line(format_args!("transaction.state.log.min.isr={in_sync}"));
     line(format_args!("log.dirs={}", data.display()));
-    line(format_args!("advertised.listeners=PLAINTEXT://127.0.0.1:{port}"));
+    line(format_args!("advertised.listeners=PLAINTEXT://127.0.0.1:{port}{advertised}"));
     line(format_args!("inter.broker.listener.name=PLAINTEXT"));
-    for setting in &cluster.settings {
+    for setting in &extras.settings {
         line(format_args!("{setting}"));
+    }
+    for listener in &extras.listeners {
+        for setting in &listener.settings {
+            line(format_args!("listener.name.{}.{setting}", listener.name.to_lowercase()));
+        }
     }
     if cluster.release.uses_zookeeper() {
         line(format_args!("broker.id={id}"));
-        line(format_args!("listeners=PLAINTEXT://127.0.0.1:{port}"));
+        line(format_args!("listeners=PLAINTEXT://127.0.0.1:{port}{secured}"));
+        line(format_args!("listener.security.protocol.map=PLAINTEXT:PLAINTEXT{protocols}"));
         line(format_args!("zookeeper.connect=127.0.0.1:{}", cluster.zookeeper_port));
         line(format_args!("zookeeper.connection.timeout.ms=60000"));
     } else {
@@ -49,9 +61,9 @@ pub fn broker(cluster: &KafkaCluster, node: &Node) -> String {
         line(format_args!("process.roles=broker,controller"));
         line(format_args!("node.id={id}"));
         line(format_args!("controller.quorum.voters={}", voters.join(",")));
-        line(format_args!("listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}"));
+        line(format_args!("listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}{secured}"));
         line(format_args!("controller.listener.names=CONTROLLER"));
-        line(format_args!("listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT"));
+        line(format_args!("listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT{protocols}"));
         line(format_args!("broker.heartbeat.interval.ms=500"));
         line(format_args!("broker.session.timeout.ms=4000"));
     }

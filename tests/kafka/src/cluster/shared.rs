@@ -25,7 +25,7 @@ pub fn shared_of(release: Release, nodes: usize) -> Shared {
         _ => {
             // The old one ends before the new one starts, to keep the memory of one.
             *guard = None;
-            stop_at_exit();
+            stop_at_exit(stop);
             *guard = Some(KafkaCluster::start(i32::try_from(nodes).expect("a small number"), release));
         }
     }
@@ -46,14 +46,14 @@ impl DerefMut for Shared {
     }
 }
 
-/// A static is never dropped, and the test runner leaves through exit().
-fn stop_at_exit() {
-    extern "C" fn stop() {
-        if let Ok(mut guard) = CLUSTER.lock() {
-            *guard = None;
-        }
+extern "C" fn stop() {
+    if let Ok(mut guard) = CLUSTER.lock() {
+        *guard = None;
     }
-    static ONCE: std::sync::Once = std::sync::Once::new();
+}
+
+/// A static is never dropped, and the test runner leaves through exit(). Harmless when asked for again.
+pub(crate) fn stop_at_exit(stop: extern "C" fn()) {
     // SAFETY: the function lives as long as the program and unwinds into nothing but this frame's abort.
-    ONCE.call_once(|| assert_eq!(unsafe { libc::atexit(stop) }, 0, "an exit handler can be registered"));
+    assert_eq!(unsafe { libc::atexit(stop) }, 0, "an exit handler can be registered");
 }

@@ -1,0 +1,106 @@
+//! Roles of AWS's Security Token Service.
+
+use crate::security::aws::answers::{Credentials, credentials_xml, error_xml};
+use crate::security::aws::environment::Environment;
+use crate::security::aws::sign::{Request, Scope, authorization};
+use crate::security::calendar::amz_date;
+use crate::security::http::{Http, HttpTrouble, Method, Question, form_encoded};
+use crate::security::secret::Secret;
+
+const FORM: &str = "application/x-www-form-urlencoded; charset=utf-8";
+
+/// Whom to become.
+pub struct Role<'a> {
+    pub arn: &'a str,
+    pub session_name: &'a str,
+    /// Empty for none.
+    pub external_id: &'a str,
+}
+
+/// Where roles are had.
+pub struct Sts<'a> {
+    pub http: &'a mut Http,
+    /// Without a `/` at its end.
+    pub url: String,
+    pub region: String,
+}
+
+/// The service's URL: what is configured, else the region's, else the one of the whole world.
+pub fn sts_url(environment: &Environment, region: &str) -> String {
+    let configured = environment.get("AWS_ENDPOINT_URL_STS").or_else(|| environment.get("AWS_ENDPOINT_URL"));
+    if let Some(url) = configured.filter(|_| !environment.is_true("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS")) {
+        return url.trim_end_matches('/').to_owned();
+    }
+    if region.is_empty() {
+        return "https://sts.amazonaws.com".to_owned();
+    }
+    let suffix = if region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" };
+    format!("https://sts.{region}.{suffix}")
+}
+
+impl Sts<'_> {
+    /// The token of an identity provider is all the proof there is: nothing is signed.
+    pub fn assume_with_web_identity(&mut self, role: &Role<'_>, token: &Secret) -> Result<Credentials, HttpTrouble> {
+        let body = Secret::new(form(&[
+            ("Action", "AssumeRoleWithWebIdentity"),
+            ("Version", "2011-06-15"),
+            ("RoleArn", role.arn),
+            ("RoleSessionName", role.session_name),
+            ("WebIdentityToken", token.reveal().trim()),
+        ]));
+        self.ask(role, &[("Content-Type", FORM)], &body)
+    }
+
+    /// Signed by credentials that may take the role.
+    pub fn assume(&mut self, role: &Role<'_>, by: &Credentials, now_ms: i64) -> Result<Credentials, HttpTrouble> {
+        let mut fields = vec![
+            ("Action", "AssumeRole"),
+            ("Version", "2011-06-15"),
+            ("RoleArn", role.arn),
+            ("RoleSessionName", role.session_name),
+        ];
+        if !role.external_id.is_empty() {
+            fields.push(("ExternalId", role.external_id));
+        }
+        let body = Secret::new(form(&fields));
+        let host = self.url.split_once("://").map_or("", |(_, rest)| rest).to_owned();
+        let date = amz_date(now_ms);
+        let mut signed = vec![("content-type", FORM), ("host", host.as_str()), ("x-amz-date", date.as_str())];
+        if !by.session_token.is_empty() {
+            signed.push(("x-amz-security-token", by.session_token.reveal()));
+        }
+        let region = if self.region.is_empty() { "us-east-1" } else { &self.region };
+        let scope = Scope { region, service: "sts", now_ms };
+        let request =
+            Request { method: "POST", path: "/", query: &[], headers: &signed, body: body.reveal().as_bytes() };
+        let authorization = authorization(by, scope, &request);
+        let mut headers: Vec<_> = signed.iter().copied().filter(|(name, _)| *name != "host").collect();
+        headers.push(("authorization", &authorization));
+        self.ask(role, &headers, &body)
+    }
+
+    fn ask(&mut self, role: &Role<'_>, headers: &[(&str, &str)], body: &Secret) -> Result<Credentials, HttpTrouble> {
+        let url = format!("{}/", self.url);
+        let answer = self.http.ask(&Question { method: Method::Post, url: &url, headers, body: body.reveal() })?;
+        let text = String::from_utf8_lossy(&answer.body);
+        if answer.status == 200 {
+            return credentials_xml(&text)
+                .map_err(|what| HttpTrouble { text: format!("AWS STS at {} {what}", self.url), is_permanent: true });
+        }
+        let said = error_xml(&text);
+        let said = if said.is_empty() { String::new() } else { format!(" ({said})") };
+        Err(HttpTrouble {
+            text: format!(
+                "AWS STS at {} refused the role {} with HTTP status {}{said}",
+                self.url, role.arn, answer.status
+            ),
+            // Throttling comes with 400 as well.
+            is_permanent: (400..500).contains(&answer.status) && answer.status != 429 && !said.contains("Throttl"),
+        })
+    }
+}
+
+fn form(fields: &[(&str, &str)]) -> String {
+    let pairs: Vec<String> = fields.iter().map(|(name, value)| format!("{name}={}", form_encoded(value))).collect();
+    pairs.join("&")
+}

@@ -1,0 +1,288 @@
+//! The check of a broker's certificate: rustls's, with what Java and OpenSSL accept beside it, and with a memory of what was
+//! refused, so that the message can say why.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use rustls::client::WebPkiServerVerifier;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{WebPkiSupportedAlgorithms, verify_tls13_signature_with_raw_key};
+use rustls::pki_types::{CertificateDer, ServerName, SubjectPublicKeyInfoDer, UnixTime};
+use rustls::server::ParsedCertificate;
+use rustls::{CertificateError, DigitallySignedStruct, Error, PeerMisbehaved, SignatureScheme};
+use webpki::RawPublicKeyEntity;
+use x509_parser::prelude::{FromDer, X509Certificate, X509Version};
+
+use crate::security::tls::explain::{self, Refused};
+use crate::security::tls::trust::Trust;
+use crate::security::tls::{TlsTrouble, names};
+use crate::sync::Mutex;
+
+/// What was said of the last certificate that was refused, by host. Shared by all configurations of one producer.
+#[derive(Default)]
+pub(super) struct Memory(Mutex<BTreeMap<String, TlsTrouble>>);
+
+/// Hosts remembered; a producer has fewer brokers at a time that refuse it.
+const REMEMBERED_MAX: usize = 256;
+
+impl Memory {
+    fn keep(&self, host: &ServerName<'_>, trouble: TlsTrouble) {
+        let mut kept = self.0.lock();
+        if kept.len() >= REMEMBERED_MAX {
+            kept.clear();
+        }
+        kept.insert(host.to_str().into_owned(), trouble);
+    }
+
+    pub fn take(&self, host: &ServerName<'_>) -> Option<TlsTrouble> {
+        self.0.lock().remove(host.to_str().as_ref())
+    }
+}
+
+/// How brokers' certificates are checked.
+pub(super) struct Verifier {
+    chains: Arc<WebPkiServerVerifier>,
+    supported: WebPkiSupportedAlgorithms,
+    /// Empty: all that are supported.
+    signatures: Vec<SignatureScheme>,
+    trust: Trust,
+    verify_hostname: bool,
+    memory: Arc<Memory>,
+}
+
+impl Verifier {
+    pub fn new(
+        chains: Arc<WebPkiServerVerifier>,
+        supported: WebPkiSupportedAlgorithms,
+        signatures: Vec<SignatureScheme>,
+        trust: Trust,
+        verify_hostname: bool,
+        memory: Arc<Memory>,
+    ) -> Verifier {
+        Verifier { chains, supported, signatures, trust, verify_hostname, memory }
+    }
+
+    fn check(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        host: &ServerName<'_>,
+        now: UnixTime,
+    ) -> Result<(), Error> {
+        let refused = match self.chains.verify_server_cert(end_entity, intermediates, host, &[], now) {
+            Ok(_) => return Ok(()),
+            Err(refused) => refused,
+        };
+        match refused {
+            // Only who passes everything else comes to the name.
+            Error::InvalidCertificate(
+                CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
+            ) => self.check_name(end_entity, host, refused),
+            Error::InvalidCertificate(CertificateError::Revoked) => Err(refused),
+            // A certificate that is itself trusted needs no issuer, and may be a CA's: brokers with a self-signed one.
+            _ if self.trust.certificates.iter().any(|trusted| trusted == end_entity) => {
+                within_validity(end_entity, now)?;
+                self.check_name_of(end_entity, host)
+            }
+            _ if self.trust.crls.is_empty() && self.is_version_1_of_a_root(end_entity) => {
+                within_validity(end_entity, now)?;
+                self.check_name(end_entity, host, refused_name(host))
+            }
+            refused => Err(refused),
+        }
+    }
+
+    fn check_name_of(&self, end_entity: &CertificateDer<'_>, host: &ServerName<'_>) -> Result<(), Error> {
+        let fits = ParsedCertificate::try_from(end_entity)
+            .is_ok_and(|parsed| rustls::client::verify_server_name(&parsed, host).is_ok());
+        if fits { Ok(()) } else { self.check_name(end_entity, host, refused_name(host)) }
+    }
+
+    /// For certificates whose alternative names do not have the host.
+    fn check_name(&self, end_entity: &CertificateDer<'_>, host: &ServerName<'_>, refused: Error) -> Result<(), Error> {
+        if !self.verify_hostname || names::common_name_fits(end_entity, host) { Ok(()) } else { Err(refused) }
+    }
+
+    /// X.509 version 1, as `openssl x509 -req` without extensions makes them, and rustls does not read. Such a
+    /// certificate has no limits of use; what can be checked is that a trusted root signed it.
+    fn is_version_1_of_a_root(&self, end_entity: &CertificateDer<'_>) -> bool {
+        let Some((certificate, _)) = version_1(end_entity) else {
+            return false;
+        };
+        let signed = certificate.tbs_certificate.as_ref();
+        let signature = &certificate.signature_value.data;
+        self.trust.certificates.iter().any(|root| {
+            let Ok((_, root)) = X509Certificate::from_der(root) else {
+                return false;
+            };
+            let key = SubjectPublicKeyInfoDer::from(root.public_key().raw);
+            root.subject().as_raw() == certificate.issuer().as_raw()
+                && RawPublicKeyEntity::try_from(&key).is_ok_and(|key| {
+                    self.supported
+                        .all
+                        .iter()
+                        .any(|algorithm| key.verify_signature(*algorithm, signed, signature).is_ok())
+                })
+        })
+    }
+
+    fn check_scheme(&self, signed: &DigitallySignedStruct) -> Result<(), Error> {
+        match self.signatures.is_empty() || self.signatures.contains(&signed.scheme) {
+            true => Ok(()),
+            false => Err(PeerMisbehaved::SignedHandshakeWithUnadvertisedSigScheme.into()),
+        }
+    }
+}
+
+fn refused_name(host: &ServerName<'_>) -> Error {
+    let expected = host.to_owned();
+    CertificateError::NotValidForNameContext { expected, presented: Vec::new() }.into()
+}
+
+/// The certificate, and its public key, if it is of version 1.
+fn version_1<'a>(
+    certificate: &'a CertificateDer<'_>,
+) -> Option<(X509Certificate<'a>, SubjectPublicKeyInfoDer<'static>)> {
+    let (_, parsed) = X509Certificate::from_der(certificate).ok()?;
+    if parsed.version() != X509Version::V1 {
+        return None;
+    }
+    let key = SubjectPublicKeyInfoDer::from(parsed.public_key().raw.to_vec());
+    Some((parsed, key))
+}
+
+fn within_validity(certificate: &CertificateDer<'_>, now: UnixTime) -> Result<(), Error> {
+    let (_, parsed) = X509Certificate::from_der(certificate).map_err(|_| CertificateError::BadEncoding)?;
+    let now_s = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
+    if parsed.validity().not_before.timestamp() > now_s {
+        return Err(CertificateError::NotValidYet.into());
+    }
+    if parsed.validity().not_after.timestamp() < now_s {
+        return Err(CertificateError::Expired.into());
+    }
+    Ok(())
+}
+
+impl ServerCertVerifier for Verifier {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        _ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        self.check(end_entity, intermediates, server_name, now).map_err(|error| {
+            let refused = Refused { error: &error, end_entity, intermediates, host: server_name, now };
+            self.memory.keep(server_name, explain::certificate(&refused, &self.trust));
+            error
+        })?;
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.check_scheme(dss)?;
+        handshake_12(&self.supported, message, cert, dss)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.check_scheme(dss)?;
+        handshake_13(&self.supported, message, cert, dss)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        match self.signatures.is_empty() {
+            true => self.supported.supported_schemes(),
+            false => self.signatures.clone(),
+        }
+    }
+}
+
+fn handshake_12(
+    supported: &WebPkiSupportedAlgorithms,
+    message: &[u8],
+    certificate: &CertificateDer<'_>,
+    signed: &DigitallySignedStruct,
+) -> Result<HandshakeSignatureValid, Error> {
+    let Some((_, key)) = version_1(certificate) else {
+        return rustls::crypto::verify_tls12_signature(message, certificate, signed, supported);
+    };
+    let algorithms = supported.mapping.iter().find(|(scheme, _)| *scheme == signed.scheme).map(|(_, found)| *found);
+    let is_valid = RawPublicKeyEntity::try_from(&key).is_ok_and(|key| {
+        algorithms.unwrap_or_default().iter().any(|alg| key.verify_signature(*alg, message, signed.signature()).is_ok())
+    });
+    match is_valid {
+        true => Ok(HandshakeSignatureValid::assertion()),
+        false => Err(CertificateError::BadSignature.into()),
+    }
+}
+
+fn handshake_13(
+    supported: &WebPkiSupportedAlgorithms,
+    message: &[u8],
+    certificate: &CertificateDer<'_>,
+    signed: &DigitallySignedStruct,
+) -> Result<HandshakeSignatureValid, Error> {
+    match version_1(certificate) {
+        Some((_, key)) => verify_tls13_signature_with_raw_key(message, &key, signed, supported),
+        None => rustls::crypto::verify_tls13_signature(message, certificate, signed, supported),
+    }
+}
+
+impl fmt::Debug for Verifier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Verifier").field("trust", &self.trust.source).finish_non_exhaustive()
+    }
+}
+
+/// `enable.ssl.certificate.verification=false`: whoever answers is believed, as long as it has the key of what it shows.
+#[derive(Debug)]
+pub(super) struct Unverified {
+    pub supported: WebPkiSupportedAlgorithms,
+}
+
+impl ServerCertVerifier for Unverified {
+    fn verify_server_cert(
+        &self,
+        _end_entity: &CertificateDer<'_>,
+        _intermediates: &[CertificateDer<'_>],
+        _server_name: &ServerName<'_>,
+        _ocsp_response: &[u8],
+        _now: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        handshake_12(&self.supported, message, cert, dss)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        handshake_13(&self.supported, message, cert, dss)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.supported.supported_schemes()
+    }
+}

@@ -1,0 +1,62 @@
+//! Failing fast: a producer that no broker has ever let in, and that every bootstrap server refuses for a reason that does not
+//! pass by itself (credentials, certificates), says so at once to whoever waits. It goes on trying: what comes later has an
+//! attempt of its own. Once a broker has let it in, a refusal is an outage as any other, which ends or does not.
+
+use super::Sender;
+use crate::error::{Error, Status};
+use crate::time::{Micros, Time};
+
+/// New work does not wait longer than this since the last refusal before it has its own.
+const PATIENCE: Micros = Micros::from_ms(1_000);
+
+impl Sender {
+    /// Whether nobody has ever let us in and everybody refuses us; then what the last of them said.
+    fn refused_by_all(&self) -> Option<(Status, String)> {
+        if self.published.was_let_in {
+            return None;
+        }
+        let mut last = None;
+        for broker in self.brokers.values().filter(|broker| broker.is_bootstrap()) {
+            let refused = broker.refused?;
+            if last.is_none_or(|(at, _, _)| at < refused.at) {
+                last = Some((refused.at, refused.status, broker));
+            }
+        }
+        last.map(|(_, status, broker)| (status, broker.trouble()))
+    }
+
+    /// After a refusal: what waits fails when it is everybody's.
+    pub(super) fn fail_refused(&mut self, now: Time) {
+        if !std::mem::take(&mut self.published.was_refused) {
+            return;
+        }
+        let Some((status, text)) = self.refused_by_all() else { return };
+        let topics: Vec<_> = self.cluster.topics.values().map(|state| state.topic.clone()).collect();
+        for topic in topics {
+            self.fail_all_parked(now, &topic, status, &text);
+        }
+        let error = Error::new(status, text);
+        self.fail_queries(&error);
+        self.fail_warm_ups(&error);
+        self.fail_init(&error);
+    }
+
+    /// There is something new to do: it does not wait for all of a back-off that has grown while nothing was.
+    pub(super) fn try_refusers(&mut self, now: Time) {
+        if self.published.was_let_in {
+            return;
+        }
+        let mut is_sooner = false;
+        for broker in self.brokers.values_mut() {
+            if let Some(at) = broker.refused.map(|refused| refused.at + PATIENCE)
+                && at < broker.retry_at
+            {
+                broker.retry_at = at;
+                is_sooner = true;
+            }
+        }
+        if is_sooner {
+            self.drive_metadata(now);
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! Certificates that live for seconds, on both sides, renewed under load.
+
+use std::time::{Duration, Instant};
+
+use kproducer_kafka_tests::security::certificates::LONG;
+use kproducer_kafka_tests::security::{Secured, secured};
+use kproducer_kafka_tests::tools::BrokerChanger;
+
+use crate::{HEALTH_DEGRADED, Properties, assert_undisturbed, is_skipped, properties, start_load, to, with};
+
+/// How long each certificate is good for: connections cannot be made with the one before the last.
+const LIFE: Duration = Duration::from_secs(6);
+const ROUNDS: usize = 6;
+const ROUND: Duration = Duration::from_millis(2500);
+
+fn mutual(secured: &Secured, client: &kproducer_kafka_tests::security::Identity) -> Properties {
+    let shown = properties(&[
+        ("ssl.certificate.location", &client.certificate_file.to_string_lossy()),
+        ("ssl.key.location", &client.key_file.to_string_lossy()),
+    ]);
+    with(to(secured, "RELAYED"), shown)
+}
+
+/// One producer looks at its files by itself, one is told; all connections are broken after each change.
+#[test]
+fn certificates_of_both_sides_are_renewed_under_load() {
+    if is_skipped() {
+        return;
+    }
+    let secured = secured();
+    let certificates = &secured.certificates;
+    let (watched, told) = (certificates.renewed_client(LIFE), certificates.renewed_client(LIFE));
+    let mut broker = BrokerChanger::start(&secured.cluster.bootstrap(), 1);
+    let store = "listener.name.relayed.ssl.keystore.location";
+    let records = 3000 * usize::try_from(ROUND.as_millis()).expect("small") / 1000 * (ROUNDS + 1);
+    let looking = with(mutual(&secured, &watched), properties(&[("ssl.reload.interval.ms", "200")]));
+    let waiting = with(mutual(&secured, &told), properties(&[("ssl.reload.interval.ms", "0")]));
+    let looking = start_load(&secured, "rotated-watched", records, &looking);
+    let mut waiting = start_load(&secured, "rotated-told", records, &waiting);
+    let mut connections = 0;
+    for round in 1..=ROUNDS {
+        let next = Instant::now() + ROUND;
+        certificates.renewed_client(LIFE).replace(&watched);
+        certificates.renewed_client(LIFE).replace(&told);
+        waiting.reload();
+        broker.set(store, &certificates.renewed_broker(LIFE).pem_file.to_string_lossy());
+        // The one that looks by itself has had its time.
+        std::thread::sleep(next.saturating_duration_since(Instant::now()));
+        let so_far = secured.relay.break_all();
+        println!("round {round}: {so_far} connections so far");
+        assert!(so_far > connections, "connections are made again");
+        connections = so_far;
+    }
+    let acknowledged = waiting.acknowledged();
+    waiting.wait_for_acknowledgements(acknowledged + 1000);
+    let outcomes = [looking.finish(), waiting.finish()];
+    broker.set(store, &certificates.renewed_broker(LONG).pem_file.to_string_lossy());
+    for outcome in outcomes {
+        // Broken connections are no failure of TLS.
+        assert_undisturbed(&secured, &outcome, HEALTH_DEGRADED);
+    }
+}
