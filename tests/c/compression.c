@@ -266,7 +266,8 @@ static void cancelled(void) {
     producer_mock_cluster_t *mock = mock_of(1, "t", 1);
     producer_t *p = producer_of(producer_mock_cluster_bootstrap_servers(mock), "compression.type", "gzip", "batch.size", "8000",
                                 "linger.ms", "60000", "max.in.flight.requests.per.connection", "1", NULL);
-    warm_up(p, "t", 0);
+    CHECK_OK(send_text(p, "t", 0, "opens the connection", NULL));
+    REQUIRE_OK(producer_flush(p, WAIT_MS));
     REQUIRE_OK(producer_mock_cluster_broker_freeze(mock, 1));
     send_lines(p, "t", NULL, 100); /* in flight, and what follows waits behind it */
     enum { COUNT = 200 };
