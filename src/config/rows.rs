@@ -1,8 +1,8 @@
 //! The rows of the property table, but for security: every property of Java's producer (4.x) and of the producer side of
 //! librdkafka (2.15). A row reads: name [aliases] kind, default, state, meaning.
 
-use crate::config::table::Convert::{JavaPartitioner, Replace, Same, Times};
 use crate::codec::Codec;
+use crate::config::table::Convert::{JavaPartitioner, Replace, Same, Times};
 use crate::config::table::Kind::{Acks, Bool, Choice, FloatMs, Int, Level, Servers, Text};
 use crate::config::table::State::{Absent, Built, Harmless, Partly};
 use crate::config::table::{Alias, Kind, Property};

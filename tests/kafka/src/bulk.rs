@@ -132,7 +132,14 @@ impl Bulk {
         let (fates, attempts): (Vec<Fate>, Vec<u32>) =
             text.lines().map(|line| parse(line).unwrap_or_else(|| panic!("journal: {line}"))).unzip();
         let sent_again = attempts.iter().filter(|attempts| **attempts > 1).count();
-        Outcome { topic: self.topic, partitions: self.partitions, fates, sent_again, losses: self.losses, health: self.health }
+        Outcome {
+            topic: self.topic,
+            partitions: self.partitions,
+            fates,
+            sent_again,
+            losses: self.losses,
+            health: self.health,
+        }
     }
 
     fn keep(&mut self, line: &str) {
@@ -276,7 +283,14 @@ mod tests {
     use super::*;
 
     fn outcome(fates: &[Fate]) -> Outcome {
-        Outcome { topic: "t".to_owned(), partitions: 1, fates: fates.to_vec(), sent_again: 0, losses: Vec::new(), health: Vec::new() }
+        Outcome {
+            topic: "t".to_owned(),
+            partitions: 1,
+            fates: fates.to_vec(),
+            sent_again: 0,
+            losses: Vec::new(),
+            health: Vec::new(),
+        }
     }
 
     fn value(number: usize) -> Vec<u8> {

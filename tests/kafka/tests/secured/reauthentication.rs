@@ -22,8 +22,7 @@ fn sessions_are_renewed_under_load_without_disturbing_it() {
         return;
     }
     let secured = secured();
-    let runs =
-        [("SHORT", "PLAIN"), ("SHORTTLS", "SCRAM-SHA-512"), ("SHORTTLS", "OAUTHBEARER"), ("SHORT", "GSSAPI")];
+    let runs = [("SHORT", "PLAIN"), ("SHORTTLS", "SCRAM-SHA-512"), ("SHORTTLS", "OAUTHBEARER"), ("SHORT", "GSSAPI")];
     let loads: Vec<_> = runs
         .iter()
         .map(|(listener, mechanism)| {

@@ -20,8 +20,11 @@ fn refuse(secured: &Secured, name: &str, settings: &Properties, status: &str, wo
     let topic = format!("refused-{name}");
     secured.cluster.create_topic(&topic, 1, 1, &[]);
     let records: Vec<Record> = (0..3).map(|number| numbered(&topic, number, 50)).collect();
+    // What does not fail at once is not waited for much longer.
+    let soon = properties(&[("delivery.timeout.ms", "8000"), ("request.timeout.ms", "5000")]);
+    let settings = with(settings.clone(), soon);
     let started = Instant::now();
-    let outcome = driver::run(&secured.cluster.bootstrap(), &borrowed(settings), &records);
+    let outcome = driver::run(&secured.cluster.bootstrap(), &borrowed(&settings), &records);
     let took = started.elapsed();
     assert_eq!((outcome.reports.len(), outcome.refusals.len()), (records.len(), 0), "{name}");
     println!("{name}: {took:?}: {}", outcome.reports[0].text);
@@ -72,7 +75,8 @@ fn listeners_that_do_not_fit_are_told_apart() {
         return;
     }
     let secured = secured();
-    let plain = |settings: Properties| with(settings, properties(&[("bootstrap.servers", &secured.cluster.bootstrap())]));
+    let plain =
+        |settings: Properties| with(settings, properties(&[("bootstrap.servers", &secured.cluster.bootstrap())]));
     let login = || password_login("PLAIN", USER, PASSWORD);
     let (tls, sasl) = (to(&secured, "ONEWAY"), with(to(&secured, "SASL"), login()));
     refuse(&secured, "tls-to-plaintext", &plain(tls), "TLS_FAILED", &["PLAINTEXT"]);

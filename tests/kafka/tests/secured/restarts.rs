@@ -8,7 +8,9 @@ use kproducer_kafka_tests::record::Record;
 use kproducer_kafka_tests::security::{Certificates, PASSWORD, Secured, USER, scram_over_tls};
 use kproducer_kafka_tests::verify::{Promise, assert_kept};
 
-use crate::{HEALTH_DEGRADED, assert_undisturbed, borrowed, is_skipped, login, password_login, properties, start_load, to, with};
+use crate::{
+    HEALTH_DEGRADED, assert_undisturbed, borrowed, is_skipped, login, password_login, properties, start_load, to, with,
+};
 
 #[test]
 fn brokers_restarted_in_turn_lose_nothing_and_are_never_called_unreachable() {
