@@ -662,8 +662,8 @@ bool producer_status_is_fatal(producer_status_t status);
 const char *producer_version(void);
 
 /**
- * What this build can do, as words separated by spaces: codecs, security protocols, every value that partitioner may have,
- * idempotence, transactions, telemetry, the mock cluster.
+ * What this build can do, as words separated by spaces: codecs, security protocols, SASL mechanisms and where
+ * OAUTHBEARER's tokens come from, every value that partitioner may have, idempotence, transactions, telemetry, the mock cluster.
  *
  * Returns a string that lives as long as the library. Never fails, never blocks, from any thread.
  */
