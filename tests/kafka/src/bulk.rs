@@ -94,6 +94,11 @@ impl Bulk {
         }
     }
 
+    /// No more records than those sent by now.
+    pub fn stop(&mut self) {
+        self.dialogue.say("stop");
+    }
+
     /// How many records are acknowledged by now.
     pub fn acknowledged(&mut self) -> usize {
         while let Some(line) = self.dialogue.overhear() {
@@ -132,7 +137,14 @@ impl Bulk {
         let (fates, attempts): (Vec<Fate>, Vec<u32>) =
             text.lines().map(|line| parse(line).unwrap_or_else(|| panic!("journal: {line}"))).unzip();
         let sent_again = attempts.iter().filter(|attempts| **attempts > 1).count();
-        Outcome { topic: self.topic, partitions: self.partitions, fates, sent_again, losses: self.losses, health: self.health }
+        Outcome {
+            topic: self.topic,
+            partitions: self.partitions,
+            fates,
+            sent_again,
+            losses: self.losses,
+            health: self.health,
+        }
     }
 
     fn keep(&mut self, line: &str) {
@@ -276,7 +288,14 @@ mod tests {
     use super::*;
 
     fn outcome(fates: &[Fate]) -> Outcome {
-        Outcome { topic: "t".to_owned(), partitions: 1, fates: fates.to_vec(), sent_again: 0, losses: Vec::new(), health: Vec::new() }
+        Outcome {
+            topic: "t".to_owned(),
+            partitions: 1,
+            fates: fates.to_vec(),
+            sent_again: 0,
+            losses: Vec::new(),
+            health: Vec::new(),
+        }
     }
 
     fn value(number: usize) -> Vec<u8> {

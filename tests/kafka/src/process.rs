@@ -5,8 +5,8 @@ use std::ffi::OsString;
 use std::io;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitStatus};
-use std::sync::{Mutex, OnceLock, PoisonError};
 use std::sync::mpsc::{Sender, channel};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 /// A child in a process group of its own, killed with its whole group when dropped.
 #[derive(Debug)]

@@ -37,8 +37,11 @@ fn value(stuff: Stuff, number: usize, length: usize) -> Vec<u8> {
             let mut text = String::new();
             while text.len() < length {
                 let line = number * 31 + text.len();
-                write!(text, "{{\"number\":{number},\"path\":\"/api/v1/items/{line}\",\"status\":200,\"agent\":\"curl/8.5\"}}\n")
-                    .expect("a String takes all");
+                write!(
+                    text,
+                    "{{\"number\":{number},\"path\":\"/api/v1/items/{line}\",\"status\":200,\"agent\":\"curl/8.5\"}}\n"
+                )
+                .expect("a String takes all");
             }
             text.truncate(length);
             text.into_bytes()
@@ -55,7 +58,8 @@ fn records(topic: &str) -> Vec<Record> {
         }
     }
     records.push(Record::new(topic));
-    records.push(Record::new(topic).key([]).header("null", None).header("", Some(b"")).header("again", Some(&[0; 300])));
+    records
+        .push(Record::new(topic).key([]).header("null", None).header("", Some(b"")).header("again", Some(&[0; 300])));
     // Enough small ones for batches of a mebibyte.
     for number in 0..6000 {
         let record = Record::new(topic).key(format!("key-{}", number % 100)).value(value(Stuff::Text, number, 400));
@@ -126,8 +130,12 @@ fn every_codec_and_level_is_read_by_kafkas_own_consumer_and_by_librdkafka() {
             assert!(codecs.contains(codec), "{topic}: {codecs:?}");
             // What would grow is sent plain, and nothing is compressed otherwise.
             assert!(codecs.iter().all(|found| [codec, "none"].contains(found)), "{topic}: {codecs:?}");
-            let (bytes, largest) = (batches.iter().map(|batch| batch.size).sum(), batches.iter().map(|b| b.records).max());
-            println!("{topic} level {level:?}: {bytes} bytes in {} batches, of {largest:?} records at most", batches.len());
+            let (bytes, largest) =
+                (batches.iter().map(|batch| batch.size).sum(), batches.iter().map(|b| b.records).max());
+            println!(
+                "{topic} level {level:?}: {bytes} bytes in {} batches, of {largest:?} records at most",
+                batches.len()
+            );
             sizes.insert(topic.clone(), bytes);
             wanted.extend(told(&topic, &log));
             topics.push(topic);
@@ -257,7 +265,8 @@ fn transactions_of_compressed_batches_are_all_or_nothing() {
         see_topic(&cluster, &topic, READ_COMMITTED, |message| {
             values.push(String::from_utf8_lossy(message.payload().unwrap_or_default()).into_owned());
         });
-        let wanted = [0, 2].into_iter().flat_map(|round| (0..200).map(move |n| format!("value-value-value-{round}-{n}")));
+        let wanted =
+            [0, 2].into_iter().flat_map(|round| (0..200).map(move |n| format!("value-value-value-{round}-{n}")));
         assert_eq!(values, wanted.collect::<Vec<String>>());
         let codecs: BTreeSet<String> = batches(&cluster, &topic)
             .into_iter()

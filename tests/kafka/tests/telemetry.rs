@@ -67,7 +67,8 @@ fn a_broker_gets_the_metrics_that_it_asks_for() {
         println!("skipped: librdkafka has telemetry of its own");
         return;
     }
-    let cluster = KafkaCluster::start_with(1, Release::Kafka4_3, Extras::settings(&["metric.reporters=TelemetryPrinter"]));
+    let cluster =
+        KafkaCluster::start_with(1, Release::Kafka4_3, Extras::settings(&["metric.reporters=TelemetryPrinter"]));
     // The harness's own clients have telemetry too.
     subscribe_to_metrics(&cluster.bootstrap(), "told", "org.apache.kafka.producer.", 200);
     cluster.create_topic("t", 3, 1, &[]);

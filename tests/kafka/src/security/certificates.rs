@@ -121,7 +121,13 @@ impl Certificates {
 }
 
 /// Every file has a number, so that none changes under a reader.
-fn certify(directory: &Path, issuer: &Issuer<'static, KeyPair>, name: &str, names: &[&str], life: Duration) -> Identity {
+fn certify(
+    directory: &Path,
+    issuer: &Issuer<'static, KeyPair>,
+    name: &str,
+    names: &[&str],
+    life: Duration,
+) -> Identity {
     static NEXT: AtomicU32 = AtomicU32::new(1);
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
     let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();

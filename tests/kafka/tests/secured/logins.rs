@@ -42,36 +42,54 @@ fn trust_and_client_certificates_are_read_in_every_form() {
     let path = |path: &std::path::Path| path.to_string_lossy().into_owned();
     let trusts = [
         ("file", properties(&[("ssl.ca.location", &path(&certificates.authority_file))])),
-        ("text", properties(&[("ssl.truststore.type", "PEM"), ("ssl.truststore.certificates", &certificates.authority_pem)])),
-        ("pem-store", properties(&[
-            ("ssl.truststore.type", "PEM"),
-            ("ssl.truststore.location", &path(&certificates.authority_file)),
-        ])),
-        ("pkcs12-store", properties(&[
-            ("ssl.truststore.type", "PKCS12"),
-            ("ssl.truststore.location", &path(&certificates.authority_store)),
-            ("ssl.truststore.password", STORE_PASSWORD),
-        ])),
+        (
+            "text",
+            properties(&[("ssl.truststore.type", "PEM"), ("ssl.truststore.certificates", &certificates.authority_pem)]),
+        ),
+        (
+            "pem-store",
+            properties(&[
+                ("ssl.truststore.type", "PEM"),
+                ("ssl.truststore.location", &path(&certificates.authority_file)),
+            ]),
+        ),
+        (
+            "pkcs12-store",
+            properties(&[
+                ("ssl.truststore.type", "PKCS12"),
+                ("ssl.truststore.location", &path(&certificates.authority_store)),
+                ("ssl.truststore.password", STORE_PASSWORD),
+            ]),
+        ),
     ];
     for (name, trust) in trusts {
         deliver(&secured, &format!("trust-{name}"), with(without_authority(to(&secured, "ONEWAY")), trust));
     }
     let client = &certificates.client;
     let shown = [
-        ("pem-files", properties(&[
-            ("ssl.certificate.location", &path(&client.certificate_file)),
-            ("ssl.key.location", &path(&client.key_file)),
-        ])),
+        (
+            "pem-files",
+            properties(&[
+                ("ssl.certificate.location", &path(&client.certificate_file)),
+                ("ssl.key.location", &path(&client.key_file)),
+            ]),
+        ),
         ("pem-store", properties(&[("ssl.keystore.type", "PEM"), ("ssl.keystore.location", &path(&client.pem_file))])),
-        ("pkcs12-store", properties(&[
-            ("ssl.keystore.location", &path(&client.store_file)),
-            ("ssl.keystore.password", STORE_PASSWORD),
-        ])),
-        ("text", properties(&[
-            ("ssl.keystore.type", "PEM"),
-            ("ssl.keystore.certificate.chain", &client.certificate_pem),
-            ("ssl.keystore.key", &client.key_pem),
-        ])),
+        (
+            "pkcs12-store",
+            properties(&[
+                ("ssl.keystore.location", &path(&client.store_file)),
+                ("ssl.keystore.password", STORE_PASSWORD),
+            ]),
+        ),
+        (
+            "text",
+            properties(&[
+                ("ssl.keystore.type", "PEM"),
+                ("ssl.keystore.certificate.chain", &client.certificate_pem),
+                ("ssl.keystore.key", &client.key_pem),
+            ]),
+        ),
     ];
     for (name, shown) in shown {
         deliver(&secured, &format!("client-{name}"), with(to(&secured, "MUTUAL"), shown));
