@@ -45,7 +45,8 @@ const SIM_MAY_USE: &[&str] = &[
 ];
 
 /// Outside capi/: system calls that no safe crate offers.
-const UNSAFE_FILES: &[&str] = &["src/io/signals.rs", "src/io/clock.rs", "src/codec/native.rs", "src/security/gssapi_library.rs"];
+const UNSAFE_FILES: &[&str] =
+    &["src/io/signals.rs", "src/io/clock.rs", "src/codec/native.rs", "src/security/gssapi_library.rs"];
 /// The TCP server around the broker model lives in real time, as a real broker does; a lock's deadline is real time too.
 const CLOCK_PLACES: &[&str] = &["src/io/", "src/producer/", "src/mock/server", "src/sync.rs"];
 /// What the simulator runs as it is: everything comes in as an argument.

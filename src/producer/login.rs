@@ -143,7 +143,8 @@ impl Producer {
             return Err(fatal.clone());
         }
         self.login.as_ref().map(|login| &login.speaker).ok_or_else(|| {
-            let text = "security.protocol is without SASL, so there are no credentials: set it to SASL_SSL or SASL_PLAINTEXT";
+            let text =
+                "security.protocol is without SASL, so there are no credentials: set it to SASL_SSL or SASL_PLAINTEXT";
             Error::new(Status::CONFIG_CONFLICT, text)
         })
     }

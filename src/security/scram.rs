@@ -120,7 +120,10 @@ enum State {
     /// The broker is to give salt and iterations.
     Salt,
     /// The broker is to prove that it knows the password.
-    Proof { server_key: hmac::Key, auth_message: String },
+    Proof {
+        server_key: hmac::Key,
+        auth_message: String,
+    },
     Over,
 }
 
@@ -257,9 +260,8 @@ fn check_signature(message: &str, server_key: &hmac::Key, auth_message: &str) ->
     let signature = signature.and_then(|text| STANDARD.decode(text).ok());
     let signature = signature.ok_or("the broker's last SCRAM message has no signature")?;
     // Compares in constant time.
-    hmac::verify(server_key, auth_message.as_bytes(), &signature).map_err(|_| {
-        "the broker did not prove that it knows the password: it is not the one it says it is".to_owned()
-    })
+    hmac::verify(server_key, auth_message.as_bytes(), &signature)
+        .map_err(|_| "the broker did not prove that it knows the password: it is not the one it says it is".to_owned())
 }
 
 /// The broker's word for its error: one of RFC 5802's, or unknown.

@@ -71,7 +71,7 @@ fn the_salted_password_is_kept_for_the_next_exchange_and_not_for_another_passwor
     let credentials = Arc::new(Credentials::new(UserPassword::new("user", "pencil").unwrap()));
     let mut mechanism = Scram::new(Hash::Sha256, credentials.clone(), false);
     let kept = mechanism.salted.clone();
-    let mut answer = |nonce: &str| {
+    let answer = |nonce: &str| {
         let who = mechanism.credentials.get();
         let mut scram = ScramExchange::new(Hash::Sha256, who, false, Some(nonce.into()), kept.clone());
         scram.start().unwrap();
@@ -122,7 +122,8 @@ fn what_a_broker_may_not_say_is_refused_with_its_reason() {
         assert!(!refusal.text.contains("s3cret") && !refusal.text.contains('\n'));
         assert!(scram.step(b"v=QQ==").is_err(), "nothing goes on after it");
     }
-    for last in ["", "v=", "v=%%", "v=QQ==", "v=6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G5=", "x=1", "e=invalid-proof"] {
+    for last in ["", "v=", "v=%%", "v=QQ==", "v=6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G5=", "x=1", "e=invalid-proof"]
+    {
         let mut scram = exchange(Hash::Sha256, "user", "pencil", NONCE);
         scram.start().unwrap();
         sent(scram.step(SERVER_FIRST.as_bytes()));

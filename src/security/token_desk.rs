@@ -210,9 +210,10 @@ impl TokenDesk {
 fn nobody_has_set_one() -> Refusal {
     Refusal {
         status: Status::CREDENTIALS,
-        text: "there is no token for OAUTHBEARER that is good: set one with producer_set_oauth_token, or a function with \
+        text:
+            "there is no token for OAUTHBEARER that is good: set one with producer_set_oauth_token, or a function with \
                producer_config_set_oauth_token_callback, or sasl.oauthbearer.token.endpoint.url"
-            .to_owned(),
+                .to_owned(),
         is_permanent: false,
     }
 }

@@ -77,7 +77,9 @@ impl Scene {
     /// What was replied since the last look, in words.
     fn replied(&self) -> Vec<String> {
         let words = |(attempt, reply): (AttemptId, Reply)| match reply {
-            Reply::Send(bytes) => format!("{} sends {}", attempt.conn, String::from_utf8_lossy(&bytes).replace('\x01', "|")),
+            Reply::Send(bytes) => {
+                format!("{} sends {}", attempt.conn, String::from_utf8_lossy(&bytes).replace('\x01', "|"))
+            }
             Reply::Done => format!("{} is done", attempt.conn),
             Reply::Failed(refusal) => format!("{} failed: {}", attempt.conn, refusal.text),
         };

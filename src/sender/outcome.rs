@@ -8,8 +8,8 @@ use super::partition::Taken;
 use super::produce::c_text;
 use super::timers::Timer;
 use super::verdict::{BatchFacts, Guard, InLog, Outcome, Pause, Verdict, decide};
-use crate::codec::Codec;
 use crate::accumulator::{ParkedRecord, Topic, undelivered_batch, undelivered_parked};
+use crate::codec::Codec;
 use crate::config::{OnInDoubtTimeout, OnSequenceGap};
 use crate::error::Status;
 use crate::reports::{DataLoss, FinishedBatch, Persisted, Phase};
@@ -203,7 +203,8 @@ impl Sender {
         let (label, topic) = (state.label(), state.topic.clone());
         let (id, len, count) = (taken.batch.id, taken.batch.len(), taken.batch.count);
         self.reports.log(5, "PARTITION", || {
-            let why = if outgrown { "larger than compression was expected to make it" } else { "too large for the broker" };
+            let why =
+                if outgrown { "larger than compression was expected to make it" } else { "too large for the broker" };
             format!("{label}: a batch of {count} records and {len} bytes is {why}; sending it in parts")
         });
         if !outgrown {
