@@ -15,6 +15,7 @@ use kafka_protocol::records::RecordBatchDecoder;
 
 mod coordinators;
 mod group_offsets;
+mod sasl;
 mod telemetry;
 mod transactions;
 
