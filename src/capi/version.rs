@@ -16,12 +16,13 @@ pub extern "C" fn producer_version() -> *const c_char {
     VERSION.as_ptr()
 }
 
-const FEATURES: &CStr =
-    c"none gzip snappy lz4 zstd plaintext murmur2 murmur2_random consistent consistent_random fnv1a fnv1a_random random \
+const FEATURES: &CStr = c"none gzip snappy lz4 zstd plaintext ssl sasl_plaintext sasl_ssl \
+    gssapi plain scram-sha-256 scram-sha-512 oauthbearer aws_msk_iam oidc jwt-bearer aws_iam azure_imds \
+    murmur2 murmur2_random consistent consistent_random fnv1a fnv1a_random random \
     round_robin sticky adaptive single_broker idempotence transactions telemetry mock";
 
-/// What this build can do, as words separated by spaces: codecs, security protocols, every value that `partitioner` may have,
-/// idempotence, transactions, telemetry, the mock cluster.
+/// What this build can do, as words separated by spaces: codecs, security protocols, SASL mechanisms and where
+/// OAUTHBEARER's tokens come from, every value that `partitioner` may have, idempotence, transactions, telemetry, the mock cluster.
 ///
 /// Returns a string that lives as long as the library. Never fails, never blocks, from any thread.
 #[unsafe(no_mangle)]
@@ -41,15 +42,20 @@ pub extern "C" fn producer_last_error() -> *const c_char {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::ConfigBuilder;
     use crate::config::table::{Kind, properties};
 
+    /// What a property may be set to, in lower case, is a feature.
     #[test]
-    fn every_partitioner_is_among_the_features() {
+    fn every_choice_of_codec_protocol_mechanism_and_partitioner_is_among_the_features() {
         let features: Vec<&str> = FEATURES.to_str().expect("ASCII").split(' ').collect();
-        let row = properties().find(|row| row.name == "partitioner").expect("there is such a property");
-        let Kind::Choice(partitioners) = row.kind else { panic!("partitioner is a choice") };
-        for partitioner in partitioners {
-            assert!(features.contains(partitioner), "producer_features lacks {partitioner}");
+        for name in ["compression.type", "security.protocol", "sasl.mechanism", "partitioner"] {
+            let row = properties().find(|row| row.name == name).expect("there is such a property");
+            let Kind::Choice(choices) = row.kind else { panic!("{name} is a choice") };
+            for choice in choices.iter().filter(|choice| ConfigBuilder::new().set(name, choice).is_ok()) {
+                let word = choice.to_ascii_lowercase();
+                assert!(features.contains(&word.as_str()), "producer_features lacks {word} of {name}");
+            }
         }
         assert!(features.iter().all(|word| !word.is_empty()), "{features:?}");
     }

@@ -225,6 +225,7 @@ const struct storm_action storm_actions[] = {
     {"event loop", 4, storm_event_loop},
     {"yield", 2, storm_yield},
     {"instance id", 2, storm_client_instance_id},
+    {"credentials", 1, storm_credentials},
     {"topic", 5, storm_topic},
     {"settings of a topic", 2, storm_topic_set},
     {"metadata", 3, storm_metadata},

@@ -66,6 +66,7 @@ producer_status_t storm_poll_reports(struct storm_thread *t);
 producer_status_t storm_event_loop(struct storm_thread *t);
 producer_status_t storm_yield(struct storm_thread *t);
 producer_status_t storm_client_instance_id(struct storm_thread *t);
+producer_status_t storm_credentials(struct storm_thread *t);
 producer_status_t storm_topic(struct storm_thread *t);
 producer_status_t storm_topic_set(struct storm_thread *t);
 producer_status_t storm_health(struct storm_thread *t);
