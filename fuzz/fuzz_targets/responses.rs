@@ -47,15 +47,15 @@ fuzz_target!(|data: &[u8]| {
         Api::SaslAuthenticate => {
             decode_sasl_authenticate(version, body).iter().for_each(|answer| bound(answer.bytes.len()));
         }
-        Api::FindCoordinator => drop(decode_find_coordinator(version, body)),
-        Api::InitProducerId => drop(decode_init_producer_id(version, body)),
+        Api::FindCoordinator => _ = decode_find_coordinator(version, body),
+        Api::InitProducerId => _ = decode_init_producer_id(version, body),
         Api::AddPartitionsToTxn => {
             decode_add_partitions_to_txn(version, body).iter().for_each(|answer| bound(answer.results.len()));
         }
-        Api::AddOffsetsToTxn => drop(decode_add_offsets_to_txn(version, body)),
-        Api::TxnOffsetCommit => drop(decode_txn_offset_commit(version, body)),
-        Api::EndTxn => drop(decode_end_txn(version, body)),
-        Api::GetTelemetrySubscriptions => drop(decode_subscriptions(body)),
-        Api::PushTelemetry => drop(decode_pushed(body)),
+        Api::AddOffsetsToTxn => _ = decode_add_offsets_to_txn(version, body),
+        Api::TxnOffsetCommit => _ = decode_txn_offset_commit(version, body),
+        Api::EndTxn => _ = decode_end_txn(version, body),
+        Api::GetTelemetrySubscriptions => _ = decode_subscriptions(body),
+        Api::PushTelemetry => _ = decode_pushed(body),
     }
 });
