@@ -73,6 +73,7 @@ programs! {
     telemetry: "tests/c/telemetry.c" [];
     thread_end: "tests/c/thread_end.c" [];
     tls: "tests/c/tls.c" [];
+    token_sources: "tests/c/token_sources.c" [];
     threads: "tests/c/threads.c" [];
     transactions: "tests/c/transactions.c" [];
     transactions_bad_input: "tests/c/transactions_bad_input.c" [];

@@ -58,7 +58,16 @@ const MODULES: &[Known] = &[
     Known {
         module: Module::OauthBearer,
         class: "org.apache.kafka.common.security.oauthbearer.OAuthBearerLoginModule",
-        options: &["clientId", "clientSecret", "scope", "extension_", "awsProfileName"],
+        options: &[
+            "clientId",
+            "clientSecret",
+            "scope",
+            "extension_",
+            "awsProfileName",
+            "awsRoleArn",
+            "awsRoleSessionName",
+            "awsRoleExternalId",
+        ],
         ignored: &["serviceName", "awsDebugCreds"],
     },
     Known {
@@ -83,7 +92,7 @@ const MODULES: &[Known] = &[
     Known {
         module: Module::AwsMskIam,
         class: "software.amazon.msk.auth.iam.IAMLoginModule",
-        options: &["awsProfileName"],
+        options: &["awsProfileName", "awsRoleArn", "awsRoleSessionName", "awsRoleExternalId"],
         ignored: &["awsDebugCreds"],
     },
 ];

@@ -28,8 +28,8 @@ pub use compression::CompressionLevels;
 pub use jaas::Jaas;
 pub use sasl::without_effect;
 pub use secure::{
-    AssertionSettings, KerberosSettings, OauthSettings, RefreshSettings, SaslMechanism, SaslSettings, SecurityProtocol,
-    StoreType, TlsSettings, TlsVersion, TokenSource,
+    AssertionSettings, AwsRoleSettings, KerberosSettings, OauthSettings, RefreshSettings, SaslMechanism, SaslSettings,
+    SecurityProtocol, StoreType, TlsSettings, TlsVersion, TokenSource,
 };
 pub use topic::TOPIC_PROPERTIES;
 

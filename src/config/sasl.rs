@@ -156,6 +156,12 @@ pub(super) static SASL: &[Property] = rows! {
         "Region of AWS's signatures. Empty: from the environment, the profile, or the broker's name.";
     "sasl.aws.profile" [] Text(ANY), "", Built(|c, v| c.sasl.aws_profile = text(v)),
         "Profile of AWS's credential files. Empty: from the environment, or default.";
+    "sasl.aws.role.arn" [] Text(ANY), "", Built(|c, v| c.sasl.aws_role.arn = text(v)),
+        "Role that is taken with the AWS credentials that were found. Empty: they sign themselves.";
+    "sasl.aws.role.session.name" [] Text(ANY), "", Built(|c, v| c.sasl.aws_role.session_name = text(v)),
+        "Name of that role's session in AWS's logs. Empty: libkproducer.";
+    "sasl.aws.role.external.id" [] Text(ANY), "", Built(|c, v| c.sasl.aws_role.external_id = text(v)),
+        "External id, where that role's owner demands one.";
 };
 
 fn text(value: &Value) -> String {
@@ -264,7 +270,7 @@ fn mechanism_of_jaas(builder: &ConfigBuilder, config: &Config, jaas: &Jaas) -> S
 fn take_jaas(builder: &ConfigBuilder, config: &mut Config, jaas: &Jaas, conflicts: &mut Vec<String>) {
     let sasl = &mut config.sasl;
     let oauth = &mut sasl.oauth;
-    let fields: [(&str, &str, &mut String); 9] = [
+    let fields: [(&str, &str, &mut String); 12] = [
         ("username", "sasl.username", &mut sasl.username),
         ("password", "sasl.password", &mut sasl.password),
         ("clientId", "sasl.oauthbearer.client.credentials.client.id", &mut oauth.client_id),
@@ -274,6 +280,9 @@ fn take_jaas(builder: &ConfigBuilder, config: &mut Config, jaas: &Jaas, conflict
         ("principal", "sasl.kerberos.principal", &mut sasl.kerberos.principal),
         ("serviceName", "sasl.kerberos.service.name", &mut sasl.kerberos.service_name),
         ("awsProfileName", "sasl.aws.profile", &mut sasl.aws_profile),
+        ("awsRoleArn", "sasl.aws.role.arn", &mut sasl.aws_role.arn),
+        ("awsRoleSessionName", "sasl.aws.role.session.name", &mut sasl.aws_role.session_name),
+        ("awsRoleExternalId", "sasl.aws.role.external.id", &mut sasl.aws_role.external_id),
     ];
     for (option, property, field) in fields {
         let Some(value) = jaas.option(option) else { continue };

@@ -163,6 +163,7 @@ pub struct SaslSettings {
     pub aws_region: String,
     /// Profile of AWS's credential files; empty: from the environment, or `default`.
     pub aws_profile: String,
+    pub aws_role: AwsRoleSettings,
 }
 
 impl Default for SaslSettings {
@@ -178,6 +179,7 @@ impl Default for SaslSettings {
             refresh: RefreshSettings::default(),
             aws_region: String::new(),
             aws_profile: String::new(),
+            aws_role: AwsRoleSettings::default(),
         }
     }
 }
@@ -192,6 +194,15 @@ impl fmt::Debug for SaslSettings {
             .field("refresh", &self.refresh)
             .finish_non_exhaustive()
     }
+}
+
+/// Everything under `sasl.aws.role.`.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct AwsRoleSettings {
+    /// Taken by the credentials that were found; empty: those sign themselves.
+    pub arn: String,
+    pub session_name: String,
+    pub external_id: String,
 }
 
 /// Everything under `sasl.kerberos.`.

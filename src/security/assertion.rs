@@ -21,6 +21,9 @@ pub struct Assertion {
     algorithm: Algorithm,
 }
 
+/// What a part of a JWT says.
+type Claims = Map<String, Value>;
+
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Algorithm {
     Rs256,
@@ -62,9 +65,9 @@ impl Assertion {
     }
 
     /// Properties first, then the template's, then what only this moment knows, as Java's client has it.
-    fn claims(&self, now_ms: i64) -> Result<(Map<String, Value>, Map<String, Value>), Refusal> {
+    fn claims(&self, now_ms: i64) -> Result<(Claims, Claims), Refusal> {
         let settings = &self.settings;
-        let (mut header, mut payload) = (Map::new(), Map::new());
+        let (mut header, mut payload) = (Claims::new(), Claims::new());
         for (name, value) in [("aud", &settings.claim_aud), ("iss", &settings.claim_iss), ("sub", &settings.claim_sub)]
         {
             if !value.is_empty() {
@@ -101,15 +104,14 @@ impl Assertion {
 
     fn key(&self) -> Result<PrivateKeyDer<'static>, Refusal> {
         let settings = &self.settings;
-        let (text, property) = if settings.private_key_pem.is_empty() {
+        let (property, name, text) = if settings.private_key_pem.is_empty() {
             let property = "sasl.oauthbearer.assertion.private.key.file";
-            (read_text(&settings.private_key_file, property)?, format!("{property} {}", settings.private_key_file))
+            (property, settings.private_key_file.as_str(), read_text(&settings.private_key_file, property)?)
         } else {
-            let property = "sasl.oauthbearer.assertion.private.key.pem";
-            (Secret::from(settings.private_key_pem.as_str()), property.to_owned())
+            let text = Secret::from(settings.private_key_pem.as_str());
+            ("sasl.oauthbearer.assertion.private.key.pem", "the text", text)
         };
-        read_key(text.reveal(), &settings.private_key_passphrase)
-            .map_err(|what| refusal(format!("{property} {what}"), true))
+        read_key(property, name, text.reveal(), &settings.private_key_passphrase).map_err(|text| refusal(text, true))
     }
 }
 
@@ -117,7 +119,7 @@ fn refusal(text: String, is_permanent: bool) -> Refusal {
     Refusal { status: Status::CREDENTIALS, text, is_permanent }
 }
 
-fn encoded(claims: &Map<String, Value>) -> String {
+fn encoded(claims: &Claims) -> String {
     URL_SAFE_NO_PAD.encode(Value::Object(claims.clone()).to_string())
 }
 

@@ -162,7 +162,7 @@ impl GssapiExchange {
                 if principal.is_empty() { "this process" } else { principal }
             ),
             TroubleKind::NoTicket => format!(
-                "the key table {keytab} (sasl.kerberos.keytab) gave no Kerberos ticket for {}: {said}; check that the file can be read and has this principal's current key: klist -k {keytab}",
+                "the key table {keytab} (sasl.kerberos.keytab) gave no Kerberos ticket for {}: {said}; check that the file can be read and has the current key of sasl.kerberos.principal: klist -k {keytab}",
                 if principal.is_empty() { "its first principal" } else { principal }
             ),
             TroubleKind::UnknownService => format!(

@@ -4,18 +4,16 @@
 //! else. Connections are not kept, since questions are minutes apart.
 
 use std::io;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use rustls::CertificateError;
-use rustls_pki_types::CertificateDer;
-use rustls_pki_types::pem::PemObject;
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
 use ureq::{Agent, Timeout};
 
 use crate::error::Status;
 use crate::security::login::Refusal;
+use crate::security::tls;
 
 /// No answer that is any good is larger.
 const ANSWER_BYTES_MAX: u64 = 1024 * 1024;
@@ -36,7 +34,8 @@ pub struct HttpSettings {
     pub ca_location: String,
     /// `https.ca.pem`.
     pub ca_pem: String,
-    /// Proxies are taken from HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY. Metadata services are never asked through one.
+    /// The proxy is the first of ALL_PROXY, HTTPS_PROXY and HTTP_PROXY, but for hosts in NO_PROXY. Metadata services are never asked
+    /// through one.
     pub uses_proxy: bool,
 }
 
@@ -169,7 +168,9 @@ impl Http {
         if let Some(roots) = &self.roots {
             return Ok(Arc::clone(roots));
         }
-        let found = read_roots(&self.settings).map_err(|text| HttpTrouble { text, is_permanent: true })?;
+        let (location, pem) = (&self.settings.ca_location, &self.settings.ca_pem);
+        let found = tls::roots(("https.ca.location", location), ("https.ca.pem", pem))
+            .map_err(|error| HttpTrouble { text: error.message, is_permanent: true })?;
         let roots: Vec<_> = found.iter().map(|der| Certificate::from_der(der.as_ref()).to_owned()).collect();
         Ok(Arc::clone(self.roots.insert(Arc::new(roots))))
     }
@@ -241,11 +242,11 @@ impl Http {
     fn store(&self) -> String {
         let count = self.roots.as_ref().map_or(0, |roots| roots.len());
         if !self.settings.ca_pem.is_empty() {
-            format!("https.ca.pem ({count} certificates)")
+            format!("https.ca.pem (certificates: {count})")
         } else if has_location(&self.settings) {
-            format!("https.ca.location {} ({count} certificates)", self.settings.ca_location)
+            format!("https.ca.location {} (certificates: {count})", self.settings.ca_location)
         } else {
-            format!("the operating system's store ({count} certificates)")
+            format!("the operating system's store (certificates: {count})")
         }
     }
 }
@@ -256,33 +257,6 @@ fn or_default_ms(ms: u64) -> u64 {
 
 fn has_location(settings: &HttpSettings) -> bool {
     !settings.ca_location.is_empty() && settings.ca_location != "probe"
-}
-
-/// Whom `https` endpoints have to be vouched for by.
-fn read_roots(settings: &HttpSettings) -> Result<Vec<CertificateDer<'static>>, String> {
-    if !settings.ca_pem.is_empty() {
-        let roots: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(settings.ca_pem.as_bytes()).collect();
-        let roots = roots.map_err(|error| format!("https.ca.pem is not PEM: {error}"))?;
-        return if roots.is_empty() {
-            Err("https.ca.pem holds no certificate; it has to begin with -----BEGIN CERTIFICATE-----".to_owned())
-        } else {
-            Ok(roots)
-        };
-    }
-    let (found, place) = if has_location(settings) {
-        let path = Path::new(&settings.ca_location);
-        let (file, directory) = if path.is_dir() { (None, Some(path)) } else { (Some(path), None) };
-        (rustls_native_certs::load_certs_from_paths(file, directory), format!("https.ca.location {}", path.display()))
-    } else {
-        (rustls_native_certs::load_native_certs(), "the operating system's store".to_owned())
-    };
-    if !found.certs.is_empty() {
-        return Ok(found.certs);
-    }
-    let why = found.errors.first().map_or_else(String::new, |error| format!(" ({error})"));
-    Err(format!(
-        "{place} holds no certificate{why}; install the system's CA certificates (Debian, Alpine: ca-certificates) or set https.ca.location"
-    ))
 }
 
 /// The TLS error somewhere inside.

@@ -83,7 +83,8 @@ fn azure_query(config: &str) -> String {
 }
 
 fn credential_chain(sasl: &SaslSettings) -> CredentialChain {
-    CredentialChain::new(Environment::of_process(), &sasl.aws_profile, &sasl.aws_region, http_settings(sasl, true))
+    let http = http_settings(sasl, true);
+    CredentialChain::new(Environment::of_process(), &sasl.aws_profile, &sasl.aws_region, &sasl.aws_role, http)
 }
 
 fn http_settings(sasl: &SaslSettings, uses_proxy: bool) -> HttpSettings {

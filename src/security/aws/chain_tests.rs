@@ -1,5 +1,6 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use crate::config::AwsRoleSettings;
 use crate::security::aws::credentials::CredentialChain;
 use crate::security::aws::environment::Environment;
 use crate::security::http::HttpSettings;
@@ -11,6 +12,11 @@ const STS: &str = "<AssumeRoleResponse><Credentials><AccessKeyId>ROLE</AccessKey
                    <SessionToken>rt</SessionToken><Expiration>2015-08-30T13:36:00Z</Expiration></Credentials></AssumeRoleResponse>";
 
 fn chain(profile: &str, variables: &[(&str, &str)]) -> CredentialChain {
+    chain_with_role("", profile, variables)
+}
+
+fn chain_with_role(arn: &str, profile: &str, variables: &[(&str, &str)]) -> CredentialChain {
+    let role = AwsRoleSettings { arn: arn.to_owned(), external_id: "theirs".to_owned(), ..Default::default() };
     let http = HttpSettings {
         connect_timeout_ms: 2_000,
         read_timeout_ms: 2_000,
@@ -18,7 +24,7 @@ fn chain(profile: &str, variables: &[(&str, &str)]) -> CredentialChain {
         ca_pem: String::new(),
         uses_proxy: false,
     };
-    CredentialChain::new(Environment::of(variables), profile, "", http)
+    CredentialChain::new(Environment::of(variables), profile, "", &role, http)
 }
 
 fn json(id: &str, expiration: &str) -> String {
@@ -168,6 +174,32 @@ fn a_profile_takes_a_role_by_another_profile() {
         let refusal = chain(profile, &variables).get(NOW_MS).expect_err(profile);
         assert!(refusal.is_permanent && refusal.text.contains(words), "{profile}: {}", refusal.text);
     }
+}
+
+#[test]
+fn the_configured_role_is_taken_with_what_was_found() {
+    let server = HttpServer::new(|_| status(200, STS));
+    let url = server.url("");
+    let variables =
+        [("AWS_ACCESS_KEY_ID", "ENV"), ("AWS_SECRET_ACCESS_KEY", "s"), ("AWS_ENDPOINT_URL_STS", url.as_str())];
+    let mut chain = chain_with_role("arn:role", "", &variables);
+    assert_eq!(chain.get(NOW_MS).expect("credentials").access_key_id, "ROLE");
+    chain.get(NOW_MS).expect("credentials");
+    let asked = server.asked();
+    assert_eq!(asked.len(), 1);
+    let form = "Action=AssumeRole&Version=2011-06-15&RoleArn=arn%3Arole&RoleSessionName=libkproducer&ExternalId=theirs";
+    assert_eq!(asked[0].body, form);
+    assert!(asked[0].headers["authorization"].contains("Credential=ENV/20150830/us-east-1/sts/"));
+    let server = HttpServer::new(|_| status(403, "<Error><Code>AccessDenied</Code><Message>no</Message></Error>"));
+    let url = server.url("");
+    let variables =
+        [("AWS_ACCESS_KEY_ID", "ENV"), ("AWS_SECRET_ACCESS_KEY", "s"), ("AWS_ENDPOINT_URL_STS", url.as_str())];
+    let refusal = chain_with_role("arn:role", "", &variables).get(NOW_MS).expect_err("not allowed");
+    assert!(
+        refusal.is_permanent && refusal.text.contains("arn:role") && refusal.text.contains("AccessDenied no"),
+        "{}",
+        refusal.text
+    );
 }
 
 #[test]

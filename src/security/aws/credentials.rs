@@ -2,6 +2,7 @@
 //!
 //! A source that is configured and fails ends the search: going on could find another identity than the one that is meant.
 
+use crate::config::AwsRoleSettings;
 use crate::error::Status;
 use crate::security::aws::answers::Credentials;
 use crate::security::aws::environment::Environment;
@@ -27,6 +28,8 @@ pub struct CredentialChain {
     profile: String,
     /// `sasl.aws.region`; may be empty.
     region: String,
+    /// `sasl.aws.role.*`; without an ARN nobody's.
+    role: AwsRoleSettings,
     http: Http,
     metadata: Http,
     kept: Option<Credentials>,
@@ -34,7 +37,13 @@ pub struct CredentialChain {
 
 impl CredentialChain {
     /// `http`: how STS is talked to.
-    pub fn new(environment: Environment, profile: &str, region: &str, http: HttpSettings) -> CredentialChain {
+    pub fn new(
+        environment: Environment,
+        profile: &str,
+        region: &str,
+        role: &AwsRoleSettings,
+        http: HttpSettings,
+    ) -> CredentialChain {
         let metadata = HttpSettings {
             connect_timeout_ms: METADATA_TIMEOUT_MS,
             read_timeout_ms: METADATA_TIMEOUT_MS,
@@ -45,6 +54,7 @@ impl CredentialChain {
             environment,
             profile: profile.to_owned(),
             region: region.to_owned(),
+            role: role.clone(),
             http: Http::new(http),
             metadata: Http::new(metadata),
             kept: None,
@@ -58,7 +68,7 @@ impl CredentialChain {
         {
             return Ok(kept.clone());
         }
-        match self.find(now_ms) {
+        match self.find_and_take_role(now_ms) {
             Ok(found) if found.expires_at_ms <= now_ms => {
                 let text =
                     "AWS credentials were found, but they have expired; is this machine's clock right?".to_owned();
@@ -92,6 +102,17 @@ impl CredentialChain {
 
     fn profile_name(&self) -> &str {
         if self.profile.is_empty() { self.environment.get("AWS_PROFILE").unwrap_or("default") } else { &self.profile }
+    }
+
+    fn find_and_take_role(&mut self, now_ms: i64) -> Result<Credentials, Refusal> {
+        let found = self.find(now_ms)?;
+        if self.role.arn.is_empty() {
+            return Ok(found);
+        }
+        let AwsRoleSettings { arn, session_name, external_id } = self.role.clone();
+        let session_name = if session_name.is_empty() { SESSION_NAME } else { &session_name };
+        let role = Role { arn: &arn, session_name, external_id: &external_id };
+        self.sts().assume(&role, &found, now_ms).map_err(HttpTrouble::refusal)
     }
 
     fn find(&mut self, now_ms: i64) -> Result<Credentials, Refusal> {

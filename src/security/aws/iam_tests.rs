@@ -1,4 +1,5 @@
 use super::*;
+use crate::config::AwsRoleSettings;
 use crate::security::aws::environment::Environment;
 use crate::security::http::HttpSettings;
 
@@ -18,7 +19,7 @@ fn chain(more: &[(&str, &str)]) -> CredentialChain {
         ca_pem: String::new(),
         uses_proxy: false,
     };
-    CredentialChain::new(Environment::of(&variables), "", "", http)
+    CredentialChain::new(Environment::of(&variables), "", "", &AwsRoleSettings::default(), http)
 }
 
 fn fields(message: &[u8]) -> Map<String, Value> {

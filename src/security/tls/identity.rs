@@ -187,6 +187,20 @@ fn certificates(source: &Source) -> Result<Vec<CertificateDer<'static>>> {
 }
 
 fn private_key(source: &Source, password: &str) -> Result<PrivateKeyDer<'static>> {
+    unlocked_key(source, ("ssl.key.password", password))
+}
+
+/// The key in a PEM text or DER that another property than TLS's names, `name` being the file or `the text`.
+pub(super) fn key_of(
+    property: &'static str,
+    name: &str,
+    content: &[u8],
+    password: (&str, &str),
+) -> Result<PrivateKeyDer<'static>> {
+    unlocked_key(&Source { property, name: name.to_owned(), content: content.to_vec() }, password)
+}
+
+fn unlocked_key(source: &Source, (password_property, password): (&str, &str)) -> Result<PrivateKeyDer<'static>> {
     if store::form(&source.content) == Form::Der {
         return PrivateKeyDer::try_from(source.content.clone())
             .map_err(|_| source.bad("is neither a PEM file nor a private key in DER"));
@@ -199,17 +213,17 @@ fn private_key(source: &Source, password: &str) -> Result<PrivateKeyDer<'static>
     };
     let opened = |open: &dyn Fn() -> std::result::Result<Vec<u8>, Locked>| {
         if password.is_empty() {
-            return Err(source.bad("holds an encrypted key: set ssl.key.password to its password"));
+            return Err(source.bad(&format!("holds an encrypted key: set {password_property} to its password")));
         }
-        open().map_err(|why| {
-            source.bad(match why {
-                Locked::WrongPassword => "does not open: the password in ssl.key.password is wrong",
-                Locked::Damaged => "holds a damaged key",
-                Locked::UnknownScheme => {
-                    "holds a key that is encrypted in a way that is not read here: encrypt it again with \
-                     'openssl pkcs8 -topk8 -v2 aes-256-cbc'"
-                }
-            })
+        open().map_err(|why| match why {
+            Locked::WrongPassword => {
+                source.bad(&format!("does not open: the password in {password_property} is wrong"))
+            }
+            Locked::Damaged => source.bad("holds a damaged key"),
+            Locked::UnknownScheme => source.bad(
+                "holds a key that is encrypted in a way that is not read here: encrypt it again with \
+                 'openssl pkcs8 -topk8 -v2 aes-256-cbc'",
+            ),
         })
     };
     let is_locked = key.header("Proc-Type").is_some_and(|value| value.contains("ENCRYPTED"));

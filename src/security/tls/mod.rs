@@ -19,6 +19,7 @@ use std::sync::Arc;
 
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::ServerCertVerifier;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::SingleCertAndKey;
 use rustls::{ClientConfig, ClientConnection, RootCertStore};
 
@@ -174,6 +175,23 @@ const NO_CHECK: &str = "enable.ssl.certificate.verification=false: brokers' cert
                         can pose as a broker and read and change everything";
 const NO_HOST_CHECK: &str = "ssl.endpoint.identification.algorithm is off: anybody with a certificate of a trusted issuer can \
                              pose as a broker";
+
+/// Trusted certificates for other servers than brokers: each pair is a property's name and its value. With neither the
+/// operating system's.
+pub fn roots(location: (&str, &str), text: (&str, &str)) -> Result<Vec<CertificateDer<'static>>> {
+    trust::of_location_or_text(location, text)
+}
+
+/// A private key for other purposes than TLS, in every form that is read here. `property` and `name` (a file, or `the text`) are
+/// for the error; `password` is a property's name and its value.
+pub fn private_key(
+    property: &'static str,
+    name: &str,
+    content: &[u8],
+    password: (&str, &str),
+) -> Result<PrivateKeyDer<'static>> {
+    identity::key_of(property, name, content, password)
+}
 
 /// Feeds bytes of nobody's making to everything here that reads files and certificates, for the fuzzer.
 #[doc(hidden)]

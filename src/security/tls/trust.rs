@@ -61,6 +61,25 @@ pub(super) fn load(settings: &TlsSettings, files: &mut Files) -> Result<Trust> {
     Ok(trust)
 }
 
+/// The trusted certificates of a file, directory or text that these properties name; the operating system's without any.
+pub(super) fn of_location_or_text(
+    (location_property, location): (&str, &str),
+    (text_property, text): (&str, &str),
+) -> Result<Vec<CertificateDer<'static>>> {
+    let mut files = Files::default();
+    let mut trust = nothing();
+    if !location.is_empty() && location != PROBE {
+        trust.location(location_property, location, &TlsSettings::default(), &mut files)?;
+    }
+    if !text.is_empty() {
+        trust.pem(text_property, "the text", text.as_bytes())?;
+    }
+    if trust.certificates.is_empty() {
+        trust.system(&mut files)?;
+    }
+    Ok(trust.certificates)
+}
+
 fn nothing() -> Trust {
     Trust {
         roots: RootCertStore::empty(),
