@@ -5,6 +5,8 @@
  *
  *     ack_broker [--port N] [--partitions N]      prints "listening on 127.0.0.1:PORT" and runs until killed
  *
+ * SIGUSR1 makes it print "received R records in B bytes" of batches, and count from 0 again.
+ *
  * Every topic exists, with the given number of partitions, led by this broker. Produce versions 7 to 12 (the flexible
  * ones from 9), ApiVersions 0 to 3, Metadata 0 to 12, InitProducerId 0 to 4.
  */
@@ -15,6 +17,7 @@
 #include <inttypes.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -56,6 +59,8 @@ static size_t topic_count;
 static int32_t partition_count = 1;
 static uint16_t port;
 static int epoll_fd;
+static uint64_t records_received, bytes_received;
+static volatile sig_atomic_t is_asked;
 
 static void die(const char *what) {
     perror(what);
@@ -296,7 +301,10 @@ static bool produce(struct reader *r, struct buffer *out, int16_t version) {
             bool known = t != NULL && p >= 0 && p < partition_count;
             if (known && !r->bad) {
                 base = t->next_offset[p];
-                t->next_offset[p] += record_count(records, bytes);
+                int64_t count = record_count(records, bytes);
+                t->next_offset[p] += count;
+                records_received += (uint64_t)count;
+                bytes_received += (uint64_t)(bytes > 0 ? bytes : 0);
             }
             put_int(out, (uint32_t)p, 4);
             put_int(out, known ? 0 : 3, 2); /* UNKNOWN_TOPIC_OR_PARTITION */
@@ -429,6 +437,18 @@ static int listen_on(uint16_t wanted) {
     return listener;
 }
 
+static void on_asked(int signal_number) {
+    (void)signal_number;
+    is_asked = 1;
+}
+
+static void answer_asked(void) {
+    is_asked = 0;
+    printf("received %" PRIu64 " records in %" PRIu64 " bytes\n", records_received, bytes_received);
+    fflush(stdout);
+    records_received = bytes_received = 0;
+}
+
 int main(int argc, char **argv) {
     long wanted_port = 0;
     for (int i = 1; i + 1 < argc; i += 2) {
@@ -440,6 +460,8 @@ int main(int argc, char **argv) {
         fprintf(stderr, "usage: ack_broker [--port N] [--partitions N]\n");
         return 2;
     }
+    struct sigaction action = {.sa_handler = on_asked}; /* without SA_RESTART: epoll_wait shall return */
+    if (sigaction(SIGUSR1, &action, NULL) < 0) die("sigaction");
     int listener = listen_on((uint16_t)wanted_port);
     struct epoll_event event = {.events = EPOLLIN, .data.fd = listener}, ready[64];
     epoll_fd = epoll_create1(EPOLL_CLOEXEC);
@@ -449,6 +471,7 @@ int main(int argc, char **argv) {
     for (;;) {
         int n = epoll_wait(epoll_fd, ready, 64, -1);
         if (n < 0 && errno != EINTR) die("epoll_wait");
+        if (is_asked) answer_asked();
         for (int i = 0; i < n; i++) {
             int fd = ready[i].data.fd;
             if (fd == listener) {

@@ -49,10 +49,9 @@ int main(int argc, char **argv) {
     char error[512];
     perf_parse(&o, argc, argv);
     if (o.brokers == NULL) perf_usage_text(argv[0]);
-    char *value = malloc(o.record_size + 1);
+    struct perf_values values;
+    perf_values_make(&values, &o);
     uint64_t key = 0, random = 1;
-    if (value == NULL) return 1;
-    for (size_t i = 0; i < o.record_size; i++) value[i] = (char)('a' + perf_random(&random) % 26);
 
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
     set(conf, "bootstrap.servers", o.brokers);
@@ -78,7 +77,7 @@ int main(int argc, char **argv) {
         struct timespec sent, heard;
         uint64_t before = seen.acknowledged + seen.failed;
         clock_gettime(CLOCK_MONOTONIC, &sent);
-        send_one(rk, topic, partition, value, o.record_size, key_at, key_len);
+        send_one(rk, topic, partition, perf_values_next(&values), o.record_size, key_at, key_len);
         while (seen.acknowledged + seen.failed == before) rd_kafka_poll(rk, 1000);
         clock_gettime(CLOCK_MONOTONIC, &heard);
         if (i > 0) /* the first one connects */
@@ -88,7 +87,7 @@ int main(int argc, char **argv) {
     random = 88172645463325252ULL;
     for (uint64_t i = 0; pings == 0 && i < o.count; i++) {
         if (o.keys != PERF_KEYS_NONE) key = o.keys == PERF_KEYS_RANDOM8 ? perf_random(&random) : i;
-        send_one(rk, topic, partition, value, o.record_size, key_at, key_len);
+        send_one(rk, topic, partition, perf_values_next(&values), o.record_size, key_at, key_len);
         if (o.partitions > 0 && ++partition == o.partitions) partition = 0;
         if (--until_poll == 0) {
             until_poll = o.poll_every;
@@ -102,7 +101,7 @@ int main(int argc, char **argv) {
     if (seen.failed > 0) fprintf(stderr, "first failure: %s\n", seen.first_error);
     rd_kafka_topic_destroy(topic);
     rd_kafka_destroy(rk);
-    free(value);
+    free(values.bytes);
     uint64_t expected = pings > 0 ? pings : o.callback ? o.count : 0;
     return seen.failed == 0 && seen.acknowledged == expected ? 0 : 1;
 }

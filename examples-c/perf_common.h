@@ -30,6 +30,8 @@ struct perf_options {
     bool callback, csv;
     uint64_t ping;       /* above 0: this many round trips instead of a flood */
     unsigned idle_s;     /* above 0: send one record, then count the wake-ups of so many seconds */
+    uint64_t burst;      /* above 0: how fast so many records are taken, with a flush before the next burst */
+    const char *lines;   /* the values are this file's lines, all of one length, in turn */
     const char *property[PERF_PROPERTIES_MAX], *value[PERF_PROPERTIES_MAX];
     int properties;
 };
@@ -41,6 +43,12 @@ struct perf_histogram {
 
 struct perf_usage {
     double wall_s, cpu_s;
+};
+
+/* Values of `size` bytes, one behind the other, each followed by one byte. */
+struct perf_values {
+    char *bytes;
+    size_t size, count, next;
 };
 
 static inline void perf_usage_now(struct perf_usage *u) {
@@ -116,6 +124,43 @@ static inline uint64_t perf_random(uint64_t *state) { /* xorshift64* */
     return x * 0x2545F4914F6CDD1DULL;
 }
 
+/* One value of random letters, or those of the file. */
+static inline void perf_values_make(struct perf_values *v, struct perf_options *o) {
+    uint64_t random = 1;
+    memset(v, 0, sizeof *v);
+    if (o->lines != NULL) {
+        FILE *f = fopen(o->lines, "rb");
+        long len = f != NULL && fseek(f, 0, SEEK_END) == 0 ? ftell(f) : -1;
+        v->bytes = len > 0 ? malloc((size_t)len) : NULL;
+        if (v->bytes == NULL || fseek(f, 0, SEEK_SET) != 0 || fread(v->bytes, 1, (size_t)len, f) != (size_t)len) {
+            fprintf(stderr, "--lines %s: cannot be read or is empty\n", o->lines);
+            exit(1);
+        }
+        fclose(f);
+        const char *end = memchr(v->bytes, '\n', (size_t)len);
+        o->record_size = end != NULL ? (size_t)(end - v->bytes) : 0;
+        for (size_t at = o->record_size; end != NULL && at < (size_t)len; at += o->record_size + 1)
+            if (v->bytes[at] != '\n') end = NULL;
+        if (end == NULL || (size_t)len % (o->record_size + 1) != 0) {
+            fprintf(stderr, "--lines %s: its lines are not all of one length\n", o->lines);
+            exit(1);
+        }
+        v->count = (size_t)len / (o->record_size + 1);
+    } else {
+        v->bytes = malloc(o->record_size + 1);
+        if (v->bytes == NULL) exit(1);
+        for (size_t i = 0; i < o->record_size; i++) v->bytes[i] = (char)('a' + perf_random(&random) % 26);
+        v->count = 1;
+    }
+    v->size = o->record_size;
+}
+
+static inline const char *perf_values_next(struct perf_values *v) {
+    const char *value = v->bytes + v->next * (v->size + 1);
+    if (++v->next == v->count) v->next = 0;
+    return value;
+}
+
 static inline void perf_usage_text(const char *program) {
     fprintf(stderr,
             "usage: %s [--brokers HOST:PORT,...] [--topic T] [--record-size BYTES] [--count N]\n"
@@ -125,6 +170,8 @@ static inline void perf_usage_text(const char *program) {
             "  [--idempotence true|false]   without it: as acks allows, true with all\n"
             "  [--property NAME=VALUE]...\n"
             "  [--poll-every RECORDS] [--no-callback] [--csv]\n"
+            "  [--lines FILE]               the values are the file's lines, all of one length, in turn\n"
+            "  [--burst N]                  how fast N records at a time are taken, flushed between\n"
             "  [--ping N]                   N single round trips, linger.ms=0\n"
             "  [--idle SECONDS]             wake-ups of a connected producer that has nothing to do\n",
             program);
@@ -149,6 +196,8 @@ static inline void perf_parse(struct perf_options *o, int argc, char **argv) {
         else if (strcmp(name, "--partitions") == 0) o->partitions = (int32_t)strtol(value, NULL, 10);
         else if (strcmp(name, "--poll-every") == 0) o->poll_every = strtoull(value, NULL, 10);
         else if (strcmp(name, "--ping") == 0) o->ping = strtoull(value, NULL, 10);
+        else if (strcmp(name, "--burst") == 0) o->burst = strtoull(value, NULL, 10);
+        else if (strcmp(name, "--lines") == 0) o->lines = value;
         else if (strcmp(name, "--idle") == 0) o->idle_s = (unsigned)strtoul(value, NULL, 10);
         else if (strcmp(name, "--keys") == 0 && strcmp(value, "none") == 0) o->keys = PERF_KEYS_NONE;
         else if (strcmp(name, "--keys") == 0 && strcmp(value, "random8") == 0) o->keys = PERF_KEYS_RANDOM8;

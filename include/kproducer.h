@@ -662,8 +662,8 @@ bool producer_status_is_fatal(producer_status_t status);
 const char *producer_version(void);
 
 /**
- * What this build can do, as words separated by spaces: codecs, security protocols, every value that partitioner may have,
- * idempotence, transactions, telemetry, the mock cluster.
+ * What this build can do, as words separated by spaces: codecs, security protocols, SASL mechanisms and where
+ * OAUTHBEARER's tokens come from, every value that partitioner may have, idempotence, transactions, telemetry, the mock cluster.
  *
  * Returns a string that lives as long as the library. Never fails, never blocks, from any thread.
  */
@@ -2408,6 +2408,117 @@ void producer_string_free(char *string);
         sizeof(producer_metadata_partition_t), -1, PRODUCER_OK, -1, -1, NULL, 0, NULL, 0, NULL, 0                    \
     }
 
+/* sasl -------------------------------------------------------------------------------------------- */
+
+/**
+ * Changes user and password of a producer with sasl.mechanism PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512.
+ *
+ * producer: the producer. username, password: not empty, at most 65536 bytes each; both are copied.
+ * New connections and re-authentications use them; connections that are authenticated stay as they are until the broker wants
+ * a re-authentication, or until they end. Brokers that have refused the credentials before are asked again at once.
+ * Returns PRODUCER_OK; PRODUCER_ERR_INVALID_ARGUMENT when an argument is NULL, not UTF-8, empty or too long;
+ * PRODUCER_ERR_CONFIG_CONFLICT when the producer does not authenticate by user and password; PRODUCER_ERR_CLOSED;
+ * PRODUCER_ERR_FORKED; the status of its end when the producer has failed for good. On an error nothing changes.
+ * May be called from any thread and from callbacks; does not block.
+ */
+producer_status_t producer_set_sasl_credentials(producer_t *producer,
+                                                const char *username,
+                                                const char *password);
+
+/* oauth ------------------------------------------------------------------------------------------- */
+
+/** A producer's wish for a token: opaque, valid until the callback that it was given to returns, on the thread of that callback. */
+typedef struct producer_token_request_t producer_token_request_t;
+
+/**
+ * Gets a token for a producer.
+ *
+ * request: answered before the function returns, by producer_token_request_set or producer_token_request_fail. opaque: the
+ * pointer given along with the function.
+ * It runs on a thread of the library's own, one per producer, which does nothing else: neither on one of the application's
+ * threads nor where records are sent. So it may block, for the time of a call to a token endpoint. It is called when the
+ * producer is made, maybe before producer_new has returned, and then ahead of each token's end; nobody has to poll for that.
+ * It is called again, after sasl.login.retry.backoff.ms and growing times, when it fails. Meanwhile the current token is used as
+ * long as it is good.
+ * Functions that wait or dispatch answer PRODUCER_ERR_IN_CALLBACK in it when they are called for the same producer.
+ */
+typedef void (*producer_oauth_token_fn)(producer_token_request_t *request, void *opaque);
+
+/** A SASL extension that goes with a token (KIP-342). */
+typedef struct producer_oauth_extension_t {
+    /** Letters alone; not auth. */
+    const char *name;
+    /** ASCII, not empty. */
+    const char *value;
+} producer_oauth_extension_t;
+
+/**
+ * Sets the function that gets tokens for producers made from this configuration with sasl.mechanism=OAUTHBEARER.
+ *
+ * config: the configuration. callback: the function, or NULL for none. opaque: a pointer passed to it, kept as it is; both
+ * must stay usable until producer_close has returned for the last producer made from this configuration, and longer when that
+ * answers PRODUCER_ERR_TIMED_OUT because the function has not returned.
+ * Producers with another mechanism never call it. Where properties say, too, where tokens come from, producer_new answers
+ * PRODUCER_ERR_CONFIG_CONFLICT. With neither, the application sets each token with producer_set_oauth_token.
+ * Returns PRODUCER_OK; PRODUCER_ERR_INVALID_ARGUMENT when config is NULL.
+ * May be called from any thread and from callbacks; does not block.
+ */
+producer_status_t producer_config_set_oauth_token_callback(producer_config_t *config,
+                                                           producer_oauth_token_fn callback,
+                                                           void *opaque);
+
+/**
+ * Answers a request with a token. Called again, the last answer counts.
+ *
+ * request: the request. token: as it is sent to the broker, at most 500000 bytes; for a JWT its three parts with their
+ * points. expires_at_ms: until when it is good, milliseconds since 1970; INT64_MAX when nobody knows, and then it is never
+ * renewed. principal: whom it stands for, for messages; NULL when that does not matter. extensions: an array of
+ * extension_count SASL extensions, 0 to 100; NULL when that is 0. Everything is copied.
+ * Returns PRODUCER_OK; PRODUCER_ERR_INVALID_ARGUMENT when request or token is NULL or not UTF-8, the token is empty, not
+ * ASCII or already expired, or an extension is not allowed. On an error the request stays as it was.
+ * Only in the callback that was given the request; does not block.
+ */
+producer_status_t producer_token_request_set(producer_token_request_t *request,
+                                             const char *token,
+                                             int64_t expires_at_ms,
+                                             const char *principal,
+                                             const producer_oauth_extension_t *extensions,
+                                             size_t extension_count);
+
+/**
+ * Answers a request by saying why there is no token.
+ *
+ * request: the request. text: a sentence without secrets: it goes into the log, into the health's text and into reports; cut
+ * after 1000 characters. It is copied.
+ * The function is called again later; connections that need a token until then fail with PRODUCER_ERR_CREDENTIALS and the text.
+ * Returns PRODUCER_OK; PRODUCER_ERR_INVALID_ARGUMENT when an argument is NULL, or the text not UTF-8.
+ * Only in the callback that was given the request; does not block.
+ */
+producer_status_t producer_token_request_fail(producer_token_request_t *request,
+                                              const char *text);
+
+/**
+ * Gives a producer with sasl.mechanism=OAUTHBEARER a token: for applications that get tokens by themselves and on their own
+ * time.
+ *
+ * producer: the producer. token, expires_at_ms, principal, extensions, extension_count: as for
+ * producer_token_request_set. Everything is copied.
+ * It takes the place of the current one at once, for new connections and re-authentications. Where a callback or an endpoint is
+ * configured, too, that is asked again ahead of this token's end. A producer without them, which has no token that is good, has
+ * its connections wait a moment for this call, and tries again until it comes.
+ * Returns PRODUCER_OK; PRODUCER_ERR_INVALID_ARGUMENT when producer or token is NULL or not UTF-8, the token is empty, not
+ * ASCII or already expired, or an extension is not allowed; PRODUCER_ERR_CONFIG_CONFLICT when the producer's mechanism is not
+ * OAUTHBEARER; PRODUCER_ERR_CLOSED; PRODUCER_ERR_FORKED; the status of its end when the producer has failed for good. On an
+ * error nothing changes.
+ * May be called from any thread and from callbacks; does not block.
+ */
+producer_status_t producer_set_oauth_token(producer_t *producer,
+                                           const char *token,
+                                           int64_t expires_at_ms,
+                                           const char *principal,
+                                           const producer_oauth_extension_t *extensions,
+                                           size_t extension_count);
+
 /* health ------------------------------------------------------------------------------------------ */
 
 /** state: the producer is new, no broker has answered yet, and not every bootstrap server has failed either. */
@@ -2551,7 +2662,7 @@ typedef struct producer_stats_t {
     int64_t batches_failed;
     /** Batches handed to a connection again. */
     int64_t batch_retries;
-    /** Batches cut because a broker found them too large. */
+    /** Batches cut because a broker found them too large, or because compression left more of them than was expected. */
     int64_t batch_splits;
     /** Records of the batches in batches_sent. */
     int64_t batch_records;
@@ -2607,6 +2718,14 @@ typedef struct producer_stats_t {
     producer_percentiles_t round_trip;
     /** From the first record of a batch to its outcome, counted for each of the batch's records. */
     producer_percentiles_t delivery;
+    /** Bytes of batches before compression. Those that compression.type=none sends are not counted. */
+    int64_t compress_bytes_in;
+    /** Bytes of the same batches after compression; one that did not get smaller is sent as it is and counts so. */
+    int64_t compress_bytes_out;
+    /** Microseconds that compressing took, summed over the threads that do it. */
+    int64_t compress_time_us;
+    /** compress_bytes_out for each of compress_bytes_in: 0.25 when a quarter is left; 1 when nothing was compressed. */
+    double compress_ratio;
 } producer_stats_t;
 
 /**
@@ -2677,7 +2796,8 @@ producer_status_t producer_config_set_stats_callback(producer_config_t *config,
         sizeof(producer_stats_t),                                                                                    \
             0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,                \
             0, 0, 0, 0, 0, 0, 0,                                                                                     \
-            {0, 0, 0, 0, 0, 0}, {0, 0, 0, 0, 0, 0}, {0, 0, 0, 0, 0, 0}                                               \
+            {0, 0, 0, 0, 0, 0}, {0, 0, 0, 0, 0, 0}, {0, 0, 0, 0, 0, 0},                                              \
+            0, 0, 0, 0                                                                                               \
     }
 
 /* telemetry --------------------------------------------------------------------------------------- */
@@ -3178,6 +3298,52 @@ producer_status_t producer_mock_cluster_set_tls(producer_mock_cluster_t *mock,
                                                 const char *certificate_chain_pem,
                                                 const char *key_pem,
                                                 const char *client_ca_pem);
+
+/* mock_sasl --------------------------------------------------------------------------------------- */
+
+/**
+ * Makes the brokers demand that clients authenticate by SASL. Every new connection has to; what is connected and authenticated
+ * stays so until its session ends. With producer_mock_cluster_set_tls it is SASL_SSL.
+ *
+ * mechanism: PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 or OAUTHBEARER; NULL: nobody has to authenticate any more, and the
+ * other arguments are not looked at. username: who is let in; NULL with OAUTHBEARER. password: the user's; with
+ * OAUTHBEARER the token that is accepted, to the letter. session_lifetime_ms: after so long a connection has to have
+ * authenticated again (KIP-368), or its next request ends it; 0: it never has to; at most 86400000.
+ * Returns PRODUCER_OK; PRODUCER_ERR_INVALID_ARGUMENT if mock, or a text that is needed, is NULL or not UTF-8, the
+ * mechanism is another, or the lifetime out of its range. Copies the texts. Does not block.
+ */
+producer_status_t producer_mock_cluster_set_sasl(producer_mock_cluster_t *mock,
+                                                 const char *mechanism,
+                                                 const char *username,
+                                                 const char *password,
+                                                 int64_t session_lifetime_ms);
+
+/**
+ * Tells how many connections have authenticated since the cluster was made; their renewals are not counted here.
+ *
+ * out: receives the number.
+ * Returns PRODUCER_OK; PRODUCER_ERR_INVALID_ARGUMENT if a pointer is NULL. Does not block.
+ */
+producer_status_t producer_mock_cluster_authentication_count(const producer_mock_cluster_t *mock,
+                                                             int64_t *out);
+
+/**
+ * Tells how often sessions were renewed on their connections since the cluster was made.
+ *
+ * out: receives the number.
+ * Returns PRODUCER_OK; PRODUCER_ERR_INVALID_ARGUMENT if a pointer is NULL. Does not block.
+ */
+producer_status_t producer_mock_cluster_reauthentication_count(const producer_mock_cluster_t *mock,
+                                                               int64_t *out);
+
+/**
+ * Tells how many connections the brokers have closed because a request came after their session's end.
+ *
+ * out: receives the number.
+ * Returns PRODUCER_OK; PRODUCER_ERR_INVALID_ARGUMENT if a pointer is NULL. Does not block.
+ */
+producer_status_t producer_mock_cluster_expired_session_count(const producer_mock_cluster_t *mock,
+                                                              int64_t *out);
 
 #ifdef __cplusplus
 } /* extern "C" */

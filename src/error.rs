@@ -67,8 +67,8 @@ macro_rules! statuses {
 // The table, ascending by number: the lookup is a binary search.
 statuses! {
     // Ours.
-    -151 CREDENTIALS Abortable "Credentials, a token or a library that authentication needs could not be had; the sentence says why.",
-    -150 TLS_FAILED Abortable "TLS with the broker failed; the sentence says why.",
+    -151 CREDENTIALS Plain "Credentials, a token or a library that authentication needs could not be had; the sentence says why.",
+    -150 TLS_FAILED Plain "TLS with the broker failed; the sentence says why.",
     -140 SERIALIZATION Plain "A serializer of the application failed.",
     -130 BATCH_FULL Plain "The record does not fit into the batch any more; send the batch and begin another.",
     -129 CANCELLED Plain "The record was cancelled before it was sent.",
@@ -135,8 +135,8 @@ statuses! {
     30 GROUP_AUTHORIZATION_FAILED Abortable "This client may not use the consumer group; grant it READ.",
     31 CLUSTER_AUTHORIZATION_FAILED Fatal "This client may not do this on the cluster; grant it the right it lacks.",
     32 INVALID_TIMESTAMP Abortable "A record's timestamp is further from the broker's time than the topic allows.",
-    33 UNSUPPORTED_SASL_MECHANISM Abortable "The broker does not offer this SASL mechanism.",
-    34 ILLEGAL_SASL_STATE Abortable "The request does not fit the state of the SASL exchange.",
+    33 UNSUPPORTED_SASL_MECHANISM Plain "The broker does not offer this SASL mechanism.",
+    34 ILLEGAL_SASL_STATE Plain "The request does not fit the state of the SASL exchange.",
     35 UNSUPPORTED_VERSION Fatal "The broker does not support this version of the request.",
     36 TOPIC_ALREADY_EXISTS Plain "A topic of this name exists already.",
     37 INVALID_PARTITIONS Plain "The number of partitions is not valid.",
@@ -160,7 +160,7 @@ statuses! {
     55 OPERATION_NOT_ATTEMPTED Abortable "The broker did not try this, because another part of the request failed.",
     56 KAFKA_STORAGE_ERROR Retriable "The broker could not use its disk.",
     57 LOG_DIR_NOT_FOUND Plain "The broker has no such log directory.",
-    58 SASL_AUTHENTICATION_FAILED Abortable "The broker refused the credentials.",
+    58 SASL_AUTHENTICATION_FAILED Plain "The broker refused the credentials.",
     59 UNKNOWN_PRODUCER_ID Abortable "The broker has no state for this producer id any more.",
     60 REASSIGNMENT_IN_PROGRESS Plain "The partitions are being reassigned.",
     61 DELEGATION_TOKEN_AUTH_DISABLED Plain "Delegation tokens are turned off on the broker.",

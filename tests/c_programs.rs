@@ -105,11 +105,16 @@ const WITH_LIBRDKAFKA: &str = "examples-c/consume_transform_produce.c";
 /// Linux has epoll, others do not.
 const EPOLL_LOOP: &str = "examples-c/epoll_loop.c";
 const LIBUV_LOOP: &str = "examples-c/libuv_loop.c";
+/// Is told where the certificates are.
+const TLS: &str = "examples-c/tls.c";
 
 #[test]
 fn every_c_program_has_a_test() {
-    let listed: BTreeSet<String> =
-        SOURCES.iter().chain([&WITH_LIBRDKAFKA, &EPOLL_LOOP, &LIBUV_LOOP]).map(|source| source.to_string()).collect();
+    let listed: BTreeSet<String> = SOURCES
+        .iter()
+        .chain([&WITH_LIBRDKAFKA, &EPOLL_LOOP, &LIBUV_LOOP, &TLS])
+        .map(|source| source.to_string())
+        .collect();
     for directory in ["tests/c", "examples-c"] {
         for entry in fs::read_dir(root().join(directory)).expect(directory) {
             let name = entry.expect(directory).file_name().into_string().expect("a file name in UTF-8");
@@ -123,6 +128,11 @@ fn every_c_program_has_a_test() {
 #[cfg(target_os = "linux")]
 fn epoll_loop_example() {
     compile_and_run(EPOLL_LOOP, &["", "", "50000"]);
+}
+
+#[test]
+fn tls_example() {
+    compile_and_run(TLS, &["", certificates_directory().to_str().expect("UTF-8")]);
 }
 
 /// The one program that needs a library of others: tested wherever that is, and always in continuous integration.
@@ -181,6 +191,7 @@ fn the_documents_programs_compile() {
         "PARTITIONING",
         "SASL",
         "TELEMETRY",
+        "TLS",
         "TRANSACTIONS",
     ];
     let guides = guides.map(|name| format!("docs/{name}.md"));

@@ -96,6 +96,15 @@ impl std::fmt::Debug for BatchBytes {
     }
 }
 
+/// The codec at a level that takes little time.
+fn quickest(how: Compression) -> Compression {
+    match how.codec {
+        // Its default is its quickest.
+        Codec::Lz4 => Codec::Lz4.at_default_level(),
+        _ => Compression { level: how.level.min(1), ..how },
+    }
+}
+
 /// What `Batch::unpacked_records` answers for a batch of these bytes.
 pub(super) fn unpacked_records(how: Codec, bytes: &BatchBytes, raw_len: usize) -> Option<Vec<u8>> {
     if how == Codec::None {
@@ -405,7 +414,7 @@ impl Batch {
         // The report that many records have between them is asked for by each part that has some of them.
         let shared = if self.direct > 0 { slots.next() } else { None };
         // The thread that speaks to brokers compresses the parts: it has no time for more.
-        let part_compression = Compression { level: self.compression.level.min(1), ..self.compression };
+        let part_compression = quickest(self.compression);
         let unpacked = self.unpacked_records();
         let is_unpacked = unpacked.is_some();
         let pieces: Vec<&[u8]> = match &unpacked {

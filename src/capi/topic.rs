@@ -51,14 +51,15 @@ pub unsafe extern "C" fn producer_topic(
 /// Sets a property for one topic: what is sent there from now on goes by it instead of the producer's configuration.
 ///
 /// `producer`: the producer. `topic`: the topic's name, 1 to 249 of [a-zA-Z0-9._-]; it need not exist yet. `name`: one of
-/// acks, linger.ms, batch.size, batch.num.messages, delivery.timeout.ms, request.timeout.ms and compression.type, or another
+/// acks, linger.ms, batch.size, batch.num.messages, delivery.timeout.ms, request.timeout.ms, compression.type and its levels, or another
 /// name of these. `value`: as producer_config_set takes it. All three are copied.
 /// Returns PRODUCER_OK; PRODUCER_ERR_UNKNOWN_PROPERTY for a name that is no property; PRODUCER_ERR_PROPERTY_NOT_SUPPORTED
 /// for a property that holds for the whole producer, or a value that this version has not built;
 /// PRODUCER_ERR_INVALID_PROPERTY for a value that is not allowed; PRODUCER_ERR_CONFIG_CONFLICT when it contradicts the
 /// topic's other settings or the producer's, such as acks other than all with enable.idempotence=true;
 /// PRODUCER_ERR_INVALID_ARGUMENT for an argument that is NULL or not UTF-8; PRODUCER_ERR_INVALID_TOPIC_EXCEPTION for a
-/// name that Kafka does not allow; PRODUCER_ERR_NO_RESOURCES for more than 100000 topics; PRODUCER_ERR_CLOSED;
+/// name that Kafka does not allow; PRODUCER_ERR_NO_RESOURCES for more than 100000 topics, or where no
+/// thread to compress with is to be had; PRODUCER_ERR_CLOSED;
 /// PRODUCER_ERR_FORKED. On an error nothing changes.
 /// Batches that are open keep the acks, linger and delivery time that they were opened with; request.timeout.ms holds for
 /// every request that is sent from then on. Batches of different acks or request.timeout.ms never share a request. A

@@ -36,12 +36,11 @@ impl Encoder {
         out: &mut Vec<u8>,
     ) -> Result<bool, String> {
         let level = if level == LEVEL_FAST || level <= 0 { None } else { Some(level) };
-        let (size_id, block_max) = block_size(pieces::total_len(input));
-        let head = [FLG_VERSION | FLG_INDEPENDENT, size_id << 4];
+        let head = [FLG_VERSION | FLG_INDEPENDENT, BLOCK_SIZE_ID << 4];
         out.extend_from_slice(&MAGIC.to_le_bytes());
         out.extend_from_slice(&head);
         out.push(header_checksum(&head));
-        let fits = pieces::in_blocks(input, block_max, scratch, |block| {
+        let fits = pieces::in_blocks(input, BLOCK_MAX_BYTES, scratch, |block| {
             let at = out.len();
             out.extend_from_slice(&[0; 4]);
             // Room for one byte less than the block: what does not fit there is stored.
@@ -62,10 +61,10 @@ impl Encoder {
     }
 }
 
-/// The least of the sizes that the format knows which holds the input, up to 256 KiB: readers keep a buffer of that size.
-fn block_size(len: usize) -> (u8, usize) {
-    if len <= 64 << 10 { (4, 64 << 10) } else { (5, 256 << 10) }
-}
+/// The least of the sizes that the format knows, 64 KiB, as Java and librdkafka write it: readers keep a buffer of that size, and
+/// the compressor's table for so much (16-bit places) is faster than that for more.
+const BLOCK_SIZE_ID: u8 = 4;
+const BLOCK_MAX_BYTES: usize = 64 << 10;
 
 fn header_checksum(descriptor: &[u8]) -> u8 {
     (xxh32(descriptor) >> 8) as u8
@@ -204,5 +203,24 @@ mod tests {
     fn a_frame_begins_as_javas_does() {
         assert_eq!(header_checksum(&[0x60, 0x40]), 0x82);
         assert_eq!(header_checksum(&[0x64, 0x40]), 0xa7);
+    }
+
+    /// Others write them, and librdkafka reads them: the second block repeats eight bytes of the first.
+    #[test]
+    fn linked_blocks_are_read() {
+        let head = [FLG_VERSION, 0x40];
+        let mut bytes = [&MAGIC.to_le_bytes()[..], &head, &[header_checksum(&head)]].concat();
+        for block in [b"\xc0kafka kafka ".as_slice(), b"\x04\x0c\0\x50kafka"] {
+            bytes.extend_from_slice(&(block.len() as u32).to_le_bytes());
+            bytes.extend_from_slice(block);
+        }
+        bytes.extend_from_slice(&END_MARK);
+        let mut out = Vec::new();
+        assert_eq!(decode(&bytes, 100, &mut out), Ok(()));
+        assert_eq!(out, b"kafka kafka kafka kakafka");
+        // As independent blocks the same bytes refer to nothing.
+        bytes[4] |= FLG_INDEPENDENT;
+        bytes[6] = header_checksum(&[bytes[4], bytes[5]]);
+        assert!(decode(&bytes, 100, &mut Vec::new()).is_err());
     }
 }

@@ -40,6 +40,24 @@ pub struct Compression {
     pub level: i32,
 }
 
+impl Codec {
+    /// The codec with that number.
+    pub fn of(id: i8) -> Option<Codec> {
+        [Codec::None, Codec::Gzip, Codec::Snappy, Codec::Lz4, Codec::Zstd].into_iter().find(|codec| *codec as i8 == id)
+    }
+
+    /// At the level that Kafka's producers have where none is set.
+    pub fn at_default_level(self) -> Compression {
+        let level = match self {
+            Codec::None | Codec::Snappy => 0,
+            Codec::Gzip => -1,
+            Codec::Lz4 => lz4::LEVEL_FAST,
+            Codec::Zstd => 3,
+        };
+        Compression { codec: self, level }
+    }
+}
+
 /// Contexts and scratch memory of one thread that compresses.
 #[derive(Default)]
 pub struct Workspace {

@@ -74,6 +74,9 @@ pub fn decode(input: &[u8], most: usize, out: &mut Vec<u8>) -> Result<(), String
 }
 
 fn raw(block: &[u8], most: usize, out: &mut Vec<u8>) -> Result<(), String> {
+    if block.is_empty() {
+        return Err("there is no snappy data".into());
+    }
     let len = snap::raw::decompress_len(block).map_err(|_| "a snappy block has no length")?;
     let start = out.len();
     if len > most - start {

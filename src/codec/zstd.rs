@@ -32,20 +32,26 @@ impl Encoder {
             return Err("zstd could not be set up".into());
         };
         let input = pieces::whole(input, scratch);
-        let room_len = zstd_safe::compress_bound(input.len()).min(most);
+        let room_len = zstd_safe::compress_bound(input.len()).min(most.saturating_add(SLACK_BYTES));
         match context.compress2(&mut Bounded::new(out, room_len), input) {
-            Ok(_) => Ok(true),
+            Ok(len) => Ok(len <= most),
             Err(code) if is_too_small(code) => Ok(false),
             Err(code) => Err(format!("zstd: {}", get_error_name(code))),
         }
     }
 }
 
+/// The encoder gives up a little before its room is full: with so much more it fills what is meant.
+const SLACK_BYTES: usize = 512;
+
 /// Room for the first try; what says that it is longer than this, and is, gets more.
 const GROWTH_FIRST: usize = 16;
 
 /// All frames of the input at once, into a buffer: a window of its own, whose size the input names, is never needed.
 pub fn decode(input: &[u8], most: usize, out: &mut Vec<u8>) -> Result<(), String> {
+    if input.is_empty() {
+        return Err("there is no zstd frame".into());
+    }
     let mut context = DCtx::try_create().ok_or("no memory for zstd")?;
     let mut room = input.len().saturating_mul(GROWTH_FIRST).max(4 << 10).min(most);
     loop {

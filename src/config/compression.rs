@@ -33,7 +33,13 @@ impl Config {
             Codec::Lz4 => ("compression.lz4.level", lz4, 1, 17),
             Codec::Zstd => ("compression.zstd.level", zstd, -131_072, 22),
         };
-        let level = if is_set(name) || any == -1 { own } else { any };
+        let level = match any {
+            _ if is_set(name) => own,
+            -1 => own,
+            // To librdkafka 0 is the quickest, which to Java is 9.
+            0 if codec == Codec::Lz4 => 9,
+            level => level,
+        };
         self.compression = Compression { codec, level: level.clamp(least, most) };
     }
 }
@@ -74,7 +80,7 @@ mod tests {
     fn the_level_for_every_codec_gives_way_to_a_codecs_own_and_fits_each() {
         let any = |codec, value| level(&[("compression.type", codec), ("compression.level", value)]).1;
         assert_eq!((any("gzip", "12"), any("gzip", "0"), any("gzip", "-1")), (9, 1, 6));
-        assert_eq!((any("lz4", "0"), any("lz4", "12"), any("lz4", "-1")), (1, 12, 9));
+        assert_eq!((any("lz4", "0"), any("lz4", "12"), any("lz4", "-1")), (9, 12, 9));
         assert_eq!((any("zstd", "0"), any("zstd", "12"), any("zstd", "-1")), (0, 12, 3));
         assert_eq!(any("snappy", "5"), 0);
         let both = [("compression.type", "gzip"), ("compression.gzip.level", "-1"), ("compression.level", "9")];

@@ -265,7 +265,10 @@ impl Words<'_> {
                                 code = code * 8 + digit;
                                 signs.next();
                             }
-                            text.push(char::from_u32(code).unwrap_or_default());
+                            match char::from_u32(code) {
+                                Some('\0') | None => return Err("a value holds a NUL character".into()),
+                                Some(sign) => text.push(sign),
+                            }
                         }
                         other => text.push(other),
                     }
@@ -351,6 +354,7 @@ mod tests {
             ("PlainLoginModule required username=s3cret username=s3cret;", "'username' is there twice"),
             ("PlainLoginModule required; PlainLoginModule required;", "more behind its semicolon"),
             ("PlainLoginModule required /* x", "has no end"),
+            ("PlainLoginModule required password=\"s3cret\\0\";", "a NUL character"),
             ("OAuthBearerLoginModule required extension_=s3cret;", "extension_NAME"),
         ] {
             let why = parse(text).expect_err(text);

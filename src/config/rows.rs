@@ -140,7 +140,7 @@ pub(super) static COMPRESSION: &[Property] = rows! {
     "compression.gzip.level" [] Level(-1, 1, 9), "-1", Built(|c, v| c.compression_levels.gzip = level(v)),
         "Level of gzip; -1 is its own default, 6. More is smaller and slower.";
     "compression.lz4.level" [] Int(1, 17, ""), "9", Built(|c, v| c.compression_levels.lz4 = level(v)),
-        "Level of lz4, as Java counts them. More is smaller and slower to compress, and as quick to read.";
+        "Level of lz4, as Java counts them: 9 is the quick one; the others are LZ4 HC of that level, smaller and slower to compress, and as quick to read.";
     "compression.zstd.level" [] Int(-131_072, 22, ""), "3", Built(|c, v| c.compression_levels.zstd = level(v)),
         "Level of zstd. More is smaller and slower; negative ones are quicker than 1.";
     "compression.level" [] Int(-1, 12, ""), "-1", Built(|c, v| c.compression_levels.any = level(v)),

@@ -195,6 +195,68 @@ fn values_arrive_in_their_fields() {
 }
 
 #[test]
+fn tls_settings_arrive_in_their_fields() {
+    for (text, protocol) in [
+        ("plaintext", SecurityProtocol::Plaintext),
+        ("SSL", SecurityProtocol::Ssl),
+        ("sasl_plaintext", SecurityProtocol::SaslPlaintext),
+        ("SASL_SSL", SecurityProtocol::SaslSsl),
+    ] {
+        let mut builder = ConfigBuilder::new();
+        builder.set("security.protocol", text).unwrap();
+        assert_eq!(builder.get("security.protocol").as_deref(), Some(text.to_uppercase().as_str()));
+        assert_eq!(protocol.uses_tls(), text.to_uppercase().ends_with("SSL"));
+        if !protocol.uses_sasl() {
+            assert_eq!(good("security.protocol", text).security_protocol, protocol);
+        }
+    }
+    let tls = |name: &str, value: &str| good(name, value).tls;
+    let defaults = TlsSettings::default();
+    assert!(defaults.verify_hostname && defaults.verify_certificates);
+    for value in ["", "none", "NONE"] {
+        assert!(!tls("ssl.endpoint.identification.algorithm", value).verify_hostname);
+    }
+    assert!(tls("ssl.endpoint.identification.algorithm", "HTTPS").verify_hostname);
+    assert!(!tls("enable.ssl.certificate.verification", "false").verify_certificates);
+    let versions = |tls: TlsSettings| (tls.version_min, tls.version_max, tls.version_cap);
+    let (old, new) = (TlsVersion::V12, TlsVersion::V13);
+    assert_eq!(versions(tls("ssl.enabled.protocols", "tlsv1.3, TLSv1.2,")), (old, new, new));
+    assert_eq!(versions(tls("ssl.enabled.protocols", "TLSv1.3")), (new, new, new));
+    assert_eq!(versions(tls("ssl.enabled.protocols", "TLSv1.2,TLSv1.2")), (old, old, new));
+    assert_eq!(versions(tls("ssl.protocol", "TLSv1.2")), (old, new, old));
+    for value in ["TLSv1.3,TLSv1.1", "TLSv1", "SSLv3", ",", ""] {
+        let error = bad("ssl.enabled.protocols", value);
+        assert!(error.message.contains("TLSv1.2, TLSv1.3, separated by commas"), "{error}");
+    }
+    for (name, value) in [("ssl.protocol", "TLSv1.1"), ("ssl.keystore.type", "BCFKS"), ("ssl.truststore.type", "x")] {
+        assert_eq!(bad(name, value).status, Status::INVALID_PROPERTY);
+    }
+    assert_eq!(tls("ssl.cipher.suites", "A, B:C,").cipher_suites, ["A", "B", "C"]);
+    assert_eq!(tls("ssl.curves.list", "X25519:P-256").curves, ["X25519", "P-256"]);
+    assert_eq!(tls("ssl.keystore.type", "pkcs12").keystore_type, StoreType::Pkcs12);
+    assert_eq!(tls("ssl.truststore.type", "JKS").truststore_type, StoreType::Any);
+    assert_eq!(tls("ssl.truststore.type", "PEM").truststore_type, StoreType::Pem);
+    assert_eq!(tls("ssl.reload.interval.ms", "5000").reload_interval_ms, 5000);
+    for (name, value) in [
+        ("ssl.ca.pem", |tls: &TlsSettings| tls.truststore_certificates.clone()),
+        ("ssl.key.pem", |tls| tls.keystore_key.clone()),
+        ("ssl.certificate.pem", |tls| tls.keystore_certificate_chain.clone()),
+        ("ssl.ca.location", |tls| tls.ca_location.clone()),
+        ("ssl.crl.location", |tls| tls.crl_location.clone()),
+        ("ssl.key.location", |tls| tls.key_location.clone()),
+        ("ssl.key.password", |tls| tls.key_password.clone()),
+        ("ssl.certificate.location", |tls| tls.certificate_location.clone()),
+        ("ssl.keystore.location", |tls| tls.keystore_location.clone()),
+        ("ssl.keystore.password", |tls| tls.keystore_password.clone()),
+        ("ssl.truststore.location", |tls| tls.truststore_location.clone()),
+        ("ssl.truststore.password", |tls| tls.truststore_password.clone()),
+    ] as [(&str, fn(&TlsSettings) -> String); 12]
+    {
+        assert_eq!(value(&tls(name, "x y")), "x y", "{name}");
+    }
+}
+
+#[test]
 fn settings_of_partitioners_that_would_do_nothing_are_contradictions() {
     let build = |pairs: &[(&str, &str)]| build(&[&[("bootstrap.servers", "h")], pairs].concat());
     let rackless = build(&[("partitioner.rack.aware", "true")]).expect_err("no rack");

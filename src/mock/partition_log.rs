@@ -1,11 +1,14 @@
 //! The log of one partition: batches as they came, with base offset and leader epoch rewritten as a broker does, and the end
 //! markers of transactions between them.
 
+use std::borrow::Cow;
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, VecDeque};
 
 use bytes::{Bytes, BytesMut};
 
 use super::batch_decode::{ATTRIBUTE_LOG_APPEND_TIME, BatchHeader, CRC_START, RecordView, Records};
+use super::decompress::plain_batch;
 use super::end_marker::EndMarker;
 use super::producer_state::{Aborted, ProducerStates};
 
@@ -57,10 +60,19 @@ impl From<RecordView<'_>> for StoredRecord {
     }
 }
 
-/// The batches of a log at one moment. It shares their bytes, so taking one is cheap and reading it needs no lock.
+/// The batches of a log at one moment. It shares their bytes, so taking one is cheap and reading it needs no lock; compressed ones
+/// are opened by who reads them.
 pub struct LogSnapshot {
-    batches: Vec<Bytes>,
+    batches: Vec<(Bytes, OnceCell<Vec<u8>>)>,
     first_offset: i64,
+}
+
+/// The batch without compression, kept in `opened` where it has any.
+fn open<'a>(batch: &'a Bytes, opened: &'a OnceCell<Vec<u8>>) -> &'a [u8] {
+    match plain_batch(batch) {
+        Some(Cow::Owned(plain)) => opened.get_or_init(|| plain),
+        _ => batch,
+    }
 }
 
 impl LogSnapshot {
@@ -69,7 +81,7 @@ impl LogSnapshot {
         let first_offset = self.first_offset;
         self.batches
             .iter()
-            .filter_map(|batch| Records::new(batch))
+            .filter_map(|(batch, opened)| Records::new(open(batch, opened)))
             .flatten()
             .filter(move |record| record.offset >= first_offset)
     }
@@ -170,7 +182,7 @@ impl PartitionLog {
     /// All data, whatever became of its transactions.
     pub(super) fn snapshot(&self, first_offset: i64) -> LogSnapshot {
         let batches = self.batches.range(self.batch_index(first_offset)..).filter(|batch| !batch.is_control());
-        LogSnapshot { batches: batches.map(|batch| batch.bytes.clone()).collect(), first_offset }
+        LogSnapshot { batches: batches.map(|batch| (batch.bytes.clone(), OnceCell::new())).collect(), first_offset }
     }
 
     /// The data that a `read_committed` consumer gets.
@@ -192,12 +204,12 @@ impl PartitionLog {
         let committed = batches.take_while(|batch| batch.base_offset < until).filter(|batch| {
             BatchHeader::read(&batch.bytes).is_some_and(|header| !header.is_control() && !is_aborted(&header))
         });
-        LogSnapshot { batches: committed.map(|batch| batch.bytes.clone()).collect(), first_offset }
+        LogSnapshot { batches: committed.map(|batch| (batch.bytes.clone(), OnceCell::new())).collect(), first_offset }
     }
 
     pub(super) fn record_at(&self, offset: i64) -> Option<StoredRecord> {
         let batch = self.batches.get(self.batch_index(offset)).filter(|batch| !batch.is_control())?;
-        Records::new(&batch.bytes)?.find(|record| record.offset == offset).map(StoredRecord::from)
+        Records::new(&plain_batch(&batch.bytes)?)?.find(|record| record.offset == offset).map(StoredRecord::from)
     }
 
     /// Whole batches from the one that holds `offset` to below `until`, up to `max_bytes`; the first comes whatever its size if
@@ -228,7 +240,8 @@ impl PartitionLog {
     pub(super) fn first_at_or_after(&self, timestamp_ms: i64) -> Option<(i64, i64)> {
         // Timestamps are the producers' and not in order, so this one is a search through the batches' maxima.
         let batch = self.batches.iter().find(|batch| batch.max_timestamp >= timestamp_ms)?;
-        let record = Records::new(&batch.bytes)?.find(|record| record.timestamp_ms >= timestamp_ms)?;
+        let plain = plain_batch(&batch.bytes)?;
+        let record = Records::new(&plain)?.find(|record| record.timestamp_ms >= timestamp_ms)?;
         Some((record.offset, record.timestamp_ms))
     }
 

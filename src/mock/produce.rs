@@ -12,11 +12,15 @@ use super::admission::{Support, Target, for_produce};
 use super::batch_decode::{BatchHeader, check_batch};
 use super::cluster::Cluster;
 use super::code;
+use super::decompress::ZSTD;
 use super::producer_state::Verdict;
 use super::reader::{ReadResult, Reader};
 use super::request::{Outcome, Request, topic_name};
 use super::topic::Partition;
 use super::transactions::Identity;
+
+/// KIP-110 let zstd in with this version.
+const ZSTD_VERSION_MIN: i16 = 7;
 
 struct ProduceRequest<'a> {
     transactional_id: Option<&'a str>,
@@ -193,6 +197,10 @@ fn append(cluster: &mut Cluster, request: &Request<'_>, place: &Place<'_>) -> Ap
         return Appended::refused(code::MESSAGE_TOO_LARGE);
     }
     let header = match check_batch(batch) {
+        Ok(header) if header.codec() == ZSTD && request.api_version < ZSTD_VERSION_MIN => {
+            let reason = Some("Produce requests below version 7 may not carry zstd");
+            return Appended { reason, ..Appended::refused(code::UNSUPPORTED_COMPRESSION_TYPE) };
+        }
         Ok(header) => header,
         Err(refusal) => {
             return Appended { reason: Some(refusal.reason), ..Appended::refused(refusal.error_code) };

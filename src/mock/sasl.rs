@@ -61,6 +61,7 @@ pub(super) struct Sasl {
     authentications: u64,
     reauthentications: u64,
     expirations: u64,
+    denials: u64,
 }
 
 const MECHANISMS: [&str; 4] = ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"];
@@ -90,6 +91,7 @@ impl Sasl {
             (Step::In, _) => !is_expired,
         };
         self.expirations += u64::from(is_expired);
+        self.denials += u64::from(!admits && !is_expired);
         admits
     }
 
@@ -193,6 +195,11 @@ impl Cluster {
     /// How often a session was renewed.
     pub fn reauthentications(&self) -> u64 {
         self.sasl.reauthentications
+    }
+
+    /// How often a connection was closed because of a request that only who is authenticated may send.
+    pub fn denied_requests(&self) -> u64 {
+        self.sasl.denials
     }
 
     /// How often a connection was closed because a request came after the end of its session.

@@ -1,6 +1,6 @@
 //! GetTelemetrySubscriptions v0 and PushTelemetry v0 (KIP-714), announced once a test has subscribed. As a Kafka broker, it refuses
 //! what comes before the push interval is over, what names another subscription and what it cannot read; it does not forget
-//! clients, and accepts no compression.
+//! clients.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -9,6 +9,7 @@ use kafka_protocol::protocol::StrBytes;
 
 use super::cluster::Cluster;
 use super::code;
+use super::decompress::decompress;
 use super::otlp::{MetricSeen, decode_metrics};
 use super::reader::{ReadResult, Reader};
 use super::request::{Outcome, Request};
@@ -26,6 +27,8 @@ pub struct Subscription {
     pub push_interval_ms: i32,
     pub telemetry_max_bytes: i32,
     pub delta_temporality: bool,
+    /// Codecs by their numbers, the best first; uncompressed needs no mention.
+    pub compression_types: Vec<i8>,
 }
 
 impl Subscription {
@@ -36,6 +39,8 @@ impl Subscription {
             push_interval_ms,
             telemetry_max_bytes: 1 << 20,
             delta_temporality: true,
+            // Kafka's: zstd, lz4, gzip, snappy.
+            compression_types: vec![4, 3, 1, 2],
         }
     }
 }
@@ -48,7 +53,8 @@ pub struct PushSeen {
     pub client_instance_id: [u8; 16],
     pub subscription_id: i32,
     pub terminating: bool,
-    /// The payload as it came, and what it says.
+    /// How it came; what it says is below without that.
+    pub compression_type: i8,
     pub bytes: Vec<u8>,
     pub metrics: Vec<MetricSeen>,
 }
@@ -141,8 +147,7 @@ pub(super) fn handle_get(
     client.subscription_id = telemetry.subscription_id;
     response.client_instance_id = id.to_vec().try_into().unwrap_or_default();
     response.subscription_id = telemetry.subscription_id;
-    // Uncompressed needs no mention.
-    response.accepted_compression_types = Vec::new();
+    response.accepted_compression_types.clone_from(&subscription.compression_types);
     response.push_interval_ms = subscription.push_interval_ms;
     response.telemetry_max_bytes = subscription.telemetry_max_bytes;
     response.delta_temporality = subscription.delta_temporality;
@@ -220,13 +225,15 @@ fn accept(cluster: &mut Cluster, broker: i32, push: &PushRequest<'_>) -> Result<
     if push.subscription_id != telemetry.subscription_id {
         return Err(code::UNKNOWN_SUBSCRIPTION_ID);
     }
-    if push.compression_type != 0 {
+    let accepted = telemetry.subscription.as_ref().map_or(&[][..], |subscription| &subscription.compression_types);
+    if push.compression_type != 0 && !accepted.contains(&push.compression_type) {
         return Err(code::UNSUPPORTED_COMPRESSION_TYPE);
     }
     if i64::try_from(push.metrics.len()).unwrap_or(i64::MAX) > i64::from(bytes_max) {
         return Err(code::TELEMETRY_TOO_LARGE);
     }
-    let metrics = decode_metrics(push.metrics).ok_or(code::INVALID_RECORD)?;
+    let bytes = decompress(push.compression_type.into(), push.metrics).map_err(|_| code::INVALID_RECORD)?;
+    let metrics = decode_metrics(&bytes).ok_or(code::INVALID_RECORD)?;
     if telemetry.pushes.len() == PUSHES_MAX {
         telemetry.pushes.pop_front();
     }
@@ -237,7 +244,8 @@ fn accept(cluster: &mut Cluster, broker: i32, push: &PushRequest<'_>) -> Result<
         client_instance_id: push.client_instance_id,
         subscription_id: push.subscription_id,
         terminating: push.terminating,
-        bytes: push.metrics.to_vec(),
+        compression_type: push.compression_type,
+        bytes: bytes.into_owned(),
         metrics,
     });
     Ok(())

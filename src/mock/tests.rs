@@ -13,6 +13,7 @@ use kafka_protocol::messages::{
 use kafka_protocol::protocol::StrBytes;
 use kafka_protocol::records::RecordBatchDecoder;
 
+mod compression;
 mod coordinators;
 mod group_offsets;
 mod telemetry;

@@ -29,7 +29,8 @@ use std::time::{Duration, Instant};
 use crate::sync::Mutex;
 
 use crate::accumulator::{Accumulator, Command, NotAppended, Place, Refused, Reservation, Sending, Topic, Wanted};
-use crate::config::Config;
+use crate::codec::Codec;
+use crate::config::{Config, ConfigBuilder};
 use crate::error::{Error, Result, Status};
 use crate::io::{Clock, IoOptions, IoThread};
 use crate::mock::{ClusterOptions, MockCluster};
@@ -157,8 +158,12 @@ impl Producer {
     /// Sets one property for a topic alone.
     pub fn set_for_topic(&self, topic: &str, property: &str, value: &str) -> Result<()> {
         let topic = self.topic(topic)?;
-        topic.settings().set(&self.config, topic.name(), property, value)?;
-        self.packers.start(&self.config, topic.settings().compression().codec, &self.accumulator)
+        // First, so that nothing has changed when there is no thread to be had.
+        let mut own = ConfigBuilder::new();
+        let alone = own.set_for_topic(property, value).and_then(|()| own.for_topic(&self.config, topic.name()));
+        let codec = alone.map_or(Codec::None, |config| config.compression.codec);
+        self.packers.start(&self.config, codec, &self.accumulator)?;
+        topic.settings().set(&self.config, topic.name(), property, value)
     }
 
     /// `enable.idempotence`: every record needs acks=all.

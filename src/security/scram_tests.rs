@@ -71,7 +71,7 @@ fn the_salted_password_is_kept_for_the_next_exchange_and_not_for_another_passwor
     let credentials = Arc::new(Credentials::new(UserPassword::new("user", "pencil").unwrap()));
     let mut mechanism = Scram::new(Hash::Sha256, credentials.clone(), false);
     let kept = mechanism.salted.clone();
-    let mut answer = |nonce: &str| {
+    let answer = |nonce: &str| {
         let who = mechanism.credentials.get();
         let mut scram = ScramExchange::new(Hash::Sha256, who, false, Some(nonce.into()), kept.clone());
         scram.start().unwrap();

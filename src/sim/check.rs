@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::Sim;
 use super::driver::{Report, Sent};
+use super::logins::is_refusal;
 use super::watch::Place;
 use crate::config::OnInDoubtTimeout;
 use crate::error::Status;
@@ -73,6 +74,9 @@ impl Sim {
             found = self.check_transactions();
         }
         if found.is_none() {
+            found = self.check_logins();
+        }
+        if found.is_none() {
             found = self.check_leftovers();
         }
         if let Some(text) = found {
@@ -135,6 +139,9 @@ impl Sim {
         if (report.status == Status::CANCELLED) != sent.is_cancelled {
             let what = if sent.is_cancelled { "was cancelled" } else { "was not cancelled" };
             return Some(format!("record {index} {what}: {report:?}"));
+        }
+        if is_refusal(report.status) && !self.may_be_refused(report.finished_at) {
+            return Some(format!("record {index} was failed for who we are though a broker had let us in: {report:?}"));
         }
         if report.status == Status::DELIVERY_TIMED_OUT {
             let least = self.earliest_deadline();

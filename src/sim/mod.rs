@@ -16,6 +16,8 @@ mod faults;
 mod flushing;
 mod hands;
 mod idempotence;
+mod login_scenarios;
+mod logins;
 mod losses;
 mod network;
 mod options;
@@ -36,10 +38,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crate::accumulator::{Accumulator, CallReply, Command, PackingJob, PackingTools, TransactionCall};
 use crate::mock::{Cluster, ClusterOptions, Subscription, api_key};
 use crate::reports::Reports;
+use crate::security::login::{AttemptId, Reply};
 use crate::sender::{ConnId, Sender};
 use crate::time::{Micros, Time};
 use driver::App;
 use faults::Faults;
+use logins::{LoginPlan, Logins};
 use losses::Losses;
 use network::{Network, Told};
 use plan::Plan;
@@ -66,6 +70,8 @@ enum Happening {
     /// A request of a connection that is gone reaches its broker.
     Zombie(i32, Vec<u8>),
     Wake,
+    /// The login has an answer.
+    Login(AttemptId, Reply),
     /// A batch has been compressed.
     Packed(PackingJob),
     App,
@@ -98,6 +104,7 @@ struct Sim {
     zombies_pending: u64,
     losses: Losses,
     txn: Transacting,
+    logins: Option<Logins>,
     was_fenced: bool,
     hard_code_answered: bool,
     app: App,
@@ -158,6 +165,7 @@ impl Sim {
         // Beside what is drawn, so that the other seeds' runs stay what they are.
         plan.compress(seed);
         plan.telemetry_ms = (seed % 4 == 1).then_some(100 + 300 * (seed / 4 % 8) as i32);
+        plan.logins = (seed % 3 == 2).then(|| LoginPlan::draw(&mut Random::new(seed.rotate_left(17))));
         Sim::new(plan, random, is_traced)
     }
 
@@ -191,6 +199,8 @@ impl Sim {
         let config = Arc::new(plan.config.clone());
         let reports = Arc::new(Reports::new(config.reports_max_count, config.log_level));
         let accumulator = Arc::new(Accumulator::new(&config, 1, random.next(), reports.clone()));
+        // Drawn from beside the rest, so that the other seeds' runs stay what they are.
+        let seed = random.clone().next();
         let woken = Arc::new(AtomicBool::new(false));
         let flag = woken.clone();
         accumulator.inbox.set_wake(move || flag.store(true, Ordering::SeqCst));
@@ -209,6 +219,7 @@ impl Sim {
             zombies_pending: 0,
             losses: Losses::default(),
             txn: Transacting::default(),
+            logins: None,
             was_fenced: false,
             hard_code_answered: false,
             app: App::default(),
@@ -231,6 +242,9 @@ impl Sim {
             trace: VecDeque::new(),
             violation: None,
         };
+        if let Some(logins) = sim.plan.logins.clone() {
+            sim.demand_logins(logins, seed);
+        }
         if sim.plan.packers > 0 {
             // However small: that is what the batches of most runs are.
             sim.accumulator.packing.open(0);
@@ -311,6 +325,7 @@ impl Sim {
                 let now = self.now;
                 self.io(|sim| sim.sender.handle_wakeup(now));
             }
+            Happening::Login(attempt, reply) => self.login_replied(attempt, reply),
             Happening::Packed(job) => self.packed(job),
             Happening::App => {
                 if self.is_transactional() {
@@ -341,6 +356,7 @@ impl Sim {
         self.accumulator.inbox.after_sleep();
         input(self);
         self.take_actions();
+        self.hear_logins();
         let now = self.now;
         for turn in 0.. {
             if self.sender.is_finished() || !self.accumulator.inbox.before_sleep(self.sender.poll_timeout()) {
@@ -348,6 +364,7 @@ impl Sim {
             }
             self.sender.handle_wakeup(now);
             self.take_actions();
+            self.hear_logins();
             if turn > 100 {
                 self.fail("the inbox never gets empty".into());
                 break;

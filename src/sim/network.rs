@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, VecDeque};
 use super::coordination::{COORDINATOR_APIS, is_initialization};
 use super::watch::{Place, Produced, read_produce};
 use super::{Happening, Sim};
-use crate::sender::{Action, ConnId, Frame};
+use crate::sender::{Action, Cause, Closed, ConnId, Frame};
 use crate::time::{Micros, Time};
 
 /// One connection attempt and what it became. It stays after the client has closed it: requests that are under way may
@@ -64,6 +64,8 @@ pub(super) struct Network {
     pub produced: Vec<(Time, i32)>,
     /// Named scenarios: until then sockets take nothing.
     pub stalled_until: Time,
+    /// Named scenarios: connections end because certificates do not fit.
+    pub tls_refuses: bool,
 }
 
 impl Sim {
@@ -121,7 +123,7 @@ impl Sim {
         let frozen = broker.is_some_and(|broker| self.cluster.is_frozen(broker));
         if hangs || frozen {
             self.schedule(self.now + setup_timeout, Happening::HangUp(conn, "connecting took too long"));
-        } else if refused {
+        } else if refused || self.net.tls_refuses {
             self.schedule(self.now + latency, Happening::HangUp(conn, "connection refused"));
         } else {
             self.schedule(self.now + latency, Happening::Connected(conn));
@@ -134,6 +136,7 @@ impl Sim {
         if copy.len() != frame.len() {
             self.fail("a frame's length is not that of its bytes".into());
         }
+        self.note_let_in(api_key(&copy));
         let produced = if is_produce(&copy) { read_produce(&copy[4..]) } else { None };
         let acks = produced.as_ref().map_or(-1, |produced| produced.acks);
         let most = self.plan.config.max_in_flight_requests_per_connection;
@@ -402,7 +405,8 @@ impl Sim {
         }
         self.note(7, conn.0, 0, || format!("{conn:?} ends: {why}"));
         self.close_client_side(conn);
-        self.io(|sim| sim.sender.handle_closed(now, conn, why.to_owned()));
+        let cause = if self.net.tls_refuses { Cause::Tls } else { Cause::Network };
+        self.io(|sim| sim.sender.handle_closed(now, conn, Closed { reason: why.to_owned(), cause }));
     }
 
     fn close_client_side(&mut self, conn: ConnId) {

@@ -2,6 +2,7 @@
 //! kinds of fault and not others (swarm testing), so that no kind hides another for ever.
 
 use super::coordination::TRANSACTIONAL_ID;
+use super::logins::LoginPlan;
 use super::random::Random;
 use crate::codec::{Codec, Compression};
 use crate::config::{Config, OnFailure, OnInDoubtTimeout, OnSequenceGap};
@@ -116,6 +117,8 @@ pub(super) struct Plan {
     pub read_slice: u64,
     /// Brokers ask for metrics, as often as this.
     pub telemetry_ms: Option<i32>,
+    /// Brokers want to know who we are.
+    pub logins: Option<LoginPlan>,
     /// Error codes that brokers are made to answer.
     pub codes: Vec<i16>,
     pub rates: Rates,
@@ -173,6 +176,7 @@ impl Plan {
             write_slice: u64::MAX,
             read_slice: u64::MAX,
             telemetry_ms: None,
+            logins: None,
             codes: Vec::new(),
             rates: Rates::default(),
         }

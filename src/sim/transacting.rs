@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
+use super::logins::is_refusal;
 use super::{Happening, Sim};
 use crate::accumulator::{CallReply, Command, GivenUp, TransactionCall};
 use crate::error::{Class, Error, Status};
@@ -358,6 +359,8 @@ impl Sim {
             Class::Fatal => self.broke(error),
             Class::Retriable => self.again(call),
             Class::Abortable => self.must_abort(&call, &error),
+            // Nobody lets us in yet.
+            Class::Plain if call == TransactionCall::Init && is_refusal(error.status) => self.again(call),
             Class::Ok | Class::Plain => {
                 self.fail(format!("{} in {:?} failed: {error:?}", call.name(), self.txn.stage));
             }

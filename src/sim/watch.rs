@@ -8,7 +8,7 @@ use bytes::Bytes;
 use kafka_protocol::messages::{ProduceRequest, RequestHeader};
 use kafka_protocol::protocol::{Decodable, HeaderVersion};
 
-use crate::mock::{BatchHeader, Records, api_key, check_batch};
+use crate::mock::{BatchHeader, Records, api_key, check_batch, plain_batch};
 use crate::sender::ConnId;
 
 /// Topic and partition.
@@ -161,7 +161,8 @@ pub(super) struct Produced {
 impl Produced {
     /// Of all its records: their names.
     pub fn timestamps(&self) -> Vec<i64> {
-        let records = self.parts.iter().flat_map(|(_, bytes)| Records::new(bytes).into_iter().flatten());
+        let plain: Vec<_> = self.parts.iter().filter_map(|(_, bytes)| plain_batch(bytes)).collect();
+        let records = plain.iter().flat_map(|bytes| Records::new(bytes).into_iter().flatten());
         records.map(|record| record.timestamp_ms).collect()
     }
 
@@ -269,7 +270,8 @@ impl Watch {
         let index = match known {
             Some(index) => index,
             None => {
-                let timestamps: Vec<i64> = Records::new(&bytes).into_iter().flatten().map(|r| r.timestamp_ms).collect();
+                let plain = plain_batch(&bytes).unwrap_or_default();
+                let timestamps: Vec<i64> = Records::new(&plain).into_iter().flatten().map(|r| r.timestamp_ms).collect();
                 if timestamps.iter().any(|timestamp| partition.of_record.contains_key(timestamp)) {
                     self.counts.renumbered += u64::from(is_idempotent);
                 }

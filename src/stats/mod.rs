@@ -186,8 +186,9 @@ impl Numbers {
 
     /// A batch was compressed, or was to be and did not get smaller. Called by threads that compress.
     pub fn packed(&self, raw: usize, packed: usize, took: Micros) {
-        self.compress_bytes_out.add_shared(packed as u64);
+        // Read in the other order: what is told as left is never more than what was given.
         self.compress_bytes_in.add_shared(raw as u64);
+        self.compress_bytes_out.add_shared(packed as u64);
         self.compress_time_us.add_shared(took.0);
     }
 

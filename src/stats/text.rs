@@ -159,15 +159,20 @@ impl Text {
 
     /// Prometheus wants seconds, and counters that say so.
     fn family(&mut self, name: &str, kind: Kind, help: &str, lines: impl Iterator<Item = (String, u64)>) {
-        let in_ms = name.strip_suffix("_ms");
-        let mut full = in_ms.map_or_else(|| name.to_owned(), |stem| format!("{stem}_seconds"));
+        // Microseconds of one in its unit.
+        let time = [("_ms", 1_000), ("_us", 1)].iter().find_map(|(unit, us)| Some((name.strip_suffix(unit)?, *us)));
+        let mut full = time.map_or_else(|| name.to_owned(), |(stem, _)| format!("{stem}_seconds"));
         if kind == Kind::Counter {
             full.push_str("_total");
         }
-        let help = if in_ms.is_some() { help.replace("Milliseconds", "Seconds") } else { help.to_owned() };
+        let in_seconds = |help: &str| help.replace("Milliseconds", "Seconds").replace("Microseconds", "Seconds");
+        let help = if time.is_some() { in_seconds(help) } else { help.to_owned() };
         self.head(&full, if kind == Kind::Counter { "counter" } else { "gauge" }, &help);
         for (labels, value) in lines {
-            let value = if in_ms.is_some() { seconds(value.saturating_mul(1000)) } else { value.to_string() };
+            let value = match time {
+                Some((_, us)) => seconds(value.saturating_mul(us)),
+                None => value.to_string(),
+            };
             self.line(&full, &labels, &value);
         }
     }

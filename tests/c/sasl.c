@@ -44,7 +44,7 @@ static void by_password(const char *mechanism, const char *user, const char *pas
     producer_t *p = made(c);
     warm_up(p, "t", 0);
     warm_up(p, "t", 1);
-    uint64_t count = 0;
+    int64_t count = 0;
     REQUIRE_OK(producer_mock_cluster_authentication_count(mock, &count));
     CHECK(count >= 2);
     ends_well(p, mock);
@@ -106,7 +106,7 @@ static void changed_on_both_sides(void) {
     warm_up(p, "t", 0);
     CHECK_OK(producer_set_sasl_credentials(p, "jan", "new"));
     REQUIRE_OK(producer_mock_cluster_set_sasl(mock, "SCRAM-SHA-256", "jan", "new", 300));
-    uint64_t renewed = 0;
+    int64_t renewed = 0;
     int64_t deadline = now_ms() + WAIT_MS;
     while (renewed < 2 && now_ms() < deadline) {
         warm_up(p, "t", 0);
@@ -153,7 +153,7 @@ static void by_callback(void) {
     while (atomic_load(&t.asked) < 3 && now_ms() < deadline) pause_ms(20); /* nobody polls */
     CHECK(atomic_load(&t.asked) >= 3);
     warm_up(p, "t", 0);
-    uint64_t expired = 1;
+    int64_t expired = 1;
     REQUIRE_OK(producer_mock_cluster_expired_session_count(mock, &expired));
     CHECK_INT(expired, 0);
     ends_well(p, mock);

@@ -70,10 +70,12 @@ static void *help(void *opaque) {
 
 static void run(producer_mock_cluster_t *mock, unsigned seed) {
     static const int32_t close_times[] = {0, 1, 20, 5000, -1};
+    static const char *const codecs[] = {"none", "lz4", "zstd", "snappy", "gzip", "none"};
     atomic_bool stop = false;
     producer_t *p = producer_of(producer_mock_cluster_bootstrap_servers(mock), "linger.ms", seed % 2 ? "2" : "0", "buffer.memory",
                                 seed % 3 ? "1000000" : "65536", "batch.size", seed % 4 ? "16384" : "1", "max.block.ms", "30",
-                                "delivery.reports.max.count", seed % 5 ? "100000" : "50", NULL);
+                                "delivery.reports.max.count", seed % 5 ? "100000" : "50", "compression.type", codecs[seed % 6],
+                                "compression.threads", seed % 4 ? "2" : "0", NULL);
     struct worker workers[SENDERS + HELPERS];
     pthread_t threads[SENDERS + HELPERS];
     for (size_t i = 0; i < SENDERS + HELPERS; i++) {

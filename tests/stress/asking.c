@@ -93,10 +93,14 @@ producer_status_t storm_client_instance_id(struct storm_thread *t) {
     return producer_client_instance_id(t->round->producer, 0, id);
 }
 
-/* The mock cluster demands no SASL here: the answer is that there is nothing to change, whatever else goes on. */
+/* The mock cluster speaks neither TLS nor SASL here: the answer is that there is nothing to change, whatever else goes on. */
 producer_status_t storm_credentials(struct storm_thread *t) {
     producer_t *p = t->round->producer;
-    producer_status_t status = storm_dice(t, 2) == 0 ? producer_set_sasl_credentials(p, "user", "password")
-                                                     : producer_set_oauth_token(p, "token", INT64_MAX, NULL, NULL, 0);
+    producer_status_t status;
+    switch (storm_dice(t, 3)) {
+    case 0: status = producer_set_sasl_credentials(p, "user", "password"); break;
+    case 1: status = producer_set_oauth_token(p, "token", INT64_MAX, NULL, NULL, 0); break;
+    default: status = producer_tls_reload(p);
+    }
     return status == PRODUCER_ERR_CONFIG_CONFLICT ? PRODUCER_OK : status;
 }

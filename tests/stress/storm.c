@@ -74,6 +74,7 @@ static int32_t choose(const producer_partition_view_t *view, void *opaque) {
 
 producer_t *storm_start(struct storm_round *round, unsigned seed) {
     static const char *partitioners[] = {"murmur2", "adaptive", "single_broker", "round_robin", "random", "sticky", "consistent", "fnv1a_random"};
+    static const char *codecs[] = {"none", "zstd", "lz4", "none", "gzip", "snappy", "none"};
     static atomic_int transactional;
     producer_t *p = NULL;
     char id[40];
@@ -84,6 +85,8 @@ producer_t *storm_start(struct storm_round *round, unsigned seed) {
     REQUIRE_OK(producer_config_set_stats_callback(c, on_stats, NULL));
     REQUIRE_OK(producer_config_set(c, "statistics.interval.ms", "50"));
     REQUIRE_OK(producer_config_set(c, "partitioner", partitioners[seed % 8]));
+    REQUIRE_OK(producer_config_set(c, "compression.type", codecs[seed % 7]));
+    REQUIRE_OK(producer_config_set(c, "compression.threads", seed % 5 ? "2" : "0"));
     switch (round->mode) {
     case STORM_NARROW:
         REQUIRE_OK(producer_config_set(c, "buffer.memory", "65536"));

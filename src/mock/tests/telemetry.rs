@@ -73,7 +73,7 @@ fn pushes_are_refused_as_kafka_refuses_them() {
     assert_eq!(push(&mut cluster, 500, ours), 0, "the first comes when the client likes");
     assert_eq!(push(&mut cluster, 600, ours), 89);
     assert_eq!(push(&mut cluster, 1_500, |request| ours(request).with_subscription_id(subscription + 1)), 117);
-    assert_eq!(push(&mut cluster, 2_500, |request| ours(request).with_compression_type(4)), 76);
+    assert_eq!(push(&mut cluster, 2_500, |request| ours(request).with_compression_type(5)), 76);
     let large = Bytes::from(vec![0; (1 << 20) + 1]);
     assert_eq!(push(&mut cluster, 3_500, |request| ours(request).with_metrics(large)), 118);
     let garbage = Bytes::from_static(b"garbage");

@@ -354,7 +354,11 @@ fn alerted(alert: AlertDescription, client: &Client<'_>) -> TlsTrouble {
             | A::AccessDenied
             | A::DecryptError,
             Some(about),
-        ) => permanent(format!("the broker does not accept the client's certificate ({about}; TLS alert {})", name(alert))),
+        ) => permanent(format!(
+            "the broker does not accept the client's certificate ({about}; TLS alert {}): the broker's trust store lacks its \
+             issuer, or it is out of its time or not for clients",
+            name(alert)
+        )),
         (
             A::CertificateExpired | A::CertificateRevoked | A::UnknownCA | A::UnsupportedCertificate | A::DecryptError,
             None,

@@ -211,26 +211,27 @@ fn unlocked_key(source: &Source, (password_property, password): (&str, &str)) ->
         (None, _) => return Err(source.bad("holds no private key (-----BEGIN PRIVATE KEY-----)")),
         (Some(_), others) => return Err(source.bad(&format!("holds {} private keys: leave one", others + 1))),
     };
-    let opened = |der: std::result::Result<Vec<u8>, Locked>| match der {
-        _ if password.is_empty() => {
-            Err(source.bad(&format!("holds an encrypted key: set {password_property} to its password")))
+    let opened = |open: &dyn Fn() -> std::result::Result<Vec<u8>, Locked>| {
+        if password.is_empty() {
+            return Err(source.bad(&format!("holds an encrypted key: set {password_property} to its password")));
         }
-        Ok(der) => Ok(der),
-        Err(Locked::WrongPassword) => {
-            Err(source.bad(&format!("does not open: the password in {password_property} is wrong")))
-        }
-        Err(Locked::Damaged) => Err(source.bad("holds a damaged key")),
-        Err(Locked::UnknownScheme) => Err(source.bad(
-            "holds a key that is encrypted in a way that is not read here: encrypt it again with \
-             'openssl pkcs8 -topk8 -v2 aes-256-cbc'",
-        )),
+        open().map_err(|why| match why {
+            Locked::WrongPassword => {
+                source.bad(&format!("does not open: the password in {password_property} is wrong"))
+            }
+            Locked::Damaged => source.bad("holds a damaged key"),
+            Locked::UnknownScheme => source.bad(
+                "holds a key that is encrypted in a way that is not read here: encrypt it again with \
+                 'openssl pkcs8 -topk8 -v2 aes-256-cbc'",
+            ),
+        })
     };
     let is_locked = key.header("Proc-Type").is_some_and(|value| value.contains("ENCRYPTED"));
     let der = match (key.label.as_str(), is_locked) {
-        ("ENCRYPTED PRIVATE KEY", _) => opened(decrypt_pkcs8(&key.der, password))?,
+        ("ENCRYPTED PRIVATE KEY", _) => opened(&|| decrypt_pkcs8(&key.der, password))?,
         (_, true) => {
             let dek_info = key.header("DEK-Info").unwrap_or_default();
-            opened(decrypt_traditional(dek_info, &key.der, password))?
+            opened(&|| decrypt_traditional(dek_info, &key.der, password))?
         }
         (_, false) => key.der,
     };

@@ -21,7 +21,7 @@ use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::ServerCertVerifier;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::SingleCertAndKey;
-use rustls::{ClientConfig, ClientConnection};
+use rustls::{ClientConfig, ClientConnection, RootCertStore};
 
 use crate::config::TlsSettings;
 use crate::error::{Error, Result, Status};
@@ -142,7 +142,8 @@ fn load(settings: &TlsSettings, files: &mut Files, memory: &Arc<Memory>) -> Resu
         if !settings.verify_hostname {
             warnings.push(NO_HOST_CHECK.to_owned());
         }
-        let chains = WebPkiServerVerifier::builder_with_provider(Arc::new(trust.roots.clone()), provider.clone())
+        let roots = std::mem::replace(&mut trust.roots, RootCertStore::empty());
+        let chains = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider.clone())
             .with_crls(trust.crls.iter().cloned())
             .allow_unknown_revocation_status()
             .build()
@@ -190,6 +191,30 @@ pub fn private_key(
     password: (&str, &str),
 ) -> Result<PrivateKeyDer<'static>> {
     identity::key_of(property, name, content, password)
+}
+
+/// Feeds bytes of nobody's making to everything here that reads files and certificates, for the fuzzer.
+#[doc(hidden)]
+pub fn read_anything(content: &[u8]) {
+    const PASSWORD: &str = "sesame";
+    let _opened = store::open(content, PASSWORD);
+    let _decrypted = pbe::decrypt_pkcs8(content, PASSWORD);
+    let _decrypted = pbe::decrypt_traditional("AES-256-CBC,00112233445566778899AABBCCDDEEFF", content, PASSWORD);
+    let certificate = CertificateDer::from(content);
+    if let Some(facts) = words::facts(&certificate) {
+        let _shown = (facts.who(), facts.validity(), facts.names.shown());
+    }
+    if let Ok(host) = names::server_name("broker.example.com") {
+        let _fits = names::common_name_fits(&certificate, &host);
+    }
+    let _explained = explain::closed(content);
+    let text = String::from_utf8_lossy(content).into_owned();
+    let _loaded = ClientTls::new(&TlsSettings {
+        truststore_certificates: text.clone(),
+        keystore_key: text.clone(),
+        keystore_certificate_chain: text,
+        ..TlsSettings::default()
+    });
 }
 
 /// Shared by the I/O thread and whoever reloads.

@@ -27,9 +27,9 @@ pub(super) enum Locked {
 }
 
 /// Rounds that derive a key. More would only be there to keep somebody waiting.
-const ROUNDS_MAX: u32 = 20_000_000;
+const ROUNDS_MAX: u32 = 2_000_000;
 /// Memory that scrypt may take.
-const SCRYPT_BYTES_MAX: u64 = 256 << 20;
+const SCRYPT_BYTES_MAX: u64 = 128 << 20;
 
 const PBES2: &str = "1.2.840.113549.1.5.13";
 const MD5_DES: &str = "1.2.840.113549.1.5.3";

@@ -9,8 +9,11 @@ mod metrics;
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Cow;
+
 use super::Sender;
 use super::timers::Timer;
+use crate::codec::{Codec, Workspace};
 use crate::config::Config;
 use crate::error::{Error, Status};
 use crate::time::{Micros, Time};
@@ -65,6 +68,8 @@ pub struct Telemetry {
     ending: Option<Time>,
     /// When the timer was last armed for.
     armed_at: Time,
+    /// A broker refused what it had said it accepts: from now on nothing is compressed.
+    is_plain: bool,
 }
 
 /// What a broker wants.
@@ -74,6 +79,8 @@ struct Subscription {
     bytes_max: usize,
     temporality: Temporality,
     prefixes: Vec<String>,
+    /// The first of those that the broker accepts which is known here.
+    codec: Codec,
 }
 
 struct Pending {
@@ -95,9 +102,10 @@ enum After {
     Stop,
 }
 
+const UNSUPPORTED_COMPRESSION_TYPE: i16 = 76;
+
 fn after(code: i16) -> After {
     const INVALID_CONFIG: i16 = 40;
-    const UNSUPPORTED_COMPRESSION_TYPE: i16 = 76;
     const THROTTLING_QUOTA_EXCEEDED: i16 = 89;
     const UNKNOWN_SUBSCRIPTION_ID: i16 = 117;
     const TELEMETRY_TOO_LARGE: i16 = 118;
@@ -134,6 +142,7 @@ impl Telemetry {
             wants_last_push: false,
             ending: None,
             armed_at: Time::NEVER,
+            is_plain: false,
         }
     }
 
@@ -283,6 +292,8 @@ impl Sender {
         let resource: Vec<(&str, &str)> = labels.into_iter().filter_map(|(name, label)| Some((name, label?))).collect();
         let (payload, left_out) = encode_metrics(&resource, SCOPE, &metrics, subscription.bytes_max);
         let (instance_id, subscription_id) = (telemetry.instance_id, subscription.id);
+        let codec = if telemetry.is_plain { Codec::None } else { subscription.codec };
+        let (compression_type, bytes) = compressed(codec, &payload);
         telemetry.pending = Some(Pending { totals, at: now, window, len: payload.len() });
         let terminating = telemetry.ending.is_some();
         if left_out > 0 {
@@ -295,8 +306,8 @@ impl Sender {
                 client_instance_id: instance_id,
                 subscription_id,
                 terminating,
-                compression_type: 0,
-                metrics: &payload,
+                compression_type,
+                metrics: &bytes,
             };
             encode_push(correlation_id, &client_id, &push)
         });
@@ -336,6 +347,7 @@ impl Sender {
                 bytes_max: if bytes_max == 0 { DEFAULT_BYTES_MAX } else { bytes_max },
                 temporality,
                 prefixes: answer.requested_metrics,
+                codec: answer.accepted_compression_types.iter().find_map(|&id| Codec::of(id)).unwrap_or_default(),
             });
         } else {
             // Only asking again tells when something is wanted.
@@ -372,6 +384,7 @@ impl Sender {
             } else {
                 telemetry.window.join(pending.window);
                 const TELEMETRY_TOO_LARGE: i16 = 118;
+                telemetry.is_plain |= code == UNSUPPORTED_COMPRESSION_TYPE;
                 if code == TELEMETRY_TOO_LARGE
                     && let Some(subscription) = &mut telemetry.subscription
                 {
@@ -509,6 +522,17 @@ impl Sender {
 impl Telemetry {
     fn interval(&self) -> Micros {
         self.subscription.as_ref().map_or(DEFAULT_INTERVAL, |subscription| subscription.interval)
+    }
+}
+
+/// The payload as it goes, with the codec's number. A push every few minutes: contexts are not worth keeping.
+fn compressed(codec: Codec, payload: &[u8]) -> (i8, Cow<'_, [u8]>) {
+    let mut out = Vec::new();
+    let most = payload.len().saturating_sub(1);
+    match Workspace::new().compress(codec.at_default_level(), &[payload], most, &mut out) {
+        Ok(true) => (codec as i8, out.into()),
+        // It grows, or no context could be had: as it is it is always accepted.
+        Ok(false) | Err(_) => (0, payload.into()),
     }
 }
 

@@ -218,6 +218,39 @@ fn the_subscription_is_asked_for_at_once_and_metrics_are_pushed_at_its_interval(
 }
 
 #[test]
+fn pushes_are_compressed_by_the_first_codec_that_the_broker_accepts() {
+    for (accepted, expected) in [
+        (vec![4, 3, 1, 2], 4),
+        (vec![1, 4], 1),
+        (vec![2], 2),
+        (vec![99, -1, 3], 3),
+        (vec![0, 4], 0),
+        (vec![], 0),
+        (vec![99], 0),
+    ] {
+        let wanted = Wanted { compression_types: accepted.clone(), ..Wanted::new(&["*"], 1_000) };
+        let mut world = World::new(Some(wanted), |_| {});
+        world.say();
+        world.run_until_pushes(2);
+        let pushes = world.pushes();
+        assert!(pushes.iter().all(|push| push.compression_type == expected), "{accepted:?}");
+        assert_eq!(sum_of(&pushes, "record.send.total"), 1.0, "{accepted:?}");
+    }
+}
+
+#[test]
+fn a_broker_that_refuses_the_codec_it_named_gets_plain_pushes() {
+    const UNSUPPORTED_COMPRESSION_TYPE: i16 = 76;
+    let mut world = World::new(all_every(1_000), |_| {});
+    world.say();
+    world.cluster.push_error(PUSH, UNSUPPORTED_COMPRESSION_TYPE, 1);
+    world.run_until_pushes(1);
+    let pushes = world.pushes();
+    assert_eq!(pushes[0].compression_type, 0);
+    assert_eq!(sum_of(&pushes, "record.send.total"), 1.0);
+}
+
+#[test]
 fn records_and_metrics_never_share_a_connection() {
     let mut world = World::new(all_every(1_000), |_| {});
     for _ in 0..50 {

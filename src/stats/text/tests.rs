@@ -17,6 +17,7 @@ fn everything() -> Everything {
     numbers.finished(answered, extent(10, 1_000), Counted::Delivered, true, &topic);
     numbers.finished(answered, extent(3, 300), Counted::InDoubt, false, &topic);
     numbers.throttle_ms.add(1_250);
+    numbers.packed(4_000, 1_000, Micros(250));
     numbers.requests.add(5);
     numbers.requests_ended.add(3);
     let gauges = Gauges { buffer_used: 7, buffer_limit: 100, senders_waiting: 1, reports_waiting: 2 };
@@ -49,6 +50,7 @@ fn the_json_is_json_and_carries_every_number() {
     assert_eq!((&json["records_sent"], &json["records_failed"]), (&json!(13), &json!(3)));
     assert_eq!((&json["batch_retries"], &json["requests_in_flight"]), (&json!(1), &json!(2)));
     assert_eq!((&json["batch_records_avg"], &json["batch_bytes_avg"]), (&json!(10.0), &json!(1000.0)));
+    assert_eq!((&json["compress_ratio"], &json["compress_time_us"]), (&json!(0.25), &json!(250)));
     assert_eq!(json["client_id"], everything.client_id);
     assert_eq!(json["health"], json!({ "state": "degraded", "text": "\"quoted\"" }));
     assert_eq!((&json["delivery_us"]["count"], &json["delivery_us"]["max"]), (&json!(13), &json!(9_000)));
@@ -103,14 +105,17 @@ fn the_prometheus_text_keeps_the_formats_rules_and_carries_every_number() {
         *samples.get(&key).unwrap_or_else(|| panic!("{key:?} is missing in\n{text}"))
     };
     for row in everything.summary.rows() {
-        let value = match (row.kind, row.name.strip_suffix("_ms")) {
-            (Kind::Counter, Some(stem)) => get(&format!("{stem}_seconds_total"), "") * 1000.0,
+        let time =
+            [("_ms", 1e3), ("_us", 1e6)].iter().find_map(|(unit, in_s)| Some((row.name.strip_suffix(unit)?, in_s)));
+        let value = match (row.kind, time) {
+            (Kind::Counter, Some((stem, in_s))) => get(&format!("{stem}_seconds_total"), "") * in_s,
             (Kind::Counter, None) => get(&format!("{}_total", row.name), ""),
             (Kind::Gauge, _) => get(row.name, ""),
         };
         assert_eq!(value, row.value as f64, "{}", row.name);
     }
     assert_eq!(get("throttle_seconds_total", ""), 1.25);
+    assert_eq!(get("compress_time_seconds_total", ""), 0.000_25);
     assert_eq!((get("health", r#"state="degraded""#), get("health", r#"state="ok""#)), (1.0, 0.0));
     assert_eq!(get("delivery_seconds_bucket", r#"le="0.008192""#), 0.0);
     assert_eq!(get("delivery_seconds_bucket", r#"le="0.016384""#), 13.0);

@@ -25,7 +25,9 @@ fn deliver(secured: &Secured, topic: &str, settings: &Properties) {
 
 fn refuse(secured: &Secured, topic: &str, settings: &Properties, words: &[&str]) {
     let started = Instant::now();
-    let outcome = run(secured, topic, settings);
+    // What does not fail at once is not waited for much longer.
+    let soon = properties(&[("delivery.timeout.ms", "8000"), ("request.timeout.ms", "5000")]);
+    let outcome = run(secured, topic, &with(settings.clone(), soon));
     let took = started.elapsed();
     println!("{topic}: {took:?}: {}", outcome.reports[0].text);
     for report in &outcome.reports {

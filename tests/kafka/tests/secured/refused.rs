@@ -20,8 +20,11 @@ fn refuse(secured: &Secured, name: &str, settings: &Properties, status: &str, wo
     let topic = format!("refused-{name}");
     secured.cluster.create_topic(&topic, 1, 1, &[]);
     let records: Vec<Record> = (0..3).map(|number| numbered(&topic, number, 50)).collect();
+    // What does not fail at once is not waited for much longer.
+    let soon = properties(&[("delivery.timeout.ms", "8000"), ("request.timeout.ms", "5000")]);
+    let settings = with(settings.clone(), soon);
     let started = Instant::now();
-    let outcome = driver::run(&secured.cluster.bootstrap(), &borrowed(settings), &records);
+    let outcome = driver::run(&secured.cluster.bootstrap(), &borrowed(&settings), &records);
     let took = started.elapsed();
     assert_eq!((outcome.reports.len(), outcome.refusals.len()), (records.len(), 0), "{name}");
     println!("{name}: {took:?}: {}", outcome.reports[0].text);
