@@ -898,14 +898,15 @@ producer_status_t producer_topic(producer_t *producer,
  * Sets a property for one topic: what is sent there from now on goes by it instead of the producer's configuration.
  *
  * producer: the producer. topic: the topic's name, 1 to 249 of [a-zA-Z0-9._-]; it need not exist yet. name: one of
- * acks, linger.ms, batch.size, batch.num.messages, delivery.timeout.ms, request.timeout.ms and compression.type, or another
+ * acks, linger.ms, batch.size, batch.num.messages, delivery.timeout.ms, request.timeout.ms, compression.type and its levels, or another
  * name of these. value: as producer_config_set takes it. All three are copied.
  * Returns PRODUCER_OK; PRODUCER_ERR_UNKNOWN_PROPERTY for a name that is no property; PRODUCER_ERR_PROPERTY_NOT_SUPPORTED
  * for a property that holds for the whole producer, or a value that this version has not built;
  * PRODUCER_ERR_INVALID_PROPERTY for a value that is not allowed; PRODUCER_ERR_CONFIG_CONFLICT when it contradicts the
  * topic's other settings or the producer's, such as acks other than all with enable.idempotence=true;
  * PRODUCER_ERR_INVALID_ARGUMENT for an argument that is NULL or not UTF-8; PRODUCER_ERR_INVALID_TOPIC_EXCEPTION for a
- * name that Kafka does not allow; PRODUCER_ERR_NO_RESOURCES for more than 100000 topics; PRODUCER_ERR_CLOSED;
+ * name that Kafka does not allow; PRODUCER_ERR_NO_RESOURCES for more than 100000 topics, or where no
+ * thread to compress with is to be had; PRODUCER_ERR_CLOSED;
  * PRODUCER_ERR_FORKED. On an error nothing changes.
  * Batches that are open keep the acks, linger and delivery time that they were opened with; request.timeout.ms holds for
  * every request that is sent from then on. Batches of different acks or request.timeout.ms never share a request. A
@@ -2536,7 +2537,11 @@ producer_status_t producer_set_oauth_token(producer_t *producer,
 /** state: every known broker failed when it was last connected to or asked; the producer goes on trying. */
 #define PRODUCER_HEALTH_UNREACHABLE 3
 
-/** state: brokers refuse the credentials. This version has no authentication and never says so. */
+/**
+ * state: every known broker failed when it was last connected to, and those that could be reached refuse this producer: the
+ * broker its credentials, or one of the two the other's certificate. Before any broker has let the producer in, what waits fails
+ * with that reason at once; afterwards it waits as in any outage, because credentials may be put right while it runs.
+ */
 #define PRODUCER_HEALTH_AUTHENTICATION_FAILED 4
 
 /** state: the producer has failed for good; close it and make a new one. */
@@ -2831,8 +2836,8 @@ producer_status_t producer_client_instance_id(producer_t *producer,
  * producer: from producer_new, with security.protocol SSL or SASL_SSL.
  * New connections use what is new; those that are there go on as they are, because brokers look at certificates only when a
  * connection is made. Nothing is lost or sent twice for it.
- * Returns PRODUCER_OK, also when nothing has changed; PRODUCER_ERR_INVALID_PROPERTY or PRODUCER_ERR_CONFIG_CONFLICT when a file
- * cannot be used: producer_last_error names property, file and remedy, and what was read before stays in use;
+ * Returns PRODUCER_OK, also when nothing has changed; PRODUCER_ERR_NOT_FOUND, PRODUCER_ERR_INVALID_PROPERTY or
+ * PRODUCER_ERR_CONFIG_CONFLICT when a file cannot be used: producer_last_error names property, file and remedy, and what was read before stays in use;
  * PRODUCER_ERR_CONFIG_CONFLICT without TLS as well; the status of its end when the producer has failed;
  * PRODUCER_ERR_INVALID_ARGUMENT for NULL; PRODUCER_ERR_CLOSED; PRODUCER_ERR_FORKED.
  * Blocks for as long as the files take to be read. Any thread may call it, callbacks too.
