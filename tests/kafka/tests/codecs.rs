@@ -42,9 +42,9 @@ fn value(stuff: Stuff, number: usize, length: usize) -> Vec<u8> {
             let mut text = String::new();
             while text.len() < length {
                 let line = number * 31 + text.len();
-                write!(
+                writeln!(
                     text,
-                    "{{\"number\":{number},\"path\":\"/api/v1/items/{line}\",\"status\":200,\"agent\":\"curl/8.5\"}}\n"
+                    "{{\"number\":{number},\"path\":\"/api/v1/items/{line}\",\"status\":200,\"agent\":\"curl/8.5\"}}"
                 )
                 .expect("a String takes all");
             }

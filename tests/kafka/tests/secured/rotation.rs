@@ -6,7 +6,7 @@ use kproducer_kafka_tests::security::certificates::LONG;
 use kproducer_kafka_tests::security::{Secured, secured};
 use kproducer_kafka_tests::tools::BrokerChanger;
 
-use crate::{HEALTH_DEGRADED, Properties, assert_undisturbed, is_skipped, properties, start_load, to, with};
+use crate::{HEALTH_UNREACHABLE, Properties, assert_undisturbed, is_skipped, properties, start_load, to, with};
 
 /// How long each certificate is good for: connections cannot be made with the one before the last.
 const LIFE: Duration = Duration::from_secs(6);
@@ -63,6 +63,6 @@ fn certificates_of_both_sides_are_renewed_under_load() {
     broker.set(store, &certificates.renewed_broker(LONG).pem_file.to_string_lossy());
     for outcome in outcomes {
         // Broken connections are no failure of TLS.
-        assert_undisturbed(&secured, &outcome, HEALTH_DEGRADED);
+        assert_undisturbed(&secured, &outcome, HEALTH_UNREACHABLE);
     }
 }
