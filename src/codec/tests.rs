@@ -269,7 +269,7 @@ fn claims_of_size_are_not_believed() {
 #[test]
 fn scratch_for_a_huge_batch_is_given_back() {
     let mut workspace = Workspace::new();
-    let bytes = noise(3 << 20);
+    let bytes = noise(7 << 20);
     let mut out = Vec::new();
     for codec in CODECS {
         workspace.compress(default(codec), &[&bytes[..1000], &bytes[1000..]], MOST, &mut out).unwrap();

@@ -21,14 +21,16 @@ fn brokers_restarted_in_turn_lose_nothing_and_are_never_called_unreachable() {
     let settings = with(to(&secured, "SHORTTLS"), login(&secured, "SCRAM-SHA-256"));
     let settings = with(settings, properties(&[("compression.type", "snappy")]));
     let (topic, per_second) = ("restarted", 3000);
-    let mut load = start_load(&secured, topic, 20 * per_second, &settings);
+    let mut load = start_load(&secured, topic, 120 * per_second, &settings);
     load.wait_for_acknowledgements(per_second);
     for node in secured.cluster.node_ids() {
         secured.cluster.restart(node);
         secured.cluster.wait_for_replicas(topic);
         let acknowledged = load.acknowledged();
         println!("node {node} is back, {acknowledged} records are acknowledged");
+        load.wait_for_acknowledgements(acknowledged + per_second);
     }
+    load.stop();
     assert_undisturbed(&secured, &load.finish(), HEALTH_DEGRADED);
 }
 
