@@ -48,7 +48,7 @@ PC_VALUES = -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' -e 's|@DESCR
 	-e 's|@LIBDIR@|$(patsubst $(PREFIX)/%,$${prefix}/%,$(LIBDIR))|' \
 	-e 's|@INCLUDEDIR@|$(patsubst $(PREFIX)/%,$${prefix}/%,$(INCLUDEDIR))|' -e 's|@LIBS_PRIVATE@|$(LIBS_PRIVATE)|'
 
-.PHONY: all lib pc demo demo-transactions test sanitize mutants test-kafka bench bench-transactions bless install uninstall clean help
+.PHONY: all lib pc demo demo-transactions test sanitize fuzz mutants test-kafka bench bench-transactions bless install uninstall clean help
 .DEFAULT_GOAL := all
 
 all: lib pc
@@ -97,6 +97,11 @@ test:
 sanitize:
 	CARGO=$(CARGO) tests/stress/run
 
+# Every reader of bytes that others send, each for FUZZ_SECONDS.
+FUZZ_SECONDS ?= 25
+fuzz:
+	fuzz/run --seconds $(FUZZ_SECONDS)
+
 # Takes each rule of exactly-once away in turn and demands that its test fails.
 mutants:
 	tests/mutants/run
@@ -138,6 +143,7 @@ help:
 	@echo "make demo-transactions  the same for examples-c/transactions.c: commits, aborts, and is killed again and again"
 	@echo "make test        all tests that need only Rust and a C compiler"
 	@echo "make sanitize    stress every function under ThreadSanitizer and AddressSanitizer (clang, rust-src)"
+	@echo "make fuzz        fuzz what reads bytes of others, FUZZ_SECONDS=$(FUZZ_SECONDS) each"
 	@echo "make test-kafka  the tests against Apache Kafka"
 	@echo "make bench       measure speed and memory"
 	@echo "make mutants     take each rule of exactly-once away and see its test fail"

@@ -27,7 +27,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { PRODUCE = 0, FETCH = 1, METADATA = 3, API_VERSIONS = 18, INIT_PRODUCER_ID = 22 };
+enum { PRODUCE = 0, FETCH = 1, METADATA = 3, FIND_COORDINATOR = 10, API_VERSIONS = 18, INIT_PRODUCER_ID = 22 };
 
 #define FRAME_MAX (64u << 20)
 #define INPUT_MIN (1u << 20)
@@ -190,8 +190,10 @@ static struct topic *topic_of(const char *name, size_t len) {
 /* ---- the requests ---- */
 
 static void api_versions(struct buffer *out, int16_t version) {
-    /* librdkafka writes today's record batches only to a broker that has Fetch 4; nobody here sends a Fetch. */
-    static const int16_t supported[][3] = {{PRODUCE, 7, 12}, {FETCH, 4, 11}, {METADATA, 0, 12}, {API_VERSIONS, 0, 3}, {INIT_PRODUCER_ID, 0, 4}};
+    /* librdkafka writes today's record batches only to a broker that has Fetch 4, and lz4 only to one that has FindCoordinator;
+     * nobody here sends either. */
+    static const int16_t supported[][3] = {{PRODUCE, 7, 12},      {FETCH, 4, 11},       {METADATA, 0, 12},
+                                           {FIND_COORDINATOR, 0, 2}, {API_VERSIONS, 0, 3}, {INIT_PRODUCER_ID, 0, 4}};
     const int count = sizeof supported / sizeof *supported;
     bool too_new = version > 3, flexible = version == 3;
     put_int(out, too_new ? 35 : 0, 2);

@@ -2537,7 +2537,11 @@ producer_status_t producer_set_oauth_token(producer_t *producer,
 /** state: every known broker failed when it was last connected to or asked; the producer goes on trying. */
 #define PRODUCER_HEALTH_UNREACHABLE 3
 
-/** state: brokers refuse the credentials. This version has no authentication and never says so. */
+/**
+ * state: every known broker failed when it was last connected to, and those that could be reached refuse this producer: the
+ * broker its credentials, or one of the two the other's certificate. Before any broker has let the producer in, what waits fails
+ * with that reason at once; afterwards it waits as in any outage, because credentials may be put right while it runs.
+ */
 #define PRODUCER_HEALTH_AUTHENTICATION_FAILED 4
 
 /** state: the producer has failed for good; close it and make a new one. */
@@ -2833,9 +2837,9 @@ producer_status_t producer_client_instance_id(producer_t *producer,
  * New connections use what is new; those that are there go on as they are, because brokers look at certificates only when a
  * connection is made. Nothing is lost or sent twice for it.
  * Returns PRODUCER_OK, also when nothing has changed; PRODUCER_ERR_NOT_FOUND, PRODUCER_ERR_INVALID_PROPERTY or
- * PRODUCER_ERR_CONFIG_CONFLICT when a file cannot be used: producer_last_error names property, file and remedy, and what was
- * read before stays in use; PRODUCER_ERR_CONFIG_CONFLICT without TLS as well; the status of its end when the producer has
- * failed; PRODUCER_ERR_INVALID_ARGUMENT for NULL; PRODUCER_ERR_CLOSED; PRODUCER_ERR_FORKED.
+ * PRODUCER_ERR_CONFIG_CONFLICT when a file cannot be used: producer_last_error names property, file and remedy, and what was read before stays in use;
+ * PRODUCER_ERR_CONFIG_CONFLICT without TLS as well; the status of its end when the producer has failed;
+ * PRODUCER_ERR_INVALID_ARGUMENT for NULL; PRODUCER_ERR_CLOSED; PRODUCER_ERR_FORKED.
  * Blocks for as long as the files take to be read. Any thread may call it, callbacks too.
  */
 producer_status_t producer_tls_reload(producer_t *producer);

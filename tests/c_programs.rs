@@ -63,6 +63,7 @@ programs! {
     long_callback: "tests/c/long_callback.c" [];
     roundtrip: "tests/c/roundtrip.c" [];
     serializers: "tests/c/serializers.c" [];
+    sasl_reauthentication: "tests/c/sasl_reauthentication.c" [];
     sasl: "tests/c/sasl.c" [];
     sasl_bad_input: "tests/c/sasl_bad_input.c" [];
     send_many: "tests/c/send_many.c" [];

@@ -1,5 +1,5 @@
-//! What token endpoints, AWS's services and the files of its tools say is taken or refused, never believed: a token that is taken is good
-//! for a while and has no characters that would leave its place in a message.
+//! What token endpoints, AWS's services and the files of its tools say is taken or refused, never believed: a token that is taken
+//! is good for a while and has no characters that would leave its place in a message.
 #![no_main]
 
 use kproducer::security::aws::answers::{Credentials, credentials_json, credentials_xml, error_xml};

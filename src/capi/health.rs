@@ -19,7 +19,9 @@ pub const PRODUCER_HEALTH_OK: i32 = 1;
 pub const PRODUCER_HEALTH_DEGRADED: i32 = 2;
 /// `state`: every known broker failed when it was last connected to or asked; the producer goes on trying.
 pub const PRODUCER_HEALTH_UNREACHABLE: i32 = 3;
-/// `state`: brokers refuse the credentials. This version has no authentication and never says so.
+/// `state`: every known broker failed when it was last connected to, and those that could be reached refuse this producer: the
+/// broker its credentials, or one of the two the other's certificate. Before any broker has let the producer in, what waits fails
+/// with that reason at once; afterwards it waits as in any outage, because credentials may be put right while it runs.
 pub const PRODUCER_HEALTH_AUTHENTICATION_FAILED: i32 = 4;
 /// `state`: the producer has failed for good; close it and make a new one.
 pub const PRODUCER_HEALTH_FATAL: i32 = 5;

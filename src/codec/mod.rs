@@ -69,8 +69,9 @@ pub struct Workspace {
     zstd: zstd::Encoder,
 }
 
-/// Scratch beyond this is given back after the batch that needed it.
-const SCRATCH_KEPT_BYTES: usize = 2 << 20;
+/// Scratch beyond this is given back after the batch that needed it: more than a batch of the default `batch.size` has before
+/// compression, four times that.
+const SCRATCH_KEPT_BYTES: usize = 6 << 20;
 
 impl Workspace {
     pub fn new() -> Workspace {

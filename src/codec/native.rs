@@ -156,7 +156,9 @@ pub fn lz4_decompress(block: &[u8], reach: usize, room: usize, out: &mut Vec<u8>
 /// What came of a gzip member.
 pub enum Inflated {
     /// It was the first so many bytes of the input.
-    Member { taken: usize },
+    Member {
+        taken: usize,
+    },
     /// It holds more than there was room for.
     TooLong,
     Damaged,

@@ -22,7 +22,7 @@ pub fn whole<'a>(input: &[&'a [u8]], scratch: &'a mut Vec<u8>) -> &'a [u8] {
         return piece;
     }
     scratch.clear();
-    scratch.reserve(total_len(input));
+    scratch.reserve_exact(total_len(input));
     input.iter().for_each(|piece| scratch.extend_from_slice(piece));
     scratch
 }

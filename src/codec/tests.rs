@@ -30,7 +30,8 @@ fn noise(len: usize) -> Vec<u8> {
 }
 
 fn text(len: usize) -> Vec<u8> {
-    let lines = (0..).flat_map(|i: u32| format!("{{\"id\":{},\"path\":\"/api/v1/orders/{}\"}}\n", i, i * 7919 % 1000).into_bytes());
+    let lines = (0..)
+        .flat_map(|i: u32| format!("{{\"id\":{},\"path\":\"/api/v1/orders/{}\"}}\n", i, i * 7919 % 1000).into_bytes());
     lines.take(len).collect()
 }
 
@@ -50,7 +51,8 @@ fn round_trip(workspace: &mut Workspace, how: Compression, input: &[&[u8]]) -> u
     let (mut small, mut back) = (Vec::new(), Vec::new());
     assert_eq!(workspace.compress(how, input, MOST, &mut small), Ok(true), "{how:?}");
     let whole = input.concat();
-    decompress(how.codec, &small, whole.len(), &mut back).unwrap_or_else(|e| panic!("{how:?}, {} bytes: {e}", whole.len()));
+    decompress(how.codec, &small, whole.len(), &mut back)
+        .unwrap_or_else(|e| panic!("{how:?}, {} bytes: {e}", whole.len()));
     assert!(back == whole, "{how:?}, {} bytes", whole.len());
     if !whole.is_empty() {
         let refused = decompress(how.codec, &small, whole.len() - 1, &mut back);
@@ -121,7 +123,11 @@ fn what_would_not_get_shorter_is_given_up() {
             assert_eq!(workspace.compress(default(codec), &[&bytes], MOST, &mut out), Ok(true));
             let (most, mut again) = (out.len(), Vec::new());
             assert_eq!(workspace.compress(default(codec), &[&bytes], most, &mut again), Ok(true), "{codec:?}: exactly");
-            assert_eq!(workspace.compress(default(codec), &[&bytes], most - 1, &mut again), Ok(false), "{codec:?}: one less");
+            assert_eq!(
+                workspace.compress(default(codec), &[&bytes], most - 1, &mut again),
+                Ok(false),
+                "{codec:?}: one less"
+            );
         }
     }
 }
@@ -221,7 +227,10 @@ fn cut_off_or_damaged_input_is_an_error_or_within_the_bound() {
                 }
             }
         }
-        assert!(decompress(codec, &[small.as_slice(), b"more"].concat(), MOST, &mut out).is_err(), "{codec:?}: more behind it");
+        assert!(
+            decompress(codec, &[small.as_slice(), b"more"].concat(), MOST, &mut out).is_err(),
+            "{codec:?}: more behind it"
+        );
     }
 }
 
@@ -260,7 +269,7 @@ fn claims_of_size_are_not_believed() {
 #[test]
 fn scratch_for_a_huge_batch_is_given_back() {
     let mut workspace = Workspace::new();
-    let bytes = noise(3 << 20);
+    let bytes = noise(7 << 20);
     let mut out = Vec::new();
     for codec in CODECS {
         workspace.compress(default(codec), &[&bytes[..1000], &bytes[1000..]], MOST, &mut out).unwrap();

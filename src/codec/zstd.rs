@@ -5,9 +5,24 @@ use zstd_safe::{CCtx, CParameter, DCtx, get_error_name};
 use super::native::Bounded;
 use super::{pieces, too_long};
 
+/// The default level's tables for what is longer than 256 KiB are of 768 KiB, which fall out of the cache: smaller ones and a
+/// window of 512 KiB make it half as fast again, and the output by 0.5 % larger on log lines, 1.5 % on programs.
+const TUNED_LEVEL: i32 = 3;
+const TUNED_MIN_BYTES: usize = (256 << 10) + 1;
+const TUNED: Tables = Tables { window_log: 19, hash_log: 16, chain_log: 15 };
+/// As zstd has them for the level and the length.
+const ITS_OWN: Tables = Tables { window_log: 0, hash_log: 0, chain_log: 0 };
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Tables {
+    window_log: u32,
+    hash_log: u32,
+    chain_log: u32,
+}
+
 #[derive(Default)]
 pub struct Encoder {
-    context: Option<(i32, CCtx<'static>)>,
+    context: Option<(i32, Tables, CCtx<'static>)>,
 }
 
 impl Encoder {
@@ -19,16 +34,25 @@ impl Encoder {
         scratch: &mut Vec<u8>,
         out: &mut Vec<u8>,
     ) -> Result<bool, String> {
-        if self.context.as_ref().is_none_or(|(of, _)| *of != level) {
+        let is_tuned = level == TUNED_LEVEL && pieces::total_len(input) >= TUNED_MIN_BYTES;
+        let tables = if is_tuned { TUNED } else { ITS_OWN };
+        if self.context.as_ref().is_none_or(|(of, with, _)| (*of, *with) != (level, tables)) {
             let mut context = match self.context.take() {
-                Some((_, context)) => context,
+                Some((_, _, context)) => context,
                 None => CCtx::try_create().ok_or("no memory for zstd")?,
             };
-            let set = context.set_parameter(CParameter::CompressionLevel(level));
-            set.map_err(|code| format!("zstd: level {level}: {}", get_error_name(code)))?;
-            self.context = Some((level, context));
+            for parameter in [
+                CParameter::CompressionLevel(level),
+                CParameter::WindowLog(tables.window_log),
+                CParameter::HashLog(tables.hash_log),
+                CParameter::ChainLog(tables.chain_log),
+            ] {
+                let set = context.set_parameter(parameter);
+                set.map_err(|code| format!("zstd: level {level}: {}", get_error_name(code)))?;
+            }
+            self.context = Some((level, tables, context));
         }
-        let Some((_, context)) = &mut self.context else {
+        let Some((_, _, context)) = &mut self.context else {
             return Err("zstd could not be set up".into());
         };
         let input = pieces::whole(input, scratch);

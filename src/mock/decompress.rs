@@ -218,7 +218,8 @@ fn short_xxh32(bytes: &[u8]) -> u32 {
         hash = hash.rotate_left(17).wrapping_mul(668_265_263);
     }
     for byte in rest {
-        hash = hash.wrapping_add(u32::from(*byte).wrapping_mul(374_761_393)).rotate_left(11).wrapping_mul(2_654_435_761);
+        hash =
+            hash.wrapping_add(u32::from(*byte).wrapping_mul(374_761_393)).rotate_left(11).wrapping_mul(2_654_435_761);
     }
     hash = (hash ^ hash >> 15).wrapping_mul(2_246_822_519);
     hash = (hash ^ hash >> 13).wrapping_mul(3_266_489_917);

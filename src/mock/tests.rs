@@ -16,6 +16,7 @@ use kafka_protocol::records::RecordBatchDecoder;
 mod compression;
 mod coordinators;
 mod group_offsets;
+mod sasl;
 mod telemetry;
 mod transactions;
 

@@ -8,8 +8,8 @@ use crate::security::tls;
 
 const PASSPHRASE: &str = "sasl.oauthbearer.assertion.private.key.passphrase";
 
-/// A key in every form that TLS's keys have, or, as Java's client has it, PKCS#8 in base64 without the lines around it. `property` and `name` (the
-/// file, or `the text`) are for the error.
+/// A key in every form that TLS's keys have, or, as Java's client has it, PKCS#8 in base64 without the lines around it.
+/// `property` and `name` (the file, or `the text`) are for the error.
 pub fn read_key(
     property: &'static str,
     name: &str,

@@ -334,8 +334,8 @@ impl Functions {
     }
 }
 
-/// Tickets got with a key table stay in memory and away from the user's own cache. Producers of the same key table share them, so that there is one cache however
-/// many producers come and go.
+/// Tickets got with a key table stay in memory and away from the user's own cache. Producers of the same key table share them, so
+/// that there is one cache however many producers come and go.
 fn private_cache(wanted: &Wanted) -> String {
     let mut hasher = DefaultHasher::new();
     (&wanted.principal, &wanted.keytab).hash(&mut hasher);
@@ -422,8 +422,8 @@ impl Context for SystemContext {
     fn step(&mut self, token: &[u8]) -> Result<(Vec<u8>, bool), Trouble> {
         let (mut minor, mut output, mechanism, input) = (0_u32, EMPTY, oid(KRB5), buffer(token));
         let credential = self.credential.as_ref().map_or(null_mut(), |credential| credential.credential);
-        // SAFETY: every pointer is to something live, or null where that is allowed; `context` is null the first time and the library's
-        // afterwards. `taken` gives the output back.
+        // SAFETY: every pointer is to something live, or null where that is allowed; `context` is null the first time and the
+        // library's afterwards. `taken` gives the output back.
         let major = unsafe {
             (self.functions.init_sec_context)(
                 &mut minor,

@@ -16,7 +16,8 @@ use crate::security::token::TokenGetter;
 use crate::security::token_file::TokenFile;
 use crate::security::unsecured::UnsecuredTokens;
 
-/// Who gets OAUTHBEARER's tokens; `None`: the application's callback. Reads the environment, and so belongs on the thread that makes the producer.
+/// Who gets OAUTHBEARER's tokens; `None`: the application's callback. Reads the environment, and so belongs on the thread that
+/// makes the producer.
 pub fn token_getter(sasl: &SaslSettings) -> Result<Option<Box<dyn TokenGetter>>> {
     let oauth = &sasl.oauth;
     let extensions = read_extensions(&oauth.extensions)

@@ -232,8 +232,7 @@ impl Sender {
         let Some(connection) = &mut broker.connection else { return };
         let was_held = connection.sasl.held_since;
         connection.sasl.agreed(lifetime_ms, spread);
-        let renew_at = connection.sasl.due_at();
-        let is_first = connection.phase != Phase::Ready;
+        let (is_first, is_late) = (connection.phase != Phase::Ready, connection.sasl.must_renew(now));
         self.reports.log(7, "SASL", || match (was_held, lifetime_ms) {
             (Some(since), _) => format!(
                 "{label}: authenticated again by {mechanism}, for {lifetime_ms} ms; requests waited {} ms",
@@ -242,7 +241,13 @@ impl Sender {
             (None, 0) => format!("{label}: authenticated by {mechanism}"),
             (None, _) => format!("{label}: authenticated by {mechanism}, for {lifetime_ms} ms"),
         });
-        self.arm_broker(id, renew_at);
+        if is_late {
+            // The login has taken so long to agree that the session is at its end.
+            self.begin_renewal(now, id);
+            self.hold_expiring(now, id);
+        }
+        let due_at = self.brokers.get(&id).and_then(|broker| broker.connection.as_ref()).map(|c| c.sasl.due_at());
+        self.arm_broker(id, due_at.unwrap_or(Time::NEVER));
         if is_first {
             self.connection_ready(now, id);
         } else {

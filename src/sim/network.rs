@@ -388,7 +388,7 @@ impl Sim {
     pub(super) fn connected(&mut self, conn: ConnId) {
         let now = self.now;
         let Some(link) = self.net.links.get_mut(&conn).filter(|link| link.client_open) else { return };
-        if !link.broker_open {
+        if !link.broker_open || self.net.tls_refuses {
             self.hang_up(conn, "connection refused");
             return;
         }

@@ -81,11 +81,16 @@ static void wrong_then_right(const char *mechanism) {
     CHECK(!contains(o[0].error_text, SECRET));
     CHECK_SAYS(o[0].error_text, mechanism);
     producer_health_t h = PRODUCER_HEALTH_INIT;
-    CHECK_OK(producer_health(p, &h));
+    int64_t deadline = now_ms() + WAIT_MS;
+    do {
+        CHECK(producer_poll(p, 5) >= 0);
+        CHECK_OK(producer_health(p, &h));
+    } while (h.state != PRODUCER_HEALTH_AUTHENTICATION_FAILED && now_ms() < deadline);
     CHECK_INT(h.state, PRODUCER_HEALTH_AUTHENTICATION_FAILED);
+    CHECK(!contains(h.text, SECRET));
     CHECK_OK(producer_set_sasl_credentials(p, "jan", SECRET));
     /* What is sent before the next attempt may still fail with the last one's reason. */
-    int64_t deadline = now_ms() + WAIT_MS;
+    deadline = now_ms() + WAIT_MS;
     do {
         memset(&o[1], 0, sizeof o[1]);
         CHECK_OK(send_text(p, "t", 0, "let in", &o[1]));

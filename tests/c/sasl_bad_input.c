@@ -124,7 +124,7 @@ static void mistakes(void) {
             "sasl.oauthbearer.method", "oidc", NULL);
     mistake(PRODUCER_ERR_CONFIG_CONFLICT, "sasl.oauthbearer.extensions", protocol, "SASL_PLAINTEXT", mechanism, "OAUTHBEARER",
             "sasl.oauthbearer.extensions", "auth=s3cret", NULL);
-    mistake(PRODUCER_ERR_PROPERTY_NOT_SUPPORTED, "a Java class", "sasl.login.callback.handler.class", "com.acme.Handler", NULL);
+    mistake(PRODUCER_ERR_PROPERTY_NOT_SUPPORTED, "accepts only", "sasl.login.callback.handler.class", "com.acme.Handler", NULL);
 }
 
 static void on_warning(int32_t level, const char *facility, const char *message, void *opaque) {

@@ -382,9 +382,14 @@ static void bad_input(void) {
     CHECK_STATUS(producer_stats(NULL, &s), PRODUCER_ERR_INVALID_ARGUMENT);
     CHECK_STATUS(producer_stats(p, NULL), PRODUCER_ERR_INVALID_ARGUMENT);
     CHECK_SAYS(producer_last_error(), "stats");
-    s.struct_size = sizeof s - 8;
+    s.struct_size = offsetof(producer_stats_t, compress_bytes_in) - 8;
     CHECK_STATUS(producer_stats(p, &s), PRODUCER_ERR_INVALID_ARGUMENT);
     CHECK_SAYS(producer_last_error(), "PRODUCER_STATS_INIT");
+    /* A program of before compression was counted gets what it knows, and no more is written. */
+    s.struct_size = offsetof(producer_stats_t, compress_bytes_in);
+    s.buffer_limit_bytes = 0, s.compress_bytes_in = 77, s.compress_ratio = 7;
+    CHECK_OK(producer_stats(p, &s));
+    CHECK(s.buffer_limit_bytes > 0 && s.compress_bytes_in == 77 && s.compress_ratio == 7);
     CHECK_STATUS(producer_stats_json(NULL, &text), PRODUCER_ERR_INVALID_ARGUMENT);
     CHECK_STATUS(producer_stats_json(p, NULL), PRODUCER_ERR_INVALID_ARGUMENT);
     CHECK_STATUS(producer_stats_prometheus(NULL, &text), PRODUCER_ERR_INVALID_ARGUMENT);

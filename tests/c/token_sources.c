@@ -1,5 +1,5 @@
-/* Credentials that the library gets by itself: tokens from an endpoint and from a file, AWS's credentials, Kerberos tickets; what is said when
- * there are none, and how soon. */
+/* Credentials that the library gets by itself: tokens from an endpoint and from a file, AWS's credentials; what is said when there
+ * are none, and how soon. */
 #include "check.h"
 
 #include <arpa/inet.h>

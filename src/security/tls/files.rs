@@ -29,6 +29,14 @@ struct Stamp {
     content: Option<[u8; digest::SHA256_OUTPUT_LEN]>,
 }
 
+/// What was read of a directory.
+pub(super) struct Directory {
+    /// In the order of their names.
+    pub contents: Vec<(PathBuf, Vec<u8>)>,
+    /// How many files could not be read.
+    pub unreadable: usize,
+}
+
 /// What changes when a file is written or replaced.
 #[derive(Clone, PartialEq, Eq)]
 struct Print {
@@ -58,9 +66,8 @@ impl Files {
         self.content_of(path).map_err(|error| refused(property, path, &error))
     }
 
-    /// The files of a directory that a property names, in the order of their names. What cannot be read is left out; the
-    /// number of those is given, too.
-    pub fn read_directory(&mut self, property: &str, path: &str) -> Result<(Vec<(PathBuf, Vec<u8>)>, usize)> {
+    /// The files of a directory that a property names.
+    pub fn read_directory(&mut self, property: &str, path: &str) -> Result<Directory> {
         let directory = Path::new(path);
         self.stamps.push(Stamp { path: directory.to_owned(), print: Print::of(directory), content: None });
         let entries = fs::read_dir(directory).map_err(|error| refused(property, directory, &error))?;
@@ -78,7 +85,7 @@ impl Files {
                 Err(_) => unreadable += 1,
             }
         }
-        Ok((contents, unreadable))
+        Ok(Directory { contents, unreadable })
     }
 
     fn content_of(&mut self, path: &Path) -> std::io::Result<Vec<u8>> {

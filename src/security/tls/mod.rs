@@ -196,7 +196,6 @@ pub fn private_key(
 /// Feeds bytes of nobody's making to everything here that reads files and certificates, for the fuzzer.
 #[doc(hidden)]
 pub fn read_anything(content: &[u8]) {
-    use rustls::pki_types::CertificateDer;
     const PASSWORD: &str = "sesame";
     let _opened = store::open(content, PASSWORD);
     let _decrypted = pbe::decrypt_pkcs8(content, PASSWORD);

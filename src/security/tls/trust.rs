@@ -8,7 +8,7 @@ use x509_parser::prelude::{FromDer, X509Certificate};
 
 use crate::config::{StoreType, TlsSettings};
 use crate::error::{Error, Result, Status};
-use crate::security::tls::files::{Files, shown};
+use crate::security::tls::files::{Directory, Files, shown};
 use crate::security::tls::pem::{self, Section};
 use crate::security::tls::store::{self, Form, Unopened};
 
@@ -129,7 +129,7 @@ impl Trust {
 
     /// Every file that has certificates; the others (keys, revocation lists, readme files) are passed over.
     fn directory(&mut self, property: &str, location: &str, files: &mut Files) -> Result<usize> {
-        let (contents, unreadable) = files.read_directory(property, location)?;
+        let Directory { contents, unreadable } = files.read_directory(property, location)?;
         let before = self.certificates.len();
         for (path, content) in contents {
             let has_certificates = pem::is_pem(&content)
@@ -216,7 +216,7 @@ impl Trust {
     fn revocation_lists(&mut self, property: &str, location: &str, files: &mut Files) -> Result<()> {
         let path = Path::new(location);
         let contents = if path.is_dir() {
-            files.read_directory(property, location)?.0
+            files.read_directory(property, location)?.contents
         } else {
             vec![(path.to_owned(), files.read(property, location)?)]
         };

@@ -173,10 +173,9 @@ impl ServerCertVerifier for Verifier {
         _ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        self.check(end_entity, intermediates, server_name, now).map_err(|error| {
-            let refused = Refused { error: &error, end_entity, intermediates, host: server_name, now };
+        self.check(end_entity, intermediates, server_name, now).inspect_err(|error| {
+            let refused = Refused { error, end_entity, intermediates, host: server_name, now };
             self.memory.keep(server_name, explain::certificate(&refused, &self.trust));
-            error
         })?;
         Ok(ServerCertVerified::assertion())
     }

@@ -11,6 +11,7 @@
  *            reloaded STATUS TEXT                   what producer_tls_reload returned
  *            closed FLUSH_STATUS CLOSE_STATUS       the journal is complete
  *   input    reload                                 calls producer_tls_reload
+ *            stop                                   the records sent so far are all
  *   journal  one line per record, in order: OUTCOME STATUS OFFSET ATTEMPTS; the outcome is `yes`, `maybe`, `no` as the report
  *            says, `refused` or `none` (no report)          (fields separated by tabs)
  */
@@ -37,7 +38,7 @@ static producer_t *producer;
 static struct fate *fates;
 static size_t count;
 static atomic_size_t reported, acknowledged;
-static atomic_bool finishing;
+static atomic_bool finishing, enough;
 
 static void on_delivery(const producer_report_t *report, void *opaque) {
     struct fate *fate = &fates[(uintptr_t)opaque];
@@ -84,6 +85,10 @@ static void *obey(void *unused) {
     (void)unused;
     char line[64];
     while (fgets(line, sizeof line, stdin)) {
+        if (strcmp(line, "stop\n") == 0) {
+            atomic_store(&enough, true);
+            continue;
+        }
         if (strcmp(line, "reload\n") != 0) exit(2);
         producer_status_t status = producer_tls_reload ? producer_tls_reload(producer) : PRODUCER_ERR_STATE;
         flockfile(stdout);
@@ -162,6 +167,7 @@ int main(int argc, char **argv) {
             fates[number].status = status;
         }
         if (number % 128 == 0) {
+            if (atomic_load(&enough)) count = number + 1;
             sleep_until(started + (int64_t)((double)number / (double)per_second * 1e9));
             if (now_ns() - shown > PROGRESS_NS) {
                 shown = now_ns();

@@ -94,6 +94,11 @@ impl Bulk {
         }
     }
 
+    /// No more records than those sent by now.
+    pub fn stop(&mut self) {
+        self.dialogue.say("stop");
+    }
+
     /// How many records are acknowledged by now.
     pub fn acknowledged(&mut self) -> usize {
         while let Some(line) = self.dialogue.overhear() {

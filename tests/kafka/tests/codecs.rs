@@ -17,6 +17,11 @@ use rdkafka::Message;
 
 const MEBIBYTE: usize = 1 << 20;
 
+/// The property that limits a request; librdkafka's has another name.
+fn request_bytes() -> &'static str {
+    if env::is_peer() { "message.max.bytes" } else { "max.request.size" }
+}
+
 /// What goes into a batch.
 #[derive(Clone, Copy)]
 enum Stuff {
@@ -37,9 +42,9 @@ fn value(stuff: Stuff, number: usize, length: usize) -> Vec<u8> {
             let mut text = String::new();
             while text.len() < length {
                 let line = number * 31 + text.len();
-                write!(
+                writeln!(
                     text,
-                    "{{\"number\":{number},\"path\":\"/api/v1/items/{line}\",\"status\":200,\"agent\":\"curl/8.5\"}}\n"
+                    "{{\"number\":{number},\"path\":\"/api/v1/items/{line}\",\"status\":200,\"agent\":\"curl/8.5\"}}"
                 )
                 .expect("a String takes all");
             }
@@ -82,9 +87,9 @@ fn told(topic: &str, records: &[LogRecord]) -> Vec<String> {
 
 /// Sends the records in large batches and reads them back with librdkafka; Kafka's own consumer comes for all topics at once.
 fn send(cluster: &KafkaCluster, topic: &str, properties: &[(&str, &str)]) -> Vec<LogRecord> {
-    cluster.create_topic(topic, 1, 1, &[("max.message.bytes", "2000000"), ("segment.bytes", "1000000000")]);
+    cluster.create_topic(topic, 1, 1, &[("max.message.bytes", "2000000")]);
     // Without lingering the first batches would be of a record each.
-    let common = [("batch.size", "1048576"), ("linger.ms", "200"), ("max.request.size", "2000000"), ("acks", "all")];
+    let common = [("batch.size", "1048576"), ("linger.ms", "200"), (request_bytes(), "2000000"), ("acks", "all")];
     let properties: Vec<(&str, &str)> = common.iter().chain(properties).copied().collect();
     let outcome = driver::run(&cluster.bootstrap(), &properties, &records(topic));
     outcome.assert_all_acknowledged();
@@ -161,7 +166,7 @@ fn records_of_one_size_come_back_whatever_batches_they_make() {
             let stuff = |number: usize| if number % 3 == 0 { Stuff::Noise } else { Stuff::Text };
             let record = |number| Record::new(&topic).partition(0).value(value(stuff(number), number, size));
             let records: Vec<Record> = (0..count).map(record).collect();
-            let properties = [("compression.type", codec), ("max.request.size", "2000000"), ("linger.ms", "5")];
+            let properties = [("compression.type", codec), (request_bytes(), "2000000"), ("linger.ms", "5")];
             let outcome = driver::run(&cluster.bootstrap(), &properties, &records);
             outcome.assert_all_acknowledged();
             let log = read_topic(&cluster, &topic);

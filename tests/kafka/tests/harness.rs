@@ -68,7 +68,7 @@ fn the_verifier_accepts_librdkafka_and_finds_damage_and_a_dropped_cluster_is_gon
 #[test]
 fn every_secured_listener_lets_kafkas_own_client_in() {
     let secured = Secured::start(1);
-    let Secured { cluster, certificates, issuer, realm } = &secured;
+    let Secured { cluster, certificates, issuer, realm, .. } = &secured;
     let module = "org.apache.kafka.common.security";
     let trust = format!(
         "ssl.truststore.type=PKCS12\nssl.truststore.location={}\nssl.truststore.password={STORE_PASSWORD}\n",

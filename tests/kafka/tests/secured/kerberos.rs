@@ -74,7 +74,8 @@ fn what_is_missing_is_named() {
     let secured = secured();
     refuse(&secured, "no-ticket", &with(to(&secured, "SASL"), ticket_login()), &["kinit", "sasl.kerberos.keytab"]);
     let stranger = with(keytab_login(&secured), properties(&[("sasl.kerberos.principal", &secured.realm.stranger())]));
-    refuse(&secured, "stranger", &with(to(&secured, "SASL"), stranger), &["sasl.kerberos.principal"]);
+    let words = ["sasl.kerberos.keytab", &secured.realm.stranger()];
+    refuse(&secured, "stranger", &with(to(&secured, "SASL"), stranger), &words);
     let service = with(keytab_login(&secured), properties(&[("sasl.kerberos.service.name", "nobody")]));
     refuse(&secured, "service", &with(to(&secured, "SASL"), service), &["sasl.kerberos.service.name"]);
 }
