@@ -2837,9 +2837,9 @@ producer_status_t producer_client_instance_id(producer_t *producer,
  * New connections use what is new; those that are there go on as they are, because brokers look at certificates only when a
  * connection is made. Nothing is lost or sent twice for it.
  * Returns PRODUCER_OK, also when nothing has changed; PRODUCER_ERR_NOT_FOUND, PRODUCER_ERR_INVALID_PROPERTY or
- * PRODUCER_ERR_CONFIG_CONFLICT when a file cannot be used: producer_last_error names property, file and remedy, and what was read before stays in use;
- * PRODUCER_ERR_CONFIG_CONFLICT without TLS as well; the status of its end when the producer has failed;
- * PRODUCER_ERR_INVALID_ARGUMENT for NULL; PRODUCER_ERR_CLOSED; PRODUCER_ERR_FORKED.
+ * PRODUCER_ERR_CONFIG_CONFLICT when a file cannot be used: producer_last_error names property, file and remedy, and what was
+ * read before stays in use; PRODUCER_ERR_CONFIG_CONFLICT without TLS as well; the status of its end when the producer has
+ * failed; PRODUCER_ERR_INVALID_ARGUMENT for NULL; PRODUCER_ERR_CLOSED; PRODUCER_ERR_FORKED.
  * Blocks for as long as the files take to be read. Any thread may call it, callbacks too.
  */
 producer_status_t producer_tls_reload(producer_t *producer);
