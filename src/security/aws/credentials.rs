@@ -56,7 +56,7 @@ impl CredentialChain {
             region: region.to_owned(),
             role: role.clone(),
             http: Http::new(http),
-            metadata: Http::new(metadata),
+            metadata: Http::of_metadata(metadata),
             kept: None,
         }
     }
@@ -148,7 +148,7 @@ impl CredentialChain {
             Found::Nothing(why) => searched.push(format!("instance: {why}")),
         }
         let text = format!("no AWS credentials were found; {}", searched.join("; "));
-        Err(refusal(text, true))
+        Err(refusal(text, !self.metadata.timed_out()))
     }
 
     fn of_environment(&self) -> Found {
@@ -224,7 +224,8 @@ impl CredentialChain {
                     self.sts().assume(&role, &by, now_ms).map(Found::Credentials).map_err(HttpTrouble::refusal)
                 }
                 Found::Nothing(why) => {
-                    Err(refusal(format!("the role of profile {name} has no one to take it: {why}"), true))
+                    let is_permanent = !self.metadata.timed_out();
+                    Err(refusal(format!("the role of profile {name} has no one to take it: {why}"), is_permanent))
                 }
             };
         }
