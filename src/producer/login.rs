@@ -34,7 +34,7 @@ impl LoginThread {
         clock: Clock,
         getter: Option<Box<dyn TokenGetter>>,
     ) -> Result<Option<LoginThread>> {
-        if let Some(text) = crate::config::without_effect(config) {
+        for text in crate::config::warnings(config, getter.is_some()) {
             reports.log(4, "security", || text);
         }
         if !config.security_protocol.uses_sasl() {

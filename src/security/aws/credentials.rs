@@ -109,7 +109,7 @@ impl CredentialChain {
         if self.role.arn.is_empty() {
             return Ok(found);
         }
-        let AwsRoleSettings { arn, session_name, external_id } = self.role.clone();
+        let AwsRoleSettings { arn, session_name, external_id, .. } = self.role.clone();
         let session_name = if session_name.is_empty() { SESSION_NAME } else { &session_name };
         let role = Role { arn: &arn, session_name, external_id: &external_id };
         self.sts().assume(&role, &found, now_ms).map_err(HttpTrouble::refusal)
@@ -184,7 +184,7 @@ impl CredentialChain {
     }
 
     fn sts(&mut self) -> Sts<'_> {
-        let region = self.region();
+        let region = if self.role.sts_region.is_empty() { self.region() } else { self.role.sts_region.clone() };
         Sts { url: sts_url(&self.environment, &region), region, http: &mut self.http }
     }
 
