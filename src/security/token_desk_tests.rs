@@ -279,7 +279,7 @@ fn a_token_that_a_broker_refuses_is_replaced_at_once_but_not_in_a_loop() {
     };
     scene.clock.store(5_000, Ordering::SeqCst);
     refuse(1);
-    scene.will(Ok(token("still bad", 1_000_000)));
+    scene.will(Ok(token("still-bad", 1_000_000)));
     scene.at(5_000);
     assert_eq!(*scene.script.asked_at.lock(), [0, 5_000]);
     // The second one had shown the old token: that says nothing about the new one.
