@@ -101,6 +101,8 @@ fn quickest(how: Compression) -> Compression {
     match how.codec {
         // Its default is its quickest.
         Codec::Lz4 => Codec::Lz4.at_default_level(),
+        // Its default of -1 is the same as 6; 0 would not compress at all.
+        Codec::Gzip => Compression { level: if how.level < 0 { 1 } else { how.level.min(1) }, ..how },
         _ => Compression { level: how.level.min(1), ..how },
     }
 }
@@ -502,5 +504,18 @@ impl Batch {
     pub fn take_slots(&mut self) -> Vec<Slot> {
         self.bytes.memory.uncharge(self.bytes.holder, std::mem::take(&mut self.slot_bytes));
         std::mem::take(&mut self.slots)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_of_a_batch_are_compressed_at_the_quickest_level() {
+        let quickest = |codec, level| quickest(Compression { codec, level }).level;
+        assert_eq!([-1, 6, 9, 1, 0].map(|level| quickest(Codec::Gzip, level)), [1, 1, 1, 1, 0]);
+        assert_eq!([-5, 3, 22].map(|level| quickest(Codec::Zstd, level)), [-5, 1, 1]);
+        assert_eq!(quickest(Codec::Lz4, 12), Codec::Lz4.at_default_level().level);
     }
 }

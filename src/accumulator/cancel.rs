@@ -138,8 +138,8 @@ impl Accumulator {
             _ => None,
         };
         partition.publish_sealed(&queue);
-        // One that was compressed behind it was not told of.
-        let may_go = is_first_gone && queue.sealed.front().is_some_and(Batch::is_ready);
+        // What is behind it was not told of, or too early: a batch that was compressed, an open one that has lingered.
+        let may_go = is_first_gone && queue.sealed.front().map_or(queue.open.is_some(), Batch::is_ready);
         if may_go {
             self.inbox.tell(Event::Sealed { partition: partition.id }, Time::ZERO);
         }

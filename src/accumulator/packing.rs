@@ -109,9 +109,29 @@ impl Packing {
         self.came.notify_all();
     }
 
-    fn push(&self, partition: (u32, u32)) {
-        self.line.lock().partitions.push_back(partition);
+    /// False: nobody works the line off any more.
+    fn push(&self, partition: (u32, u32)) -> bool {
+        let mut line = self.line.lock();
+        if line.has_ended {
+            return false;
+        }
+        line.partitions.push_back(partition);
         self.came.notify_one();
+        true
+    }
+
+    /// Waits for a partition that has batches in line; `None` when there will be none.
+    fn next_in_line(&self) -> Option<(u32, u32)> {
+        let mut line = self.line.lock();
+        loop {
+            if line.has_ended {
+                return None;
+            }
+            match line.partitions.pop_front() {
+                Some(partition) => return Some(partition),
+                None => self.came.wait(&mut line),
+            }
+        }
     }
 
     fn takes(&self, batch: &Batch) -> bool {
@@ -149,11 +169,35 @@ impl Queue {
     /// A sealed batch that is to be compressed gets in line, if there is a line for it: it is not to be taken yet.
     pub(super) fn hand_over(&mut self, at: usize, partition: &Partition, packing: &Packing) -> bool {
         let Some(batch) = self.sealed.get_mut(at).filter(|batch| packing.takes(batch)) else { return false };
-        batch.stage = Stage::InLine;
-        if !std::mem::replace(&mut self.is_in_line, true) {
-            packing.push((partition.topic, partition.index as u32));
+        if !self.is_in_line {
+            if !packing.push((partition.topic, partition.index as u32)) {
+                return false;
+            }
+            (self.is_in_line, self.first_in_line) = (true, batch.id);
         }
+        self.first_in_line = self.first_in_line.min(batch.id);
+        batch.stage = Stage::InLine;
         true
+    }
+
+    /// Where the first batch in line at or behind `from` stands.
+    fn in_line_from(&self, from: usize) -> Option<usize> {
+        self.sealed.range(from..).position(|batch| batch.stage == Stage::InLine).map(|place| from + place)
+    }
+
+    /// The partition stands in line for the batches in line at or behind `from`, if there are any.
+    fn stay_in_line(&mut self, from: usize, partition: &Partition, packing: &Packing) {
+        self.is_in_line = false;
+        if let Some(next) = self.in_line_from(from) {
+            self.first_in_line = self.sealed[next].id;
+            self.is_in_line = packing.push((partition.topic, partition.index as u32));
+        }
+    }
+
+    /// Where the batch of this number stands that a thread is at.
+    fn at_work(&self, batch: u64) -> Option<usize> {
+        let at = self.sealed_from(batch);
+        self.sealed.get(at).filter(|sealed| sealed.id == batch && sealed.stage == Stage::AtWork).map(|_| at)
     }
 }
 
@@ -168,23 +212,76 @@ impl Accumulator {
         }
     }
 
-    /// Waits for the next batch to be compressed; `None` when no more will come.
-    pub fn wait_for_packing(&self) -> Option<PackingJob> {
-        loop {
-            let mut line = self.packing.line.lock();
-            let (topic, index) = loop {
-                if line.has_ended {
-                    return None;
-                }
-                match line.partitions.pop_front() {
-                    Some(partition) => break partition,
-                    None => self.packing.came.wait(&mut line),
-                }
-            };
-            drop(line);
+    /// Works the line off until it ends: what a thread of the pool does.
+    pub fn pack_in_line(&self) {
+        let mut tools = PackingTools::default();
+        while let Some(partition) = self.packing.next_in_line() {
+            self.pack_next_of(partition, &mut tools);
+        }
+    }
+
+    /// Compresses the next batch of the partition. Whatever goes wrong costs the compression of that batch, not the thread.
+    fn pack_next_of(&self, (topic, index): (u32, u32), tools: &mut PackingTools) {
+        let mut batch = None;
+        let packed = catch_unwind(AssertUnwindSafe(|| {
             if let Some(job) = self.begin_packing(topic, index) {
-                return Some(job);
+                batch = Some(job.batch);
+                self.finish_packing(job, tools);
             }
+        }));
+        if packed.is_err() {
+            *tools = PackingTools::default();
+            self.leave_unpacked(topic, index, batch);
+        }
+    }
+
+    /// The batch, or the first in line of its partition, goes as it is.
+    #[cold]
+    fn leave_unpacked(&self, topic: u32, index: u32, batch: Option<u64>) {
+        let topic = self.topics.by_id(topic);
+        let Some(partition) = topic.partition(index) else { return };
+        let mut queue = partition.queue.lock();
+        let at = match batch {
+            Some(batch) => queue.at_work(batch),
+            None => queue.in_line_from(0),
+        };
+        if let Some(at) = at {
+            queue.sealed[at].stage = Stage::Final;
+        }
+        if !queue.is_in_line {
+            queue.stay_in_line(0, partition, &self.packing);
+        }
+        drop(queue);
+        self.inbox.tell(Event::Sealed { partition: partition.id }, Time::ZERO);
+        if !self.packing.is_told.swap(true, Ordering::Relaxed) {
+            self.reports.log(3, "COMPRESS", || {
+                format!(
+                    "a batch of {} [{index}] is sent as it is: internal error of the library where it was to be compressed; \
+                     told once",
+                    topic.name()
+                )
+            });
+        }
+    }
+
+    /// No thread of the pool is left: what is in line is compressed where it is taken, and so is what comes.
+    #[cold]
+    pub fn packers_gone(&self) {
+        self.packing.handed_bytes_min.store(usize::MAX, Ordering::Release);
+        let mut line = self.packing.line.lock();
+        line.has_ended = true;
+        let partitions = std::mem::take(&mut line.partitions);
+        drop(line);
+        for (topic, index) in partitions {
+            let topic = self.topics.by_id(topic);
+            let Some(partition) = topic.partition(index) else { continue };
+            let mut queue = partition.queue.lock();
+            queue.is_in_line = false;
+            for batch in queue.sealed.iter_mut().filter(|batch| batch.stage == Stage::InLine) {
+                batch.stage = Stage::Raw;
+            }
+            drop(queue);
+            self.inbox.tell(Event::Sealed { partition: partition.id }, Time::ZERO);
         }
     }
 
@@ -195,11 +292,9 @@ impl Accumulator {
         let mut queue = partition.queue.lock();
         queue.is_in_line = false;
         // Those that were in line may be gone.
-        let at = queue.sealed.iter().position(|batch| batch.stage == Stage::InLine)?;
-        if queue.sealed.iter().skip(at + 1).any(|batch| batch.stage == Stage::InLine) {
-            queue.is_in_line = true;
-            self.packing.push((topic.id, index));
-        }
+        let from = queue.sealed_from(queue.first_in_line);
+        let at = queue.in_line_from(from)?;
+        queue.stay_in_line(at + 1, partition, &self.packing);
         let batch = &mut queue.sealed[at];
         let before = batch.len();
         batch.cut_cancelled();
@@ -221,8 +316,7 @@ impl Accumulator {
         drop(bytes);
         let Some(partition) = topic.partition(index) else { return };
         let mut queue = partition.queue.lock();
-        let is_it = |batch: &Batch| batch.id == id && batch.stage == Stage::AtWork;
-        let Some(at) = queue.sealed.iter().position(is_it) else { return };
+        let Some(at) = queue.at_work(id) else { return };
         let batch = &mut queue.sealed[at];
         let before = batch.len();
         if batch.cancelled.is_empty() {
@@ -238,12 +332,12 @@ impl Accumulator {
         queue.sealed_bytes = (queue.sealed_bytes + after).saturating_sub(before);
         partition.publish_sealed(&queue);
         drop(queue);
-        if is_final {
-            self.note_packed(&topic, how, raw, after, took);
-        }
         if at == 0 {
             // Those behind it are found when it has been taken.
             self.inbox.tell(Event::Sealed { partition: partition.id }, Time::ZERO);
+        }
+        if is_final {
+            self.note_packed(&topic, how, raw, after, took);
         }
     }
 

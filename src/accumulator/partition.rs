@@ -51,6 +51,8 @@ pub(super) struct Queue {
     last_slots: usize,
     /// It stands in the line of what is to be compressed.
     pub is_in_line: bool,
+    /// No batch with a smaller number is in line.
+    pub first_in_line: u64,
 }
 
 /// What appending needs to know beside the record. Few words, made for every record: the rest is a look away, and most of it is
@@ -451,6 +453,11 @@ impl Queue {
             // One that was compressed is not any more.
             self.sealed_bytes = (self.sealed_bytes + batch.len()).saturating_sub(before);
         }
+    }
+
+    /// Where the first sealed batch of this number or a higher one stands: they are numbered in order.
+    pub fn sealed_from(&self, batch: u64) -> usize {
+        self.sealed.partition_point(|sealed| sealed.id < batch)
     }
 
     /// The last of the sealed batches.

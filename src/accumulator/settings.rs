@@ -32,6 +32,10 @@ pub(super) fn records_max(config: &Config) -> u32 {
     }
 }
 
+/// A batch of nearly the bound that a broker took raises the bound by such a part of it: what was too large once may have been
+/// the broker's mood, or one record.
+const BOUND_GROWS_BY: usize = 128;
+
 /// One topic's settings. Each is read alone, so that relaxed order is enough.
 pub struct TopicSettings {
     batch_size: AtomicUsize,
@@ -49,6 +53,8 @@ pub struct TopicSettings {
     linger_us: AtomicU64,
     delivery_timeout_us: AtomicU64,
     request_timeout_ms: AtomicU64,
+    /// Held while what `fill_size` is made of changes.
+    filling: Mutex<()>,
     /// What was set for the topic alone.
     own: Mutex<ConfigBuilder>,
 }
@@ -67,6 +73,7 @@ impl TopicSettings {
             linger_us: AtomicU64::new(0),
             delivery_timeout_us: AtomicU64::new(0),
             request_timeout_ms: AtomicU64::new(0),
+            filling: Mutex::default(),
             own: Mutex::default(),
         };
         settings.adopt(config);
@@ -86,12 +93,14 @@ impl TopicSettings {
 
     fn adopt(&self, config: &Config) {
         let batch_size = config.batch_size.max(HEADER_LEN);
+        let filling = self.filling.lock();
         self.batch_size.store(batch_size, Ordering::Relaxed);
         let most = batch_size.saturating_mul(FILL_TIMES_MAX).min(config.buffer_memory / FILL_PART_MAX);
         self.fill_size_max.store(most.clamp(batch_size, i32::MAX as usize), Ordering::Relaxed);
         self.compression.store(word(config.compression), Ordering::Relaxed);
         self.too_large.store(usize::MAX, Ordering::Relaxed);
         self.refresh_fill_size();
+        drop(filling);
         self.batch_records_max.store(records_max(config), Ordering::Relaxed);
         self.acks.store(config.acks, Ordering::Relaxed);
         self.linger_us.store(config.linger_us, Ordering::Relaxed);
@@ -124,19 +133,41 @@ impl TopicSettings {
         }
         let left = (packed.min(raw) as u64 * u64::from(RATIO_ONE) / raw as u64) as u32;
         let ratio = &self.ratios[how.codec as usize];
+        let _filling = self.filling.lock();
         let known = ratio.load(Ordering::Relaxed);
         let next = if left >= known { left } else { known - (known - left).div_ceil(RATIO_STEP) };
-        // Of two threads' measures one may get lost; the next batch makes up for it.
         ratio.store(next.max(1), Ordering::Relaxed);
         self.refresh_fill_size();
     }
 
     /// The broker found a batch of so many bytes too large: those to come are to be half of it at most.
     pub fn note_too_large(&self, bytes: usize) {
+        let _filling = self.filling.lock();
         self.too_large.fetch_min(bytes, Ordering::Relaxed);
         self.refresh_fill_size();
     }
 
+    /// The broker took a batch of so many bytes.
+    pub fn note_accepted(&self, bytes: usize) {
+        if self.too_large.load(Ordering::Relaxed) != usize::MAX {
+            self.note_accepted_below_bound(bytes);
+        }
+    }
+
+    #[cold]
+    fn note_accepted_below_bound(&self, bytes: usize) {
+        let _filling = self.filling.lock();
+        let bound = self.too_large.load(Ordering::Relaxed);
+        if bound == usize::MAX || bytes < bound / 8 * 3 {
+            return;
+        }
+        let grown = bound.saturating_add((bound / BOUND_GROWS_BY).max(1));
+        let is_over = grown / 2 >= self.batch_size();
+        self.too_large.store(if is_over { usize::MAX } else { grown }, Ordering::Relaxed);
+        self.refresh_fill_size();
+    }
+
+    /// Under `filling`: what it is made of belongs together.
     fn refresh_fill_size(&self) {
         let (batch_size, how) = (self.batch_size(), self.compression());
         let mut fill = batch_size;
@@ -145,7 +176,7 @@ impl TopicSettings {
             let ratio = self.ratios[how.codec as usize].load(Ordering::Relaxed).saturating_add(RATIO_MARGIN);
             let raw = (wanted - HEADER_LEN) as u64 * u64::from(RATIO_ONE) / u64::from(ratio);
             let raw = usize::try_from(raw).unwrap_or(usize::MAX).saturating_add(HEADER_LEN);
-            fill = raw.clamp(wanted, self.fill_size_max.load(Ordering::Relaxed));
+            fill = raw.clamp(wanted, self.fill_size_max.load(Ordering::Relaxed).max(wanted));
         }
         self.fill_size.store(fill, Ordering::Relaxed);
     }
@@ -244,6 +275,46 @@ mod tests {
         assert!(settings.fill_size() < 8_000, "the smallest counts");
         settings.note_too_large(1);
         assert_eq!(settings.fill_size(), HEADER_LEN);
+    }
+
+    #[test]
+    fn batches_grow_again_slowly_while_the_broker_takes_those_near_the_bound() {
+        let settings = settings(10_000, ZSTD);
+        settings.note_too_large(8_000);
+        let small = settings.fill_size();
+        settings.note_accepted(100);
+        assert_eq!(settings.fill_size(), small, "a little one says nothing");
+        settings.note_accepted(4_000);
+        assert!((small + 1..small + 100).contains(&settings.fill_size()), "{}", settings.fill_size());
+        for _ in 0..1_000 {
+            settings.note_accepted(settings.fill_size());
+        }
+        assert_eq!(settings.fill_size(), 10_000);
+        settings.note_too_large(1);
+        for _ in 0..1_000 {
+            settings.note_accepted(HEADER_LEN + 10);
+        }
+        assert!(settings.fill_size() > HEADER_LEN, "also from nothing");
+    }
+
+    #[test]
+    fn a_topic_may_be_set_otherwise_while_its_batches_are_compressed() {
+        let settings = settings(10_000, ZSTD);
+        let producer = Config::default();
+        std::thread::scope(|scope| {
+            let packer = scope.spawn(|| {
+                for n in 0..20_000 {
+                    settings.note_packed(ZSTD, 1_000_000, 1_000 * (1 + n % 1_000));
+                }
+            });
+            while !packer.is_finished() {
+                for (size, kind) in [("100", "zstd"), ("900000", "zstd"), ("5000", "none")] {
+                    settings.set(&producer, "t", "batch.size", size).expect("legal");
+                    settings.set(&producer, "t", "compression.type", kind).expect("legal");
+                }
+            }
+        });
+        assert_eq!(settings.fill_size(), 5_000, "a late measure does not outlive what was set");
     }
 
     #[test]

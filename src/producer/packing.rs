@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use crate::accumulator::{Accumulator, HANDED_BYTES_MIN, PackingTools};
+use crate::accumulator::{Accumulator, HANDED_BYTES_MIN};
 use crate::codec::Codec;
 use crate::config::Config;
 use crate::error::Result;
@@ -36,14 +36,8 @@ impl Packers {
         for _ in 0..config.compression_threads {
             *self.alive.count.lock() += 1;
             // Dropped where the thread ends, or where it cannot be had.
-            let (shared, leaving) = (accumulator.clone(), Leaving(self.alive.clone()));
-            let started = start_thread("kp-compress", move || {
-                let _leaving = leaving;
-                let mut tools = PackingTools::default();
-                while let Some(job) = shared.wait_for_packing() {
-                    shared.finish_packing(job, &mut tools);
-                }
-            });
+            let leaving = Leaving(self.alive.clone(), accumulator.clone());
+            let started = start_thread("kp-compress", move || leaving.1.pack_in_line());
             match started {
                 Ok(thread) => threads.push(thread),
                 Err(error) if threads.is_empty() => return Err(error),
@@ -74,11 +68,18 @@ impl Packers {
     }
 }
 
-struct Leaving(Arc<Alive>);
+/// One thread's part in the count.
+struct Leaving(Arc<Alive>, Arc<Accumulator>);
 
 impl Drop for Leaving {
     fn drop(&mut self) {
-        *self.0.count.lock() -= 1;
+        let mut count = self.0.count.lock();
+        *count -= 1;
+        let is_last = *count == 0;
+        drop(count);
+        if is_last && std::thread::panicking() {
+            self.1.packers_gone();
+        }
         self.0.changed.notify_all();
     }
 }

@@ -249,6 +249,9 @@ impl Sender {
         let state = &mut self.partitions[dense as usize];
         state.shared().note_finished(taken.batch.len());
         let is_acked = ending.status == Status::OK;
+        if is_acked {
+            state.topic.settings().note_accepted(taken.batch.len());
+        }
         if is_acked && ending.answer.base_offset >= 0 {
             state.acked_offset = ending.answer.base_offset + i64::from(taken.batch.count) - 1;
         }

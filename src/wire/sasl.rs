@@ -7,6 +7,11 @@ use super::primitives::{DecodeError, Reader, put_array_len, put_no_tagged_fields
 /// Version 0 is followed by bytes without any header, which no broker from Kafka 1.0 on needs.
 pub const HANDSHAKE_VERSION: i16 = 1;
 
+/// Neither answer is ever as long as this: tokens have some KiB.
+const ANSWER_BYTES_MAX: usize = 1 << 20;
+/// Kafka knows five mechanisms.
+const MECHANISMS_MAX: usize = 100;
+
 /// The answer to SaslHandshake.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct HandshakeAnswer {
@@ -47,9 +52,14 @@ pub fn encode_sasl_handshake(correlation_id: i32, client_id: &str, mechanism: &s
 
 /// Decodes the body of an answer to SaslHandshake.
 pub fn decode_sasl_handshake(body: &[u8]) -> Result<HandshakeAnswer, DecodeError> {
+    is_short(body)?;
     let mut reader = Reader::new(body, Api::SaslHandshake.form(HANDSHAKE_VERSION));
     let mut answer = HandshakeAnswer { error_code: reader.i16("error code")?, mechanisms: Vec::new() };
-    for _ in 0..reader.array_len(2, "mechanisms")? {
+    let count = reader.array_len(2, "mechanisms")?;
+    if count > MECHANISMS_MAX {
+        return Err(reader.error("mechanisms, which are too many"));
+    }
+    for _ in 0..count {
         answer.mechanisms.push(reader.string("mechanism")?.to_owned());
     }
     Ok(answer)
@@ -69,6 +79,7 @@ pub fn encode_sasl_authenticate(version: i16, correlation_id: i32, client_id: &s
 
 /// Decodes the body of an answer to SaslAuthenticate of `version`.
 pub fn decode_sasl_authenticate(version: i16, body: &[u8]) -> Result<AuthenticateAnswer, DecodeError> {
+    is_short(body)?;
     let mut reader = Reader::new(body, Api::SaslAuthenticate.form(version));
     let answer = AuthenticateAnswer {
         error_code: reader.i16("error code")?,
@@ -79,6 +90,12 @@ pub fn decode_sasl_authenticate(version: i16, body: &[u8]) -> Result<Authenticat
     };
     reader.skip_tagged_fields("SASL answer's tagged fields")?;
     Ok(answer)
+}
+
+/// A renewal's answers come on a connection that may bring long ones.
+fn is_short(body: &[u8]) -> Result<(), DecodeError> {
+    let is_short = body.len() <= ANSWER_BYTES_MAX;
+    is_short.then_some(()).ok_or(DecodeError { what: "an answer that is too long", at: ANSWER_BYTES_MAX })
 }
 
 #[cfg(test)]
@@ -130,6 +147,16 @@ mod tests {
                 assert!(decode_sasl_authenticate(version, &body[..len]).is_err(), "{version}: {len}");
             }
         }
+    }
+
+    #[test]
+    fn an_answer_that_is_longer_than_any_is_refused() {
+        let names = |count: usize| SaslHandshakeResponse::default().with_mechanisms(vec![text("PLAIN"); count]);
+        assert!(decode_sasl_handshake(&bytes_of(&names(MECHANISMS_MAX), 1)).is_ok());
+        assert!(decode_sasl_handshake(&bytes_of(&names(MECHANISMS_MAX + 1), 1)).is_err());
+        let says = |len: usize| SaslAuthenticateResponse::default().with_auth_bytes(Bytes::from(vec![7; len]));
+        assert!(decode_sasl_authenticate(1, &bytes_of(&says(1 << 19), 1)).is_ok());
+        assert!(decode_sasl_authenticate(1, &bytes_of(&says(1 << 20), 1)).is_err());
     }
 
     proptest! {

@@ -279,7 +279,7 @@ fn a_batch_that_does_not_get_smaller_stays_as_it_is() {
 fn without_threads_and_after_their_end_batches_are_compressed_where_they_are_taken() {
     let (accumulator, topic) = accumulator(Codec::Snappy, 1);
     accumulator.packing.end();
-    assert!(accumulator.wait_for_packing().is_none());
+    assert!(accumulator.packing.next_in_line().is_none());
     fill(&accumulator, &topic, 0, 2);
     assert_eq!(told(&accumulator), 2);
     assert!(accumulator.next_packing().is_none());
@@ -308,4 +308,76 @@ fn a_batch_opened_before_a_topic_was_set_otherwise_keeps_its_codec() {
         numbers(&mut batch);
     }
     drop(numbers(&mut take(&accumulator, &topic, 0).expect("the open one")));
+}
+
+#[test]
+fn a_bug_where_a_batch_is_compressed_costs_its_compression_and_nothing_else() {
+    let (accumulator, topic) = accumulator(Codec::Zstd, 1);
+    let sent = fill(&accumulator, &topic, 0, 3);
+    let left = std::sync::atomic::AtomicUsize::new(1);
+    accumulator.packing.set_clock(move || {
+        assert!(left.fetch_sub(1, Ordering::Relaxed) != 1, "on purpose");
+        Time::ZERO
+    });
+    let mut tools = PackingTools::default();
+    told(&accumulator);
+    for n in 0..3 {
+        let partition = accumulator.packing.next_in_line().expect("it stays in line");
+        accumulator.pack_next_of(partition, &mut tools);
+        assert_eq!(told(&accumulator), usize::from(n == 0), "the first of the queue is told of");
+    }
+    let mut all = Vec::new();
+    for codec in [Codec::None, Codec::Zstd, Codec::Zstd] {
+        let mut batch = take(&accumulator, &topic, 0).expect("none is at work for ever");
+        assert_eq!(batch.codec, codec);
+        values(&batch);
+        all.extend(numbers(&mut batch));
+    }
+    all.extend(numbers(&mut take(&accumulator, &topic, 0).expect("the open one")));
+    assert_eq!(all, (0..sent).collect::<Vec<_>>());
+}
+
+#[test]
+fn without_a_thread_that_is_left_batches_in_line_are_compressed_where_they_are_taken() {
+    let (accumulator, topic) = accumulator(Codec::Lz4, 2);
+    fill(&accumulator, &topic, 0, 2);
+    fill(&accumulator, &topic, 1, 1);
+    assert!(take(&accumulator, &topic, 0).is_none());
+    told(&accumulator);
+    accumulator.packers_gone();
+    assert_eq!(told(&accumulator), 2, "both partitions have something");
+    fill(&accumulator, &topic, 1, 2);
+    for partition in [0, 0, 0, 1, 1, 1] {
+        let mut batch = take(&accumulator, &topic, partition).expect("it waits for nobody");
+        assert_eq!(batch.codec, Codec::Lz4);
+        numbers(&mut batch);
+    }
+}
+
+#[test]
+fn when_all_records_of_the_first_are_cancelled_the_open_one_behind_it_is_told_of() {
+    for is_at_work in [false, true] {
+        let (accumulator, topic) = accumulator(Codec::Lz4, 1);
+        let large = vec![7; BATCH_SIZE - 200];
+        let placed = send(&accumulator, &topic, 0, &large, 0);
+        send(&accumulator, &topic, 0, &large, 1);
+        let job = is_at_work.then(|| accumulator.next_packing().expect("in line"));
+        // The open one has lingered, in vain.
+        assert!(take(&accumulator, &topic, 0).is_none());
+        told(&accumulator);
+        let ticket = Ticket::new(&topic, Some(0), Tag { callback: 1, opaque: 0 }, placed);
+        assert!(accumulator.cancel(&topic, &ticket, Time(9), || true));
+        assert_eq!(told(&accumulator), 1);
+        let mut tools = PackingTools::default();
+        job.into_iter().for_each(|job| accumulator.finish_packing(job, &mut tools));
+        assert!(take(&accumulator, &topic, 0).is_none(), "it is sealed, and in line");
+        let partition = accumulator.packing.next_in_line().expect("in line");
+        if !is_at_work {
+            // Its place in line may have been that of the one before it.
+            assert_eq!(partition, (topic.id, 0));
+        }
+        accumulator.pack_next_of(partition, &mut tools);
+        assert_eq!(numbers(&mut take(&accumulator, &topic, 0).expect("it is there")), [1]);
+        assert_eq!(accumulator.memory.used(), 0);
+    }
 }
