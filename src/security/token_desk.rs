@@ -51,6 +51,8 @@ struct State {
     /// Who waits for a token, and until when.
     waiting: BTreeMap<AttemptId, i64>,
     exchanges: BTreeMap<AttemptId, Bearer>,
+    /// Whom the exchanges' tokens stand for, where that is known.
+    principals: BTreeMap<AttemptId, String>,
     is_over: bool,
 }
 
@@ -234,6 +236,9 @@ impl State {
         let mut exchange = Bearer::new(token);
         let reply = started(&mut exchange);
         self.exchanges.insert(attempt, exchange);
+        if !token.principal.is_empty() {
+            self.principals.insert(attempt, token.principal.clone());
+        }
         reply
     }
 }
@@ -241,6 +246,10 @@ impl State {
 impl Login for TokenDesk {
     fn mechanism(&self) -> &'static str {
         "OAUTHBEARER"
+    }
+
+    fn principal(&self, attempt: AttemptId) -> Option<String> {
+        self.state.lock().principals.get(&attempt).cloned()
     }
 
     fn ask(&self, attempt: AttemptId, asked: Asked) {
@@ -271,6 +280,7 @@ impl Login for TokenDesk {
             },
             Asked::End => {
                 state.exchanges.remove(&attempt);
+                state.principals.remove(&attempt);
                 state.waiting.remove(&attempt);
                 return;
             }
