@@ -50,6 +50,14 @@ impl Transport {
         }
     }
 
+    /// After `bytes` more were taken: how many more the socket has of all that were.
+    fn through(&mut self, bytes: usize) -> usize {
+        match self {
+            Transport::Plain(_) => bytes,
+            Transport::Tls(stream) => stream.take_through(),
+        }
+    }
+
     /// The next read tells of the end, and no event will.
     pub fn knows_its_end(&self) -> bool {
         match self {
@@ -147,16 +155,18 @@ impl Open {
         !output.is_empty() || self.transport.wants_write()
     }
 
-    /// One write of as much of `output` as fits; the frames that are through are dropped.
-    pub fn write_once(&mut self, output: &mut Output) -> io::Result<usize> {
+    /// One write of as much of `output` as fits; the frames that were taken whole are dropped. Answers how many bytes were taken,
+    /// and how many more the socket has.
+    pub fn write_once(&mut self, output: &mut Output) -> io::Result<(usize, usize)> {
         if output.is_empty() {
-            return self.transport.push().map(|()| 0);
+            self.transport.push()?;
+            return Ok((0, self.transport.through(0)));
         }
         let mut slices = [IoSlice::new(&[]); SLICES_PER_WRITE_MAX];
         let used = output.fill(&mut slices);
         let bytes = self.transport.write_vectored(&slices[..used])?;
         output.advance(bytes);
-        Ok(bytes)
+        Ok((bytes, self.transport.through(bytes)))
     }
 }
 

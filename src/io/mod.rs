@@ -48,8 +48,9 @@ pub trait Core {
     fn handle_connected(&mut self, now: Time, conn: ConnId);
     /// Raw bytes as they came; the core cuts frames.
     fn handle_bytes(&mut self, now: Time, conn: ConnId, bytes: &[u8]);
-    /// The socket accepted so many more bytes. Frames of which the last byte is among them were dropped before the call.
-    fn handle_written(&mut self, now: Time, conn: ConnId, bytes: usize);
+    /// So many more bytes may go to the broker from now on: the socket has them, or TLS does. Frames of which the last byte is
+    /// among them were dropped before the call. `through`: so many more has the socket.
+    fn handle_written(&mut self, now: Time, conn: ConnId, bytes: usize, through: usize);
     /// The connection could not be made or is gone; its frames were dropped before the call. `closed` says what happened.
     fn handle_closed(&mut self, now: Time, conn: ConnId, closed: Closed);
     /// `poll_timeout` has been reached.

@@ -253,9 +253,9 @@ impl<C: Core> Reactor<C> {
             return;
         }
         match open.write_once(output) {
-            Ok(bytes) => {
-                if bytes > 0 {
-                    self.core.handle_written(now, conn, bytes);
+            Ok((bytes, through)) => {
+                if bytes > 0 || through > 0 {
+                    self.core.handle_written(now, conn, bytes, through);
                     self.take_actions(now);
                 }
                 self.mark_dirty(conn);

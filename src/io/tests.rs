@@ -28,6 +28,7 @@ struct State {
     causes: Vec<Cause>,
     received: Vec<u8>,
     written: usize,
+    through: usize,
     wakeups: usize,
     timeouts: usize,
     turns: usize,
@@ -75,8 +76,8 @@ impl Core for FakeCore {
     fn handle_bytes(&mut self, _now: Time, _conn: ConnId, bytes: &[u8]) {
         self.record(|state| state.received.extend_from_slice(bytes));
     }
-    fn handle_written(&mut self, _now: Time, _conn: ConnId, bytes: usize) {
-        self.record(|state| state.written += bytes);
+    fn handle_written(&mut self, _now: Time, _conn: ConnId, bytes: usize, through: usize) {
+        self.record(|state| (state.written, state.through) = (state.written + bytes, state.through + through));
     }
     fn handle_closed(&mut self, _now: Time, conn: ConnId, closed: Closed) {
         self.record(|state| {

@@ -35,6 +35,9 @@ pub(super) struct TlsStream {
     /// The last read of the socket did not fill `ciphertext`, and so emptied it.
     is_drained: bool,
     first_bytes: Vec<u8>,
+    /// Bytes that rustls took since its buffer was last empty, and those that the socket has and that nobody was told of.
+    held: usize,
+    through: usize,
     /// The broker has ended the stream, with a farewell or without: many end it so.
     has_ended: bool,
     trouble: Option<TlsTrouble>,
@@ -57,6 +60,8 @@ impl TlsStream {
             untaken: 0..0,
             is_drained: false,
             first_bytes: Vec::new(),
+            held: 0,
+            through: 0,
             has_ended: false,
             trouble: None,
         })
@@ -190,6 +195,7 @@ impl TlsStream {
     pub fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         self.push()?;
         let taken = self.session.writer().write_vectored(slices)?;
+        self.held += taken;
         match self.push() {
             // It took bytes: the next write, or the next writable event, finds the trouble again.
             Err(error) if taken == 0 => Err(error),
@@ -213,7 +219,13 @@ impl TlsStream {
                 }
             }
         }
+        self.through += std::mem::take(&mut self.held);
         Ok(())
+    }
+
+    /// How many more of the bytes that were taken the socket has: all, or those before the last that rustls took at once.
+    pub fn take_through(&mut self) -> usize {
+        std::mem::take(&mut self.through)
     }
 
     /// Says farewell, as far as the socket takes it at once.

@@ -1,5 +1,5 @@
 //! SaslHandshake v0-1 and SaslAuthenticate v0-2: PLAIN, SCRAM and OAUTHBEARER with one user or token, sessions that end
-//! (KIP-368), and who may ask for what before. Differences from Kafka: a handshake of v0 is not followed by bare tokens, a
+//! (KIP-368) and are renewed by the same user only, and who may ask for what before. Differences from Kafka: a handshake of v0 is not followed by bare tokens, a
 //! session may be renewed as often as a client likes, and wrong credentials are answered at once.
 
 use std::collections::BTreeMap;
@@ -48,6 +48,8 @@ enum Step {
 struct Session {
     step: Step,
     was_in: bool,
+    /// As whom, where the mechanism says so in a way that the mock reads.
+    principal: Option<String>,
     /// It has been renewed by then, or it ends.
     until: Time,
 }
@@ -72,7 +74,7 @@ impl Sasl {
             // Connections are numbered in the order in which they came.
             self.sessions.pop_first();
         }
-        let session = || Session { step: Step::New, was_in: false, until: Time::NEVER };
+        let session = || Session { step: Step::New, was_in: false, principal: None, until: Time::NEVER };
         self.sessions.entry(connection).or_insert_with(session)
     }
 
@@ -106,6 +108,17 @@ impl Sasl {
         if !matches!(session.step, Step::In) {
             return Ok((bytes, 0));
         }
+        let principal = (demand.mechanism != "OAUTHBEARER").then(|| demand.username.clone());
+        if session.was_in
+            && let (Some(before), Some(after)) = (&session.principal, &principal)
+            && before != after
+        {
+            session.step = Step::Refused;
+            return Err(format!(
+                "Cannot change principals during re-authentication from User:{before} to User:{after}"
+            ));
+        }
+        session.principal = principal;
         session.until = demand.lifetime.map_or(Time::NEVER, |lifetime| now + lifetime);
         let was_in = std::mem::replace(&mut session.was_in, true);
         *(if was_in { &mut self.reauthentications } else { &mut self.authentications }) += 1;

@@ -26,8 +26,8 @@ impl Core for Driver {
         self.sender.handle_bytes(now, conn, bytes);
     }
 
-    fn handle_written(&mut self, now: Time, conn: ConnId, bytes: usize) {
-        self.sender.handle_written(now, conn, bytes);
+    fn handle_written(&mut self, now: Time, conn: ConnId, bytes: usize, through: usize) {
+        self.sender.handle_written(now, conn, bytes, through);
     }
 
     fn handle_closed(&mut self, now: Time, conn: ConnId, closed: Closed) {

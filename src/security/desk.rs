@@ -36,6 +36,8 @@ pub struct ExchangeDesk {
 #[derive(Default)]
 struct Queue {
     asked: VecDeque<(AttemptId, Asked)>,
+    /// As whom the exchanges speak that have begun.
+    principals: BTreeMap<AttemptId, String>,
     is_over: bool,
 }
 
@@ -79,6 +81,10 @@ impl Login for ExchangeDesk {
         self.name
     }
 
+    fn principal(&self, attempt: AttemptId) -> Option<String> {
+        self.queue.lock().principals.get(&attempt).cloned()
+    }
+
     fn ask(&self, attempt: AttemptId, asked: Asked) {
         let mut queue = self.queue.lock();
         if asked == Asked::End {
@@ -97,6 +103,9 @@ impl Work for ExchangeDesk {
             let reply = match asked {
                 Asked::Start { host } => {
                     let (exchange, reply) = self.begin(&host);
+                    if let Some(principal) = exchange.as_ref().and_then(|exchange| exchange.principal()) {
+                        self.queue.lock().principals.insert(attempt, principal);
+                    }
                     exchanges.extend(exchange.map(|exchange| (attempt, exchange)));
                     reply
                 }
@@ -107,6 +116,7 @@ impl Work for ExchangeDesk {
                 // The next exchange takes the credentials of its moment anyway.
                 Asked::Refused => continue,
                 Asked::End => {
+                    self.queue.lock().principals.remove(&attempt);
                     exchanges.remove(&attempt);
                     continue;
                 }

@@ -8,6 +8,10 @@ pub trait Exchange: Send {
     fn start(&mut self) -> Result<Vec<u8>, Refusal>;
     /// What to do about the broker's answer to the last message.
     fn step(&mut self, challenge: &[u8]) -> Result<Step, Refusal>;
+    /// As whom it speaks, where that is known.
+    fn principal(&self) -> Option<String> {
+        None
+    }
 }
 
 /// What an [`Exchange`] wants next.

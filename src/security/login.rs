@@ -75,4 +75,10 @@ pub trait Login: Send + Sync {
     /// The mechanism as SaslHandshake names it.
     fn mechanism(&self) -> &'static str;
     fn ask(&self, attempt: AttemptId, asked: Asked);
+
+    /// As whom the first message of this attempt, which has been answered, speaks; `None` where nobody knows. Brokers let a
+    /// session that is renewed not become somebody else.
+    fn principal(&self, _attempt: AttemptId) -> Option<String> {
+        None
+    }
 }

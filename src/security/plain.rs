@@ -36,6 +36,10 @@ impl Exchange for PlainExchange {
         Ok([b"\0", self.who.username.as_bytes(), b"\0", self.who.password.reveal().as_bytes()].concat())
     }
 
+    fn principal(&self) -> Option<String> {
+        Some(self.who.username.clone())
+    }
+
     /// A broker that is content answers nothing; one that is not, an error, which does not come here.
     fn step(&mut self, challenge: &[u8]) -> Result<Step, Refusal> {
         match challenge {

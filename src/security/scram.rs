@@ -181,6 +181,10 @@ impl ScramExchange {
 }
 
 impl Exchange for ScramExchange {
+    fn principal(&self) -> Option<String> {
+        Some(self.who.username.clone())
+    }
+
     fn start(&mut self) -> Result<Vec<u8>, Refusal> {
         if self.nonce.is_none() {
             let text = "the operating system has no random numbers for SCRAM's nonce".to_owned();

@@ -58,6 +58,8 @@ struct State {
     waiting: BTreeMap<AttemptId, i64>,
     /// With the number of the token that is shown in it.
     exchanges: BTreeMap<AttemptId, (u64, Bearer)>,
+    /// Whom the exchanges' tokens stand for, where that is known.
+    principals: BTreeMap<AttemptId, String>,
     is_over: bool,
 }
 
@@ -254,6 +256,9 @@ impl State {
         let mut exchange = Bearer::new(token);
         let reply = started(&mut exchange);
         self.exchanges.insert(attempt, (self.number, exchange));
+        if !token.principal.is_empty() {
+            self.principals.insert(attempt, token.principal.clone());
+        }
         reply
     }
 }
@@ -261,6 +266,10 @@ impl State {
 impl Login for TokenDesk {
     fn mechanism(&self) -> &'static str {
         "OAUTHBEARER"
+    }
+
+    fn principal(&self, attempt: AttemptId) -> Option<String> {
+        self.state.lock().principals.get(&attempt).cloned()
     }
 
     fn ask(&self, attempt: AttemptId, asked: Asked) {
@@ -306,6 +315,7 @@ impl Login for TokenDesk {
             }
             Asked::End => {
                 state.exchanges.remove(&attempt);
+                state.principals.remove(&attempt);
                 state.waiting.remove(&attempt);
                 return;
             }

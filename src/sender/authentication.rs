@@ -12,6 +12,7 @@ use super::connection::{Connection, Kind, Phase};
 use super::frame::Frame;
 use super::links::Trouble;
 use super::{ConnId, Sender};
+use crate::error::Status;
 use crate::security::login::{AttemptId, Login, Refusal, Reply};
 use crate::time::{Micros, Time};
 use crate::wire::header::Api;
@@ -38,6 +39,22 @@ pub struct Sasl {
     pub held_since: Option<Time>,
     /// When the last message went out: the broker counts the session from then on or a little later.
     pub asked_at: Time,
+    /// As whom the connection was authenticated, where the login knows.
+    principal: Option<String>,
+    /// Renewals in a row that the login could not begin, and why the last one.
+    failures: u32,
+    failure: Option<Refusal>,
+    /// The connection ends, for this reason, as soon as what is in flight is answered.
+    leaving: Option<Leaving>,
+}
+
+/// Why a connection is left that still answers.
+#[derive(Debug)]
+enum Leaving {
+    /// The session has ended, and the login has nothing to renew it with.
+    Ended(Refusal),
+    /// The login is somebody else now, and a session stays who it was.
+    OtherPrincipal,
 }
 
 impl Default for Sasl {
@@ -51,6 +68,10 @@ impl Default for Sasl {
             ends_at: never,
             held_since: None,
             asked_at: Time::ZERO,
+            principal: None,
+            failures: 0,
+            failure: None,
+            leaving: None,
         }
     }
 }
@@ -70,8 +91,10 @@ impl Sasl {
 
     /// The broker has agreed. `spread` is a number below 1,000.
     pub fn agreed(&mut self, lifetime_ms: u64, spread: u64) {
-        self.exchange = None;
+        let principal = self.exchange.take().and_then(|exchange| exchange.principal);
+        self.principal = principal.or(self.principal.take());
         self.held_since = None;
+        (self.failures, self.failure) = (0, None);
         (self.renew_at, self.hold_at, self.ends_at) = (Time::NEVER, Time::NEVER, Time::NEVER);
         if lifetime_ms == 0 {
             return;
@@ -87,20 +110,22 @@ impl Sasl {
 
     /// When something is due that nobody else brings about.
     pub fn due_at(&self) -> Time {
+        let hold_at = if self.held_since.is_none() { self.hold_at } else { Time::NEVER };
         match &self.exchange {
-            None => self.renew_at,
-            Some(exchange) if exchange.is_preparing() && self.held_since.is_none() => exchange.until.min(self.hold_at),
+            None if self.leaving.is_some() => Time::NEVER,
+            None => self.renew_at.min(hold_at).min(self.ends_at),
+            Some(exchange) if exchange.is_preparing() => exchange.until.min(hold_at),
             Some(exchange) => exchange.until,
         }
     }
 
     /// The session is about to end and has not been renewed.
     fn must_hold(&self, now: Time) -> bool {
-        self.exchange.is_some() && self.held_since.is_none() && self.hold_at <= now
+        self.held_since.is_none() && self.hold_at <= now
     }
 
     pub fn must_renew(&self, now: Time) -> bool {
-        self.exchange.is_none() && self.renew_at <= now
+        self.exchange.is_none() && self.leaving.is_none() && self.renew_at <= now
     }
 
     /// Whether what is awaited has not come in time.
@@ -163,12 +188,125 @@ impl Sender {
     pub(super) fn handle_login(&mut self, now: Time, attempt: AttemptId, reply: Reply) {
         let conn = ConnId(attempt.conn);
         let Some(&id) = self.connections.get(&conn) else { return self.telemetry_login(now, attempt, reply) };
-        let connection = self.brokers.get_mut(&id).and_then(|broker| broker.connection.as_mut());
-        let Some(exchange) = connection.and_then(|connection| connection.sasl.awaiting(attempt)) else { return };
+        let Some(connection) = self.brokers.get_mut(&id).and_then(|broker| broker.connection.as_mut()) else { return };
+        let is_renewal = connection.phase == Phase::Ready;
+        let known = connection.sasl.principal.clone();
+        let Some(exchange) = connection.sasl.awaiting(attempt) else { return };
+        let was_preparing = exchange.is_preparing();
         let next = exchange.replied(reply);
+        match &next {
+            Err(refusal) if is_renewal && was_preparing => {
+                let refusal = refusal.clone();
+                return self.renewal_failed(now, id, refusal);
+            }
+            Ok(Next::Handshake) => {
+                exchange.principal = self.login.as_ref().and_then(|login| login.principal(attempt));
+                if known.is_some() && exchange.principal.is_some() && exchange.principal != known {
+                    return self.leave(now, id, Leaving::OtherPrincipal);
+                }
+            }
+            _ => {}
+        }
         if let Err(trouble) = self.go_on(now, id, next) {
             self.drop_connection(now, conn, trouble);
         }
+    }
+
+    /// The login could not begin to renew the session, which goes on until its end: nothing was written yet.
+    fn renewal_failed(&mut self, now: Time, id: i32, refusal: Refusal) {
+        let (first, most) = (self.config.reconnect_backoff_ms, self.config.reconnect_backoff_max_ms);
+        let Some(broker) = self.brokers.get_mut(&id) else { return };
+        let label = broker.label();
+        let Some(connection) = &mut broker.connection else { return };
+        let sasl = &mut connection.sasl;
+        sasl.exchange = None;
+        sasl.failures += 1;
+        sasl.renew_at = now + self.random.backoff(first, most, sasl.failures);
+        if sasl.failures == 1 {
+            let left_ms = sasl.ends_at.since(now).as_ms();
+            let text = &refusal.text;
+            self.reports.log(4, "SASL", || {
+                format!("{label}: the session cannot be renewed yet, and ends in {left_ms} ms: {text}; trying again")
+            });
+        }
+        let ends = sasl.ends_at <= now;
+        sasl.failure = Some(refusal);
+        let due_at = sasl.due_at();
+        if ends {
+            self.end_session(now, id);
+        } else {
+            self.arm_broker(id, due_at);
+        }
+    }
+
+    /// The login has not begun to renew the session in time; true when that was what is overdue.
+    pub(super) fn renewal_overdue(&mut self, now: Time, id: i32) -> bool {
+        let Some(connection) = self.brokers.get(&id).and_then(|broker| broker.connection.as_ref()) else {
+            return false;
+        };
+        let exchange = connection.sasl.exchange.as_ref().filter(|exchange| exchange.is_preparing());
+        let Some(exchange) = exchange.filter(|exchange| connection.phase == Phase::Ready && exchange.until <= now)
+        else {
+            return false;
+        };
+        let refusal = exchange.overdue_refusal();
+        self.renewal_failed(now, id, refusal);
+        true
+    }
+
+    /// The broker takes nothing more on this connection, and it was not renewed; true when that is so.
+    pub(super) fn session_over(&mut self, now: Time, id: i32) -> bool {
+        let Some(connection) = self.brokers.get(&id).and_then(|broker| broker.connection.as_ref()) else {
+            return false;
+        };
+        let sasl = &connection.sasl;
+        let is_over =
+            sasl.exchange.is_none() && sasl.leaving.is_none() && sasl.failure.is_some() && sasl.ends_at <= now;
+        if is_over {
+            self.end_session(now, id);
+        }
+        is_over
+    }
+
+    fn end_session(&mut self, now: Time, id: i32) {
+        let Some(connection) = self.brokers.get_mut(&id).and_then(|broker| broker.connection.as_mut()) else { return };
+        let failure = connection.sasl.failure.take();
+        let refusal = failure.unwrap_or_else(|| Refusal {
+            status: Status::CREDENTIALS,
+            text: "its session has ended".into(),
+            is_permanent: false,
+        });
+        self.leave(now, id, Leaving::Ended(refusal));
+    }
+
+    /// Nothing more is sent on the connection; it ends when what is in flight is answered.
+    fn leave(&mut self, now: Time, id: i32, why: Leaving) {
+        let Some(connection) = self.brokers.get_mut(&id).and_then(|broker| broker.connection.as_mut()) else { return };
+        let sasl = &mut connection.sasl;
+        sasl.exchange = None;
+        sasl.held_since.get_or_insert(now);
+        sasl.leaving = Some(why);
+        self.leave_if_answered(now, id);
+    }
+
+    /// A connection that is to be left is, once nothing is in flight.
+    pub(super) fn leave_if_answered(&mut self, now: Time, id: i32) {
+        let Some(connection) = self.brokers.get_mut(&id).and_then(|broker| broker.connection.as_mut()) else { return };
+        if !connection.requests.is_empty() {
+            return;
+        }
+        let conn = connection.id;
+        let trouble = match connection.sasl.leaving.take() {
+            None => return,
+            Some(Leaving::Ended(refusal)) => Trouble::from(Refusal {
+                text: format!("the session has ended and could not be renewed: {}", refusal.text),
+                ..refusal
+            }),
+            Some(Leaving::OtherPrincipal) => Trouble::planned(
+                "the credentials are somebody else's now, whom a session that is renewed may not become",
+            ),
+        };
+        self.drop_connection(now, conn, trouble);
     }
 
     /// The broker has answered a request of the exchange.

@@ -32,7 +32,11 @@ pub struct Broker {
     pub retry_at: Time,
     /// Why the last connection failed or ended.
     pub last_error: Option<String>,
-    /// It ended for a reason that does not pass by itself.
+    /// When it last failed.
+    pub failed_at: Time,
+    /// The last attempt to connect took all the time that it had.
+    pub timed_out: bool,
+    /// It ended because the broker, or we, refuse the other.
     pub refused: Option<Refused>,
     /// When this broker's timer was last armed for: saves an entry per request.
     pub armed_at: Time,
@@ -49,8 +53,13 @@ pub struct Broker {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Refused {
     pub status: Status,
+    /// It does not pass by itself.
+    pub is_permanent: bool,
     pub at: Time,
 }
+
+/// One failure may be a broker that is being restarted.
+const DEAD_AFTER_FAILURES: u32 = 2;
 
 /// A broker that comes and goes may say so this often in a row, then once per `LOG_REFILL`.
 const LOG_LINES_IN_A_ROW: u32 = 6;
@@ -70,6 +79,8 @@ impl Broker {
             failures: 0,
             retry_at: Time::ZERO,
             last_error: None,
+            failed_at: Time::ZERO,
+            timed_out: false,
             refused: None,
             armed_at: Time::NEVER,
             announced: None,
@@ -104,6 +115,11 @@ impl Broker {
 
     pub fn is_ready(&self) -> bool {
         self.connection.as_ref().is_some_and(|connection| connection.phase == Phase::Ready)
+    }
+
+    /// Whether it is no use to wait until this one lets us in: it has failed again, or taken all its time to.
+    pub fn is_dead(&self) -> bool {
+        self.refused.is_none() && (self.failures >= DEAD_AFTER_FAILURES || self.failures > 0 && self.timed_out)
     }
 
     /// Whether requests may be written to it now.

@@ -31,9 +31,10 @@ pub struct Connection {
     pub has_served: bool,
     /// Requests in the order in which they were written: responses come in the same order.
     pub requests: VecDeque<Request>,
-    /// Bytes handed to the driver, and those of them that the socket took.
+    /// Bytes handed to the driver, those of them that may have gone to the broker, and those that the socket took.
     pub queued_bytes: u64,
     pub written_bytes: u64,
+    pub through_bytes: u64,
     /// KIP-219: the broker asked for silence until then.
     pub throttled_until: Time,
     /// When connecting began.
@@ -125,6 +126,7 @@ impl Connection {
             requests: VecDeque::new(),
             queued_bytes: 0,
             written_bytes: 0,
+            through_bytes: 0,
             throttled_until: Time::ZERO,
             begun_at: now,
             last_used: now,

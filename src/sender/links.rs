@@ -20,29 +20,45 @@ use crate::wire::header::{Api, split_response};
 #[derive(Debug)]
 pub(super) struct Trouble {
     reason: String,
-    /// It will not pass by itself: the broker, or we, refuse the other.
+    /// The broker, or we, refuse the other.
     refusal: Option<Status>,
+    /// And that will not pass by itself.
+    is_permanent: bool,
     /// A request was not answered in time.
     is_timeout: bool,
+    /// Nothing is wrong with the broker: it is connected to anew at once.
+    is_planned: bool,
+}
+
+impl Trouble {
+    fn new(reason: String, refusal: Option<Status>) -> Trouble {
+        Trouble { reason, refusal, is_permanent: refusal.is_some(), is_timeout: false, is_planned: false }
+    }
+
+    pub fn planned(reason: &str) -> Trouble {
+        Trouble { is_planned: true, ..Trouble::new(reason.into(), None) }
+    }
 }
 
 impl From<String> for Trouble {
     fn from(reason: String) -> Trouble {
-        Trouble { reason, refusal: None, is_timeout: false }
+        Trouble::new(reason, None)
     }
 }
 
 impl From<Refusal> for Trouble {
     fn from(refusal: Refusal) -> Trouble {
-        let status = refusal.is_permanent.then_some(refusal.status);
-        Trouble { reason: refusal.text, refusal: status, is_timeout: false }
+        // What else passes by itself is an outage as any other.
+        let is_ours = refusal.is_permanent || refusal.status == Status::CREDENTIALS;
+        let status = is_ours.then_some(refusal.status);
+        Trouble { is_permanent: refusal.is_permanent, ..Trouble::new(refusal.text, status) }
     }
 }
 
 impl From<Closed> for Trouble {
     fn from(closed: Closed) -> Trouble {
         let refusal = (closed.cause == Cause::Tls).then_some(Status::TLS_FAILED);
-        Trouble { reason: closed.reason, refusal, is_timeout: false }
+        Trouble::new(closed.reason, refusal)
     }
 }
 
@@ -129,15 +145,17 @@ impl Sender {
         self.arm_broker(id, deadline.min(now + DOUBT_AFTER));
     }
 
-    /// So many more bytes were accepted by the socket.
-    pub fn handle_written(&mut self, now: Time, conn: ConnId, bytes: usize) {
+    /// So many more bytes may have gone to the broker, and so many have gone to the socket: in TLS the latter come later.
+    pub fn handle_written(&mut self, now: Time, conn: ConnId, bytes: usize, through: usize) {
         let Some(&id) = self.connections.get(&conn) else { return };
         let Some(connection) = self.brokers.get_mut(&id).and_then(|broker| broker.connection.as_mut()) else { return };
         connection.written_bytes += bytes as u64;
+        connection.through_bytes += through as u64;
         let has_unanswered = connection.unanswered > 0;
         self.count_bytes(id, bytes, 0);
         if has_unanswered {
             self.finish_unanswered(now, id);
+            self.leave_if_answered(now, id);
         }
         self.pump_soon.push(id);
         self.serve(now);
@@ -174,9 +192,10 @@ impl Sender {
         }
         if let Err(reason) = cut {
             let refusal = is_other_kind.then_some(Status::TLS_FAILED);
-            self.drop_connection(now, conn, Trouble { reason, refusal, is_timeout: false });
+            self.drop_connection(now, conn, Trouble::new(reason, refusal));
         }
         let owner = self.connections.get(&conn).copied().unwrap_or(id);
+        self.leave_if_answered(now, owner);
         self.pump_soon.push(owner);
         self.serve(now);
     }
@@ -331,7 +350,7 @@ impl Sender {
 
     /// Everything unanswered gets its outcome: in doubt, unless the socket never took the whole of it.
     fn connection_ended(&mut self, now: Time, conn: ConnId, trouble: Trouble) {
-        let Trouble { reason, refusal, is_timeout: request_timed_out } = trouble;
+        let Trouble { reason, refusal, is_permanent, is_timeout: request_timed_out, is_planned } = trouble;
         let Some(id) = self.connections.remove(&conn) else { return };
         let Some(broker) = self.brokers.get_mut(&id) else { return };
         let Some(connection) = broker.connection.take() else { return };
@@ -345,11 +364,22 @@ impl Sender {
             && connection.requests.is_empty()
             && connection.sasl.exchange.is_none()
             && !refused;
-        if idle && broker.failures == 0 {
+        if connection.has_served && broker.failures == 0 {
+            self.published.was_good_until = now;
+        }
+        if is_planned {
+            self.reports.log(7, "BROKER", || format!("{label}: {reason}; connecting again"));
+        } else if idle && broker.failures == 0 {
             // Brokers close idle connections: that is no failure.
             self.reports.log(7, "BROKER", || format!("{label}: idle connection ended: {reason}"));
         } else {
+            let was_dead = broker.is_dead();
             broker.failures += 1;
+            broker.failed_at = now;
+            let setup_timeout = Micros::from_ms(self.config.socket_connection_setup_timeout_ms);
+            broker.timed_out = connection.phase != Phase::Ready && now.since(connection.begun_at) >= setup_timeout;
+            // Nobody waits any longer for this one to let us in where others refuse to.
+            self.published.was_refused |= broker.is_dead() && !was_dead;
             self.accumulator.numbers.connection_failures.add(1);
             broker.numbers.connection_failures.add(1);
             if let Some(unlogged) = broker.announce(now, false) {
@@ -360,20 +390,22 @@ impl Sender {
         }
         let step = broker.failures;
         let (mut first, mut most) = (self.config.reconnect_backoff_ms, self.config.reconnect_backoff_max_ms);
-        if refusal.is_some_and(|status| status != Status::TLS_FAILED) {
+        if is_permanent && refusal.is_some_and(|status| status != Status::TLS_FAILED) {
             (first, most) = (first.max(REFUSED_BACKOFF_MS.0), most.max(REFUSED_BACKOFF_MS.1));
         }
-        if step > 0 {
+        if step > 0 && !is_planned {
             broker.retry_at = now + self.random.backoff(first, most, step);
         }
-        broker.last_error = Some(reason.clone());
-        broker.refused = refusal.map(|status| Refused { status, at: now });
+        if !is_planned {
+            broker.last_error = Some(reason.clone());
+            broker.refused = refusal.map(|status| Refused { status, is_permanent, at: now });
+        }
         self.published.was_refused |= refusal.is_some();
         self.note_change();
         self.metadata_connection_lost(now, conn);
-        let written = connection.written_bytes;
+        let (written, through) = (connection.written_bytes, connection.through_bytes);
         for request in connection.requests {
-            let request_written = request.end <= written;
+            let (request_written, is_through) = (request.end <= written, request.end <= through);
             let (parts, answered) = match request.kind {
                 Kind::Produce { parts, answered } => (parts, answered),
                 other => {
@@ -382,8 +414,8 @@ impl Sender {
                 }
             };
             for part in parts {
-                let outcome = if !answered && request_written {
-                    // acks=0: written is all that can be known.
+                let outcome = if !answered && is_through {
+                    // acks=0: that the socket has it is all that can be known.
                     Outcome::code(0)
                 } else if request_timed_out {
                     Outcome::RequestTimedOut { request_written }
@@ -433,14 +465,23 @@ impl Sender {
         let due = connection.request_deadline();
         let waited_ms =
             connection.requests.iter().find(|r| r.deadline <= due).map_or(0, |r| r.deadline.since(r.sent_at).as_ms());
+        if self.renewal_overdue(now, id) || self.session_over(now, id) {
+            return self.broker_timeout(now, id);
+        }
+        let Some(connection) = self.brokers.get(&id).and_then(|broker| broker.connection.as_ref()) else { return };
         if due <= now || connection.sasl.is_overdue(now) {
+            let is_timeout = connection.requests.iter().any(|r| r.deadline <= now && !matches!(r.kind, Kind::Sasl(_)));
+            let lacks =
+                connection.sasl.exchange.as_ref().filter(|exchange| exchange.until <= now && exchange.is_preparing());
+            let lacks = lacks.map(|exchange| Trouble::from(exchange.overdue_refusal()));
             let what = match (&connection.sasl.exchange, connection.phase) {
                 (Some(exchange), _) if exchange.until <= now => exchange.overdue(),
                 (_, Phase::Ready) => format!("no answer within request.timeout.ms={waited_ms} ms"),
                 _ => "connected, but no answer to ApiVersions: is it a Kafka broker, and does it want TLS?".into(),
             };
             self.actions.push_back(Action::Close { conn });
-            self.connection_ended(now, conn, Trouble { is_timeout: true, ..Trouble::from(what) });
+            let trouble = lacks.unwrap_or_else(|| Trouble::from(what));
+            self.connection_ended(now, conn, Trouble { is_timeout, ..trouble });
             return;
         }
         if connection.sasl.must_renew(now) {

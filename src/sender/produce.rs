@@ -286,7 +286,7 @@ impl Sender {
     pub(super) fn finish_unanswered(&mut self, now: Time, id: i32) {
         let mut done = Vec::new();
         if let Some(connection) = self.brokers.get_mut(&id).and_then(|broker| broker.connection.as_mut()) {
-            let written = connection.written_bytes;
+            let written = connection.through_bytes;
             let mut at = 0;
             while at < connection.requests.len() && connection.requests[at].end <= written {
                 if matches!(connection.requests[at].kind, Kind::Produce { answered: false, .. }) {

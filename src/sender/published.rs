@@ -4,6 +4,7 @@ use std::ffi::{CStr, CString};
 use std::sync::Arc;
 
 use super::Sender;
+use super::broker::Broker;
 use crate::accumulator::{BrokerView, NO_LEADER};
 use crate::stats::{Health, HealthState};
 use crate::time::{Micros, Time};
@@ -19,8 +20,10 @@ pub struct Published {
     pub was_reached: bool,
     /// A broker has let us in: from then on refusals may pass as any outage does.
     pub was_let_in: bool,
-    /// A broker has refused us since this was looked at.
+    /// A broker has refused us, or died, since this was looked at.
     pub was_refused: bool,
+    /// When the last connection ended that was of use.
+    pub was_good_until: Time,
 }
 
 impl Published {
@@ -108,8 +111,8 @@ impl Sender {
         (HealthState::Degraded, format!("{leaderless} of {partitions} partitions have no leader, {label} among them"))
     }
 
-    /// Why none of the brokers can be reached, when that is so: none answers, and each failed last time. The bootstrap list
-    /// counts as long as it is all that is known. A failure counts until the broker answers more than a greeting. True when
+    /// Why none of the brokers can be reached, when that is so: none answers, and each has failed since one did last: what failed
+    /// before then may be up again, and nobody has asked. The bootstrap list counts as long as it is all that is known. A failure counts until the broker answers more than a greeting. True when
     /// those that could be reached refuse us.
     fn unreachable(&self) -> Option<(bool, String)> {
         if self.brokers.values().any(|broker| broker.is_ready() && broker.failures == 0) {
@@ -117,7 +120,10 @@ impl Sender {
         }
         let learned = self.brokers.values().any(|broker| !broker.is_bootstrap());
         let mut known = self.brokers.values().filter(|broker| !broker.is_bootstrap() || !learned);
-        if known.clone().any(|broker| broker.failures == 0) {
+        let good_until = self.published.was_good_until;
+        // Who refused us is no better for being asked long ago.
+        let is_over = |broker: &Broker| broker.failed_at < good_until && broker.refused.is_none();
+        if known.clone().any(|broker| broker.failures == 0 || is_over(broker)) {
             return None;
         }
         let refuser = known.clone().find(|broker| broker.refused.is_some());

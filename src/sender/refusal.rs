@@ -1,6 +1,8 @@
 //! Failing fast: a producer that no broker has ever let in, and that every bootstrap server refuses for a reason that does not
-//! pass by itself (credentials, certificates), says so at once to whoever waits. It goes on trying: what comes later has an
-//! attempt of its own. Once a broker has let it in, a refusal is an outage as any other, which ends or does not.
+//! pass by itself (credentials, certificates), says so at once to whoever waits. A server that cannot be connected to says
+//! nothing: after its second failure, or one that took all the time there is, it is not waited for where another refuses. The
+//! producer goes on trying: what comes later has an attempt of its own. Once a broker has let it in, a refusal is an outage as
+//! any other, which ends or does not.
 
 use super::Sender;
 use crate::error::{Error, Status};
@@ -17,7 +19,10 @@ impl Sender {
         }
         let mut last = None;
         for broker in self.brokers.values().filter(|broker| broker.is_bootstrap()) {
-            let refused = broker.refused?;
+            let refused = match broker.refused {
+                None if broker.is_dead() => continue,
+                refused => refused.filter(|refused| refused.is_permanent)?,
+            };
             if last.is_none_or(|(at, _, _)| at < refused.at) {
                 last = Some((refused.at, refused.status, broker));
             }
@@ -48,7 +53,7 @@ impl Sender {
         }
         let mut is_sooner = false;
         for broker in self.brokers.values_mut() {
-            if let Some(at) = broker.refused.map(|refused| refused.at + PATIENCE)
+            if let Some(at) = broker.refused.filter(|refused| refused.is_permanent).map(|refused| refused.at + PATIENCE)
                 && at < broker.retry_at
             {
                 broker.retry_at = at;

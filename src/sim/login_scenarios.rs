@@ -116,6 +116,82 @@ fn an_idle_connection_stays_authenticated_and_is_still_closed_as_an_idle_one() {
 }
 
 #[test]
+fn a_login_that_cannot_renew_yet_costs_nothing_while_the_session_lasts() {
+    let login = LoginPlan { lifetime_ms: 10_000, ..LoginPlan::default() };
+    let mut sim = demanding(login, |plan| {
+        plan.brokers = 1;
+        (plan.config.reconnect_backoff_ms, plan.config.reconnect_backoff_max_ms) = (20, 100);
+    });
+    let mut said = sim.say_for(8_400);
+    sim.logins.as_mut().expect("they do").plan.fails = 1_000;
+    said.extend(sim.say_for(1_200));
+    assert_eq!((sim.cluster.reauthentications(), sim.health().0), (0, HealthState::Ok));
+    sim.mend_login();
+    said.extend(sim.say_for(1_000));
+    sim.run_for(100);
+    assert!(said.iter().all(|index| sim.is_delivered(*index) && sim.report(*index).attempts == 1));
+    assert_eq!((sim.cluster.authentications(), sim.cluster.reauthentications()), (1, 1));
+    assert_eq!((sim.cluster.expired_sessions(), sim.accumulator.numbers.connection_failures.get()), (0, 0));
+    sim.finish();
+}
+
+#[test]
+fn a_session_that_cannot_be_renewed_is_left_at_its_end_with_everything_answered() {
+    for plan in [LoginPlan { fails: 1_000, ..LoginPlan::default() }, LoginPlan { hangs: 1_000, ..LoginPlan::default() }]
+    {
+        let login = LoginPlan { lifetime_ms: 5_000, ..LoginPlan::default() };
+        let mut sim = demanding(login, |plan| {
+            plan.brokers = 1;
+            plan.config.request_timeout_ms = 1_000;
+        });
+        let mut said = sim.say_for(4_000);
+        sim.logins.as_mut().expect("they do").plan = plan;
+        said.extend(sim.say_for(3_000));
+        let (state, text) = sim.health();
+        assert_eq!(state, HealthState::AuthenticationFailed, "{text}");
+        assert_eq!((sim.cluster.expired_sessions(), sim.cluster.denied_requests()), (0, 0));
+        sim.mend_login();
+        said.extend(sim.say_for(1_000));
+        sim.run_for(5_000);
+        assert!(said.iter().all(|index| sim.is_delivered(*index) && sim.report(*index).attempts <= 1));
+        assert_eq!(sim.health().0, HealthState::Ok);
+        sim.finish();
+    }
+}
+
+#[test]
+fn a_failure_before_a_good_connection_broke_says_nothing_of_the_time_after() {
+    let mut sim = scenario(|plan| plan.brokers = 2);
+    sim.say(0, 0, b"opens the connections");
+    sim.say(0, 1, b"opens the connections");
+    sim.run_for(100);
+    // One broker is restarted; its partition has another leader then, so that nobody needs it.
+    let restarted = sim.leader(1);
+    sim.cluster.broker_down(restarted);
+    sim.cut_off(restarted);
+    sim.say(0, 1, b"moves");
+    sim.run_for(2_000);
+    assert_eq!(sim.health().0, HealthState::Ok, "{:?}", sim.health());
+    sim.cluster.broker_up(restarted);
+    sim.run_for(2_000);
+    let since = sim.accumulator.health.load().since;
+    sim.cut_off(3 - restarted);
+    sim.say(0, 0, b"needs a connection");
+    sim.run_for(2_000);
+    assert_eq!(sim.health().0, HealthState::Ok, "{:?}", sim.health());
+    assert_eq!(sim.accumulator.health.load().since, since, "nor was it otherwise in between");
+    // Whereas all of them are down now.
+    for broker in [1, 2] {
+        sim.cluster.broker_down(broker);
+        sim.cut_off(broker);
+    }
+    sim.say(0, 0, b"waits");
+    sim.run_for(2_000);
+    assert_eq!(sim.health().0, HealthState::Unreachable);
+    sim.finish();
+}
+
+#[test]
 fn a_renewal_that_is_refused_costs_the_connection_and_no_record() {
     let login = LoginPlan { lifetime_ms: 500, ..LoginPlan::default() };
     let mut sim = demanding(login, |_| ());
@@ -206,16 +282,27 @@ fn everybody_who_waits_hears_of_the_refusal() {
 }
 
 #[test]
-fn one_server_that_does_not_answer_may_yet_let_us_in() {
+fn one_server_that_cannot_be_connected_to_is_not_waited_for_where_the_other_refuses() {
     let mut sim = demanding(wrong(), |plan| plan.brokers = 2);
     sim.cluster.broker_down(2);
-    let waits = sim.say(0, 0, b"waits");
+    let fails = sim.say(0, 0, b"fails");
     sim.run_for(5_000);
-    assert!(sim.report_of(waits).is_none());
+    assert_eq!(sim.report(fails).status, Status::SASL_AUTHENTICATION_FAILED);
     assert_eq!(sim.health().0, HealthState::AuthenticationFailed, "whoever can be reached refuses us");
     sim.cluster.broker_up(2);
+    sim.mend_login();
+    let delivered = sim.say(0, 0, b"delivered");
     sim.run_for(3_000);
-    assert_eq!(sim.report(waits).status, Status::SASL_AUTHENTICATION_FAILED);
+    assert!(sim.is_delivered(delivered));
+    sim.finish();
+
+    // Without anybody who refuses, it is an outage as any other.
+    let mut sim = demanding(wrong(), |plan| plan.brokers = 2);
+    sim.cluster.broker_down(1);
+    sim.cluster.broker_down(2);
+    let waits = sim.say(0, 0, b"waits");
+    sim.run_for(20_000);
+    assert!(sim.report_of(waits).is_none() && sim.health().0 == HealthState::Unreachable);
     sim.finish();
 }
 
@@ -246,7 +333,13 @@ fn credentials_that_are_not_there_fail_fast_only_when_they_will_not_come() {
     let mut sim = demanding(late, |_| ());
     let waits = sim.say(0, 0, b"waits");
     sim.run_for(20_000);
-    assert!(sim.report_of(waits).is_none() && sim.health().0 == HealthState::Unreachable);
+    assert!(sim.report_of(waits).is_none());
+    let (state, text) = sim.health();
+    assert!(state == HealthState::AuthenticationFailed && text.contains("the run wants it"), "{state:?} {text}");
+    let expires = sim.say_within(0, 0, b"expires", Some(5_000));
+    sim.run_for(6_000);
+    assert_eq!(sim.report(expires).status, Status::DELIVERY_TIMED_OUT);
+    assert!(sim.report(expires).cause.contains("the run wants it"), "{}", sim.report(expires).cause);
     sim.mend_login();
     sim.run_for(3_000);
     assert!(sim.is_delivered(waits));

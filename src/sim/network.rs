@@ -271,12 +271,12 @@ impl Sim {
             if arrives {
                 self.send_up(conn, bytes);
             }
-            self.io(|sim| sim.sender.handle_written(now, conn, count));
+            self.io(|sim| sim.sender.handle_written(now, conn, count, count));
             self.hang_up(conn, "connection reset by peer");
             return;
         }
         self.send_up(conn, bytes);
-        self.io(|sim| sim.sender.handle_written(now, conn, count));
+        self.io(|sim| sim.sender.handle_written(now, conn, count, count));
         if more {
             let pause = self.random.micros(0, 50);
             if let Some(link) = self.net.links.get_mut(&conn)

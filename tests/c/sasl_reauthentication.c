@@ -65,6 +65,51 @@ static void renewed_under_load(const char *mechanism, int64_t lifetime_ms, const
     producer_mock_cluster_free(m);
 }
 
+/* Brokers do not let a session that is renewed become somebody else. */
+static void somebody_else_under_load(void) {
+    check_case("credentials of another user under load: sessions end as they were, nothing is lost and nothing fails");
+    producer_mock_cluster_t *m = mock_of(1, "t", PARTITIONS);
+    REQUIRE_OK(producer_mock_cluster_set_sasl(m, "PLAIN", "jan", "right", 1000));
+    producer_t *p = producer_of(producer_mock_cluster_bootstrap_servers(m), "security.protocol", "SASL_PLAINTEXT",
+                                "sasl.mechanism", "PLAIN", "sasl.username", "jan", "sasl.password", "right", "linger.ms", "1", NULL);
+    struct outcome *o = outcomes_new(RECORDS);
+    REQUIRE_OK(send_text(p, "t", 0, "0", &o[0]));
+    CHECK(wait_for_reports(p, o, 1, WAIT_MS));
+    int64_t first = counted(m, producer_mock_cluster_authentication_count);
+    /* Long before a session is renewed. */
+    REQUIRE_OK(producer_set_sasl_credentials(p, "tim", "other"));
+    REQUIRE_OK(producer_mock_cluster_set_sasl(m, "PLAIN", "tim", "other", 1000));
+    int64_t deadline = now_ms() + WAIT_MS;
+    size_t sent = 1;
+    while (sent < RECORDS && now_ms() < deadline) {
+        char value[32];
+        snprintf(value, sizeof value, "%zu", sent);
+        REQUIRE_OK(send_text(p, "t", (int32_t)(sent % PARTITIONS), value, &o[sent]));
+        sent++;
+        /* At such a pace that they take longer than a session lasts. */
+        for (int64_t until = now_ms() + 5; sent % 20 == 0 && now_ms() < until;) REQUIRE(producer_poll(p, 5) >= 0);
+    }
+    CHECK_INT(sent, RECORDS);
+    CHECK(wait_for_reports(p, o, sent, WAIT_MS));
+    CHECK_ALL(o, sent, PRODUCER_OK);
+    for (int32_t partition = 0; partition < PARTITIONS; partition++) {
+        struct order order = {-1, 0};
+        REQUIRE_OK(producer_mock_cluster_records(m, "t", partition, 0, in_order, &order));
+        CHECK_INT(order.count, RECORDS / PARTITIONS);
+    }
+    CHECK(counted(m, producer_mock_cluster_authentication_count) > first);
+    CHECK_INT(counted(m, producer_mock_cluster_expired_session_count), 0);
+    producer_health_t h = PRODUCER_HEALTH_INIT;
+    CHECK_OK(producer_health(p, &h));
+    CHECK_INT(h.state, PRODUCER_HEALTH_OK);
+    producer_stats_t stats = PRODUCER_STATS_INIT;
+    CHECK_OK(producer_stats(p, &stats));
+    CHECK_INT(stats.connection_failures, 0);
+    CHECK_OK(producer_close(p, WAIT_MS));
+    free(o);
+    producer_mock_cluster_free(m);
+}
+
 static void wrong_then_right(void) {
     check_case("wrong credentials fail what waits at once; when the broker knows them records go through");
     producer_mock_cluster_t *m = guarded("SCRAM-SHA-256", "right", 0);
@@ -135,6 +180,7 @@ int main(void) {
     bad_input();
     renewed_under_load("PLAIN", 300, "5");
     renewed_under_load("SCRAM-SHA-512", 500, "1");
+    somebody_else_under_load();
     wrong_then_right();
     without_sasl();
     return check_end();

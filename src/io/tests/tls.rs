@@ -155,6 +155,24 @@ fn ten_megabytes_both_ways_at_once_through_small_buffers_arrive_whole_and_in_ord
     assert_eq!(fixture.wait_asleep(), Time::NEVER);
 }
 
+#[test]
+fn bytes_that_wait_for_the_socket_are_not_counted_as_through() {
+    let signed = Signed::new();
+    let options = IoOptions { send_buffer_bytes: 16 * 1024, ..signed.options() };
+    let fixture = Fixture::with(options, Arc::new(|_| Err(io::Error::other("no names in this test"))));
+    let mut peer = secured(&fixture, &signed, 1);
+    let out = pattern(10_000_000, 1);
+    fixture.act(frames_of(1, &out));
+    fixture.wait_for("some output", |state| (state.written > 0).then_some(()));
+    fixture.wait_asleep();
+    let (written, through) = fixture.wait_for("numbers", |state| Some((state.written, state.through)));
+    assert!(through < written && written < out.len(), "{through} of {written}: the peer reads nothing");
+    let mut got = vec![0; out.len()];
+    peer.read_exact(&mut got).unwrap();
+    assert!(got == out);
+    fixture.wait_for("all of it", |state| (state.through == out.len() && state.written == out.len()).then_some(()));
+}
+
 /// Passes bytes on in pieces of the given sizes, in turn.
 fn relay(mut from: TcpStream, mut to: TcpStream, sizes: &'static [usize]) -> JoinHandle<()> {
     to.set_nodelay(true).unwrap();

@@ -60,6 +60,8 @@ pub struct Exchange {
     lifetime_ms: u64,
     /// The connection has been authenticated before.
     is_again: bool,
+    /// Who the login says we are, where it knows.
+    pub principal: Option<String>,
     /// When what is awaited must have come.
     pub until: Time,
 }
@@ -81,6 +83,7 @@ impl Exchange {
             rounds: 0,
             lifetime_ms: 0,
             is_again: id.serial > 0,
+            principal: None,
             until,
         }
     }
@@ -194,6 +197,11 @@ impl Exchange {
             Step::Handshake => "no answer to SaslHandshake in time".into(),
             Step::Answering => format!("no answer to SaslAuthenticate ({mechanism}) in time"),
         }
+    }
+
+    /// The same, of the login, as its own words for it would be.
+    pub fn overdue_refusal(&self) -> Refusal {
+        Refusal { status: Status::CREDENTIALS, text: self.overdue(), is_permanent: false }
     }
 
     /// Where it stood, when the connection ended of itself.

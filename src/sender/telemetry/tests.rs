@@ -78,7 +78,7 @@ impl World {
                 }
                 Action::Write { conn, frame } => {
                     let bytes = frame.to_vec();
-                    self.sender.handle_written(self.now, conn, bytes.len());
+                    self.sender.handle_written(self.now, conn, bytes.len(), bytes.len());
                     self.arrive(conn, &bytes);
                 }
                 Action::Close { conn } => {

@@ -98,7 +98,7 @@ impl Rig {
                 let bytes = frame.to_vec();
                 let api = i16::from_be_bytes([bytes[4], bytes[5]]);
                 self.seen.push((api, self.now));
-                self.sender.handle_written(self.now, conn, bytes.len());
+                self.sender.handle_written(self.now, conn, bytes.len(), bytes.len());
                 let behind = self.held.iter().any(|(held, ..)| *held == conn);
                 if self.hold.contains(&api) || behind {
                     self.held.push_back((conn, api, bytes));

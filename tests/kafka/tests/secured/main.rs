@@ -97,8 +97,9 @@ fn start_load(secured: &Secured, topic: &str, count: usize, properties: &Propert
 
 /// `PRODUCER_HEALTH_OK`.
 const HEALTH_OK: i32 = 1;
-/// `PRODUCER_HEALTH_UNREACHABLE`: for a moment, when the last connection breaks and what is known of other brokers is their
-/// last failure. Worse, `PRODUCER_HEALTH_AUTHENTICATION_FAILED`, would be wrong.
+/// `PRODUCER_HEALTH_DEGRADED`: while partitions of a broker that is restarted have no leader.
+const HEALTH_DEGRADED: i32 = 2;
+/// `PRODUCER_HEALTH_UNREACHABLE`: for a moment, when the connections to all brokers are broken at once. Worse, `PRODUCER_HEALTH_AUTHENTICATION_FAILED`, would be wrong.
 const HEALTH_UNREACHABLE: i32 = 3;
 
 /// Every record is acknowledged and in the log once, in order, and the producer's health was never worse than `worst`.
