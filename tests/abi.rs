@@ -41,6 +41,23 @@ fn the_soname_carries_the_major_version() {
     );
 }
 
+/// Everything else is inside, or loaded when a user asks for it: no OpenSSL, codec, Kerberos or HTTP library has to be there.
+#[test]
+fn it_needs_the_c_library_and_its_companions_only() {
+    // What glibc had in libraries of its own before 2.34, and musl's one file.
+    const FAMILY: [&str; 7] = ["libc.", "libm.", "libgcc_s.", "ld-", "libpthread.", "libdl.", "librt."];
+    let dynamic = support::stdout_of(Command::new("readelf").arg("-dW").arg(shared_library()));
+    let needed: Vec<&str> = dynamic
+        .lines()
+        .filter(|line| line.contains("(NEEDED)"))
+        .filter_map(|line| line.split_once('[')?.1.split_once(']'))
+        .map(|(name, _)| name)
+        .collect();
+    assert!(!needed.is_empty(), "readelf names no library that is needed:\n{dynamic}");
+    let strangers: Vec<_> = needed.iter().filter(|name| !FAMILY.iter().any(|own| name.starts_with(own))).collect();
+    assert!(strangers.is_empty(), "the library needs {strangers:?}");
+}
+
 /// Sizes and offsets as the C compiler sees them. Where pointers have eight bytes and `int64_t` is aligned to eight
 /// the list is the same on every machine.
 #[test]

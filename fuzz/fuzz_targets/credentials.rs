@@ -6,7 +6,7 @@ use kproducer::security::aws::answers::{Credentials, credentials_json, credentia
 use kproducer::security::aws::iam::region_of_host;
 use kproducer::security::aws::profile::Profiles;
 use kproducer::security::claims::Claims;
-use kproducer::security::oidc::{read_answer, read_extensions};
+use kproducer::security::oidc::{oauth_error, read_answer, read_extensions};
 use kproducer::security::token::TokenGetter;
 use kproducer::security::unsecured::UnsecuredTokens;
 use libfuzzer_sys::fuzz_target;
@@ -30,6 +30,7 @@ fuzz_target!(|data: &[u8]| {
     let text = String::from_utf8_lossy(bytes);
     match which % 6 {
         0 => {
+            assert!(!oauth_error(bytes).contains(char::is_control));
             if let Ok(given) = read_answer(bytes, NOW_MS) {
                 assert!(given.expires_at_ms > NOW_MS && is_clean(given.token.reveal()));
             }

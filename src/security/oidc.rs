@@ -185,7 +185,7 @@ pub fn read_answer(body: &[u8], now_ms: i64) -> Result<Given, &'static str> {
 }
 
 /// The error of RFC 6749 or what others put in its place, as far as it is text. Neither short nor without secrets.
-fn oauth_error(body: &[u8]) -> String {
+pub fn oauth_error(body: &[u8]) -> String {
     let Ok(answer) = serde_json::from_slice::<Value>(body) else { return String::new() };
     let text = |name: &str| answer.get(name).and_then(Value::as_str).unwrap_or("");
     let (code, words) = match text("error") {

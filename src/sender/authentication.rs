@@ -4,7 +4,7 @@
 //! A renewal leaves what is in flight alone: the login makes its first message while requests go on, then new requests are
 //! held, SaslHandshake goes out behind what is in flight (brokers answer in order), and when the broker agrees they go on.
 
-mod exchange;
+pub(super) mod exchange;
 
 use std::sync::Arc;
 

@@ -19,6 +19,8 @@ mod expiry;
 mod features;
 mod flush;
 mod frame;
+#[doc(hidden)]
+pub mod hostile;
 mod idempotence;
 mod links;
 mod opening;

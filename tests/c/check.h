@@ -294,6 +294,19 @@ static inline int32_t warm_up(producer_t *p, const char *topic, int32_t partitio
     return broker;
 }
 
+/* Polls until health is `state`, or the deadline passes: what the reports told may be told there a moment later. */
+static inline producer_health_t wait_for_health(producer_t *p, int32_t state) {
+    producer_health_t h = PRODUCER_HEALTH_INIT;
+    int64_t deadline = now_ms() + WAIT_MS;
+    for (;;) {
+        REQUIRE_OK(producer_health(p, &h));
+        if (h.state == state || now_ms() > deadline) break;
+        REQUIRE(producer_poll(p, 5) >= 0);
+    }
+    CHECK_INT(h.state, state);
+    return h;
+}
+
 /* ---- the mock's log ---- */
 
 static inline int64_t log_end(producer_mock_cluster_t *m, const char *topic, int32_t partition) {

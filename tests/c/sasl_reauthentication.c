@@ -79,10 +79,7 @@ static void wrong_then_right(void) {
     CHECK_ALL(o, 1, PRODUCER_ERR_SASL_AUTHENTICATION_FAILED);
     CHECK_INT(o[0].persisted, PRODUCER_PERSISTED_NO);
     CHECK_SAYS(o[0].error_text, "check sasl.username and sasl.password");
-    producer_health_t h = PRODUCER_HEALTH_INIT;
-    CHECK_OK(producer_health(p, &h));
-    CHECK_INT(h.state, PRODUCER_HEALTH_AUTHENTICATION_FAILED);
-    CHECK_SAYS(h.text, "refused the credentials");
+    CHECK_SAYS(wait_for_health(p, PRODUCER_HEALTH_AUTHENTICATION_FAILED).text, "refused the credentials");
 
     REQUIRE_OK(producer_mock_cluster_set_sasl(m, "SCRAM-SHA-256", "jan", "other", 0));
     /* An attempt that was under way may still be refused. */
@@ -93,8 +90,7 @@ static void wrong_then_right(void) {
         REQUIRE(wait_for_reports(p, &o[1], 1, WAIT_MS));
     } while (o[1].status == PRODUCER_ERR_SASL_AUTHENTICATION_FAILED && now_ms() < deadline);
     CHECK_ALL(&o[1], 1, PRODUCER_OK);
-    CHECK_OK(producer_health(p, &h));
-    CHECK_INT(h.state, PRODUCER_HEALTH_OK);
+    wait_for_health(p, PRODUCER_HEALTH_OK);
     CHECK_OK(producer_close(p, WAIT_MS));
     free(o);
     producer_mock_cluster_free(m);
@@ -104,13 +100,7 @@ static void without_sasl(void) {
     check_case("a client without SASL at a listener that wants it is told so");
     producer_mock_cluster_t *m = guarded("PLAIN", "right", 0);
     producer_t *p = producer_at(m);
-    producer_health_t h = PRODUCER_HEALTH_INIT;
-    int64_t deadline = now_ms() + WAIT_MS;
-    do {
-        REQUIRE(producer_poll(p, 10) >= 0);
-        REQUIRE_OK(producer_health(p, &h));
-    } while (h.state != PRODUCER_HEALTH_UNREACHABLE && now_ms() < deadline);
-    CHECK_SAYS(h.text, "security.protocol=SASL_PLAINTEXT");
+    CHECK_SAYS(wait_for_health(p, PRODUCER_HEALTH_UNREACHABLE).text, "security.protocol=SASL_PLAINTEXT");
     CHECK_OK(producer_close(p, 100));
     producer_mock_cluster_free(m);
 }

@@ -194,6 +194,7 @@ static producer_status_t disturb(struct storm_thread *t) {
     long long due = atomic_load(&next_ms), now = now_ms();
     if (now < due || !atomic_compare_exchange_strong(&next_ms, &due, now + DISTURB_EVERY_MS)) return PRODUCER_OK;
     int32_t broker = 1 + (int32_t)storm_dice(t, 3);
+    if (t->round->mode == STORM_SECURED && storm_dice(t, 2) == 0) return storm_secured_disturb(t);
     switch (storm_dice(t, 6)) {
     case 0: return producer_mock_cluster_push_error(mock, API_PRODUCE, PRODUCER_ERR_NOT_LEADER_OR_FOLLOWER, 1);
     case 1: return producer_mock_cluster_push_disconnect(mock, API_PRODUCE, (int32_t)storm_dice(t, 2), 1);
@@ -225,7 +226,7 @@ const struct storm_action storm_actions[] = {
     {"event loop", 4, storm_event_loop},
     {"yield", 2, storm_yield},
     {"instance id", 2, storm_client_instance_id},
-    {"credentials", 1, storm_credentials},
+    {"credentials", 2, storm_credentials},
     {"topic", 5, storm_topic},
     {"settings of a topic", 2, storm_topic_set},
     {"metadata", 3, storm_metadata},

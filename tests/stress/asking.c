@@ -11,8 +11,9 @@ producer_status_t storm_topic(struct storm_thread *t) {
 
 producer_status_t storm_topic_set(struct storm_thread *t) {
     static const char *settings[][2] = {{"linger.ms", "0"}, {"linger.ms", "3"}, {"batch.size", "1000"}, {"batch.size", "16384"}, {"acks", "all"},
-                                        {"request.timeout.ms", "29000"}};
-    unsigned which = storm_dice(t, 6);
+                                        {"request.timeout.ms", "29000"}, {"compression.type", "zstd"}, {"compression.type", "lz4"},
+                                        {"compression.type", "gzip"}, {"compression.type", "none"}};
+    unsigned which = storm_dice(t, sizeof settings / sizeof settings[0]);
     return producer_topic_set(t->round->producer, t->round->names[storm_dice(t, STORM_TOPICS)], settings[which][0], settings[which][1]);
 }
 
@@ -31,6 +32,7 @@ producer_status_t storm_wrong_arguments(struct storm_thread *t) {
 /* Another producer, made and closed beside the one of the round. */
 producer_status_t storm_brief_producer(struct storm_thread *t) {
     struct storm_round other = {.mode = (enum storm_mode)storm_dice(t, STORM_TRANSACTIONAL), .mock = t->round->mock};
+    if (t->round->mode == STORM_SECURED) other.mode = STORM_SECURED;
     memcpy(other.names, t->round->names, sizeof other.names);
     producer_t *p = storm_start(&other, t->seed);
     producer_record_t r = storm_fill(t);
@@ -93,10 +95,11 @@ producer_status_t storm_client_instance_id(struct storm_thread *t) {
     return producer_client_instance_id(t->round->producer, 0, id);
 }
 
-/* The mock cluster speaks neither TLS nor SASL here: the answer is that there is nothing to change, whatever else goes on. */
+/* Where the mock cluster speaks neither TLS nor SASL the answer is that there is nothing to change, whatever else goes on. */
 producer_status_t storm_credentials(struct storm_thread *t) {
     producer_t *p = t->round->producer;
     producer_status_t status;
+    if (t->round->mode == STORM_SECURED) return storm_secured_credentials(t);
     switch (storm_dice(t, 3)) {
     case 0: status = producer_set_sasl_credentials(p, "user", "password"); break;
     case 1: status = producer_set_oauth_token(p, "token", INT64_MAX, NULL, NULL, 0); break;

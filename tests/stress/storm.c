@@ -111,6 +111,7 @@ producer_t *storm_start(struct storm_round *round, unsigned seed) {
         snprintf(id, sizeof id, "storm-%d", transactional++);
         REQUIRE_OK(producer_config_set(c, "transactional.id", id));
         break;
+    case STORM_SECURED: storm_secured_config(c); break;
     default: break;
     }
     REQUIRE_OK(producer_new(c, &p));
@@ -118,7 +119,10 @@ producer_t *storm_start(struct storm_round *round, unsigned seed) {
     return p;
 }
 
-/* What any function may answer in the middle of a storm; transactions add whatever one of them has died of. */
+/*
+ * What any function may answer in the middle of a storm; transactions add whatever one of them has died of, and who was never
+ * let in hears why.
+ */
 static bool is_promised(const struct storm_round *round, producer_status_t status) {
     switch (status) {
     case PRODUCER_OK:
@@ -128,6 +132,10 @@ static bool is_promised(const struct storm_round *round, producer_status_t statu
     case PRODUCER_ERR_CLOSED:
     case PRODUCER_ERR_TOO_LATE:
     case PRODUCER_ERR_BATCH_FULL: return true;
+    case PRODUCER_ERR_SASL_AUTHENTICATION_FAILED:
+    case PRODUCER_ERR_CREDENTIALS:
+        if (round->mode == STORM_SECURED) return true;
+    /* fall through */
     default: return round->mode == STORM_TRANSACTIONAL && status != PRODUCER_ERR_INTERNAL && status != PRODUCER_ERR_INVALID_ARGUMENT;
     }
 }
@@ -156,6 +164,7 @@ static void round_of(producer_mock_cluster_t *mock, char *names[], enum storm_mo
     struct storm_thread threads[STORM_THREADS];
     pthread_t ids[STORM_THREADS];
     memcpy(round.names, names, sizeof round.names);
+    if (mode == STORM_SECURED) storm_secured_begin(mock, seed);
     round.producer = storm_start(&round, seed);
     for (int i = 0; i < STORM_TOPICS; i++) REQUIRE_OK(producer_topic(round.producer, names[i], &round.topics[i]));
     if (mode == STORM_TRANSACTIONAL) REQUIRE_OK(producer_init_transactions(round.producer, WAIT_MS));
@@ -206,14 +215,17 @@ int main(int argc, char **argv) {
     producer_mock_cluster_t *mock = mock_of(3, "t0", 4);
     REQUIRE_OK(producer_mock_cluster_topic_create(mock, "t1", 2, 1));
     REQUIRE_OK(producer_mock_cluster_telemetry_subscribe(mock, "*", 50, 0));
+    producer_mock_cluster_t *secured = storm_secured_mock();
     int64_t end = now_ms() + seconds * 1000;
     int rounds = 0;
     while (rounds < STORM_MODES || now_ms() < end) {
-        round_of(mock, names, (enum storm_mode)(seed % STORM_MODES), seed);
+        enum storm_mode mode = (enum storm_mode)(seed % STORM_MODES);
+        round_of(mode == STORM_SECURED ? secured : mock, names, mode, seed);
         seed++, rounds++;
     }
     storm_end_actions();
     producer_mock_cluster_free(mock);
+    producer_mock_cluster_free(secured);
     for (size_t i = 0; i < storm_action_count; i++) {
         printf("%10ld %s\n", (long)runs[i], storm_actions[i].name);
         CHECK(runs[i] > 0);

@@ -17,6 +17,7 @@ enum storm_mode {
     STORM_THREADED, /* the library's own thread dispatches */
     STORM_LOOSE, /* no idempotence, acks=1 */
     STORM_TRANSACTIONAL,
+    STORM_SECURED, /* TLS and SASL, whose certificates, passwords and tokens change all the time */
     STORM_MODES
 };
 
@@ -76,6 +77,12 @@ producer_status_t storm_cluster_id(struct storm_thread *t);
 producer_status_t storm_stats(struct storm_thread *t);
 producer_status_t storm_wrong_arguments(struct storm_thread *t);
 producer_status_t storm_brief_producer(struct storm_thread *t);
+/* secured.c: brokers that demand TLS and SASL, what a round of them begins with, and a producer's properties for them. */
+producer_mock_cluster_t *storm_secured_mock(void);
+void storm_secured_begin(producer_mock_cluster_t *mock, unsigned seed);
+void storm_secured_config(producer_config_t *c);
+producer_status_t storm_secured_credentials(struct storm_thread *t);
+producer_status_t storm_secured_disturb(struct storm_thread *t);
 /* Frees what the actions share. */
 void storm_end_actions(void);
 

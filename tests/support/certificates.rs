@@ -5,9 +5,12 @@
 //! | `ca.pem`, `other-ca.pem`, `both-ca.pem` | two authorities, and both in one file |
 //! | `server.pem`, `server.key` | a broker for `localhost` and 127.0.0.1, signed by `ca.pem` |
 //! | `other-server.pem`, `.key` | the same, signed by `other-ca.pem` |
-//! | `expired.pem`, `wronghost.pem`, and their keys | brokers signed by `ca.pem` that nobody should accept |
+//! | `expired.pem`, `notyet.pem`, `wronghost.pem`, and their keys | brokers signed by `ca.pem` that nobody should accept |
+//! | `revoked.pem`, `revoked.key`, `crl.pem` | a broker signed by `ca.pem`, and the list in which that revokes it |
 //! | `client.pem`, `client.key` | a client, signed by `ca.pem` |
 //! | `other-client.pem`, `.key` | a client, signed by `other-ca.pem` |
+//! | `expired-client.pem`, `.key` | a client, signed by `ca.pem`, whom nobody should let in |
+//! | `ca-directory/` | `ca.pem` among files that hold no certificate |
 //! | `client-encrypted.key` | the key of `client.pem` as encrypted PKCS#8; its password is [`PASSWORD`] |
 //! | `client.p12`, `ca.p12` | key store and trust store; their password is [`PASSWORD`] |
 //! | `truststore.jks` | the beginning of a Java key store, which is refused |
@@ -19,8 +22,8 @@ use base64::Engine;
 use p12_keystore::{Certificate as StoreCertificate, KeyStore, KeyStoreEntry, PrivateKey, PrivateKeyChain};
 use pkcs8::{PrivateKeyInfoRef, pkcs5::pbes2};
 use rcgen::{
-    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
-    date_time_ymd,
+    BasicConstraints, CertificateParams, CertificateRevocationListParams, DnType, ExtendedKeyUsagePurpose, IsCa,
+    Issuer, KeyIdMethod, KeyPair, KeyUsagePurpose, RevokedCertParams, SerialNumber, date_time_ymd,
 };
 
 pub const PASSWORD: &str = "open sesame";
@@ -35,26 +38,34 @@ pub fn write(directory: &Path) {
     save("both-ca.pem", format!("{ca_pem}{other_pem}").as_bytes());
 
     let here = ["localhost", "127.0.0.1"];
-    for (name, issuer, hosts, last_year) in [
-        ("server", &ca, &here[..], 4000),
-        ("other-server", &other_ca, &here[..], 4000),
-        ("expired", &ca, &here[..], 2001),
-        ("wronghost", &ca, &["broker.example.com", "10.1.2.3"][..], 4000),
+    for (name, issuer, hosts, years) in [
+        ("server", &ca, &here[..], YEARS),
+        ("other-server", &other_ca, &here[..], YEARS),
+        ("expired", &ca, &here[..], (2000, 2001)),
+        ("notyet", &ca, &here[..], (3000, 4000)),
+        ("revoked", &ca, &here[..], YEARS),
+        ("wronghost", &ca, &["broker.example.com", "10.1.2.3"][..], YEARS),
     ] {
-        let (pem, key, _) = leaf(name, hosts, ExtendedKeyUsagePurpose::ServerAuth, last_year, issuer);
+        let (pem, key, _) = leaf(name, hosts, ExtendedKeyUsagePurpose::ServerAuth, years, issuer);
         save(&format!("{name}.pem"), pem.as_bytes());
         save(&format!("{name}.key"), key.serialize_pem().as_bytes());
     }
     let usage = ExtendedKeyUsagePurpose::ClientAuth;
-    let (pem, key, _) = leaf("other-client", &[], usage.clone(), 4000, &other_ca);
-    save("other-client.pem", pem.as_bytes());
-    save("other-client.key", key.serialize_pem().as_bytes());
-    let (pem, key, der) = leaf("client", &[], usage, 4000, &ca);
+    for (name, issuer, years) in [("other-client", &other_ca, YEARS), ("expired-client", &ca, (2000, 2001))] {
+        let (pem, key, _) = leaf(name, &[], usage.clone(), years, issuer);
+        save(&format!("{name}.pem"), pem.as_bytes());
+        save(&format!("{name}.key"), key.serialize_pem().as_bytes());
+    }
+    let (pem, key, der) = leaf("client", &[], usage, YEARS, &ca);
     save("client.pem", pem.as_bytes());
     save("client.key", key.serialize_pem().as_bytes());
     save("client-encrypted.key", encrypted(&key).as_bytes());
     save("client.p12", &key_store(&key, &der, &ca_der));
     save("ca.p12", &trust_store(&ca_der));
+    save("crl.pem", revocations("revoked", &ca).as_bytes());
+    fs::create_dir_all(directory.join("ca-directory")).expect("the directory is writable");
+    save("ca-directory/authority", ca_pem.as_bytes());
+    save("ca-directory/README", b"no certificate");
     save("truststore.jks", b"\xFE\xED\xFE\xED\0\0\0\x02\0\0\0\x01 a Java key store begins so");
 }
 
@@ -69,17 +80,44 @@ fn authority(name: &str) -> (Issuer<'static, KeyPair>, String, Vec<u8>) {
     (Issuer::new(params, key), pem, der)
 }
 
+/// Of what is valid now.
+const YEARS: (i32, i32) = (2000, 4000);
+
+/// A list of `issuer` with the one certificate of this name.
+fn revocations(name: &str, issuer: &Issuer<'_, KeyPair>) -> String {
+    let revoked = RevokedCertParams {
+        serial_number: serial_number(name),
+        revocation_time: date_time_ymd(2001, 1, 1),
+        reason_code: None,
+        invalidity_date: None,
+    };
+    let list = CertificateRevocationListParams {
+        this_update: date_time_ymd(2001, 1, 1),
+        next_update: date_time_ymd(YEARS.1, 1, 1),
+        crl_number: SerialNumber::from(1),
+        issuing_distribution_point: None,
+        revoked_certs: vec![revoked],
+        key_identifier_method: KeyIdMethod::Sha256,
+    };
+    list.signed_by(issuer).expect("a list").pem().expect("PEM")
+}
+
+fn serial_number(name: &str) -> SerialNumber {
+    SerialNumber::from_slice(&[b"\x01", name.as_bytes()].concat())
+}
+
 fn leaf(
     name: &str,
     hosts: &[&str],
     usage: ExtendedKeyUsagePurpose,
-    last_year: i32,
+    (first_year, last_year): (i32, i32),
     issuer: &Issuer<'_, KeyPair>,
 ) -> (String, KeyPair, Vec<u8>) {
     let hosts: Vec<String> = hosts.iter().map(|host| (*host).to_owned()).collect();
     let mut params = CertificateParams::new(hosts).expect("names");
     params.distinguished_name.push(DnType::CommonName, name);
-    params.not_before = date_time_ymd(2000, 1, 1);
+    params.serial_number = Some(serial_number(name));
+    params.not_before = date_time_ymd(first_year, 1, 1);
     params.not_after = date_time_ymd(last_year, 1, 1);
     params.extended_key_usages = vec![usage];
     let key = KeyPair::generate().expect("a key");

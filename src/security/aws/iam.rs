@@ -73,17 +73,22 @@ impl Exchange for MskIamExchange {
     }
 
     fn step(&mut self, challenge: &[u8]) -> Result<Step, Refusal> {
-        let is_answer = serde_json::from_slice::<Value>(challenge)
-            .is_ok_and(|answer| answer.get("version").and_then(Value::as_str) == Some(VERSION));
-        if is_answer {
-            return Ok(Step::Done);
-        }
-        Err(Refusal {
-            status: Status::SASL_AUTHENTICATION_FAILED,
-            text: "the broker's answer to AWS_MSK_IAM is not that of a broker of MSK".to_owned(),
-            is_permanent: true,
-        })
+        answered(challenge)
     }
+}
+
+/// What to do about the broker's answer.
+pub fn answered(challenge: &[u8]) -> Result<Step, Refusal> {
+    let is_answer = serde_json::from_slice::<Value>(challenge)
+        .is_ok_and(|answer| answer.get("version").and_then(Value::as_str) == Some(VERSION));
+    if is_answer {
+        return Ok(Step::Done);
+    }
+    Err(Refusal {
+        status: Status::SASL_AUTHENTICATION_FAILED,
+        text: "the broker's answer to AWS_MSK_IAM is not that of a broker of MSK".to_owned(),
+        is_permanent: true,
+    })
 }
 
 /// Nobody panics while holding it; if so, what is in it is still whole.

@@ -17,10 +17,12 @@ mod verifier;
 mod words;
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use base64::Engine as _;
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::ServerCertVerifier;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
 use rustls::sign::SingleCertAndKey;
 use rustls::{ClientConfig, ClientConnection, RootCertStore};
 
@@ -44,6 +46,8 @@ pub struct ClientTls {
 
 struct Loaded {
     config: Arc<ClientConfig>,
+    /// The one in `config`, which does not give it out again.
+    verifier: Arc<dyn ServerCertVerifier>,
     /// The client's certificate in words.
     certificate: Option<String>,
     versions: String,
@@ -168,7 +172,7 @@ fn load(settings: &TlsSettings, system: &SystemStore, files: &mut Files, memory:
         .with_protocol_versions(&offer.versions)
         .map_err(internal)?
         .dangerous()
-        .with_custom_certificate_verifier(verifier);
+        .with_custom_certificate_verifier(verifier.clone());
     let versions: Vec<_> = offer.versions.iter().map(|one| format!("{:?}", one.version).replace('_', ".")).collect();
     let (config, certificate) = match identity {
         // The broker's list of issuers is a hint: who has one certificate shows that one.
@@ -178,7 +182,7 @@ fn load(settings: &TlsSettings, system: &SystemStore, files: &mut Files, memory:
         }
         None => (config.with_no_client_auth(), None),
     };
-    Ok(Loaded { config: Arc::new(config), certificate, versions: versions.join(","), warnings })
+    Ok(Loaded { config: Arc::new(config), verifier, certificate, versions: versions.join(","), warnings })
 }
 
 const NO_CHECK: &str = "enable.ssl.certificate.verification=false: brokers' certificates are not checked, anybody on the way \
@@ -225,6 +229,23 @@ pub fn read_anything(content: &[u8]) {
         keystore_certificate_chain: text,
         ..TlsSettings::default()
     });
+}
+
+/// A broker that shows these certificates, its own first, to a client that trusts the last of them, for the fuzzer. True: the
+/// client believes it to be `host`.
+#[doc(hidden)]
+pub fn believes(chain: &[&[u8]], host: &str, now_s: u64) -> bool {
+    let [end_entity, others @ ..] = chain else { return false };
+    let text = base64::engine::general_purpose::STANDARD.encode(chain[chain.len() - 1]);
+    let truststore_certificates = format!("-----BEGIN CERTIFICATE-----\n{text}\n-----END CERTIFICATE-----\n");
+    let Ok(tls) = ClientTls::new(&TlsSettings { truststore_certificates, ..TlsSettings::default() }) else {
+        return false;
+    };
+    let Ok(host) = names::server_name(host) else { return false };
+    let others: Vec<_> = others.iter().map(|der| CertificateDer::from(*der)).collect();
+    let now = UnixTime::since_unix_epoch(Duration::from_secs(now_s));
+    let verifier = tls.current.lock().verifier.clone();
+    verifier.verify_server_cert(&CertificateDer::from(*end_entity), &others, &host, &[], now).is_ok()
 }
 
 /// Shared by the I/O thread and whoever reloads.
