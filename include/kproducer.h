@@ -843,9 +843,13 @@ typedef struct producer_t producer_t;
  * config: the settings; borrows until return, and may be changed, reused or freed afterwards. producer: receives the
  * handle, to be ended with producer_close.
  * Returns PRODUCER_OK; PRODUCER_ERR_INVALID_ARGUMENT for a NULL argument; PRODUCER_ERR_CONFIG_CONFLICT when settings
- * are missing or contradict each other: producer_last_error names all of them; PRODUCER_ERR_NO_RESOURCES when the
- * operating system refuses a thread or a descriptor.
- * Does not block: no broker has answered when it returns, and none needs to be there yet.
+ * are missing or contradict each other: producer_last_error names all of them; PRODUCER_ERR_NOT_FOUND, PRODUCER_ERR_IO and
+ * PRODUCER_ERR_INVALID_PROPERTY when a file of certificates or keys is not there, cannot be read or cannot be used, or when such a
+ * text cannot: producer_last_error names property, file and remedy; PRODUCER_ERR_NO_RESOURCES when the operating system refuses a
+ * thread or a descriptor.
+ * Waits for no network: no broker has answered when it returns, and none needs to be there yet. With TLS it blocks for as long as
+ * the files of certificates and keys take to be read. The environment is read here (SSL_CERT_FILE, SSL_CERT_DIR; for tokens also
+ * the proxies' and AWS's variables), and not later.
  */
 producer_status_t producer_new(const producer_config_t *config,
                                producer_t **producer);
@@ -860,13 +864,14 @@ producer_status_t producer_new(const producer_config_t *config,
  * is closed. timeout_ms: how long to wait for deliveries; 0 does not wait, -1 waits for ever (each record's delivery
  * time still ends).
  * Returns PRODUCER_OK when every accepted record had its outcome in time; PRODUCER_ERR_TIMED_OUT when the rest was failed
- * with PRODUCER_ERR_CLOSED, each with its report, or a transaction was not ended in time; the status of its end, fatal ones
+ * with PRODUCER_ERR_CLOSED, each with its report, a transaction was not ended in time, or a callback did not return; the status of its end, fatal ones
  * like PRODUCER_ERR_PRODUCER_FENCED and PRODUCER_ERR_FATAL too, when the producer had failed before; PRODUCER_ERR_CLOSED when
  * it was closed before, or is being closed by another thread; PRODUCER_ERR_IN_CALLBACK from one of this producer's own
  * callbacks; PRODUCER_ERR_FORKED; PRODUCER_ERR_INVALID_ARGUMENT; PRODUCER_ERR_INTERNAL after a bug of the library.
  * Blocks for timeout_ms and little more, whatever the brokers do. Calls of other threads on the producer return
  * PRODUCER_ERR_CLOSED. No callback runs after it has returned, with one exception: when another thread is in a callback
- * that does not return within a second, PRODUCER_ERR_TIMED_OUT is answered and that thread runs those that are left. Callbacks
+ * that does not return within a second, PRODUCER_ERR_TIMED_OUT is answered and that thread runs those that are left; the token
+ * callback and a partitioner that do not return within that second are not called again. Callbacks
  * of a future that another thread has awaited run on that thread, which is not waited for.
  */
 producer_status_t producer_close(producer_t *producer,
@@ -899,7 +904,8 @@ producer_status_t producer_topic(producer_t *producer,
  *
  * producer: the producer. topic: the topic's name, 1 to 249 of [a-zA-Z0-9._-]; it need not exist yet. name: one of
  * acks, linger.ms, batch.size, batch.num.messages, delivery.timeout.ms, request.timeout.ms, compression.type and its levels, or another
- * name of these. value: as producer_config_set takes it. All three are copied.
+ * name of these. value: as producer_config_set takes it; for compression.type also
+ * inherit, the producer's. All three are copied.
  * Returns PRODUCER_OK; PRODUCER_ERR_UNKNOWN_PROPERTY for a name that is no property; PRODUCER_ERR_PROPERTY_NOT_SUPPORTED
  * for a property that holds for the whole producer, or a value that this version has not built;
  * PRODUCER_ERR_INVALID_PROPERTY for a value that is not allowed; PRODUCER_ERR_CONFIG_CONFLICT when it contradicts the
@@ -2412,7 +2418,8 @@ void producer_string_free(char *string);
 /* sasl -------------------------------------------------------------------------------------------- */
 
 /**
- * Changes user and password of a producer with sasl.mechanism PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512.
+ * Changes user and password of a producer with sasl.mechanism PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512. The client id and secret of a
+ * token endpoint do not change this way: tokens of a producer that runs can be set with producer_set_oauth_token.
  *
  * producer: the producer. username, password: not empty, at most 65536 bytes each; both are copied.
  * New connections and re-authentications use them; connections that are authenticated stay as they are until the broker wants
@@ -2439,7 +2446,8 @@ typedef struct producer_token_request_t producer_token_request_t;
  * It runs on a thread of the library's own, one per producer, which does nothing else: neither on one of the application's
  * threads nor where records are sent. So it may block, for the time of a call to a token endpoint. It is called when the
  * producer is made, maybe before producer_new has returned, and then ahead of each token's end; nobody has to poll for that.
- * It is called again, after sasl.login.retry.backoff.ms and growing times, when it fails. Meanwhile the current token is used as
+ * It is called again, after sasl.login.retry.backoff.ms and growing times, when it fails or when a broker refuses the token.
+ * Meanwhile the current token is used as
  * long as it is good.
  * Functions that wait or dispatch answer PRODUCER_ERR_IN_CALLBACK in it when they are called for the same producer.
  */
@@ -2472,8 +2480,8 @@ producer_status_t producer_config_set_oauth_token_callback(producer_config_t *co
  * Answers a request with a token. Called again, the last answer counts.
  *
  * request: the request. token: as it is sent to the broker, at most 500000 bytes; for a JWT its three parts with their
- * points. expires_at_ms: until when it is good, milliseconds since 1970; INT64_MAX when nobody knows, and then it is never
- * renewed. principal: whom it stands for, for messages; NULL when that does not matter. extensions: an array of
+ * points. expires_at_ms: until when it is good, milliseconds since 1970; INT64_MAX when nobody knows, and then it is
+ * renewed only when a broker refuses it. principal: whom it stands for, for messages; NULL when that does not matter. extensions: an array of
  * extension_count SASL extensions, 0 to 100; NULL when that is 0. Everything is copied.
  * Returns PRODUCER_OK; PRODUCER_ERR_INVALID_ARGUMENT when request or token is NULL or not UTF-8, the token is empty, not
  * ASCII or already expired, or an extension is not allowed. On an error the request stays as it was.
@@ -2831,13 +2839,14 @@ producer_status_t producer_client_instance_id(producer_t *producer,
 /* tls --------------------------------------------------------------------------------------------- */
 
 /**
- * Reads the files of certificates and keys again, as ssl.reload.interval.ms does by itself.
+ * Reads the files of certificates and keys again, as ssl.reload.interval.ms does by itself. Certificates and keys that properties
+ * hold as text stay: for others a new producer is needed.
  *
  * producer: from producer_new, with security.protocol SSL or SASL_SSL.
  * New connections use what is new; those that are there go on as they are, because brokers look at certificates only when a
  * connection is made. Nothing is lost or sent twice for it.
- * Returns PRODUCER_OK, also when nothing has changed; PRODUCER_ERR_NOT_FOUND, PRODUCER_ERR_INVALID_PROPERTY or
- * PRODUCER_ERR_CONFIG_CONFLICT when a file cannot be used: producer_last_error names property, file and remedy, and what was
+ * Returns PRODUCER_OK, also when nothing has changed; PRODUCER_ERR_NOT_FOUND, PRODUCER_ERR_IO, PRODUCER_ERR_INVALID_PROPERTY
+ * or PRODUCER_ERR_CONFIG_CONFLICT when a file cannot be used: producer_last_error names property, file and remedy, and what was
  * read before stays in use; PRODUCER_ERR_CONFIG_CONFLICT without TLS as well; the status of its end when the producer has
  * failed; PRODUCER_ERR_INVALID_ARGUMENT for NULL; PRODUCER_ERR_CLOSED; PRODUCER_ERR_FORKED.
  * Blocks for as long as the files take to be read. Any thread may call it, callbacks too.

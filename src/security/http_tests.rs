@@ -132,6 +132,16 @@ fn a_certificate_is_checked_and_the_remedy_named() {
 }
 
 #[test]
+fn only_certificates_and_ports_without_tls_are_trouble_for_good() {
+    let of = |error: rustls::Error| http(|_| {}).explain_tls(&error, "https://h/").is_permanent;
+    assert!(of(CertificateError::UnknownIssuer.into()));
+    assert!(of(rustls::Error::InvalidMessage(rustls::InvalidMessage::InvalidContentType)));
+    assert!(!of(rustls::Error::AlertReceived(rustls::AlertDescription::InternalError)));
+    assert!(!of(rustls::Error::PeerMisbehaved(rustls::PeerMisbehaved::TooMuchEarlyDataReceived)));
+    assert!(!of(rustls::Error::General("x".to_owned())));
+}
+
+#[test]
 fn texts_are_encoded_for_forms_and_urls() {
     assert_eq!(form_encoded("a b+c/ü~-._"), "a+b%2Bc%2F%C3%BC~-._");
     assert_eq!(percent_encoded("a b+c/ü~-._"), "a%20b%2Bc%2F%C3%BC~-._");

@@ -284,7 +284,7 @@ static void stuck_callback(void) {
     int64_t begun = now_ms();
     CHECK_STATUS(producer_close(p, 0), PRODUCER_ERR_TIMED_OUT);
     CHECK_SAYS(producer_last_error(), "token callback");
-    CHECK(now_ms() - begun < 5000);
+    CHECK(now_ms() - begun < 3500);
     pthread_mutex_unlock(&gate);
     while (atomic_load(&entered) < 2 && now_ms() < deadline) pause_ms(5);
     CHECK_INT(atomic_load(&entered), 2);

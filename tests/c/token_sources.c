@@ -251,9 +251,38 @@ static void settings_that_cannot_work(void) {
     }
 }
 
+static void silent_endpoint(void) {
+    check_case("an endpoint that does not answer does not hold up the end of its producer, which is no time-out");
+    struct sockaddr_in address = {0};
+    socklen_t length = sizeof address;
+    char url[128];
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    int listener = socket(AF_INET, SOCK_STREAM, 0);
+    REQUIRE(listener >= 0);
+    REQUIRE(bind(listener, (struct sockaddr *)&address, sizeof address) == 0);
+    REQUIRE(listen(listener, 1) == 0);
+    REQUIRE(getsockname(listener, (struct sockaddr *)&address, &length) == 0);
+    snprintf(url, sizeof url, "http://127.0.0.1:%d/token", ntohs(address.sin_port));
+    producer_mock_cluster_t *m = mock_with_tokens();
+    producer_t *p = producer_of(producer_mock_cluster_bootstrap_servers(m), "security.protocol", "SASL_PLAINTEXT", "sasl.mechanism",
+                                "OAUTHBEARER", "sasl.oauthbearer.token.endpoint.url", url, "sasl.oauthbearer.client.credentials.client.id",
+                                "orders", "sasl.oauthbearer.client.credentials.client.secret", SECRET, NULL);
+    /* It has begun to ask. */
+    int fd = accept(listener, NULL, NULL);
+    REQUIRE(fd >= 0);
+    int64_t begun = now_ms();
+    CHECK_OK(producer_close(p, 0));
+    CHECK(now_ms() - begun < 3500);
+    close(fd);
+    close(listener);
+    producer_mock_cluster_free(m);
+}
+
 int main(void) {
     static const char *const proxies[] = {"HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"};
     check_begin();
+    silent_endpoint();
     for (size_t i = 0; i < sizeof proxies / sizeof *proxies; i++) REQUIRE(unsetenv(proxies[i]) == 0);
     an_endpoint_gives_tokens();
     tokens_are_renewed_without_poll();

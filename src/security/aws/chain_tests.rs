@@ -272,3 +272,72 @@ fn an_instance_that_talks_nonsense_is_refused_and_not_believed() {
         assert_eq!(server.asked().len(), 2);
     }
 }
+
+#[test]
+fn an_instance_that_does_not_answer_in_time_is_asked_again_and_may_yet_answer() {
+    let times = AtomicUsize::new(0);
+    // The first question is taken and never answered.
+    let server = HttpServer::new(move |asked| match times.fetch_add(1, Ordering::SeqCst) {
+        0 => {
+            std::thread::sleep(std::time::Duration::from_millis(1_100));
+            String::new()
+        }
+        _ => instance(asked),
+    });
+    let url = server.url("");
+    let variables = [("AWS_EC2_METADATA_SERVICE_ENDPOINT", url.as_str())];
+    assert_eq!(chain("", &variables).get(NOW_MS).expect("credentials").access_key_id, "INSTANCE");
+    // Connections are taken by the system, and nobody reads them.
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let url = format!("http://{}", listener.local_addr().expect("an address"));
+    let variables = [("AWS_EC2_METADATA_SERVICE_ENDPOINT", url.as_str())];
+    let refusal = chain("", &variables).get(NOW_MS).expect_err("nobody");
+    assert!(!refusal.is_permanent, "{}", refusal.text);
+    assert!(
+        refusal.text.contains("did not answer within 1000 ms") && !refusal.text.contains("sasl.login"),
+        "{}",
+        refusal.text
+    );
+}
+
+#[test]
+fn what_services_repeat_of_secrets_is_not_told() {
+    let token = TempFile::new("web-identity", "web.identity.token\n");
+    for filler in [0, 380, 396] {
+        let sts = HttpServer::new(move |asked| {
+            let headers: Vec<&str> = asked.headers.values().map(String::as_str).collect();
+            let said = format!("{} {} {}", "x".repeat(filler), headers.join(" "), asked.body);
+            let said = said.replace('&', "&amp;");
+            status(403, &format!("<Error><Code>C</Code><Message>{said}</Message></Error>"))
+        });
+        let url = sts.url("");
+        let by_web = [
+            ("AWS_WEB_IDENTITY_TOKEN_FILE", token.path()),
+            ("AWS_ROLE_ARN", "arn"),
+            ("AWS_ENDPOINT_URL_STS", url.as_str()),
+        ];
+        let by_keys = [
+            ("AWS_ACCESS_KEY_ID", "ENV"),
+            ("AWS_SECRET_ACCESS_KEY", "s"),
+            ("AWS_SESSION_TOKEN", "session-token"),
+            ("AWS_ENDPOINT_URL_STS", url.as_str()),
+        ];
+        for variables in [&by_web[..], &by_keys[..]] {
+            let text = chain_with_role("arn:role", "", variables).get(NOW_MS).expect_err("refused").text;
+            for secret in ["identity", "web.", "session-", "Signature="] {
+                assert!(!text.contains(secret), "{secret} in: {text}");
+            }
+        }
+        let pod = HttpServer::new(move |asked| {
+            let said = format!("{} {}", "x".repeat(filler), asked.headers["authorization"]);
+            status(200, &format!(r#"{{"Code":"Failed","Message":"{said}"}}"#))
+        });
+        let url = pod.url("/v1");
+        let variables = [
+            ("AWS_CONTAINER_CREDENTIALS_FULL_URI", url.as_str()),
+            ("AWS_CONTAINER_AUTHORIZATION_TOKEN", "Bearer of-the-pod"),
+        ];
+        let text = chain("", &variables).get(NOW_MS).expect_err("refused").text;
+        assert!(text.contains("Failed") && !text.contains("of-the") && !text.contains("Beare"), "{text}");
+    }
+}

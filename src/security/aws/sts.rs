@@ -121,3 +121,26 @@ fn form(fields: &[(&str, &str)]) -> String {
     let pairs: Vec<String> = fields.iter().map(|(name, value)| format!("{name}={}", form_encoded(value))).collect();
     pairs.join("&")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_partition_has_its_own_service() {
+        let none = Environment::of(&[]);
+        for (region, url) in [
+            ("", "https://sts.amazonaws.com"),
+            ("eu-west-1", "https://sts.eu-west-1.amazonaws.com"),
+            ("us-gov-west-1", "https://sts.us-gov-west-1.amazonaws.com"),
+            ("cn-north-1", "https://sts.cn-north-1.amazonaws.com.cn"),
+            ("us-iso-east-1", "https://sts.us-iso-east-1.c2s.ic.gov"),
+            ("us-isob-east-1", "https://sts.us-isob-east-1.sc2s.sgov.gov"),
+            ("eusc-de-east-1", "https://sts.eusc-de-east-1.amazonaws.eu"),
+        ] {
+            assert_eq!(sts_url(&none, region), url);
+        }
+        let configured = Environment::of(&[("AWS_ENDPOINT_URL_STS", "http://host:1/prefix/")]);
+        assert_eq!(sts_url(&configured, "eu-west-1"), "http://host:1/prefix");
+    }
+}

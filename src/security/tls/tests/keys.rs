@@ -163,6 +163,19 @@ fn text_with_its_line_ends_escaped_or_lost_is_read() {
 }
 
 #[test]
+fn the_password_that_does_not_open_a_pem_store_is_named_by_its_own_property() {
+    let scratch = Scratch::new();
+    let pem = format!("{}{}", fixture_text(EC_LOCKED[0]), fixture_text("ec-cert.pem"));
+    let location = scratch.write("store.pem", pem);
+    client(&with_store(location.clone(), PASSWORD));
+    let says = ["the password in ssl.keystore.password is wrong"];
+    bad(&with_store(location.clone(), "Sesame"), Status::INVALID_PROPERTY, &says);
+    let both = TlsSettings { key_password: "Sesame".to_owned(), ..with_store(location.clone(), PASSWORD) };
+    bad(&both, Status::INVALID_PROPERTY, &["the password in ssl.key.password is wrong"]);
+    bad(&with_store(location, ""), Status::INVALID_PROPERTY, &["set ssl.key.password to its password"]);
+}
+
+#[test]
 fn pkcs12_key_stores_of_openssl_and_java_are_read() {
     for store in ["modern.p12", "legacy.p12", "java-key.p12", "java-p384.p12"] {
         client(&with_store(fixture(store), PASSWORD));
