@@ -49,7 +49,8 @@ const EXTENSIONS_MAX: usize = 100;
 /// It runs on a thread of the library's own, one per producer, which does nothing else: neither on one of the application's
 /// threads nor where records are sent. So it may block, for the time of a call to a token endpoint. It is called when the
 /// producer is made, maybe before producer_new has returned, and then ahead of each token's end; nobody has to poll for that.
-/// It is called again, after sasl.login.retry.backoff.ms and growing times, when it fails. Meanwhile the current token is used as
+/// It is called again, after sasl.login.retry.backoff.ms and growing times, when it fails or when a broker refuses the token.
+/// Meanwhile the current token is used as
 /// long as it is good.
 /// Functions that wait or dispatch answer PRODUCER_ERR_IN_CALLBACK in it when they are called for the same producer.
 #[allow(non_camel_case_types)]
@@ -119,8 +120,8 @@ pub unsafe extern "C" fn producer_config_set_oauth_token_callback(
 /// Answers a request with a token. Called again, the last answer counts.
 ///
 /// `request`: the request. `token`: as it is sent to the broker, at most 500000 bytes; for a JWT its three parts with their
-/// points. `expires_at_ms`: until when it is good, milliseconds since 1970; INT64_MAX when nobody knows, and then it is never
-/// renewed. `principal`: whom it stands for, for messages; NULL when that does not matter. `extensions`: an array of
+/// points. `expires_at_ms`: until when it is good, milliseconds since 1970; INT64_MAX when nobody knows, and then it is
+/// renewed only when a broker refuses it. `principal`: whom it stands for, for messages; NULL when that does not matter. `extensions`: an array of
 /// `extension_count` SASL extensions, 0 to 100; NULL when that is 0. Everything is copied.
 /// Returns PRODUCER_OK; PRODUCER_ERR_INVALID_ARGUMENT when `request` or `token` is NULL or not UTF-8, the token is empty, not
 /// ASCII or already expired, or an extension is not allowed. On an error the request stays as it was.

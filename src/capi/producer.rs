@@ -77,9 +77,13 @@ pub(super) fn lock_for_fork() -> ForkLock {
 /// `config`: the settings; borrows until return, and may be changed, reused or freed afterwards. `producer`: receives the
 /// handle, to be ended with producer_close.
 /// Returns PRODUCER_OK; PRODUCER_ERR_INVALID_ARGUMENT for a NULL argument; PRODUCER_ERR_CONFIG_CONFLICT when settings
-/// are missing or contradict each other: producer_last_error names all of them; PRODUCER_ERR_NO_RESOURCES when the
-/// operating system refuses a thread or a descriptor.
-/// Does not block: no broker has answered when it returns, and none needs to be there yet.
+/// are missing or contradict each other: producer_last_error names all of them; PRODUCER_ERR_NOT_FOUND, PRODUCER_ERR_IO and
+/// PRODUCER_ERR_INVALID_PROPERTY when a file of certificates or keys is not there, cannot be read or cannot be used, or when such a
+/// text cannot: producer_last_error names property, file and remedy; PRODUCER_ERR_NO_RESOURCES when the operating system refuses a
+/// thread or a descriptor.
+/// Waits for no network: no broker has answered when it returns, and none needs to be there yet. With TLS it blocks for as long as
+/// the files of certificates and keys take to be read. The environment is read here (SSL_CERT_FILE, SSL_CERT_DIR; for tokens also
+/// the proxies' and AWS's variables), and not later.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn producer_new(
     config: *const producer_config_t,
@@ -110,14 +114,15 @@ pub unsafe extern "C" fn producer_new(
         }
         let hooks = callbacks.hooks.clone();
         let hearing = Arc::new(Hearing::new(made.id(), callbacks));
+        let mut started = Ok(());
         if on_thread {
             let hearing = hearing.clone();
-            let started = made.start_dispatch(move |item| report::hand(&hearing, &item));
-            if let Err(why) = started {
-                // Its I/O thread runs already. Nothing was sent: there is nothing to hear of its end.
-                let _ = made.close(0, |_| Handed::All);
-                return Err(why);
-            }
+            started = made.start_dispatch(move |item| report::hand(&hearing, &item));
+        }
+        if let Err(why) = started.and_then(|()| made.start_login()) {
+            // Its I/O thread runs already. Nothing was sent: there is nothing to hear of its end.
+            let _ = made.close(0, |_| Handed::All);
+            return Err(why);
         }
         let shell = Box::new(producer_t {
             magic: MAGIC,
@@ -142,13 +147,14 @@ pub unsafe extern "C" fn producer_new(
 /// is closed. `timeout_ms`: how long to wait for deliveries; 0 does not wait, -1 waits for ever (each record's delivery
 /// time still ends).
 /// Returns PRODUCER_OK when every accepted record had its outcome in time; PRODUCER_ERR_TIMED_OUT when the rest was failed
-/// with PRODUCER_ERR_CLOSED, each with its report, or a transaction was not ended in time; the status of its end, fatal ones
+/// with PRODUCER_ERR_CLOSED, each with its report, a transaction was not ended in time, or a callback did not return; the status of its end, fatal ones
 /// like PRODUCER_ERR_PRODUCER_FENCED and PRODUCER_ERR_FATAL too, when the producer had failed before; PRODUCER_ERR_CLOSED when
 /// it was closed before, or is being closed by another thread; PRODUCER_ERR_IN_CALLBACK from one of this producer's own
 /// callbacks; PRODUCER_ERR_FORKED; PRODUCER_ERR_INVALID_ARGUMENT; PRODUCER_ERR_INTERNAL after a bug of the library.
 /// Blocks for `timeout_ms` and little more, whatever the brokers do. Calls of other threads on the producer return
 /// PRODUCER_ERR_CLOSED. No callback runs after it has returned, with one exception: when another thread is in a callback
-/// that does not return within a second, PRODUCER_ERR_TIMED_OUT is answered and that thread runs those that are left. Callbacks
+/// that does not return within a second, PRODUCER_ERR_TIMED_OUT is answered and that thread runs those that are left; the token
+/// callback and a partitioner that do not return within that second are not called again. Callbacks
 /// of a future that another thread has awaited run on that thread, which is not waited for.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn producer_close(producer: *mut producer_t, timeout_ms: i32) -> producer_status_t {

@@ -8,7 +8,8 @@ use crate::capi::boundary::{call, str_arg};
 use crate::capi::producer::{enter, producer_t};
 use crate::capi::status::producer_status_t;
 
-/// Changes user and password of a producer with sasl.mechanism PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512.
+/// Changes user and password of a producer with sasl.mechanism PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512. The client id and secret of a
+/// token endpoint do not change this way: tokens of a producer that runs can be set with producer_set_oauth_token.
 ///
 /// `producer`: the producer. `username`, `password`: not empty, at most 65536 bytes each; both are copied.
 /// New connections and re-authentications use them; connections that are authenticated stay as they are until the broker wants

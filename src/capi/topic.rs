@@ -52,7 +52,8 @@ pub unsafe extern "C" fn producer_topic(
 ///
 /// `producer`: the producer. `topic`: the topic's name, 1 to 249 of [a-zA-Z0-9._-]; it need not exist yet. `name`: one of
 /// acks, linger.ms, batch.size, batch.num.messages, delivery.timeout.ms, request.timeout.ms, compression.type and its levels, or another
-/// name of these. `value`: as producer_config_set takes it. All three are copied.
+/// name of these. `value`: as producer_config_set takes it; for compression.type also
+/// `inherit`, the producer's. All three are copied.
 /// Returns PRODUCER_OK; PRODUCER_ERR_UNKNOWN_PROPERTY for a name that is no property; PRODUCER_ERR_PROPERTY_NOT_SUPPORTED
 /// for a property that holds for the whole producer, or a value that this version has not built;
 /// PRODUCER_ERR_INVALID_PROPERTY for a value that is not allowed; PRODUCER_ERR_CONFIG_CONFLICT when it contradicts the

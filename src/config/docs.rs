@@ -11,7 +11,8 @@ Names are those of Kafka's Java producer; librdkafka's are accepted as aliases w
 An unknown name is refused with the nearest known one. A property or a value that this version does not implement is refused, never
 ignored; only values that ask for nothing are accepted. Values are trimmed; numbers are plain decimals. Where a default contradicts
 something that was set, the default gives way; two set values that contradict each other are an error of `producer_new`, which lists
-all of them. Two defaults never give way: enable.idempotence and transaction.timeout.ms. A setting applies to every topic. Durations above 100 years count as 100 years.
+all of them. Two defaults never give way: enable.idempotence and transaction.timeout.ms. A setting applies to
+every topic that has none of its own by `producer_topic_set`. Durations above 100 years count as 100 years.
 ";
 
 /// The whole file.
@@ -61,6 +62,7 @@ fn allowed(row: &Property) -> String {
         let _ = write!(text, ": {}", row.range());
     }
     if let State::Partly(values, _) = row.state {
+        let values: Vec<String> = values.iter().map(|value| code(value)).collect();
         let _ = write!(text, "; in this version only {}", values.join(", "));
     }
     cell(&text)

@@ -67,8 +67,9 @@ const MODULES: &[Known] = &[
             "awsRoleArn",
             "awsRoleSessionName",
             "awsRoleExternalId",
+            "awsStsRegion",
         ],
-        ignored: &["serviceName", "awsDebugCreds"],
+        ignored: &["serviceName", "awsDebugCreds", "awsMaxRetries", "awsMaxBackOffTimeMs"],
     },
     Known {
         module: Module::Krb5,
@@ -92,8 +93,8 @@ const MODULES: &[Known] = &[
     Known {
         module: Module::AwsMskIam,
         class: "software.amazon.msk.auth.iam.IAMLoginModule",
-        options: &["awsProfileName", "awsRoleArn", "awsRoleSessionName", "awsRoleExternalId"],
-        ignored: &["awsDebugCreds"],
+        options: &["awsProfileName", "awsRoleArn", "awsRoleSessionName", "awsRoleExternalId", "awsStsRegion"],
+        ignored: &["awsDebugCreds", "awsMaxRetries", "awsMaxBackOffTimeMs"],
     },
 ];
 
@@ -316,6 +317,9 @@ mod tests {
         let aws = good("software.amazon.msk.auth.iam.IAMLoginModule required awsProfileName=\"dev\";");
         assert_eq!((aws.module, aws.option("awsProfileName")), (Module::AwsMskIam, Some("dev")));
         assert_eq!(good("IAMLoginModule required;").options, []);
+        let sts =
+            good("IAMLoginModule required awsStsRegion=\"eu-west-1\" awsMaxRetries=\"7\" awsMaxBackOffTimeMs=\"500\";");
+        assert_eq!(sts.options, [("awsStsRegion".to_owned(), "eu-west-1".to_owned())]);
     }
 
     #[test]

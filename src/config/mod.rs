@@ -26,7 +26,7 @@ use crate::codec::Compression;
 pub use builder::ConfigBuilder;
 pub use compression::CompressionLevels;
 pub use jaas::Jaas;
-pub use sasl::without_effect;
+pub use sasl::warnings;
 pub use secure::{
     AssertionSettings, AwsRoleSettings, KerberosSettings, OauthSettings, RefreshSettings, SaslMechanism, SaslSettings,
     SecurityProtocol, StoreType, TlsSettings, TlsVersion, TokenSource,

@@ -84,10 +84,10 @@ pub(super) static SASL: &[Property] = rows! {
         "Client secret for the token endpoint.";
     "sasl.oauthbearer.scope" [] Text(ANY), "", Built(|c, v| c.sasl.oauth.scope = text(v)),
         "Scope of the token that is asked for.";
-    "sasl.oauthbearer.scope.claim.name" [] Text(ANY), "scope", Built(|c, v| c.sasl.oauth.scope_claim_name = text(v)),
-        "The token's claim that holds the scope.";
+    "sasl.oauthbearer.scope.claim.name" [] Text(ANY), "scope", Built(|_, _| {}),
+        "Java: the token's claim that holds the scope. Accepted and without effect: who checks the scope is the broker.";
     "sasl.oauthbearer.sub.claim.name" [] Text(ANY), "sub", Built(|c, v| c.sasl.oauth.sub_claim_name = text(v)),
-        "The token's claim that holds the subject.";
+        "The token's claim that holds the subject, for messages.";
     "sasl.oauthbearer.header.urlencode" [] Bool, "false", Built(|c, v| c.sasl.oauth.header_urlencode = v.flag()),
         "Whether client id and secret are URL-encoded in the header (KIP-1025).";
     "sasl.oauthbearer.jwt.retriever.class" [] Choice(&[DEFAULT_RETRIEVER, CREDENTIALS_RETRIEVER, BEARER_RETRIEVER, FILE_RETRIEVER]), "org.apache.kafka.common.security.oauthbearer.DefaultJwtRetriever",
@@ -235,16 +235,61 @@ pub(super) fn settle(builder: &ConfigBuilder, config: &mut Config, conflicts: &m
     }
 }
 
-/// SASL settings that have no effect, as a sentence for the log: Java and librdkafka pass over them in silence, so they are no error.
-pub fn without_effect(config: &Config) -> Option<String> {
-    if config.security_protocol.uses_sasl() {
-        return None;
+/// What is set and has no effect, or sends secrets in plain text, as sentences for the log: Java and librdkafka pass over it in silence,
+/// so that it is no error. `has_callback`: for tokens.
+pub fn warnings(config: &Config, has_callback: bool) -> Vec<String> {
+    let mut found = Vec::new();
+    let protocol = config.security_protocol;
+    let set = |prefixes: [&str; 2]| {
+        config.explicit.iter().find(|name| prefixes.iter().any(|prefix| name.starts_with(prefix))).copied()
+    };
+    let callback = has_callback.then_some("a token callback");
+    if !protocol.uses_sasl()
+        && let Some(set) = set(["sasl.", "enable.sasl."]).or(callback)
+    {
+        found.push(format!(
+            "{set} is set, but without effect: security.protocol is without SASL; set it to SASL_SSL or SASL_PLAINTEXT"
+        ));
     }
-    let set = ["sasl.mechanism", "sasl.jaas.config", "sasl.username", "sasl.password"];
-    let set = set.iter().find(|name| config.is_explicit(name))?;
-    Some(format!(
-        "{set} is set, but without effect: security.protocol is without SASL; set it to SASL_SSL or SASL_PLAINTEXT"
-    ))
+    if !protocol.uses_tls()
+        && let Some(set) = set(["ssl.", "enable.ssl."])
+    {
+        found.push(format!(
+            "{set} is set, but without effect: security.protocol is without TLS; set it to SSL or SASL_SSL"
+        ));
+    }
+    if !protocol.uses_sasl() {
+        return found;
+    }
+    let mechanism = config.sasl.mechanism;
+    if !protocol.uses_tls() && matches!(mechanism, SaslMechanism::Plain | SaslMechanism::OauthBearer) {
+        let what = if mechanism == SaslMechanism::Plain { "the password" } else { "the token" };
+        found.push(format!(
+            "sasl.mechanism={} with security.protocol=SASL_PLAINTEXT sends {what} readable for anybody on the way: use SASL_SSL",
+            mechanism.name()
+        ));
+    }
+    let url = &config.sasl.oauth.token_endpoint_url;
+    let asks = matches!(config.sasl.oauth.source, TokenSource::ClientCredentials | TokenSource::JwtBearer);
+    if mechanism == SaslMechanism::OauthBearer && asks && is_plain_and_elsewhere(url) {
+        found.push(
+            "sasl.oauthbearer.token.endpoint.url is http: secrets and tokens are readable for anybody on the way: use https"
+                .to_owned(),
+        );
+    }
+    found
+}
+
+fn is_plain_and_elsewhere(url: &str) -> bool {
+    let Some((scheme, rest)) = url.split_once("://") else { return false };
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let host = match authority.strip_prefix('[') {
+        Some(rest) => rest.split(']').next().unwrap_or_default(),
+        None => authority.split(':').next().unwrap_or_default(),
+    };
+    let is_here = host.eq_ignore_ascii_case("localhost")
+        || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback());
+    scheme.eq_ignore_ascii_case("http") && !is_here
 }
 
 fn mechanism_of_jaas(builder: &ConfigBuilder, config: &Config, jaas: &Jaas) -> String {
@@ -290,6 +335,9 @@ fn take_jaas(builder: &ConfigBuilder, config: &mut Config, jaas: &Jaas, conflict
             conflicts.push(format!("{option} in sasl.jaas.config and {property} are not the same: set one"));
         }
         value.clone_into(field);
+    }
+    if let Some(region) = jaas.option("awsStsRegion") {
+        region.clone_into(&mut sasl.aws_role.sts_region);
     }
     if let Some(flag) = jaas.option("tokenauth") {
         match flag.to_ascii_lowercase().as_str() {
@@ -350,7 +398,45 @@ fn missing(builder: &ConfigBuilder, config: &Config, conflicts: &mut Vec<String>
         conflicts.push(format!("{name} is set, but {by} does not use it: {remedy}"));
     }
     if mechanism == SaslMechanism::OauthBearer {
+        sources_that_contradict(builder, config, conflicts);
         missing_of_tokens(config, conflicts);
+    }
+}
+
+/// Each property that says where tokens come from leaves some sources; two that leave none together contradict each other.
+fn sources_that_contradict(builder: &ConfigBuilder, config: &Config, conflicts: &mut Vec<String>) {
+    use TokenSource::{AwsIam, AzureImds, ClientCredentials, File, JwtBearer, Unsecured};
+    let url = &config.sasl.oauth.token_endpoint_url;
+    let mut said: Vec<(String, &[TokenSource])> = Vec::new();
+    if is_file(url) {
+        said.push(("sasl.oauthbearer.token.endpoint.url with a file".to_owned(), &[File]));
+    } else if !url.is_empty() {
+        let endpoint: &[TokenSource] = &[ClientCredentials, JwtBearer, AzureImds, File];
+        said.push(("sasl.oauthbearer.token.endpoint.url".to_owned(), endpoint));
+    }
+    let rows: [(&str, &str, &[TokenSource]); 10] = [
+        ("enable.sasl.oauthbearer.unsecure.jwt", "true", &[Unsecured]),
+        ("sasl.oauthbearer.method", "oidc", &[ClientCredentials, JwtBearer, AzureImds, AwsIam, File]),
+        ("sasl.oauthbearer.metadata.authentication.type", "aws_iam", &[AwsIam]),
+        ("sasl.oauthbearer.metadata.authentication.type", "azure_imds", &[AzureImds]),
+        ("sasl.login.callback.handler.class", MSK_OAUTH_HANDLER, &[AwsIam]),
+        ("sasl.login.callback.handler.class", OIDC_HANDLER, &[ClientCredentials, JwtBearer, File]),
+        ("sasl.oauthbearer.jwt.retriever.class", CREDENTIALS_RETRIEVER, &[ClientCredentials]),
+        ("sasl.oauthbearer.jwt.retriever.class", BEARER_RETRIEVER, &[JwtBearer]),
+        ("sasl.oauthbearer.jwt.retriever.class", FILE_RETRIEVER, &[File]),
+        ("sasl.oauthbearer.grant.type", JWT_BEARER, &[JwtBearer]),
+    ];
+    for (name, value, sources) in rows {
+        if builder.value(name).is_some_and(|set| set == value) {
+            said.push((format!("{name}={value}"), sources));
+        }
+    }
+    for (at, (name, sources)) in said.iter().enumerate() {
+        let fits = |(_, others): &&(String, &[TokenSource])| !sources.iter().any(|source| others.contains(source));
+        if let Some((other, _)) = said[..at].iter().find(fits) {
+            conflicts.push(format!("{other} and {name} say that tokens come from two places: set one of them"));
+            return;
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! What the properties of SASL come to.
 
 use crate::config::table::{Kind, lookup};
-use crate::config::{Config, ConfigBuilder, SaslMechanism, TokenSource, without_effect};
+use crate::config::{Config, ConfigBuilder, SaslMechanism, TokenSource, warnings};
 use crate::error::{Error, Result, Status};
 
 /// With a SASL protocol, and a broker.
@@ -135,12 +135,61 @@ fn without_a_protocol_of_sasl_nothing_is_missing_and_the_log_says_so() {
         let mut builder = ConfigBuilder::new();
         builder.set("bootstrap.servers", "localhost").unwrap();
         builder.set(name, value).unwrap();
-        without_effect(&builder.build().unwrap())
+        warnings(&builder.build().unwrap(), false)
     };
-    assert!(with("sasl.mechanism", "PLAIN").unwrap().contains("sasl.mechanism is set, but without effect"));
-    assert!(with("sasl.jaas.config", PLAIN).unwrap().contains("security.protocol"));
-    assert_eq!(with("client.id", "x"), None);
-    assert_eq!(without_effect(&good(&[])), None);
+    assert!(with("sasl.mechanism", "PLAIN")[0].contains("sasl.mechanism is set, but without effect"));
+    assert!(with("sasl.jaas.config", PLAIN)[0].contains("security.protocol"));
+    assert!(with("sasl.kerberos.keytab", "/k")[0].contains("sasl.kerberos.keytab is set, but without effect"));
+    assert!(with("ssl.ca.location", "/ca")[0].contains("ssl.ca.location is set, but without effect"));
+    assert!(with("client.id", "x").is_empty());
+    assert!(warnings(&Config::default(), true)[0].contains("a token callback is set, but without effect"));
+    assert_eq!(warnings(&good(&[]), false), Vec::<String>::new());
+}
+
+#[test]
+fn secrets_that_would_be_readable_on_the_way_are_warned_of() {
+    let user = [("sasl.username", "u"), ("sasl.password", "s3cret")];
+    let found = |mechanism: &str, protocol: &str, more: &[(&str, &str)]| {
+        let mut builder = ConfigBuilder::new();
+        let first = [("bootstrap.servers", "b"), ("sasl.mechanism", mechanism), ("security.protocol", protocol)];
+        for (name, value) in first.iter().chain(more) {
+            builder.set(name, value).unwrap();
+        }
+        warnings(&builder.build().unwrap(), false)
+    };
+    assert!(found("PLAIN", "SASL_PLAINTEXT", &user)[0].contains("SASL_PLAINTEXT sends the password readable"));
+    assert!(found("OAUTHBEARER", "SASL_PLAINTEXT", &[])[0].contains("sends the token readable"));
+    assert!(found("SCRAM-SHA-256", "SASL_PLAINTEXT", &user).is_empty());
+    assert!(found("PLAIN", "SASL_SSL", &user).is_empty());
+    for (url, is_told) in [
+        ("http://idp/token", true),
+        ("HTTP://127.0.0.1.example/token", true),
+        ("https://idp/token", false),
+        ("http://localhost:80/token", false),
+        ("http://[::1]:80/token", false),
+        ("http://127.0.0.1/token", false),
+    ] {
+        let settings = [
+            ("sasl.oauthbearer.token.endpoint.url", url),
+            ("sasl.oauthbearer.client.id", "i"),
+            ("sasl.oauthbearer.client.secret", "s3cret"),
+        ];
+        let lines = found("OAUTHBEARER", "SASL_SSL", &settings);
+        assert_eq!(!lines.is_empty(), is_told, "{url}: {lines:?}");
+        assert!(!lines.concat().contains("s3cret"));
+    }
+}
+
+#[test]
+fn two_places_where_tokens_come_from_contradict_each_other() {
+    let url = ("sasl.oauthbearer.token.endpoint.url", "https://idp/token");
+    let aws = ("sasl.oauthbearer.metadata.authentication.type", "aws_iam");
+    let unsigned = ("enable.sasl.oauthbearer.unsecure.jwt", "true");
+    let bearer = ("sasl.oauthbearer.grant.type", "urn:ietf:params:oauth:grant-type:jwt-bearer");
+    for (one, other) in [(url, aws), (url, unsigned), (aws, unsigned), (bearer, aws)] {
+        let text = conflict(&[("sasl.mechanism", "OAUTHBEARER"), one, other]);
+        assert!(text.contains(one.0) && text.contains(other.0) && text.contains("two places"), "{text}");
+    }
 }
 
 #[test]

@@ -203,6 +203,8 @@ pub struct AwsRoleSettings {
     pub arn: String,
     pub session_name: String,
     pub external_id: String,
+    /// Java's `awsStsRegion`: where roles are had; empty: in the region of the signatures.
+    pub sts_region: String,
 }
 
 /// Everything under `sasl.kerberos.`.
@@ -250,7 +252,6 @@ pub struct OauthSettings {
     pub client_id: String,
     pub client_secret: String,
     pub scope: String,
-    pub scope_claim_name: String,
     pub sub_claim_name: String,
     pub header_urlencode: bool,
     /// `name=value,name=value`.
@@ -271,7 +272,6 @@ impl Default for OauthSettings {
             client_id: String::new(),
             client_secret: String::new(),
             scope: String::new(),
-            scope_claim_name: "scope".into(),
             sub_claim_name: "sub".into(),
             header_urlencode: false,
             extensions: String::new(),

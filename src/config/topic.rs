@@ -36,6 +36,11 @@ impl ConfigBuilder {
             );
             return Err(Error::new(Status::PROPERTY_NOT_SUPPORTED, text));
         }
+        // librdkafka's word for what the producer has.
+        if property.name == "compression.type" && text.trim().eq_ignore_ascii_case("inherit") {
+            self.settings.retain(|setting| setting.property.name != property.name);
+            return Ok(());
+        }
         value::check(&found, text)?;
         self.settings.retain(|setting| setting.property.name != property.name);
         self.set(name, text)
@@ -112,6 +117,8 @@ mod tests {
         assert_eq!(level(&zstd, &[("compression.type", "none")]), (Codec::None, 0));
         assert_eq!(level(&zstd, &[("compression.type", "lz4")]), (Codec::Lz4, 9));
         assert_eq!(level(&zstd, &[("compression.level", "5")]), (Codec::Zstd, 5));
+        let inherits = [("compression.type", "lz4"), ("compression.codec", "inherit")];
+        assert_eq!(level(&zstd, &inherits), (Codec::Zstd, 9));
         assert_eq!(level(&zstd, &[("compression.zstd.level", "-3")]), (Codec::Zstd, -3));
         let both = [("compression.zstd.level", "2"), ("compression.level", "5")];
         assert_eq!(level(&zstd, &both), (Codec::Zstd, 2));

@@ -79,10 +79,15 @@ impl Chooser {
         }
     }
 
+    /// Lets the thread end after the choice that it is at.
+    pub fn tell_end(&self) {
+        self.state.lock().is_over = true;
+    }
+
     /// Ends the thread after the choice that it is at; false when that takes longer than `timeout`.
     pub fn end(&self, timeout: Duration) -> bool {
+        self.tell_end();
         let mut state = self.state.lock();
-        state.is_over = true;
         !self.ended.wait_while_for(&mut state, |state| state.is_running, timeout).timed_out()
     }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::Producer;
+use super::login::LoginThread;
 use crate::accumulator::{CallReply, Command, GivenUp, Topic, TransactionCall, undelivered_batch, undelivered_parked};
 use crate::error::{Error, Result, Status};
 use crate::reports::{
@@ -45,13 +46,19 @@ impl Producer {
             self.accumulator.inbox.command(Command::LastPush);
         }
         self.accumulator.inbox.command(Command::Abort);
-        let io_ended = self.io.lock().join(LAST_TURN);
-        let packers_ended = self.packers.end(&self.accumulator, LAST_TURN);
-        let chooser_ended = self.chooser.get().is_none_or(|chooser| chooser.end(LAST_TURN));
-        if let Some(secured) = &self.secured {
-            secured.end(LAST_TURN);
-        }
-        let login_ended = self.login.as_ref().is_none_or(|login| login.end(LAST_TURN));
+        // All are told first, so that they end at the same time: one second for all.
+        self.accumulator.packing.end();
+        let chooser = self.chooser.get();
+        chooser.iter().for_each(|chooser| chooser.tell_end());
+        self.secured.iter().for_each(|secured| secured.tell_end());
+        self.login.iter().for_each(LoginThread::tell_end);
+        let deadline = Instant::now() + LAST_TURN;
+        let left = || deadline.saturating_duration_since(Instant::now());
+        let io_ended = self.io.lock().join(left());
+        let packers_ended = self.packers.end(&self.accumulator, left());
+        let chooser_ended = chooser.is_none_or(|chooser| chooser.end(left()));
+        self.secured.iter().for_each(|secured| secured.end(left()));
+        let login_ended = self.login.as_ref().is_none_or(|login| login.end(left()));
         self.fail_leftovers();
         self.abandon_futures();
         // Wakes threads that poll: nothing more will come.
@@ -75,8 +82,7 @@ impl Producer {
             return Err(Error::new(Status::TIMED_OUT, text));
         }
         if !login_ended {
-            let text = "the token callback, or who else is asked for credentials, did not return in time on the library's \
-                        thread; it is not called again";
+            let text = "the token callback did not return in time on the library's thread; it is not called again";
             return Err(Error::new(Status::TIMED_OUT, text));
         }
         if !all {

@@ -1,11 +1,11 @@
 //! The thread "kp-login" of a producer that authenticates with SASL, and what may be changed of that while it runs.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use super::Producer;
-use super::close::LAST_TURN;
 use crate::accumulator::{Accumulator, Command};
 use crate::config::Config;
 use crate::error::{Error, Result, Status};
@@ -20,19 +20,21 @@ use crate::sync::{Condvar, Mutex};
 pub(super) struct LoginThread {
     speaker: Speaker,
     ended: Arc<Ended>,
+    /// Whether code of the application runs on it.
+    calls_out: Arc<AtomicBool>,
     handle: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl LoginThread {
-    /// `None`: security.protocol is without SASL. `getter` is the application's own for tokens.
-    pub fn start(
+    /// `None`: security.protocol is without SASL. `getter` is the application's own for tokens; nobody asks it before `start`.
+    pub fn new(
         config: &Config,
         accumulator: &Arc<Accumulator>,
         reports: &Arc<Reports>,
         clock: Clock,
         getter: Option<Box<dyn TokenGetter>>,
     ) -> Result<Option<LoginThread>> {
-        if let Some(text) = crate::config::without_effect(config) {
+        for text in crate::config::warnings(config, getter.is_some()) {
             reports.log(4, "security", || text);
         }
         if !config.security_protocol.uses_sasl() {
@@ -40,6 +42,7 @@ impl LoginThread {
         }
         // Not counts of its own: a callback that never returns must not keep a closed producer's memory.
         let (answers, lines) = (Arc::downgrade(accumulator), Arc::downgrade(reports));
+        let calls_out = Arc::new(AtomicBool::new(false));
         let world = World {
             wall_ms: Box::new(move || clock.wall_ms()),
             answer: Box::new(move |attempt, reply| {
@@ -54,56 +57,83 @@ impl LoginThread {
             }),
             // So that there is time left to say why.
             patience_ms: config.socket_connection_setup_timeout_ms / 2,
-            getter: getter.map(|getter| Box::new(Outside { reports: reports.clone(), getter }) as Box<dyn TokenGetter>),
+            getter: getter.map(|getter| {
+                let (reports, calls_out) = (reports.clone(), calls_out.clone());
+                Box::new(Outside { reports, calls_out, getter }) as Box<dyn TokenGetter>
+            }),
         };
         let speaker = Speaker::new(&config.sasl, world)?;
         let ended = Arc::new(Ended::default());
-        let guard = EndedGuard(ended.clone());
-        let work = speaker.work.clone();
+        Ok(Some(LoginThread { speaker, ended, calls_out, handle: Mutex::default() }))
+    }
+
+    /// The last step of making a producer: from now on code of the application is called.
+    pub fn start(&self) -> Result<()> {
+        let guard = EndedGuard(self.ended.clone());
+        let work = self.speaker.work.clone();
         let handle = start_thread("kp-login", move || {
             let _guard = guard;
             work.run();
         })?;
-        Ok(Some(LoginThread { speaker, ended, handle: Mutex::new(Some(handle)) }))
+        *self.handle.lock() = Some(handle);
+        Ok(())
     }
 
     pub fn login(&self) -> Arc<dyn Login> {
         self.speaker.login.clone()
     }
 
-    /// Ends the thread after what it is at; false when that takes longer than `timeout`.
-    pub fn end(&self, timeout: Duration) -> bool {
+    /// Lets the thread end after what it is at.
+    pub fn tell_end(&self) {
         self.speaker.work.end();
+    }
+
+    /// Waits for that; false when code of the application has not returned within `timeout`. Who else is asked (an endpoint, a
+    /// KDC) has bounds of its own, and touches nothing but what it shares in ownership.
+    pub fn end(&self, timeout: Duration) -> bool {
+        self.tell_end();
+        let Some(handle) = self.handle.lock().take() else {
+            return true;
+        };
         let mut ended = self.ended.is_over.lock();
         self.ended.changed.wait_while_for(&mut ended, |ended| !*ended, timeout);
         let in_time = *ended;
         drop(ended);
-        let handle = self.handle.lock().take();
-        if in_time && let Some(handle) = handle {
+        if in_time {
             // A panic in it has been answered for: its exchanges failed.
             let _ = handle.join();
         }
-        in_time
+        in_time || !self.calls_out.load(Ordering::SeqCst)
     }
 }
 
 impl Drop for LoginThread {
-    /// Where the producer did not come about: nothing of the application is called after that has been said.
+    /// Where nobody has closed the producer.
     fn drop(&mut self) {
-        if self.handle.lock().is_some() {
-            self.end(LAST_TURN);
-        }
+        self.tell_end();
     }
 }
 
 /// Code of the application: what it may not do on this thread is refused, as in any callback.
 struct Outside {
     reports: Arc<Reports>,
+    calls_out: Arc<AtomicBool>,
     getter: Box<dyn TokenGetter>,
+}
+
+/// Holds a flag up, also through a panic.
+struct Raised<'a>(&'a AtomicBool);
+
+impl Drop for Raised<'_> {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::SeqCst);
+    }
 }
 
 impl TokenGetter for Outside {
     fn get(&mut self, now_ms: i64) -> std::result::Result<Token, Refusal> {
+        self.calls_out.store(true, Ordering::SeqCst);
+        let _raised = Raised(&self.calls_out);
         self.reports.call_out(|| self.getter.get(now_ms))
     }
 }

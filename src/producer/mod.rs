@@ -79,10 +79,12 @@ pub struct Producer {
 impl Producer {
     /// Starts a producer: its I/O thread connects to the bootstrap servers at once, this call waits for nothing.
     pub fn new(config: Config) -> Result<Producer> {
-        Producer::with_tokens(config, None)
+        let made = Producer::with_tokens(config, None)?;
+        made.start_login()?;
+        Ok(made)
     }
 
-    /// As `new`, with the application's own source of OAUTHBEARER's tokens.
+    /// As `new`, with the application's own source of OAUTHBEARER's tokens, and nobody asked for credentials before `start_login`.
     pub fn with_tokens(mut config: Config, getter: Option<Box<dyn TokenGetter>>) -> Result<Producer> {
         static NEXT_ID: AtomicU64 = AtomicU64::new(1);
         let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
@@ -106,7 +108,7 @@ impl Producer {
         accumulator.packing.set_clock(move || clock.now());
         let mut sender = Sender::new(config.clone(), accumulator.clone(), seed.rotate_left(32), clock.now());
         sender.set_wall_clock(clock.now(), clock.wall_ms());
-        let login = LoginThread::start(&config, &accumulator, &reports, clock, getter)?;
+        let login = LoginThread::new(&config, &accumulator, &reports, clock, getter)?;
         if let Some(login) = &login {
             sender.set_login(login.login());
         }
@@ -143,6 +145,12 @@ impl Producer {
             login,
             _mock: mock,
         })
+    }
+
+    /// Begins to ask for credentials: the last step, so that no code of the application runs for a producer that does not come
+    /// about. The error leaves a producer to be closed.
+    pub fn start_login(&self) -> Result<()> {
+        self.login.as_ref().map_or(Ok(()), LoginThread::start)
     }
 
     /// Unique in this process, never reused.

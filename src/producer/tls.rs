@@ -119,12 +119,17 @@ impl Secured {
         }
     }
 
+    /// Lets the watching thread end after what it is at.
+    pub fn tell_end(&self) {
+        self.watching.lock().is_over = true;
+        self.changed.notify_all();
+    }
+
     /// Ends the watching thread. One that a file system does not answer for longer than `timeout` is left to end by itself:
     /// it touches nothing but what it shares in ownership.
     pub fn end(&self, timeout: Duration) {
+        self.tell_end();
         let mut watching = self.watching.lock();
-        watching.is_over = true;
-        self.changed.notify_all();
         self.changed.wait_while_for(&mut watching, |watching| watching.is_running, timeout);
         let thread = watching.thread.take().filter(|_| !watching.is_running);
         drop(watching);

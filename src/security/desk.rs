@@ -104,6 +104,8 @@ impl Work for ExchangeDesk {
                     Some(exchange) => guarded(|| stepped(exchange.as_mut(), &bytes)).unwrap_or_else(|reply| reply),
                     None => not_begun(),
                 },
+                // The next exchange takes the credentials of its moment anyway.
+                Asked::Refused => continue,
                 Asked::End => {
                     exchanges.remove(&attempt);
                     continue;

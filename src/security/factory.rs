@@ -110,5 +110,23 @@ impl Speaker {
 }
 
 fn credentials_of(settings: &SaslSettings) -> Result<Arc<Credentials>> {
-    Ok(Arc::new(Credentials::new(UserPassword::new(&settings.username, &settings.password)?)))
+    let pair = UserPassword::new(&settings.username, &settings.password).map_err(|error| {
+        // Here they come from properties.
+        Error::new(Status::INVALID_PROPERTY, format!("property 'sasl.{}", error.message.replacen(' ', "' ", 1)))
+    })?;
+    Ok(Arc::new(Credentials::new(pair)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn credentials_that_no_mechanism_carries_are_named_by_their_property() {
+        let settings = SaslSettings { username: "u".into(), password: "s3cret\0".into(), ..SaslSettings::default() };
+        let error = credentials_of(&settings).unwrap_err();
+        assert_eq!(error.status, Status::INVALID_PROPERTY);
+        assert!(error.message.starts_with("property 'sasl.password' holds a NUL"), "{error}");
+        assert!(!error.message.contains("s3cret"), "{error}");
+    }
 }

@@ -178,7 +178,11 @@ impl GssapiExchange {
             ),
             TroubleKind::Other => format!("Kerberos with {service} failed: {said}"),
         };
-        let is_permanent = trouble.kind != TroubleKind::NoKdc;
+        // What is not known may be the network or a KDC that restarts.
+        let is_permanent = matches!(
+            trouble.kind,
+            TroubleKind::NoLibrary | TroubleKind::NoTicket | TroubleKind::UnknownService | TroubleKind::Clock
+        );
         Refusal { status: Status::CREDENTIALS, text, is_permanent }
     }
 }
@@ -283,7 +287,7 @@ mod tests {
             (TroubleKind::UnknownService, KerberosSettings::default(), "kafka@broker.example.com", true),
             (TroubleKind::NoKdc, KerberosSettings::default(), "krb5.conf", false),
             (TroubleKind::Clock, KerberosSettings::default(), "clock", true),
-            (TroubleKind::Other, KerberosSettings::default(), "its words", true),
+            (TroubleKind::Other, KerberosSettings::default(), "its words", false),
             (TroubleKind::NoLibrary, KerberosSettings::default(), "its words", true),
         ] {
             let trouble = Some(Trouble { kind, text: "its\nwords".into() });

@@ -13,7 +13,8 @@ use ureq::{Agent, Timeout};
 
 use crate::error::Status;
 use crate::security::login::Refusal;
-use crate::security::tls;
+use crate::security::mask::Mask;
+use crate::security::tls::{self, SystemStore};
 
 /// No answer that is any good is larger.
 const ANSWER_BYTES_MAX: u64 = 1024 * 1024;
@@ -84,12 +85,18 @@ impl HttpTrouble {
 pub struct Http {
     settings: HttpSettings,
     agent: Agent,
+    system: SystemStore,
+    /// What the last question told in confidence.
+    mask: Mask,
+    timed_out: bool,
+    /// Whether the time limits are those of properties.
+    has_properties: bool,
     /// Read with the first `https` question, and again after a certificate was not trusted: it may have been renewed.
     roots: Option<Arc<Vec<Certificate<'static>>>>,
 }
 
 impl Http {
-    /// Proxies are read from the environment here and not later, while other threads may change it.
+    /// Proxies and the place of the system's store are read from the environment here and not later, while other threads may change it.
     pub fn new(settings: HttpSettings) -> Http {
         let or_default = |ms: u64| Some(Duration::from_millis(if ms == 0 { TIMEOUT_MS } else { ms }));
         let mut config = Agent::config_builder()
@@ -107,11 +114,57 @@ impl Http {
         if !settings.uses_proxy {
             config = config.proxy(None);
         }
-        Http { agent: Agent::new_with_config(config.build()), settings, roots: None }
+        let system = SystemStore::of_process();
+        Http {
+            agent: Agent::new_with_config(config.build()),
+            settings,
+            system,
+            mask: Mask::default(),
+            timed_out: false,
+            has_properties: true,
+            roots: None,
+        }
+    }
+
+    /// For a service whose time limits nobody can set.
+    pub fn of_metadata(settings: HttpSettings) -> Http {
+        Http { has_properties: false, ..Http::new(settings) }
+    }
+
+    /// Whether the last question had no answer in time.
+    pub fn timed_out(&self) -> bool {
+        self.timed_out
+    }
+
+    /// What whoever was asked last says, fit for a message: without what was told in confidence, and short.
+    pub fn said(&self, text: &str) -> String {
+        self.mask.said(text)
+    }
+
+    /// Asks with secrets in the body or behind an encoding; those of the headers are known anyway.
+    pub fn ask_in_confidence(&mut self, question: &Question<'_>, secrets: &[&str]) -> Result<Answer, HttpTrouble> {
+        let mut mask = Mask::default();
+        for secret in secrets {
+            mask.add(secret);
+        }
+        for (name, value) in question.headers {
+            if is_secret_header(name) {
+                mask.add(value);
+                // Without the scheme, such as Basic.
+                mask.add(value.split_once(' ').map_or("", |(_, value)| value));
+            }
+        }
+        self.mask = mask;
+        self.put(question)
     }
 
     /// The answer, of whatever status but a redirect.
     pub fn ask(&mut self, question: &Question<'_>) -> Result<Answer, HttpTrouble> {
+        self.ask_in_confidence(question, &[])
+    }
+
+    fn put(&mut self, question: &Question<'_>) -> Result<Answer, HttpTrouble> {
+        self.timed_out = false;
         let shown = shown_url(question.url);
         check_url(question.url)?;
         let roots = if starts_with_ignoring_case(question.url, "https://") { Some(self.roots()?) } else { None };
@@ -120,10 +173,11 @@ impl Http {
             if tls_error(&error).is_some() {
                 self.roots = None;
             }
+            self.timed_out = matches!(error, ureq::Error::Timeout(_));
             trouble
         })?;
         if (300..400).contains(&answer.status) && !answer.location.is_empty() {
-            let to = printable(&shown_url(&answer.location));
+            let to = self.said(&shown_url(&answer.location));
             return Err(HttpTrouble {
                 text: format!("{shown} redirects to {to}, and redirects are not followed; configure the final URL"),
                 is_permanent: true,
@@ -169,7 +223,7 @@ impl Http {
             return Ok(Arc::clone(roots));
         }
         let (location, pem) = (&self.settings.ca_location, &self.settings.ca_pem);
-        let found = tls::roots(("https.ca.location", location), ("https.ca.pem", pem))
+        let found = tls::roots(("https.ca.location", location), ("https.ca.pem", pem), &self.system)
             .map_err(|error| HttpTrouble { text: error.message, is_permanent: true })?;
         let roots: Vec<_> = found.iter().map(|der| Certificate::from_der(der.as_ref()).to_owned()).collect();
         Ok(Arc::clone(self.roots.insert(Arc::new(roots))))
@@ -182,12 +236,14 @@ impl Http {
         let passing = |text: String| HttpTrouble { text, is_permanent: false };
         match error {
             ureq::Error::Timeout(Timeout::Connect | Timeout::Resolve) => passing(format!(
-                "{url} could not be connected to within {} ms (sasl.login.connect.timeout.ms); is the network open to it, or a proxy needed?",
-                or_default_ms(self.settings.connect_timeout_ms)
+                "{url} could not be connected to within {} ms{}; is the network open to it, or a proxy needed?",
+                or_default_ms(self.settings.connect_timeout_ms),
+                self.property(" (sasl.login.connect.timeout.ms)")
             )),
             ureq::Error::Timeout(_) => passing(format!(
-                "{url} did not answer within {} ms (sasl.login.read.timeout.ms)",
-                or_default_ms(self.settings.read_timeout_ms)
+                "{url} did not answer within {} ms{}",
+                or_default_ms(self.settings.read_timeout_ms),
+                self.property(" (sasl.login.read.timeout.ms)")
             )),
             ureq::Error::HostNotFound => {
                 passing(format!("the host name of {url} could not be resolved; is it spelled right?"))
@@ -208,7 +264,7 @@ impl Http {
                 "{url} could not be reached through the proxy that HTTPS_PROXY, HTTP_PROXY or ALL_PROXY names; mend the proxy or put the host into NO_PROXY"
             )),
             ureq::Error::Io(error) => passing(format!("{url} could not be asked: {error}")),
-            other => passing(format!("{url} could not be asked: {}", printable(&other.to_string()))),
+            other => passing(format!("{url} could not be asked: {}", self.said(&other.to_string()))),
         }
     }
 
@@ -236,7 +292,13 @@ impl Http {
             }
             other => format!("TLS with {url} failed: {other}"),
         };
-        HttpTrouble { text: printable(&text), is_permanent: true }
+        // What else happens to a connection is the network's, or a server's that restarts.
+        let is_permanent = matches!(error, rustls::Error::InvalidCertificate(_) | rustls::Error::InvalidMessage(_));
+        HttpTrouble { text: self.said(&text), is_permanent }
+    }
+
+    fn property(&self, name: &'static str) -> &'static str {
+        if self.has_properties { name } else { "" }
     }
 
     fn store(&self) -> String {
@@ -249,6 +311,11 @@ impl Http {
             format!("the operating system's store (certificates: {count})")
         }
     }
+}
+
+fn is_secret_header(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    name == "authorization" || name.ends_with("-token")
 }
 
 fn or_default_ms(ms: u64) -> u64 {

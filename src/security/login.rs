@@ -20,6 +20,8 @@ pub enum Asked {
     Start { host: String },
     /// What to answer to these bytes of the broker. Empty ones are an answer, too: PLAIN's broker agrees so.
     Challenge(Vec<u8>),
+    /// The broker does not believe the attempt's credentials (SASL_AUTHENTICATION_FAILED); `End` follows.
+    Refused,
     /// The attempt is over: nothing more is asked, and no reply is wanted.
     End,
 }
@@ -40,6 +42,7 @@ impl fmt::Debug for Asked {
         match self {
             Asked::Start { host } => write!(f, "Start({host})"),
             Asked::Challenge(bytes) => write!(f, "Challenge({} bytes)", bytes.len()),
+            Asked::Refused => f.write_str("Refused"),
             Asked::End => f.write_str("End"),
         }
     }

@@ -17,6 +17,7 @@ pub mod gssapi;
 pub mod gssapi_library;
 pub mod http;
 pub mod login;
+pub mod mask;
 pub mod oauthbearer;
 pub mod oidc;
 pub mod plain;

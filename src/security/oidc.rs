@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::error::Status;
 use crate::security::assertion::Assertion;
 use crate::security::claims::{Claims, millis};
-use crate::security::http::{Answer, Http, Method, Question, form_encoded, printable, shown_url};
+use crate::security::http::{Answer, Http, Method, Question, form_encoded, shown_url};
 use crate::security::login::Refusal;
 use crate::security::secret::Secret;
 use crate::security::token::{Token, TokenGetter};
@@ -62,10 +62,12 @@ impl TokenGetter for TokenEndpoint {
 impl TokenEndpoint {
     fn ask(&mut self, now_ms: i64) -> Result<Answer, Refusal> {
         let mut authorization = Secret::default();
+        let confided;
         let mut form = Vec::new();
         match &mut self.grant {
             Grant::Secret { client_id, client_secret, is_urlencoded } => {
                 authorization = basic(client_id, client_secret, *is_urlencoded);
+                confided = client_secret.clone();
                 form.push(("grant_type", "client_credentials".to_owned()));
             }
             Grant::ClientAssertion { client_id, assertion } => {
@@ -77,11 +79,13 @@ impl TokenEndpoint {
                     "client_assertion_type",
                     "urn:ietf:params:oauth:client-assertion-type:jwt-bearer".to_owned(),
                 ));
-                form.push(("client_assertion", assertion.make(now_ms)?.reveal().to_owned()));
+                confided = assertion.make(now_ms)?;
+                form.push(("client_assertion", confided.reveal().to_owned()));
             }
             Grant::JwtBearer { assertion } => {
                 form.push(("grant_type", "urn:ietf:params:oauth:grant-type:jwt-bearer".to_owned()));
-                form.push(("assertion", assertion.make(now_ms)?.reveal().to_owned()));
+                confided = assertion.make(now_ms)?;
+                form.push(("assertion", confided.reveal().to_owned()));
             }
             Grant::AzureMachine { query } => {
                 let separator = if self.url.contains('?') { '&' } else { '?' };
@@ -109,12 +113,12 @@ impl TokenEndpoint {
             headers.push(("Authorization", authorization.reveal()));
         }
         let question = Question { method: Method::Post, url: &self.url, headers: &headers, body: body.reveal() };
-        self.http.ask(&question).map_err(|trouble| trouble.refusal())
+        self.http.ask_in_confidence(&question, &[confided.reveal()]).map_err(|trouble| trouble.refusal())
     }
 
     fn refused(&self, answer: &Answer) -> Refusal {
         let (url, status) = (shown_url(&self.url), answer.status);
-        let said = self.without_secrets(&oauth_error(&answer.body));
+        let said = self.http.said(&oauth_error(&answer.body));
         let said = if said.is_empty() { String::new() } else { format!(" ({said})") };
         let is_permanent = is_final(status);
         let remedy = match (status, &self.grant) {
@@ -132,16 +136,6 @@ impl TokenEndpoint {
         let text = format!("the token endpoint {url} answered with HTTP status {status}{said}{remedy}");
         Refusal { status: Status::CREDENTIALS, text, is_permanent }
     }
-
-    /// Some endpoints repeat what they were told.
-    fn without_secrets(&self, text: &str) -> String {
-        match &self.grant {
-            Grant::Secret { client_secret, .. } if !client_secret.is_empty() => {
-                text.replace(client_secret.reveal(), "***")
-            }
-            _ => text.to_owned(),
-        }
-    }
 }
 
 /// Asking the same again will be answered the same. Of the client's errors, a few pass with time.
@@ -158,6 +152,9 @@ fn basic(client_id: &str, client_secret: &Secret, is_urlencoded: bool) -> Secret
     let pair = Secret::new(pair);
     Secret::new(format!("Basic {}", STANDARD.encode(pair.reveal())))
 }
+
+/// The life of a token that nobody tells the end of: without one it would be shown for ever.
+const UNKNOWN_LIFE_MS: i64 = 300_000;
 
 /// A token as the endpoint gives it.
 pub struct Given {
@@ -180,14 +177,14 @@ pub fn read_answer(body: &[u8], now_ms: i64) -> Result<Given, &'static str> {
     // The token's own word counts, since the broker goes by it.
     let by_claim = Claims::of_token(token).expires_at_ms();
     let by_answer = || Some(now_ms.saturating_add(millis(answer.get("expires_in")?)?));
-    let expires_at_ms = by_claim.or_else(by_answer).unwrap_or(i64::MAX);
+    let expires_at_ms = by_claim.or_else(by_answer).unwrap_or(now_ms.saturating_add(UNKNOWN_LIFE_MS));
     if expires_at_ms <= now_ms {
         return Err("a token that has expired; do the clocks of this machine and of the endpoint agree?");
     }
     Ok(Given { token: Secret::from(token), expires_at_ms })
 }
 
-/// The error of RFC 6749 or what others put in its place, as far as it is text.
+/// The error of RFC 6749 or what others put in its place, as far as it is text. Neither short nor without secrets.
 pub fn oauth_error(body: &[u8]) -> String {
     let Ok(answer) = serde_json::from_slice::<Value>(body) else { return String::new() };
     let text = |name: &str| answer.get(name).and_then(Value::as_str).unwrap_or("");
@@ -195,8 +192,7 @@ pub fn oauth_error(body: &[u8]) -> String {
         "" => (text("errorCode"), text("errorSummary")),
         code => (code, text("error_description")),
     };
-    let said = if words.is_empty() { code.to_owned() } else { format!("{code}: {words}") };
-    printable(&said)
+    if words.is_empty() { code.to_owned() } else { format!("{code}: {words}") }
 }
 
 /// `name=value,name=value` of `sasl.oauthbearer.extensions` (KIP-342).

@@ -132,7 +132,36 @@ fn an_answer_without_a_token_is_refused() {
     }
     let endless = read_answer(br#"{"access_token":"x","expires_in":9e99}"#, NOW_MS).expect("a token");
     assert_eq!(endless.expires_at_ms, i64::MAX);
-    assert_eq!(read_answer(br#"{"access_token":"x"}"#, NOW_MS).expect("a token").expires_at_ms, i64::MAX);
+    assert_eq!(read_answer(br#"{"access_token":"x"}"#, NOW_MS).expect("a token").expires_at_ms, NOW_MS + 300_000);
+}
+
+#[test]
+fn what_an_endpoint_repeats_of_secrets_is_not_told() {
+    let file = TempFile::new("assertion", "ready.made.assertion\n");
+    let settings = AssertionSettings { file: file.path().to_owned(), ..AssertionSettings::default() };
+    let basic = STANDARD.encode("the client:s3cr€t");
+    for filler in [0, 380, 390, 395, 399] {
+        // Whatever was sent comes back, across the end of what is told.
+        let server = HttpServer::new(move |asked| {
+            let sent = asked.headers.get("authorization").cloned().unwrap_or_default();
+            let words = format!("{} {sent} {} s3cr€t s3cr%E2%82%ACt", "x".repeat(filler), asked.body);
+            status(401, &serde_json::json!({"error": "e", "error_description": words}).to_string())
+        });
+        let assertion = || Assertion::new(&settings).expect("settings");
+        for grant in [
+            by_secret(false),
+            by_secret(true),
+            Grant::JwtBearer { assertion: assertion() },
+            Grant::ClientAssertion { client_id: "me".to_owned(), assertion: assertion() },
+        ] {
+            let is_secret = matches!(grant, Grant::Secret { .. });
+            let text = endpoint(&server.url("/"), grant).get(NOW_MS).expect_err("a refusal").text;
+            let parts = if is_secret { ["s3cr", &basic[..4]] } else { ["ready.made", "made.assertion"] };
+            for part in parts {
+                assert!(!text.contains(part), "{part} in: {text}");
+            }
+        }
+    }
 }
 
 #[test]

@@ -46,11 +46,18 @@ struct State {
     failures: u32,
     failure: Option<Refusal>,
     is_fetching: bool,
-    /// Counts tokens: one that was pushed meanwhile is newer than one that was asked for before.
+    /// Counts tokens that were taken into use.
+    number: u64,
+    taken_at_ms: i64,
+    /// Tokens in a row that brokers refused, the current one included once it was.
+    refusals: u32,
+    is_refused: bool,
+    /// Counts tokens of the application: one that was pushed meanwhile is newer than one that was asked for before.
     pushed: u64,
     /// Who waits for a token, and until when.
     waiting: BTreeMap<AttemptId, i64>,
-    exchanges: BTreeMap<AttemptId, Bearer>,
+    /// With the number of the token that is shown in it.
+    exchanges: BTreeMap<AttemptId, (u64, Bearer)>,
     is_over: bool,
 }
 
@@ -96,6 +103,7 @@ impl TokenDesk {
             None => i64::MAX,
         };
         (state.failures, state.failure) = (0, None);
+        (state.number, state.taken_at_ms, state.is_refused) = (state.number + 1, now_ms, false);
         let waiting = std::mem::take(&mut state.waiting);
         let replies = waiting.into_keys().map(|attempt| (attempt, state.begin(attempt, &token))).collect();
         state.current = Some(token);
@@ -192,6 +200,18 @@ impl TokenDesk {
         })
     }
 
+    /// A broker does not believe the token: it may have been revoked, or its key replaced. The getter may have a better one
+    /// long before this one ends; it is asked at most once per back-off.
+    fn note_refusal(&self, state: &mut State, number: u64) {
+        if state.number != number || state.is_refused || self.getter.is_none() {
+            return;
+        }
+        state.is_refused = true;
+        state.refusals = state.refusals.saturating_add(1);
+        let retry_ms = retry_after_ms(&self.settings, state.refusals, random());
+        state.due_at_ms = state.due_at_ms.min(state.taken_at_ms.saturating_add(retry_ms));
+    }
+
     fn no_token(&self, state: &State) -> Refusal {
         if let Some(failure) = &state.failure {
             return failure.clone();
@@ -233,7 +253,7 @@ impl State {
     fn begin(&mut self, attempt: AttemptId, token: &Token) -> Reply {
         let mut exchange = Bearer::new(token);
         let reply = started(&mut exchange);
-        self.exchanges.insert(attempt, exchange);
+        self.exchanges.insert(attempt, (self.number, exchange));
         reply
     }
 }
@@ -266,9 +286,24 @@ impl Login for TokenDesk {
                 }
             }
             Asked::Challenge(bytes) => match state.exchanges.get_mut(&attempt) {
-                Some(exchange) => stepped(exchange, &bytes),
+                Some((number, exchange)) => {
+                    let (number, reply) = (*number, stepped(exchange, &bytes));
+                    if reply == Reply::Done && number == state.number {
+                        state.refusals = 0;
+                    }
+                    reply
+                }
                 None => not_begun(),
             },
+            Asked::Refused => {
+                if let Some((number, _)) = state.exchanges.get(&attempt) {
+                    let number = *number;
+                    self.note_refusal(&mut state, number);
+                    drop(state);
+                    self.changed.notify_all();
+                }
+                return;
+            }
             Asked::End => {
                 state.exchanges.remove(&attempt);
                 state.waiting.remove(&attempt);

@@ -264,3 +264,38 @@ fn the_thread_ends_when_it_is_told_also_while_it_waits() {
     scene.desk.end();
     thread.join().unwrap();
 }
+
+#[test]
+fn a_token_that_a_broker_refuses_is_replaced_at_once_but_not_in_a_loop() {
+    let scene = Scene::new(true);
+    scene.will(Ok(token("revoked", i64::MAX)));
+    assert_eq!(scene.at(0), i64::MAX);
+    for conn in [1, 2] {
+        scene.start(conn);
+    }
+    let refuse = |conn: u64| {
+        scene.desk.ask(attempt(conn), Asked::Refused);
+        scene.desk.ask(attempt(conn), Asked::End);
+    };
+    scene.clock.store(5_000, Ordering::SeqCst);
+    refuse(1);
+    scene.will(Ok(token("still-bad", 1_000_000)));
+    scene.at(5_000);
+    assert_eq!(*scene.script.asked_at.lock(), [0, 5_000]);
+    // The second one had shown the old token: that says nothing about the new one.
+    refuse(2);
+    let idle_ms = scene.at(5_001);
+    assert!(idle_ms > 10_000, "{idle_ms}");
+    // A new token that is refused again is replaced after a back-off that grows.
+    scene.start(3);
+    refuse(3);
+    scene.will(Ok(token("good", 1_000_000)));
+    let idle_ms = scene.at(5_010);
+    assert!((1..=200).contains(&idle_ms), "{idle_ms}");
+    scene.at(5_010 + idle_ms);
+    assert_eq!(scene.script.asked_at.lock().len(), 3);
+    scene.start(4);
+    scene.desk.ask(attempt(4), Asked::Challenge(Vec::new()));
+    assert_eq!(scene.replied().last().unwrap(), "4 is done");
+    assert_eq!(scene.desk.state.lock().refusals, 0);
+}

@@ -1,6 +1,6 @@
 //! Tokens from a file that somebody else renews: an agent, a sidecar, Kubernetes.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::Path;
 
@@ -96,6 +96,7 @@ pub fn read_text(path: &str, property: &str) -> Result<Secret, Refusal> {
             io::ErrorKind::PermissionDenied => "may not be read by this process",
             io::ErrorKind::InvalidData => "is not text in UTF-8",
             io::ErrorKind::FileTooLarge => "is larger than 1 MiB",
+            io::ErrorKind::InvalidInput => "is a directory, a pipe or a device",
             _ => "could not be read",
         };
         refusal(format!("the file {path} that {property} names {what} ({error})"), true)
@@ -104,6 +105,10 @@ pub fn read_text(path: &str, property: &str) -> Result<Secret, Refusal> {
 
 /// The text of a file, if it is not too large.
 pub fn read_bounded(path: &Path) -> io::Result<String> {
+    // A pipe or a device would hold up whoever reads.
+    if !fs::metadata(path)?.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no file"));
+    }
     let mut text = String::new();
     let read = File::open(path)?.take(FILE_BYTES_MAX + 1).read_to_string(&mut text)?;
     if read as u64 > FILE_BYTES_MAX {
@@ -147,6 +152,8 @@ mod tests {
             assert!(!refusal.text.contains("secret1"), "{}", refusal.text);
             assert_eq!(refusal.is_permanent, is_permanent, "{}", refusal.text);
         }
+        let refusal = TokenFile::new("/dev/zero", "sub", Vec::new()).get(NOW_MS).expect_err("a refusal");
+        assert!(refusal.text.contains("a pipe or a device"), "{}", refusal.text);
         let refusal = TokenFile::new("/no/such/token", "sub", Vec::new()).get(NOW_MS).expect_err("a refusal");
         assert!(refusal.text.contains("/no/such/token") && refusal.text.contains("is not there"), "{}", refusal.text);
     }

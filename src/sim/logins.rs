@@ -163,6 +163,7 @@ impl Logins {
                 self.open.remove(&attempt);
                 None
             }
+            Asked::Refused => None,
             // A wrong token is explained first.
             Asked::Challenge(bytes) if !bytes.is_empty() => Some(Reply::Send(vec![1])),
             Asked::Challenge(_) => Some(Reply::Done),

@@ -4,7 +4,6 @@
 use serde_json::Value;
 
 use crate::security::calendar::parse_iso8601;
-use crate::security::http::printable;
 use crate::security::secret::Secret;
 
 /// Who signs.
@@ -18,7 +17,8 @@ pub struct Credentials {
     pub expires_at_ms: i64,
 }
 
-/// Reads what containers' and instances' metadata services answer. The error continues a sentence.
+/// Reads what containers' and instances' metadata services answer. The error continues a sentence; its words are the peer's,
+/// as they came.
 pub fn credentials_json(body: &[u8]) -> Result<Credentials, String> {
     let Ok(answer) = serde_json::from_slice::<Value>(body) else {
         return Err("answered with something that is not JSON".to_owned());
@@ -26,7 +26,7 @@ pub fn credentials_json(body: &[u8]) -> Result<Credentials, String> {
     let text = |name: &str| answer.get(name).and_then(Value::as_str).unwrap_or("").trim().to_owned();
     let code = text("Code");
     if !code.is_empty() && code != "Success" {
-        return Err(format!("answered with {}", printable(&format!("{code} {}", text("Message")))));
+        return Err(format!("answered with {code} {}", text("Message")));
     }
     checked(text("AccessKeyId"), text("SecretAccessKey"), text("Token"), &text("Expiration"))
 }
@@ -38,10 +38,10 @@ pub fn credentials_xml(body: &str) -> Result<Credentials, String> {
     checked(text("AccessKeyId"), text("SecretAccessKey"), text("SessionToken"), &text("Expiration"))
 }
 
-/// The code and the words of an error of STS; empty where there are none.
+/// The code and the words of an error of STS, as they came; empty where there are none.
 pub fn error_xml(body: &str) -> String {
     let text = |name: &str| element(body, name).map(plain_text).unwrap_or_default();
-    printable(format!("{} {}", text("Code"), text("Message")).trim())
+    format!("{} {}", text("Code"), text("Message")).trim().to_owned()
 }
 
 fn checked(id: String, secret: String, token: String, expiration: &str) -> Result<Credentials, String> {
@@ -97,7 +97,7 @@ mod tests {
         assert_eq!((credentials.secret_access_key.reveal(), credentials.session_token.reveal()), ("s&x", "t"));
         let error =
             "<ErrorResponse><Error><Code>AccessDenied</Code><Message>Not\nyou</Message></Error></ErrorResponse>";
-        assert_eq!(error_xml(error), "AccessDenied Not you");
+        assert_eq!(error_xml(error), "AccessDenied Not\nyou");
     }
 
     #[test]

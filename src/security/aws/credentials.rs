@@ -56,7 +56,7 @@ impl CredentialChain {
             region: region.to_owned(),
             role: role.clone(),
             http: Http::new(http),
-            metadata: Http::new(metadata),
+            metadata: Http::of_metadata(metadata),
             kept: None,
         }
     }
@@ -109,7 +109,7 @@ impl CredentialChain {
         if self.role.arn.is_empty() {
             return Ok(found);
         }
-        let AwsRoleSettings { arn, session_name, external_id } = self.role.clone();
+        let AwsRoleSettings { arn, session_name, external_id, .. } = self.role.clone();
         let session_name = if session_name.is_empty() { SESSION_NAME } else { &session_name };
         let role = Role { arn: &arn, session_name, external_id: &external_id };
         self.sts().assume(&role, &found, now_ms).map_err(HttpTrouble::refusal)
@@ -148,7 +148,7 @@ impl CredentialChain {
             Found::Nothing(why) => searched.push(format!("instance: {why}")),
         }
         let text = format!("no AWS credentials were found; {}", searched.join("; "));
-        Err(refusal(text, true))
+        Err(refusal(text, !self.metadata.timed_out()))
     }
 
     fn of_environment(&self) -> Found {
@@ -184,7 +184,7 @@ impl CredentialChain {
     }
 
     fn sts(&mut self) -> Sts<'_> {
-        let region = self.region();
+        let region = if self.role.sts_region.is_empty() { self.region() } else { self.role.sts_region.clone() };
         Sts { url: sts_url(&self.environment, &region), region, http: &mut self.http }
     }
 
@@ -224,7 +224,8 @@ impl CredentialChain {
                     self.sts().assume(&role, &by, now_ms).map(Found::Credentials).map_err(HttpTrouble::refusal)
                 }
                 Found::Nothing(why) => {
-                    Err(refusal(format!("the role of profile {name} has no one to take it: {why}"), true))
+                    let is_permanent = !self.metadata.timed_out();
+                    Err(refusal(format!("the role of profile {name} has no one to take it: {why}"), is_permanent))
                 }
             };
         }

@@ -13,6 +13,9 @@ const CONTAINER_HOST: &str = "http://169.254.170.2";
 const CONTAINER_HOSTS: [&str; 3] = ["169.254.170.2", "169.254.170.23", "fd00:ec2::23"];
 const ROLES: &str = "/latest/meta-data/iam/security-credentials/";
 
+/// How often a service that does not answer in time is asked.
+const ATTEMPTS: u32 = 3;
+
 /// What a source has to say.
 pub enum Found {
     Credentials(Credentials),
@@ -49,7 +52,7 @@ pub fn of_container(environment: &Environment, http: &mut Http) -> Result<Found,
     if answer.status != 200 {
         return Err(status_trouble(&name, answer.status));
     }
-    credentials_json(&answer.body).map(Found::Credentials).map_err(|what| of_service(&name, &what))
+    credentials_json(&answer.body).map(Found::Credentials).map_err(|what| of_service(&name, &http.said(&what)))
 }
 
 fn container_token(environment: &Environment) -> Result<Secret, HttpTrouble> {
@@ -86,7 +89,14 @@ pub fn of_instance(environment: &Environment, http: &mut Http) -> Result<Found, 
         body: "",
     };
     let name = format!("the instance metadata service {}", shown_url(&url));
-    let token = match http.ask(&token_question) {
+    // One lost packet must not look like a machine without the service.
+    let mut attempt = 1;
+    let mut asked = http.ask(&token_question);
+    while asked.is_err() && http.timed_out() && attempt < ATTEMPTS {
+        attempt += 1;
+        asked = http.ask(&token_question);
+    }
+    let token = match asked {
         Ok(answer) if answer.status == 200 => Secret::new(String::from_utf8_lossy(&answer.body).trim().to_owned()),
         Ok(answer) => return Err(status_trouble(&name, answer.status)),
         Err(trouble) => return Ok(Found::Nothing(format!("this is no EC2 instance, it seems ({})", trouble.text))),
@@ -114,7 +124,7 @@ pub fn of_instance(environment: &Environment, http: &mut Http) -> Result<Found, 
     if answer.status != 200 {
         return Err(status_trouble(&name, answer.status));
     }
-    credentials_json(&answer.body).map(Found::Credentials).map_err(|what| of_service(&name, &what))
+    credentials_json(&answer.body).map(Found::Credentials).map_err(|what| of_service(&name, &http.said(&what)))
 }
 
 fn instance_url(environment: &Environment) -> String {

@@ -34,7 +34,15 @@ pub fn sts_url(environment: &Environment, region: &str) -> String {
     if region.is_empty() {
         return "https://sts.amazonaws.com".to_owned();
     }
-    let suffix = if region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" };
+    let suffixes = [
+        ("cn-", "amazonaws.com.cn"),
+        ("eusc-", "amazonaws.eu"),
+        ("us-iso-", "c2s.ic.gov"),
+        ("us-isob-", "sc2s.sgov.gov"),
+        ("us-isof-", "csp.hci.ic.gov"),
+        ("eu-isoe-", "cloud.adc-e.uk"),
+    ];
+    let suffix = suffixes.iter().find(|(prefix, _)| region.starts_with(prefix)).map_or("amazonaws.com", |(_, s)| *s);
     format!("https://sts.{region}.{suffix}")
 }
 
@@ -48,7 +56,7 @@ impl Sts<'_> {
             ("RoleSessionName", role.session_name),
             ("WebIdentityToken", token.reveal().trim()),
         ]));
-        self.ask(role, &[("Content-Type", FORM)], &body)
+        self.ask(role, &[("Content-Type", FORM)], &body, &[token.reveal()])
     }
 
     /// Signed by credentials that may take the role.
@@ -63,31 +71,40 @@ impl Sts<'_> {
             fields.push(("ExternalId", role.external_id));
         }
         let body = Secret::new(form(&fields));
-        let host = self.url.split_once("://").map_or("", |(_, rest)| rest).to_owned();
+        let rest = self.url.split_once("://").map_or("", |(_, rest)| rest).to_owned();
+        let (host, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+        let path = format!("{path}/");
         let date = amz_date(now_ms);
-        let mut signed = vec![("content-type", FORM), ("host", host.as_str()), ("x-amz-date", date.as_str())];
+        let mut signed = vec![("content-type", FORM), ("host", host), ("x-amz-date", date.as_str())];
         if !by.session_token.is_empty() {
             signed.push(("x-amz-security-token", by.session_token.reveal()));
         }
         let region = if self.region.is_empty() { "us-east-1" } else { &self.region };
         let scope = Scope { region, service: "sts", now_ms };
         let request =
-            Request { method: "POST", path: "/", query: &[], headers: &signed, body: body.reveal().as_bytes() };
+            Request { method: "POST", path: &path, query: &[], headers: &signed, body: body.reveal().as_bytes() };
         let authorization = authorization(by, scope, &request);
         let mut headers: Vec<_> = signed.iter().copied().filter(|(name, _)| *name != "host").collect();
         headers.push(("authorization", &authorization));
-        self.ask(role, &headers, &body)
+        self.ask(role, &headers, &body, &[])
     }
 
-    fn ask(&mut self, role: &Role<'_>, headers: &[(&str, &str)], body: &Secret) -> Result<Credentials, HttpTrouble> {
+    fn ask(
+        &mut self,
+        role: &Role<'_>,
+        headers: &[(&str, &str)],
+        body: &Secret,
+        secrets: &[&str],
+    ) -> Result<Credentials, HttpTrouble> {
         let url = format!("{}/", self.url);
-        let answer = self.http.ask(&Question { method: Method::Post, url: &url, headers, body: body.reveal() })?;
+        let question = Question { method: Method::Post, url: &url, headers, body: body.reveal() };
+        let answer = self.http.ask_in_confidence(&question, secrets)?;
         let text = String::from_utf8_lossy(&answer.body);
         if answer.status == 200 {
             return credentials_xml(&text)
                 .map_err(|what| HttpTrouble { text: format!("AWS STS at {} {what}", self.url), is_permanent: true });
         }
-        let said = error_xml(&text);
+        let said = self.http.said(&error_xml(&text));
         let said = if said.is_empty() { String::new() } else { format!(" ({said})") };
         Err(HttpTrouble {
             text: format!(

@@ -5,7 +5,7 @@ use rustls::{AlertDescription, CertificateError, Error, InvalidMessage, OtherErr
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 use crate::security::tls::TlsTrouble;
-use crate::security::tls::trust::Trust;
+use crate::security::tls::trust::{self, Trust};
 use crate::security::tls::words::{self, Facts, date};
 
 /// A broker's certificate that was refused.
@@ -182,7 +182,17 @@ fn missing(refused: &Refused<'_>, leaf: &Facts) -> String {
 /// The issuer is trusted by its name, but has another key: it was made anew.
 fn namesake(refused: &Refused<'_>, leaf: &Facts, trust: &Trust) -> Option<String> {
     let missing = missing(refused, leaf);
-    trust.certificates.iter().filter_map(words::facts).find(|root| root.subject == missing)?;
+    let is_namesake = |root: &&CertificateDer<'_>| words::facts(root).is_some_and(|facts| facts.subject == missing);
+    let root = trust.certificates.iter().find(is_namesake)?;
+    if !trust::may_issue(root) {
+        return Some(format!(
+            "the broker's certificate ({}) was issued by '{missing}', which is trusted for itself alone, for it says that it \
+             is no authority (CA:FALSE, or a key usage without keyCertSign): trusted are {}; put an authority's certificate {}",
+            leaf.who(),
+            trust.source,
+            trust.remedy
+        ));
+    }
     Some(format!(
         "the broker's certificate ({}) was issued by '{missing}', and a certificate of that name is trusted, but its key is \
          another: trusted are {}; put the issuer's present certificate {}",

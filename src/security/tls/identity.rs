@@ -132,11 +132,12 @@ fn from_store(settings: &TlsSettings, provider: &CryptoProvider, files: &mut Fil
     match form {
         Form::Pem => {
             // Java takes ssl.key.password only; who has set the other one alone means the same.
-            let password = match settings.key_password.as_str() {
-                "" => &settings.keystore_password,
-                password => password,
+            let password = match (settings.key_password.as_str(), settings.keystore_password.as_str()) {
+                ("", "") => ("ssl.key.password", ""),
+                ("", password) => ("ssl.keystore.password", password),
+                (password, _) => ("ssl.key.password", password),
             };
-            let key = private_key(&source, password)?;
+            let key = unlocked_key(&source, password)?;
             let certificates = certificates(&source)?;
             let signing = signing_key(&source, key, &certificates, provider)?;
             join(&source, signing, &source, certificates)

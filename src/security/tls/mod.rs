@@ -9,6 +9,7 @@ mod pbe;
 mod pem;
 mod store;
 mod suites;
+mod system;
 #[cfg(test)]
 mod tests;
 mod trust;
@@ -28,12 +29,14 @@ use rustls::{ClientConfig, ClientConnection, RootCertStore};
 use crate::config::TlsSettings;
 use crate::error::{Error, Result, Status};
 use crate::security::tls::files::Files;
+pub use crate::security::tls::system::SystemStore;
 use crate::security::tls::verifier::{Memory, Unverified, Verifier};
 use crate::sync::Mutex;
 
 /// What connections are secured with. Certificates may be replaced at any time; new connections take the new ones.
 pub struct ClientTls {
     settings: TlsSettings,
+    system: SystemStore,
     current: Mutex<Arc<Loaded>>,
     /// The files as they were at the last attempt to load them, also at one that failed.
     seen: Mutex<Files>,
@@ -61,13 +64,14 @@ pub struct TlsTrouble {
 }
 
 impl ClientTls {
-    /// Reads certificates and keys; the error names the property, the file and the remedy.
+    /// Reads certificates and keys, and the environment; the error names the property, the file and the remedy.
     pub fn new(settings: &TlsSettings) -> Result<ClientTls> {
         let mut files = Files::default();
         let memory = Arc::new(Memory::default());
-        let loaded = load(settings, &mut files, &memory)?;
+        let system = SystemStore::of_process();
+        let loaded = load(settings, &system, &mut files, &memory)?;
         let (current, seen) = (Mutex::new(Arc::new(loaded)), Mutex::new(files));
-        Ok(ClientTls { settings: settings.clone(), current, seen, memory })
+        Ok(ClientTls { settings: settings.clone(), system, current, seen, memory })
     }
 
     /// Begins a connection to `host`, which the broker's certificate has to name.
@@ -114,7 +118,7 @@ impl ClientTls {
     /// Reads the files again. True: something is new and in use from now on. The error leaves everything as it was.
     pub fn reload(&self) -> Result<bool> {
         let mut files = Files::default();
-        let loaded = load(&self.settings, &mut files, &self.memory);
+        let loaded = load(&self.settings, &self.system, &mut files, &self.memory);
         let mut seen = self.seen.lock();
         match loaded {
             Ok(loaded) => {
@@ -133,7 +137,7 @@ impl ClientTls {
     }
 }
 
-fn load(settings: &TlsSettings, files: &mut Files, memory: &Arc<Memory>) -> Result<Loaded> {
+fn load(settings: &TlsSettings, system: &SystemStore, files: &mut Files, memory: &Arc<Memory>) -> Result<Loaded> {
     let internal = |error: rustls::Error| Error::new(Status::INTERNAL, format!("TLS cannot be set up: {error}"));
     let offer = suites::offer(settings)?;
     let mut warnings = offer.warnings;
@@ -141,17 +145,23 @@ fn load(settings: &TlsSettings, files: &mut Files, memory: &Arc<Memory>) -> Resu
     let supported = offer.provider.signature_verification_algorithms;
     let provider = Arc::new(offer.provider);
     let verifier: Arc<dyn ServerCertVerifier> = if settings.verify_certificates {
-        let mut trust = trust::load(settings, files)?;
+        let mut trust = trust::load(settings, system, files)?;
         warnings.append(&mut trust.warnings);
         if !settings.verify_hostname {
             warnings.push(NO_HOST_CHECK.to_owned());
         }
         let roots = std::mem::replace(&mut trust.roots, RootCertStore::empty());
-        let chains = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider.clone())
-            .with_crls(trust.crls.iter().cloned())
-            .allow_unknown_revocation_status()
-            .build()
-            .map_err(|error| Error::new(Status::INVALID_PROPERTY, format!("property 'ssl.crl.location': {error}")))?;
+        // All that are trusted may be brokers' own, of which none issued anything.
+        let chains = if roots.is_empty() {
+            None
+        } else {
+            let builder = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider.clone())
+                .with_crls(trust.crls.iter().cloned())
+                .allow_unknown_revocation_status();
+            Some(builder.build().map_err(|error| {
+                Error::new(Status::INVALID_PROPERTY, format!("property 'ssl.crl.location': {error}"))
+            })?)
+        };
         let signatures = offer.signatures;
         Arc::new(Verifier::new(chains, supported, signatures, trust, settings.verify_hostname, memory.clone()))
     } else {
@@ -182,8 +192,8 @@ const NO_HOST_CHECK: &str = "ssl.endpoint.identification.algorithm is off: anybo
 
 /// Trusted certificates for other servers than brokers: each pair is a property's name and its value. With neither the
 /// operating system's.
-pub fn roots(location: (&str, &str), text: (&str, &str)) -> Result<Vec<CertificateDer<'static>>> {
-    trust::of_location_or_text(location, text)
+pub fn roots(location: (&str, &str), text: (&str, &str), system: &SystemStore) -> Result<Vec<CertificateDer<'static>>> {
+    trust::of_location_or_text(location, text, system)
 }
 
 /// A private key for other purposes than TLS, in every form that is read here. `property` and `name` (a file, or `the text`) are

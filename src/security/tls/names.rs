@@ -35,6 +35,25 @@ pub(super) fn common_name_fits(certificate: &CertificateDer<'_>, host: &ServerNa
     }
 }
 
+/// Whether an authority that can be in the certificate's chain is limited to certain names. The limits are checked on
+/// alternative names only, so that a CN must not count there. Each certificate that was sent may be in the chain, and each
+/// root that issued one of them.
+pub(super) fn are_constrained(
+    end_entity: &CertificateDer<'_>,
+    intermediates: &[CertificateDer<'_>],
+    trusted: &[CertificateDer<'static>],
+) -> bool {
+    let parsed = |certificate| X509Certificate::from_der(certificate).ok().map(|(_, parsed)| parsed);
+    let has_limits = |certificate: &X509Certificate<'_>| !matches!(certificate.name_constraints(), Ok(None));
+    let Some(leaf) = parsed(end_entity) else { return true };
+    let Some(above) = intermediates.iter().map(|one| parsed(one)).collect::<Option<Vec<_>>>() else { return true };
+    let is_of_root = |root: &X509Certificate<'_>| {
+        [&leaf].into_iter().chain(&above).any(|sent| sent.issuer().as_raw() == root.subject().as_raw())
+    };
+    above.iter().any(has_limits)
+        || trusted.iter().filter_map(|root| parsed(root)).any(|root| is_of_root(&root) && has_limits(&root))
+}
+
 /// A wildcard stands for exactly one label, the first.
 fn fits(pattern: &str, host: &str) -> bool {
     let pattern = pattern.strip_suffix('.').unwrap_or(pattern);

@@ -11,9 +11,11 @@ use crate::error::{Error, Result, Status};
 use crate::security::tls::files::{Directory, Files, shown};
 use crate::security::tls::pem::{self, Section};
 use crate::security::tls::store::{self, Form, Unopened};
+use crate::security::tls::system::SystemStore;
 
 /// Certificates that are trusted, and where they are from.
 pub(super) struct Trust {
+    /// Those of the trusted certificates that may issue others.
     pub roots: RootCertStore,
     /// The trusted certificates themselves: a broker may show one of them.
     pub certificates: Vec<CertificateDer<'static>>,
@@ -29,7 +31,7 @@ pub(super) struct Trust {
 const PROBE: &str = "probe";
 
 /// Trusted certificates of what the settings name; several stores are one.
-pub(super) fn load(settings: &TlsSettings, files: &mut Files) -> Result<Trust> {
+pub(super) fn load(settings: &TlsSettings, system: &SystemStore, files: &mut Files) -> Result<Trust> {
     let mut trust = nothing();
     let mut sources = Vec::new();
     let ca_location = match settings.ca_location.as_str() {
@@ -50,7 +52,7 @@ pub(super) fn load(settings: &TlsSettings, files: &mut Files) -> Result<Trust> {
         sources.push(counted(property, found));
     }
     if sources.is_empty() {
-        trust.system(files)?;
+        trust.system(system, files)?;
         trust.remedy = "to a file, and name that in ssl.ca.location";
         sources.push(counted("the operating system's store", trust.certificates.len()));
     }
@@ -65,6 +67,7 @@ pub(super) fn load(settings: &TlsSettings, files: &mut Files) -> Result<Trust> {
 pub(super) fn of_location_or_text(
     (location_property, location): (&str, &str),
     (text_property, text): (&str, &str),
+    system: &SystemStore,
 ) -> Result<Vec<CertificateDer<'static>>> {
     let mut files = Files::default();
     let mut trust = nothing();
@@ -75,9 +78,26 @@ pub(super) fn of_location_or_text(
         trust.pem(text_property, "the text", text.as_bytes())?;
     }
     if trust.certificates.is_empty() {
-        trust.system(&mut files)?;
+        trust.system(system, &mut files)?;
     }
     Ok(trust.certificates)
+}
+
+/// Whether others may be issued with this certificate's key. One that says of itself that it is not for that is trusted alone:
+/// whoever has a broker's key must not be able to issue certificates of other brokers.
+pub(super) fn may_issue(certificate: &CertificateDer<'_>) -> bool {
+    let Ok((_, certificate)) = X509Certificate::from_der(certificate) else {
+        return true;
+    };
+    let is_authority = match certificate.basic_constraints() {
+        Ok(found) => found.is_none_or(|constraints| constraints.value.ca),
+        Err(_) => false,
+    };
+    let may_sign = match certificate.key_usage() {
+        Ok(found) => found.is_none_or(|usage| usage.value.key_cert_sign()),
+        Err(_) => false,
+    };
+    is_authority && may_sign
 }
 
 fn nothing() -> Trust {
@@ -150,16 +170,15 @@ impl Trust {
 
     fn pem(&mut self, property: &str, name: &str, content: &[u8]) -> Result<usize> {
         let sections = pem::sections(content).map_err(|what| bad(property, &format!("{name}: {what}")))?;
-        let mut found = 0;
-        for section in sections.into_iter().filter(Section::is_certificate) {
-            found += 1;
-            self.add(CertificateDer::from(section.certificate_der()))
-                .map_err(|_| bad(property, &format!("{name}: certificate {found} is damaged")))?;
+        let certificates: Vec<_> = sections
+            .into_iter()
+            .filter(Section::is_certificate)
+            .map(|section| CertificateDer::from(section.certificate_der()))
+            .collect();
+        if certificates.is_empty() {
+            return Err(bad(property, &format!("{name} holds no PEM certificate (-----BEGIN CERTIFICATE-----)")));
         }
-        match found {
-            0 => Err(bad(property, &format!("{name} holds no PEM certificate (-----BEGIN CERTIFICATE-----)"))),
-            _ => Ok(found),
-        }
+        self.add_all(property, name, certificates)
     }
 
     fn pkcs12(&mut self, property: &str, name: &str, content: &[u8], password: &str) -> Result<usize> {
@@ -174,29 +193,50 @@ impl Trust {
         })?;
         // Java marks what is trusted; OpenSSL marks nothing, and then all of it is meant.
         let is_marked = opened.certificates.iter().any(|(_, trusted)| *trusted);
-        let mut found = 0;
-        for (certificate, trusted) in opened.certificates {
-            if trusted || !is_marked {
-                found += 1;
-                self.add(certificate).map_err(|_| bad(property, &format!("{name}: certificate {found} is damaged")))?;
-            }
-        }
-        if found == 0 {
+        let meant = opened.certificates.into_iter().filter(|(_, trusted)| *trusted || !is_marked);
+        let certificates: Vec<_> = meant.map(|(certificate, _)| certificate).collect();
+        if certificates.is_empty() {
             return Err(bad(property, &format!("{name} holds no certificate")));
         }
+        self.add_all(property, name, certificates)
+    }
+
+    /// One odd certificate must not cost the others, nor a bundle of the system's with it.
+    fn add_all(&mut self, property: &str, name: &str, certificates: Vec<CertificateDer<'static>>) -> Result<usize> {
+        let (mut found, mut odd) = (0, Vec::new());
+        for (at, certificate) in certificates.into_iter().enumerate() {
+            match self.add(certificate) {
+                Ok(()) => found += 1,
+                Err(_) => odd.push(at + 1),
+            }
+        }
+        let Some(first) = odd.first() else {
+            return Ok(found);
+        };
+        let what = format!("{name}: certificate {first} is damaged");
+        if found == 0 {
+            return Err(bad(property, &what));
+        }
+        let others = match odd.len() - 1 {
+            0 => String::new(),
+            others => format!(", and {others} more"),
+        };
+        self.warnings.push(format!("property '{property}': {what}{others}; left out"));
         Ok(found)
     }
 
     fn add(&mut self, certificate: CertificateDer<'static>) -> std::result::Result<(), rustls::Error> {
         if !self.certificates.contains(&certificate) {
-            self.roots.add(certificate.clone())?;
+            if may_issue(&certificate) {
+                self.roots.add(certificate.clone())?;
+            }
             self.certificates.push(certificate);
         }
         Ok(())
     }
 
-    fn system(&mut self, files: &mut Files) -> Result<()> {
-        let loaded = rustls_native_certs::load_native_certs();
+    fn system(&mut self, system: &SystemStore, files: &mut Files) -> Result<()> {
+        let loaded = system.load();
         for certificate in loaded.certs {
             files.note("the operating system's store", &certificate);
             // Old roots with odd encodings are in every system's store; the others do.

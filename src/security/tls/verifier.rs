@@ -15,7 +15,7 @@ use webpki::RawPublicKeyEntity;
 use x509_parser::prelude::{FromDer, X509Certificate, X509Version};
 
 use crate::security::tls::explain::{self, Refused};
-use crate::security::tls::trust::Trust;
+use crate::security::tls::trust::{self, Trust};
 use crate::security::tls::{TlsTrouble, names};
 use crate::sync::Mutex;
 
@@ -42,7 +42,8 @@ impl Memory {
 
 /// How brokers' certificates are checked.
 pub(super) struct Verifier {
-    chains: Arc<WebPkiServerVerifier>,
+    /// `None`: no certificate that is trusted may issue others.
+    chains: Option<Arc<WebPkiServerVerifier>>,
     supported: WebPkiSupportedAlgorithms,
     /// Empty: all that are supported.
     signatures: Vec<SignatureScheme>,
@@ -53,7 +54,7 @@ pub(super) struct Verifier {
 
 impl Verifier {
     pub fn new(
-        chains: Arc<WebPkiServerVerifier>,
+        chains: Option<Arc<WebPkiServerVerifier>>,
         supported: WebPkiSupportedAlgorithms,
         signatures: Vec<SignatureScheme>,
         trust: Trust,
@@ -70,7 +71,11 @@ impl Verifier {
         host: &ServerName<'_>,
         now: UnixTime,
     ) -> Result<(), Error> {
-        let refused = match self.chains.verify_server_cert(end_entity, intermediates, host, &[], now) {
+        let checked = match &self.chains {
+            Some(chains) => chains.verify_server_cert(end_entity, intermediates, host, &[], now),
+            None => Err(CertificateError::UnknownIssuer.into()),
+        };
+        let refused = match checked {
             Ok(_) => return Ok(()),
             Err(refused) => refused,
         };
@@ -78,7 +83,7 @@ impl Verifier {
             // Only who passes everything else comes to the name.
             Error::InvalidCertificate(
                 CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
-            ) => self.check_name(end_entity, host, refused),
+            ) => self.check_name(end_entity, intermediates, host, refused),
             Error::InvalidCertificate(CertificateError::Revoked) => Err(refused),
             // A certificate that is itself trusted needs no issuer, and may be a CA's: brokers with a self-signed one.
             _ if self.trust.certificates.iter().any(|trusted| trusted == end_entity) => {
@@ -87,7 +92,7 @@ impl Verifier {
             }
             _ if self.trust.crls.is_empty() && self.is_version_1_of_a_root(end_entity) => {
                 within_validity(end_entity, now)?;
-                self.check_name(end_entity, host, refused_name(host))
+                self.check_name(end_entity, &[], host, refused_name(host))
             }
             refused => Err(refused),
         }
@@ -96,12 +101,22 @@ impl Verifier {
     fn check_name_of(&self, end_entity: &CertificateDer<'_>, host: &ServerName<'_>) -> Result<(), Error> {
         let fits = ParsedCertificate::try_from(end_entity)
             .is_ok_and(|parsed| rustls::client::verify_server_name(&parsed, host).is_ok());
-        if fits { Ok(()) } else { self.check_name(end_entity, host, refused_name(host)) }
+        if fits { Ok(()) } else { self.check_name(end_entity, &[], host, refused_name(host)) }
     }
 
     /// For certificates whose alternative names do not have the host.
-    fn check_name(&self, end_entity: &CertificateDer<'_>, host: &ServerName<'_>, refused: Error) -> Result<(), Error> {
-        if !self.verify_hostname || names::common_name_fits(end_entity, host) { Ok(()) } else { Err(refused) }
+    fn check_name(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        host: &ServerName<'_>,
+        refused: Error,
+    ) -> Result<(), Error> {
+        let fits = || {
+            names::common_name_fits(end_entity, host)
+                && !names::are_constrained(end_entity, intermediates, &self.trust.certificates)
+        };
+        if !self.verify_hostname || fits() { Ok(()) } else { Err(refused) }
     }
 
     /// X.509 version 1, as `openssl x509 -req` without extensions makes them, and rustls does not read. Such a
@@ -112,12 +127,14 @@ impl Verifier {
         };
         let signed = certificate.tbs_certificate.as_ref();
         let signature = &certificate.signature_value.data;
-        self.trust.certificates.iter().any(|root| {
+        self.trust.certificates.iter().filter(|root| trust::may_issue(root)).any(|root| {
             let Ok((_, root)) = X509Certificate::from_der(root) else {
                 return false;
             };
             let key = SubjectPublicKeyInfoDer::from(root.public_key().raw);
             root.subject().as_raw() == certificate.issuer().as_raw()
+                // Constraints of names are not looked at here.
+                && matches!(root.name_constraints(), Ok(None))
                 && RawPublicKeyEntity::try_from(&key).is_ok_and(|key| {
                     self.supported
                         .all

@@ -159,6 +159,7 @@ impl Exchange {
         match i32::from(answer.error_code) {
             0 => {}
             SASL_AUTHENTICATION_FAILED => {
+                self.attempt.login.ask(self.attempt.id, Asked::Refused);
                 let (mechanism, words) = (self.mechanism(), shortened(words.unwrap_or("without a reason")));
                 let text = format!(
                     "it refused the credentials ({mechanism}, SASL_AUTHENTICATION_FAILED): {words}; {}",

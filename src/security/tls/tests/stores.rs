@@ -111,7 +111,8 @@ fn pkcs12_trust_stores_are_read() {
 /// Of a key store as trust store Java trusts the entries that are marked so, not the chain of the key.
 #[test]
 fn of_a_store_with_marks_only_what_is_marked_is_trusted() {
-    let trust = trust::load(&java(&fixture("java-key.p12"), PASSWORD), &mut Files::default()).unwrap();
+    let trust =
+        trust::load(&java(&fixture("java-key.p12"), PASSWORD), &SystemStore::default(), &mut Files::default()).unwrap();
     assert_eq!(trust.certificates.len(), 1);
     assert_eq!(words::facts(&trust.certificates[0]).unwrap().subject, "O=Test, CN=rsa client");
 }

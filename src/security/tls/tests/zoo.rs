@@ -162,6 +162,61 @@ fn a_certificate_that_is_trusted_itself_needs_no_issuer() {
 }
 
 #[test]
+fn a_broker_that_is_trusted_itself_issues_nothing() {
+    let ca = root("Nobody's CA");
+    let usage = |params: &mut CertificateParams| params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+    let no_authority = |params: &mut CertificateParams| params.is_ca = IsCa::ExplicitNoCa;
+    for pinned in [leaf_with(&[HOST], &ca, no_authority), leaf_with(&[HOST], &ca, usage)] {
+        let settings = trusting(&pinned.pem);
+        accepted(&settings, HOST, &broker(&pinned));
+        let (der, key) = (pinned.chain[0].clone(), KeyPair::from_pem(&pinned.key.serialize_pem()).unwrap());
+        let pretended = Authority { issuer: Issuer::new(leaf_params(&[HOST]), key), pem: String::new(), der };
+        let says = ["'CN=broker 1', which is trusted for itself alone"];
+        let other = leaf_with(&["other.example.com"], &pretended, |params| params.distinguished_name = named("other"));
+        refused(&settings, "other.example.com", &broker(&other), &says);
+        // Beside a root that may.
+        let both = trusting(&format!("{}{}", pinned.pem, root("Test CA").pem));
+        accepted(&both, HOST, &broker(&pinned));
+        refused(&both, "other.example.com", &broker(&other.with(&pretended)), &[]);
+    }
+}
+
+#[test]
+fn a_common_name_does_not_count_under_an_authority_of_certain_names() {
+    let limited = |params: &mut CertificateParams| {
+        params.name_constraints = Some(rcgen::NameConstraints {
+            permitted_subtrees: vec![rcgen::GeneralSubtree::DnsName("other.org".to_owned())],
+            excluded_subtrees: Vec::new(),
+        });
+    };
+    let ca = root("Test CA");
+    let middle = intermediate_with("Middle", &ca, limited);
+    let with_cn = |common_name: &str, names: &[&str], by: &Authority| {
+        leaf_with(names, by, |params| params.distinguished_name = named(common_name))
+    };
+    let settings = trusting(&ca.pem);
+    accepted(&settings, "a.other.org", &broker(&with_cn("x", &["a.other.org"], &middle).with(&middle)));
+    refused(&settings, HOST, &broker(&with_cn(HOST, &[], &middle).with(&middle)), &["but for CN broker.example.com"]);
+    // The same as a root, alone and above one without limits.
+    refused(&trusting(&middle.pem), HOST, &broker(&with_cn(HOST, &[], &middle)), &["but for CN"]);
+    let low = intermediate("Low", &middle);
+    refused(&trusting(&middle.pem), HOST, &broker(&with_cn(HOST, &[], &low).with(&low)), &["but for CN"]);
+    // A limited root that has nothing to do with the chain takes nothing away.
+    let both = trusting(&format!("{}{}", ca.pem, middle.pem));
+    accepted(&both, HOST, &broker(&with_cn(HOST, &[], &ca)));
+}
+
+#[test]
+fn one_odd_certificate_is_left_out_of_a_bundle() {
+    const ODD: &str = "-----BEGIN CERTIFICATE-----\nMAMCAQA=\n-----END CERTIFICATE-----\n";
+    let ca = root("Test CA");
+    let settings = trusting(&format!("{ODD}{}", ca.pem));
+    accepted(&settings, HOST, &broker(&leaf(&[HOST], &ca)));
+    let warnings = client(&settings).warnings();
+    assert!(warnings[0].contains("certificate 1 is damaged; left out"), "{warnings:?}");
+}
+
+#[test]
 fn times_of_validity_are_told() {
     let ca = root("Test CA");
     let settings = trusting(&ca.pem);
@@ -250,7 +305,7 @@ fn weak_and_foreign_keys_are_told() {
     let sections = pem::sections(p521.as_bytes()).unwrap();
     let certificate = CertificateDer::from(sections.into_iter().next().unwrap().der);
     let ca = root("Test CA");
-    let trust = trust::load(&trusting(&ca.pem), &mut Files::default()).unwrap();
+    let trust = trust::load(&trusting(&ca.pem), &SystemStore::default(), &mut Files::default()).unwrap();
     let error: rustls::Error = rustls::CertificateError::UnsupportedSignatureAlgorithmContext {
         signature_algorithm_id: Vec::new(),
         supported_algorithms: Vec::new(),
