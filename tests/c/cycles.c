@@ -3,6 +3,8 @@
 
 #include <dirent.h>
 
+#include "certificates.h"
+
 static long entries(const char *directory) {
     long n = 0;
     DIR *d = opendir(directory);
@@ -36,6 +38,37 @@ static void cycle(producer_mock_cluster_t *mock, int count, bool busy) {
     }
 }
 
+/* With all that a producer may have: threads that compress and log in, TLS, keys. */
+static void secured_cycle(producer_mock_cluster_t *mock, int count) {
+    for (int i = 0; i < count; i++) {
+        producer_t *p = producer_of(producer_mock_cluster_bootstrap_servers(mock), "security.protocol", "SASL_SSL", "ssl.ca.location",
+                                    cert_path("ca.pem"), "sasl.mechanism", "SCRAM-SHA-256", "sasl.username", "jan", "sasl.password",
+                                    "pencil", "ssl.reload.interval.ms", "1000", "compression.type", "zstd", "linger.ms", "1", NULL);
+        struct outcome *o = outcomes_new(20);
+        send_numbered(p, "t", 0, "the same again and again, which is easily compressed", o, 20);
+        CHECK_OK(producer_close(p, WAIT_MS));
+        CHECK_ALL(o, 20, PRODUCER_OK);
+        free(o);
+    }
+}
+
+static void secured(void) {
+    check_case("nor do producers with TLS, SASL and compression");
+    producer_mock_cluster_t *mock = mock_of(1, "t", 1);
+    mock_speaks_tls(mock, "server", NULL);
+    REQUIRE_OK(producer_mock_cluster_set_sasl(mock, "SCRAM-SHA-256", "jan", "pencil", 0));
+    secured_cycle(mock, 10);
+    long descriptors = entries("/proc/self/fd"), threads = entries("/proc/self/task"), memory = resident_kib();
+    secured_cycle(mock, 50);
+    int64_t deadline = now_ms() + WAIT_MS;
+    while ((entries("/proc/self/fd") > descriptors || entries("/proc/self/task") > threads) && now_ms() < deadline) pause_ms(10);
+    CHECK(entries("/proc/self/fd") <= descriptors);
+    CHECK(entries("/proc/self/task") <= threads);
+    printf("resident: %ld KiB before, %ld KiB after\n", memory, resident_kib());
+    CHECK(resident_kib() < memory + 16 * 1024);
+    producer_mock_cluster_free(mock);
+}
+
 int main(void) {
     check_begin();
     producer_mock_cluster_t *mock = mock_of(1, "t", 1);
@@ -53,6 +86,8 @@ int main(void) {
     CHECK(entries("/proc/self/task") <= threads);
     printf("resident: %ld KiB before, %ld KiB after\n", memory, resident_kib());
     CHECK(resident_kib() < memory + 16 * 1024);
+
+    secured();
 
     check_case("ten thousand topics");
     producer_t *p = producer_at(mock);

@@ -3,6 +3,8 @@
 
 #include <sys/wait.h>
 
+#include "certificates.h"
+
 #define RECORDS 200
 
 static void on_undelivered(const producer_undelivered_t *record, void *opaque) {
@@ -113,6 +115,46 @@ static void wait_for(pid_t pid) {
     CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
 }
 
+/* TLS and a login: keys, session and thread are the parent's; the child makes its own. */
+static void secured(void) {
+    check_case("with TLS, SASL and compression");
+    producer_mock_cluster_t *mock = mock_of(1, "t", 2);
+    mock_speaks_tls(mock, "server", NULL);
+    REQUIRE_OK(producer_mock_cluster_set_sasl(mock, "SCRAM-SHA-256", "jan", "pencil", 0));
+    char servers[200];
+    snprintf(servers, sizeof servers, "%s", producer_mock_cluster_bootstrap_servers(mock));
+    const char *ca = cert_path("ca.pem");
+    producer_t *p = producer_of(servers, "security.protocol", "SASL_SSL", "ssl.ca.location", ca, "sasl.mechanism", "SCRAM-SHA-256",
+                                "sasl.username", "jan", "sasl.password", "pencil", "compression.type", "zstd", NULL);
+    warm_up(p, "t", 0);
+    struct outcome *o = outcomes_new(RECORDS);
+    send_numbered(p, "t", 0, "parent", o, RECORDS);
+    fflush(stdout);
+    pid_t pid = fork();
+    REQUIRE(pid >= 0);
+    if (pid == 0) {
+        alarm(25);
+        CHECK_STATUS(producer_tls_reload(p), PRODUCER_ERR_FORKED);
+        CHECK_STATUS(producer_set_sasl_credentials(p, "jan", "pencil"), PRODUCER_ERR_FORKED);
+        CHECK_STATUS(producer_set_oauth_token(p, "token", INT64_MAX, NULL, NULL, 0), PRODUCER_ERR_FORKED);
+        CHECK_STATUS(producer_close(p, -1), PRODUCER_ERR_FORKED);
+        producer_t *own =
+            producer_of(servers, "security.protocol", "SASL_SSL", "ssl.ca.location", ca, "sasl.mechanism", "SCRAM-SHA-256",
+                        "sasl.username", "jan", "sasl.password", "pencil", "compression.type", "zstd", NULL);
+        warm_up(own, "t", 1);
+        CHECK_OK(producer_close(own, WAIT_MS));
+        exit(check_failures == 0 ? 0 : 1);
+    }
+    wait_for(pid);
+    CHECK_OK(producer_flush(p, WAIT_MS));
+    CHECK_ALL(o, RECORDS, PRODUCER_OK);
+    CHECK_INT(log_end(mock, "t", 0), 1 + RECORDS);
+    CHECK_INT(log_end(mock, "t", 1), 1);
+    CHECK_OK(producer_close(p, WAIT_MS));
+    producer_mock_cluster_free(mock);
+    free(o);
+}
+
 int main(void) {
     check_begin();
     producer_mock_cluster_t *mock = mock_of(1, "t", 2);
@@ -159,5 +201,6 @@ int main(void) {
     CHECK_OK(producer_close(p, WAIT_MS));
     producer_mock_cluster_free(mock);
     free(o);
+    secured();
     return check_end();
 }

@@ -279,6 +279,58 @@ static void silent_endpoint(void) {
     producer_mock_cluster_free(m);
 }
 
+struct lines {
+    atomic_int grave; /* of level 3 and worse: errors */
+};
+
+static void on_line(int32_t level, const char *facility, const char *message, void *opaque) {
+    struct lines *lines = opaque;
+    CHECK(!contains(message, SECRET) && !contains(message, TOKEN));
+    if (level > 3) return;
+    printf("  %d %s: %s\n", (int)level, facility, message);
+    lines->grave++;
+}
+
+static void an_endpoint_is_away_for_a_while(void) {
+    check_case("while a token lives, its endpoint may be away: no error is logged, no record fails");
+    producer_mock_cluster_t *m = mock_with_tokens();
+    struct endpoint e;
+    struct lines lines = {0};
+    char url[128];
+    endpoint_start(&e, url, sizeof url);
+    atomic_store(&e.life_seconds, 3);
+    producer_t *p = NULL;
+    producer_config_t *c =
+        config_of(producer_mock_cluster_bootstrap_servers(m), "security.protocol", "SASL_PLAINTEXT", "sasl.mechanism", "OAUTHBEARER",
+                  "sasl.oauthbearer.token.endpoint.url", url, "sasl.oauthbearer.client.credentials.client.id", "me",
+                  "sasl.oauthbearer.client.credentials.client.secret", SECRET, "sasl.login.retry.backoff.ms", "50",
+                  "sasl.login.retry.backoff.max.ms", "50", "sasl.login.refresh.window.factor", "0.5",
+                  "sasl.login.refresh.window.jitter", "0.0", "sasl.login.refresh.min.period.seconds", "0",
+                  "sasl.login.refresh.buffer.seconds", "0", NULL);
+    REQUIRE_OK(producer_config_set_log_callback(c, on_line, &lines));
+    REQUIRE_OK(producer_new(c, &p));
+    producer_config_free(c);
+    CHECK(warm_up(p, "t", 0) >= 0);
+    atomic_store(&e.status, 503);
+    int64_t deadline = now_ms() + WAIT_MS;
+    while (atomic_load(&e.requests) < 3 && now_ms() < deadline) CHECK(warm_up(p, "t", 0) >= 0);
+    CHECK(atomic_load(&e.requests) >= 3);
+    int asked = atomic_load(&e.requests);
+    atomic_store(&e.status, 200);
+    while (atomic_load(&e.requests) == asked && now_ms() < deadline) CHECK(warm_up(p, "t", 0) >= 0);
+    expect_success(p);
+    CHECK_INT(lines.grave, 0);
+    endpoint_end(&e);
+    producer_mock_cluster_free(m);
+}
+
+static void features_are_listed(void) {
+    check_case("every source of tokens is among the features");
+    static const char *const words[] = {" oidc ", " jwt-bearer ", " aws_iam ", " azure_imds ", " oauthbearer ", " aws_msk_iam ", " gssapi ",
+                                        " plain ", " scram-sha-256 ", " scram-sha-512 ", " ssl ", " sasl_ssl ", " sasl_plaintext "};
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++) CHECK_SAYS(producer_features(), words[i]);
+}
+
 int main(void) {
     static const char *const proxies[] = {"HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"};
     check_begin();
@@ -287,6 +339,8 @@ int main(void) {
     an_endpoint_gives_tokens();
     tokens_are_renewed_without_poll();
     an_endpoint_refuses();
+    an_endpoint_is_away_for_a_while();
+    features_are_listed();
     a_file_holds_the_token();
     aws_credentials_are_missing();
     settings_that_cannot_work();

@@ -4,6 +4,8 @@
 
 #include <dlfcn.h>
 
+#include "certificates.h"
+
 struct api {
     producer_status_t (*config_new)(producer_config_t **);
     producer_status_t (*config_set)(producer_config_t *, const char *, const char *);
@@ -67,6 +69,37 @@ static void close_while_resolving(void *library) {
     CHECK(api.close(p, 0) == PRODUCER_OK);
 }
 
+/* TLS, a login and compression: their threads end with the producer, before the library goes. The brokers are of the other copy. */
+static void use_secured(void *library, const char *servers) {
+    const char *const properties[][2] = {{"bootstrap.servers", servers},       {"security.protocol", "SASL_SSL"},
+                                         {"ssl.ca.location", cert_path("ca.pem")}, {"sasl.mechanism", "SCRAM-SHA-256"},
+                                         {"sasl.username", "jan"},             {"sasl.password", "pencil"},
+                                         {"compression.type", "zstd"},         {"ssl.reload.interval.ms", "1000"}};
+    struct api api;
+    *(void **)&api.config_new = find(library, "producer_config_new");
+    *(void **)&api.config_set = find(library, "producer_config_set");
+    *(void **)&api.config_free = find(library, "producer_config_free");
+    *(void **)&api.new = find(library, "producer_new");
+    *(void **)&api.send = find(library, "producer_send");
+    *(void **)&api.close = find(library, "producer_close");
+    producer_config_t *config = NULL;
+    producer_t *p = NULL;
+    REQUIRE(api.config_new(&config) == PRODUCER_OK);
+    for (size_t i = 0; i < sizeof properties / sizeof *properties; i++)
+        REQUIRE(api.config_set(config, properties[i][0], properties[i][1]) == PRODUCER_OK);
+    REQUIRE(api.new(config, &p) == PRODUCER_OK);
+    api.config_free(config);
+    struct outcome *o = outcomes_new(10);
+    for (int i = 0; i < 10; i++) {
+        producer_record_t r = PRODUCER_RECORD_INIT;
+        r.topic = "t", r.partition = 0, r.value = "the same, the same, the same, the same", r.value_len = 38;
+        CHECK(api.send(p, &r, on_outcome, &o[i]) == PRODUCER_OK);
+    }
+    CHECK(api.close(p, WAIT_MS) == PRODUCER_OK);
+    CHECK_ALL(o, 10, PRODUCER_OK);
+    free(o);
+}
+
 static void *load(const char *path) {
     void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
     if (library == NULL) printf("%s\n", dlerror());
@@ -91,6 +124,17 @@ int main(void) {
         pthread_join(thread, NULL);
         CHECK(dlclose(library) == 0);
     }
+    check_case("with TLS, SASL and compression");
+    producer_mock_cluster_t *mock = mock_of(1, "t", 1);
+    mock_speaks_tls(mock, "server", NULL);
+    REQUIRE_OK(producer_mock_cluster_set_sasl(mock, "SCRAM-SHA-256", "jan", "pencil", 0));
+    for (int i = 0; i < 5; i++) {
+        void *library = load(path);
+        use_secured(library, producer_mock_cluster_bootstrap_servers(mock));
+        CHECK(dlclose(library) == 0);
+    }
+    CHECK_INT(log_end(mock, "t", 0), 50);
+    producer_mock_cluster_free(mock);
     check_case("unloaded while a name is looked up");
     for (int i = 0; i < 20; i++) {
         void *library = load(path);

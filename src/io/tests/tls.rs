@@ -397,3 +397,24 @@ fn a_reset_in_the_middle_of_output_is_reported() {
     assert!(state.written < 20_000_000);
     assert_eq!(state.causes, [Cause::Network]);
 }
+
+/// What a server hears of the name it was connected by.
+fn name_heard(host: &str) -> Option<String> {
+    let signed = Signed::new();
+    let fixture = Fixture::with(signed.options(), Arc::new(|_| Ok(vec![(Ipv4Addr::LOCALHOST, 0).into()])));
+    let (listener, address) = listen();
+    fixture.act([connect(1, host, address.port(), SETUP_TIMEOUT_MS)]);
+    let mut peer = accept(&listener, signed.server(false, rustls::ALL_VERSIONS));
+    while peer.conn.is_handshaking() {
+        peer.conn.complete_io(&mut peer.sock).unwrap();
+    }
+    fixture.wait_connected(1);
+    peer.conn.server_name().map(str::to_owned)
+}
+
+#[test]
+fn servers_hear_the_name_but_no_address() {
+    assert_eq!(name_heard("localhost").as_deref(), Some("localhost"));
+    assert_eq!(name_heard("localhost.").as_deref(), Some("localhost"), "RFC 6066 wants no dot at its end");
+    assert_eq!(name_heard("127.0.0.1"), None);
+}
