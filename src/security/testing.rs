@@ -72,7 +72,7 @@ pub fn status(code: u16, body: &str) -> String {
 
 impl HttpServer {
     pub fn new(answer: impl Fn(&Asked) -> String + Send + Sync + 'static) -> HttpServer {
-        HttpServer::start(None, Box::new(answer))
+        HttpServer::start(None, 0, Box::new(answer))
     }
 
     /// The same inside TLS.
@@ -80,21 +80,31 @@ impl HttpServer {
         config: Arc<rustls::ServerConfig>,
         answer: impl Fn(&Asked) -> String + Send + Sync + 'static,
     ) -> HttpServer {
-        HttpServer::start(Some(config), Box::new(answer))
+        HttpServer::start(Some(config), 0, Box::new(answer))
     }
 
-    fn start(tls: Option<Arc<rustls::ServerConfig>>, answer: Box<Answering>) -> HttpServer {
+    /// Leaves the first so many connections open and says nothing to them.
+    pub fn silent_at_first(silent: usize, answer: impl Fn(&Asked) -> String + Send + Sync + 'static) -> HttpServer {
+        HttpServer::start(None, silent, Box::new(answer))
+    }
+
+    fn start(tls: Option<Arc<rustls::ServerConfig>>, silent: usize, answer: Box<Answering>) -> HttpServer {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = listener.local_addr().expect("an address");
         let asked = Arc::new(Mutex::new(Vec::new()));
         let is_over = Arc::new(AtomicBool::new(false));
         let (seen, over) = (Arc::clone(&asked), Arc::clone(&is_over));
         let thread = thread::spawn(move || {
+            let mut ignored = Vec::new();
             for stream in listener.incoming() {
                 if over.load(Ordering::Acquire) {
                     return;
                 }
                 let Ok(stream) = stream else { continue };
+                if ignored.len() < silent {
+                    ignored.push(stream);
+                    continue;
+                }
                 match &tls {
                     None => serve(stream, &seen, &*answer),
                     Some(config) => {

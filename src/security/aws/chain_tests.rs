@@ -275,15 +275,7 @@ fn an_instance_that_talks_nonsense_is_refused_and_not_believed() {
 
 #[test]
 fn an_instance_that_does_not_answer_in_time_is_asked_again_and_may_yet_answer() {
-    let times = AtomicUsize::new(0);
-    // The first question is taken and never answered.
-    let server = HttpServer::new(move |asked| match times.fetch_add(1, Ordering::SeqCst) {
-        0 => {
-            std::thread::sleep(std::time::Duration::from_millis(1_100));
-            String::new()
-        }
-        _ => instance(asked),
-    });
+    let server = HttpServer::silent_at_first(2, instance);
     let url = server.url("");
     let variables = [("AWS_EC2_METADATA_SERVICE_ENDPOINT", url.as_str())];
     assert_eq!(chain("", &variables).get(NOW_MS).expect("credentials").access_key_id, "INSTANCE");
