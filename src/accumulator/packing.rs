@@ -331,13 +331,17 @@ impl Accumulator {
         let (raw, after, is_final) = (batch.raw_len, batch.len(), batch.stage == Stage::Final);
         queue.sealed_bytes = (queue.sealed_bytes + after).saturating_sub(before);
         partition.publish_sealed(&queue);
+        if is_final {
+            // Before it can be taken: who has its report finds it in the numbers.
+            self.numbers.packed(raw, after, took);
+        }
         drop(queue);
         if at == 0 {
             // Those behind it are found when it has been taken.
             self.inbox.tell(Event::Sealed { partition: partition.id }, Time::ZERO);
         }
         if is_final {
-            self.note_packed(&topic, how, raw, after, took);
+            topic.settings().note_packed(how, raw, after);
         }
     }
 
@@ -353,12 +357,8 @@ impl Accumulator {
             batch.put_packed(&tools.out);
         }
         let took = self.packing.now().since(began);
-        self.note_packed(topic, batch.compression, batch.raw_len, batch.len(), took);
-    }
-
-    fn note_packed(&self, topic: &Topic, how: Compression, raw: usize, packed: usize, took: Micros) {
-        topic.settings().note_packed(how, raw, packed);
-        self.numbers.packed(raw, packed, took);
+        self.numbers.packed(batch.raw_len, batch.len(), took);
+        topic.settings().note_packed(batch.compression, batch.raw_len, batch.len());
     }
 
     #[cold]
