@@ -14,7 +14,7 @@ use super::partition::{Partition, Queue};
 use super::topic::Topic;
 use crate::codec::{Compression, Workspace};
 use crate::sync::{Condvar, Mutex};
-use crate::time::{Micros, Time};
+use crate::time::Time;
 
 /// Smaller batches are compressed where they are taken: a thread's wake-up costs more.
 pub const HANDED_BYTES_MIN: usize = 4 << 10;
