@@ -201,7 +201,9 @@ impl Setup {
             }
         }
         let failures = self.failures.join("; ");
-        self.failed(&failures)
+        // An address that stands in the sentence already says nothing twice: health has room for so many words.
+        let named = format!("{}:{}: ", self.host, self.port);
+        self.failed(failures.strip_prefix(&named).unwrap_or(&failures))
     }
 
     fn connect(&self, at: &Surroundings<'_>, address: SocketAddr) -> io::Result<TcpStream> {

@@ -295,7 +295,7 @@ fn greeted_with(signed: &Signed, answer: &[u8]) -> (String, Cause) {
     drop(stream);
     let reason = fixture.wait_closed(1);
     let cause = fixture.shared.state.lock().causes[0];
-    assert!(reason.starts_with(&format!("cannot connect to {address}: {address}: ")), "{reason}");
+    assert!(reason.starts_with(&format!("cannot connect to {address}: ")), "{reason}");
     (reason, cause)
 }
 
