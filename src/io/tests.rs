@@ -267,10 +267,7 @@ fn a_refused_connection_names_address_and_error() {
     let fixture = Fixture::new();
     let port = closed_port();
     fixture.connect(1, (Ipv4Addr::LOCALHOST, port).into());
-    assert_eq!(
-        fixture.wait_closed(1),
-        format!("cannot connect to 127.0.0.1:{port}: connection refused")
-    );
+    assert_eq!(fixture.wait_closed(1), format!("cannot connect to 127.0.0.1:{port}: connection refused"));
 }
 
 #[test]
