@@ -143,6 +143,11 @@ impl Inbox {
         self.wake_before(Time::ZERO);
     }
 
+    /// Whether `Command::CredentialsChanged` waits to be taken.
+    pub fn has_new_credentials(&self) -> bool {
+        self.letters.lock().commands.iter().any(|command| matches!(command, Command::CredentialsChanged))
+    }
+
     /// Every batch opened so far has a smaller number.
     pub fn next_batch(&self) -> u64 {
         self.letters.lock().next_batch

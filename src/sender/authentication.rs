@@ -396,6 +396,17 @@ impl Sender {
     /// Credentials, or certificates, are others now: who refused us is asked again at once. Connections that are
     /// authenticated stay as they are until their sessions are renewed.
     pub(super) fn credentials_changed(&mut self, now: Time) {
+        // An attempt that was begun with the old ones would be one more refusal, and what was sent since would fail with it.
+        let is_stale = |connection: &&Connection| connection.phase != Phase::Ready;
+        let stale: Vec<_> = self
+            .brokers
+            .values()
+            .filter(|broker| broker.refused.is_some())
+            .filter_map(|broker| broker.connection.as_ref().filter(is_stale).map(|connection| connection.id))
+            .collect();
+        for conn in stale {
+            self.drop_connection(now, conn, Trouble::planned("the credentials have changed"));
+        }
         for broker in self.brokers.values_mut().filter(|broker| broker.refused.is_some()) {
             broker.retry_at = now;
         }

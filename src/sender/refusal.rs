@@ -35,6 +35,10 @@ impl Sender {
         if !std::mem::take(&mut self.published.was_refused) {
             return;
         }
+        // What was sent after they changed is not to hear of the old ones: they get an attempt of their own.
+        if self.accumulator.inbox.has_new_credentials() {
+            return;
+        }
         let Some((status, text)) = self.refused_by_all() else { return };
         let topics: Vec<_> = self.cluster.topics.values().map(|state| state.topic.clone()).collect();
         for topic in topics {
