@@ -35,7 +35,7 @@ impl Ticket {
     }
 
     fn is_of(&self, slot: &Slot) -> bool {
-        (slot.callback, slot.opaque) == (self.tag.callback, self.tag.opaque)
+        (slot.callback, slot.opaque) == (self.tag.callback(), self.tag.opaque)
     }
 }
 

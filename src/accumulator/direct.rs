@@ -125,7 +125,7 @@ impl DirectBatch {
     /// What its report needs, if it wants one.
     fn slot(tag: Tag) -> Slot {
         Slot {
-            callback: tag.callback,
+            callback: tag.callback(),
             opaque: tag.opaque,
             key_len: -1,
             value_len: -1,

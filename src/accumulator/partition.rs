@@ -540,7 +540,7 @@ impl Partition {
 fn slot(tag: Tag, record: &Record<'_>, delta: i64, offset_delta: u32) -> Slot {
     let len = |bytes: Option<&[u8]>| bytes.map_or(-1, |bytes| bytes.len() as i32);
     Slot {
-        callback: tag.callback,
+        callback: tag.callback(),
         opaque: tag.opaque,
         key_len: len(record.key),
         value_len: len(record.value),

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
-const TAG: Option<Tag> = Some(Tag { callback: 1, opaque: 2 });
+const TAG: Option<Tag> = Some(Tag::marked(1, 2));
 
 fn accumulator(change: impl FnOnce(&mut Config)) -> Accumulator {
     let mut config = Config::default();
@@ -186,7 +186,7 @@ fn each_threads_records_keep_their_order_and_the_budget_comes_back_to_zero() {
                     for i in 0..EACH {
                         let number = i.to_be_bytes();
                         let record = Record { key: Some(&key), value: Some(&number), ..Record::default() };
-                        let tag = (i % 3 != 0).then_some(Tag { callback: 1, opaque: i as usize });
+                        let tag = (i % 3 != 0).then_some(Tag::marked(1, i as usize));
                         let own_timeout = (i % 5 == 0).then_some(Micros(u64::from(i)));
                         let how = Sending { partition: None, tag, own_timeout, acks: None };
                         let mut held = None;

@@ -3,6 +3,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::ffi::{CStr, CString};
+use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicI32, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
@@ -78,11 +79,34 @@ pub struct ParkedRecord {
     pub direct: Option<Box<DirectBatch>>,
 }
 
-/// Who hears of a record: address of the callback and its argument.
+/// Who hears of a record: address of the callback, or a mark, and its argument.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Tag {
-    pub callback: usize,
+    /// Never 0, so that `Option<Tag>` is two words that stay in registers: written to the stack word by word and read as a
+    /// whole, it waits for every store before it, those of the record before into cold memory among them.
+    callback: NonZeroUsize,
     pub opaque: usize,
+}
+
+impl Tag {
+    /// `None`: there is no callback at 0.
+    #[inline]
+    pub fn new(callback: usize, opaque: usize) -> Option<Tag> {
+        NonZeroUsize::new(callback).map(|callback| Tag { callback, opaque })
+    }
+
+    /// With a mark, which is never 0.
+    pub const fn marked(mark: usize, opaque: usize) -> Tag {
+        match NonZeroUsize::new(mark) {
+            Some(callback) => Tag { callback, opaque },
+            None => panic!("0 is no mark"),
+        }
+    }
+
+    #[inline]
+    pub fn callback(self) -> usize {
+        self.callback.get()
+    }
 }
 
 impl ParkedRecord {
@@ -115,7 +139,7 @@ impl ParkedRecord {
     pub fn slot(&self) -> Option<Slot> {
         let len = |bytes: &Option<Arc<[u8]>>| bytes.as_ref().map_or(-1, |bytes| bytes.len() as i32);
         self.tag.map(|tag| Slot {
-            callback: tag.callback,
+            callback: tag.callback(),
             opaque: tag.opaque,
             key_len: len(&self.key),
             value_len: len(&self.value),

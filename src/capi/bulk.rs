@@ -256,7 +256,7 @@ unsafe fn tag_at(
     }
     // SAFETY: the caller's promise.
     let opaque = unsafe { opaques.add(place).read() };
-    Some(tag_of(callback, opaque).unwrap_or(Tag { callback: KEPT, opaque: opaque as usize }))
+    Some(tag_of(callback, opaque).unwrap_or(Tag::marked(KEPT, opaque as usize)))
 }
 
 fn check_count(count: usize) -> Result<()> {

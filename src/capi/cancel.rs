@@ -123,7 +123,7 @@ fn sent_ticket(producer: u64, ticket: &producer_ticket_t) -> Result<SentTicket> 
     let place = Ticket {
         partition: u32::try_from(ticket.partition).ok(),
         batch: (ticket.batch != NO_BATCH).then_some(ticket.batch),
-        tag: Tag { callback: RICH, opaque },
+        tag: Tag::marked(RICH, opaque),
     };
     Ok(SentTicket { topic: ticket.topic, number: ticket.id, place })
 }

@@ -63,7 +63,7 @@ pub unsafe extern "C" fn producer_send_future(
         let rich = inside.rich_tags();
         let key = rich.insert(RichTag::Future(outcome.clone()));
         // SAFETY: the caller's promise about the record's pointers.
-        let placed = match unsafe { send_one(&inside, record, Some(Tag { callback: RICH, opaque: key })) } {
+        let placed = match unsafe { send_one(&inside, record, Some(Tag::marked(RICH, key))) } {
             Ok(placed) => placed,
             Err(why) => {
                 rich.take(key);

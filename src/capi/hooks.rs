@@ -77,7 +77,7 @@ pub(super) unsafe fn send_hooked(
         // SAFETY: as the caller promises, and the interceptor for what it lets the record point to.
         unsafe { intercept(inside, hooks, interceptor, &mut current) };
     }
-    let heard = tag.or(hooks.hear().then_some(Tag { callback: SILENT, opaque: 0 }));
+    let heard = tag.or(hooks.hear().then_some(Tag::marked(SILENT, 0)));
     // SAFETY: as above.
     let sent = unsafe { serialize(inside, hooks, &mut current).and_then(|()| send_plain(inside, &current, heard)) };
     sent.map_err(|why| {
@@ -260,7 +260,7 @@ unsafe fn refused(inside: &Inside<'_>, hooks: &Hooks, record: &producer_record_t
         record_count: 1,
         opaque: match tag {
             None => ptr::null_mut(),
-            Some(Tag { callback: RICH, opaque }) => inside.rich_tags().opaque(opaque) as *mut c_void,
+            Some(tag) if tag.callback() == RICH => inside.rich_tags().opaque(tag.opaque) as *mut c_void,
             Some(tag) => tag.opaque as *mut c_void,
         },
         error_text: text.as_ptr(),

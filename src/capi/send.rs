@@ -61,7 +61,7 @@ pub unsafe extern "C" fn producer_send(
 /// Who hears of a record that was sent with this callback.
 #[inline]
 pub(super) fn tag_of(callback: producer_delivery_fn, opaque: *mut c_void) -> Option<Tag> {
-    callback.map(|callback| Tag { callback: callback_address(callback), opaque: opaque as usize })
+    callback.and_then(|callback| Tag::new(callback_address(callback), opaque as usize))
 }
 
 /// The way of every record into its batch, whichever function sends it.

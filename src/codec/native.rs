@@ -77,7 +77,7 @@ impl Lz4State {
                     // SAFETY: takes nothing, gives a constant.
                     self.fast = words(unsafe { LZ4_sizeofState() });
                 }
-                let acceleration = if block.len() >= ACCELERATED_MIN_BYTES { 2 } else { 1 };
+                let acceleration = if block.len() >= ACCELERATED_MIN_BYTES { 3 } else { 1 };
                 // SAFETY: the state has the size that the library asks for, is aligned to 8 and was zeroed once, which is what
                 // it wants; it reads `src_size` bytes of `block` and writes at most `capacity` into the reserved room.
                 unsafe {

@@ -185,11 +185,11 @@ impl Producer {
             let text = "the batch is empty, or was sent: append a record with producer_batch_append first";
             return Err(Error::new(Status::INVALID_ARGUMENT, text));
         }
-        let key = tag.map(|Tag { callback, opaque }| {
-            let count = direct.count();
+        let key = tag.map(|tag| {
+            let (callback, opaque, count) = (tag.callback(), tag.opaque, direct.count());
             self.reports.rich.insert(RichTag::Direct { callback, opaque, count })
         });
-        let how = SendingDirect { partition, tag: key.map(|key| Tag { callback: RICH, opaque: key }) };
+        let how = SendingDirect { partition, tag: key.map(|key| Tag::marked(RICH, key)) };
         let deadline = self.deadline(self.max_block_ms);
         let mut held = None;
         let placed = loop {
@@ -230,7 +230,7 @@ impl Producer {
     ) -> Result<SentTicket> {
         let number = self.reports.rich.next_ticket();
         let key = self.reports.rich.insert(RichTag::Ticketed { ticket: number, callback, opaque });
-        let tag = Tag { callback: RICH, opaque: key };
+        let tag = Tag::marked(RICH, key);
         match send(tag) {
             Ok(placed) => Ok(SentTicket { topic: topic.id, number, place: Ticket::new(topic, partition, tag, placed) }),
             Err(why) => {
@@ -243,7 +243,7 @@ impl Producer {
     /// Takes the record out of what is not sent yet: its report says CANCELLED. TOO_LATE when it is on its way or finished.
     /// `elsewhere`: it may have gone to another topic than the one that it was given for.
     pub fn cancel(&self, ticket: &SentTicket, elsewhere: bool) -> Result<()> {
-        if ticket.topic as usize >= self.accumulator.topics.len() || ticket.place.tag.callback != RICH {
+        if ticket.topic as usize >= self.accumulator.topics.len() || ticket.place.tag.callback() != RICH {
             let text = "the ticket is not one that producer_send_cancellable of this producer has filled in";
             return Err(Error::new(Status::INVALID_ARGUMENT, text));
         }

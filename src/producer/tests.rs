@@ -5,7 +5,7 @@ use crate::accumulator::Tag;
 use crate::reports::{Handed, Phase};
 
 const SENDING: Sending =
-    Sending { partition: None, tag: Some(Tag { callback: 1, opaque: 7 }), own_timeout: None, acks: None };
+    Sending { partition: None, tag: Some(Tag::marked(1, 7)), own_timeout: None, acks: None };
 
 /// A producer whose only broker is not there.
 fn alone() -> Producer {

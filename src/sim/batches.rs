@@ -63,7 +63,7 @@ impl Sim {
             batch.close();
         }
         let index = self.app.sent.len();
-        let how = SendingDirect { partition, tag: is_tagged.then_some(Tag { callback: DIRECT, opaque: index }) };
+        let how = SendingDirect { partition, tag: is_tagged.then_some(Tag::marked(DIRECT, index)) };
         let (now, handle) = (self.now, self.app.topics[topic].clone());
         match self.accumulator.append_direct(&handle, &mut batch, &how, &mut None, || now) {
             Ok(_) => self.note_direct(index, records),

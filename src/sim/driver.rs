@@ -256,7 +256,7 @@ impl Sim {
             timestamp_ms: sent.timestamp_ms,
         };
         let index = self.app.sent.len();
-        let tag = sent.is_tagged.then_some(Tag { callback: CALLBACK, opaque: index });
+        let tag = sent.is_tagged.then_some(Tag::marked(CALLBACK, index));
         let how = Sending { partition: sent.partition, tag, own_timeout: sent.own_timeout, acks: sent.acks };
         let now = self.now;
         let topic = self.app.topics[sent.topic].clone();

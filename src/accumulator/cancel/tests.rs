@@ -8,7 +8,7 @@ use crate::reports::{Handed, Item};
 use crate::wire::record_batch::{HEADER_LEN, each_record};
 
 fn tag(opaque: usize) -> Tag {
-    Tag { callback: 1, opaque }
+    Tag::marked(1, opaque)
 }
 
 /// Sends record `number`, whose value is its number; every third record without a report.

@@ -6,7 +6,7 @@ use crate::config::Config;
 use crate::reports::Reports;
 use crate::time::Micros;
 
-const TAG: Tag = Tag { callback: 1, opaque: 2 };
+const TAG: Tag = Tag::marked(1, 2);
 const TO_0: SendingDirect = SendingDirect { partition: Some(0), tag: Some(TAG) };
 
 pub(in crate::accumulator) fn accumulator(change: impl FnOnce(&mut Config)) -> Accumulator {

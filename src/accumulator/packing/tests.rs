@@ -27,7 +27,7 @@ fn accumulator(codec: Codec, partitions: u32) -> (Accumulator, Arc<Topic>) {
 
 fn send(accumulator: &Accumulator, topic: &Topic, partition: u32, value: &[u8], number: usize) -> Placed {
     let record = Record { value: Some(value), timestamp_ms: number as i64, ..Record::default() };
-    let tag = Some(Tag { callback: 1, opaque: number });
+    let tag = Some(Tag::marked(1, number));
     let how = Sending { partition: Some(partition), tag, own_timeout: None, acks: None };
     accumulator.append_as::<Placed>(topic, &record, &how, &mut None, || Time(5)).expect("there is memory")
 }
@@ -172,7 +172,7 @@ fn a_record_is_cancelled_before_while_and_after_its_batch_is_compressed() {
         let (accumulator, topic) = accumulator(Codec::Gzip, 1);
         let first = send(&accumulator, &topic, 0, b"not wanted", 999_999);
         let sent = fill(&accumulator, &topic, 0, 1);
-        let ticket = Ticket::new(&topic, Some(0), Tag { callback: 1, opaque: 999_999 }, first);
+        let ticket = Ticket::new(&topic, Some(0), Tag::marked(1, 999_999), first);
         let cancel = || assert!(accumulator.cancel(&topic, &ticket, Time(9), || true), "stage {stage}");
         let mut tools = PackingTools::default();
         if stage == 0 {
@@ -207,7 +207,7 @@ fn when_all_records_of_the_first_are_cancelled_the_one_behind_it_is_told_of() {
     let tickets: Vec<Ticket> = (0..3)
         .map(|number| {
             let placed = send(&accumulator, &topic, 0, &large, number);
-            Ticket::new(&topic, Some(0), Tag { callback: 1, opaque: number }, placed)
+            Ticket::new(&topic, Some(0), Tag::marked(1, number), placed)
         })
         .collect();
     let first = accumulator.next_packing().expect("in line");
@@ -365,7 +365,7 @@ fn when_all_records_of_the_first_are_cancelled_the_open_one_behind_it_is_told_of
         // The open one has lingered, in vain.
         assert!(take(&accumulator, &topic, 0).is_none());
         told(&accumulator);
-        let ticket = Ticket::new(&topic, Some(0), Tag { callback: 1, opaque: 0 }, placed);
+        let ticket = Ticket::new(&topic, Some(0), Tag::marked(1, 0), placed);
         assert!(accumulator.cancel(&topic, &ticket, Time(9), || true));
         assert_eq!(told(&accumulator), 1);
         let mut tools = PackingTools::default();

@@ -19,7 +19,7 @@ const END_TXN: i16 = 26;
 const OFFSET_COMMIT: i16 = 28;
 const PRODUCE: i16 = 0;
 const SENDING: Sending =
-    Sending { partition: Some(0), tag: Some(Tag { callback: 1, opaque: 7 }), own_timeout: None, acks: None };
+    Sending { partition: Some(0), tag: Some(Tag::marked(1, 7)), own_timeout: None, acks: None };
 
 struct House {
     cluster: MockCluster,
@@ -429,7 +429,7 @@ fn threads_that_send_all_the_time_put_each_record_into_the_transaction_that_acce
                     let topic = producer.topic("t").expect("legal");
                     let mut number = thread;
                     while !is_over.load(relaxed) {
-                        let tag = Some(Tag { callback: 1, opaque: number });
+                        let tag = Some(Tag::marked(1, number));
                         let how = Sending { partition: Some(0), tag, own_timeout: None, acks: None };
                         match producer.send::<()>(&topic, &record(&number.to_string()), &how) {
                             Ok(_) => {

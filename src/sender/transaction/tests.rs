@@ -220,7 +220,7 @@ fn a_record_that_expires_while_it_is_its_turn_lets_nothing_behind_it_out() {
     let topic = rig.accumulator.topics.intern("t").expect("legal");
     let record = crate::record::Record { value: Some(b"v"), ..Default::default() };
     for own_timeout in [Some(Micros::from_ms(10)), None] {
-        let tag = Some(crate::accumulator::Tag { callback: 1, opaque: 0 });
+        let tag = Some(crate::accumulator::Tag::marked(1, 0));
         let how = crate::accumulator::Sending { partition: Some(0), tag, own_timeout, acks: None };
         rig.accumulator.append(&topic, &record, &how, &mut None, || rig.now).expect("open");
     }

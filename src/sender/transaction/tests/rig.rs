@@ -193,7 +193,7 @@ impl Rig {
 
     pub(super) fn offer_to(&self, topic: &str, partition: u32) -> bool {
         let topic = self.accumulator.topics.intern(topic).expect("legal");
-        let tag = Some(Tag { callback: 1, opaque: partition as usize });
+        let tag = Some(Tag::marked(1, partition as usize));
         let how = Sending { partition: Some(partition), tag, own_timeout: None, acks: None };
         let record = Record { value: Some(b"v"), ..Record::default() };
         self.accumulator.append(&topic, &record, &how, &mut None, || self.now).is_ok()
