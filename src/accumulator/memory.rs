@@ -17,7 +17,7 @@ use crate::reports::{Lack, Room};
 
 /// Capacities of pooled chunks. A record that is larger than the last gets a chunk of its own size, not pooled.
 const CLASS_BYTES: [usize; 5] = [1 << 10, 4 << 10, 16 << 10, 64 << 10, 256 << 10];
-/// Free memory kept for the next burst when everything has been sent.
+/// Free memory that is kept however long nobody needs it.
 const IDLE_FREE_BYTES: usize = 4 << 20;
 
 /// A piece of a batch's bytes. Records never straddle chunks. The default has no room at all.
@@ -140,6 +140,8 @@ struct State {
     used: Used,
     free_bytes: usize,
     free: [Vec<Box<[u8]>>; CLASS_BYTES.len()],
+    /// Most bytes handed out at a time since memory was last given back to the system.
+    peak: usize,
     shares: Shares,
     waiters: VecDeque<Arc<Waiter>>,
     /// Event loops hear of room again when so much is free; 0 while there is room.
@@ -200,6 +202,7 @@ impl Memory {
                 used: Used(used),
                 free_bytes: 0,
                 free: Default::default(),
+                peak: 0,
                 shares: Shares::new(limit),
                 waiters: VecDeque::new(),
                 wanted: 0,
@@ -518,12 +521,20 @@ impl Memory {
         self.limit
     }
 
-    /// Gives memory back to the system after a burst.
+    /// Whether free memory is kept that will go back to the system unless it is needed again.
+    pub fn has_surplus(&self) -> bool {
+        self.state.lock().free_bytes > IDLE_FREE_BYTES
+    }
+
+    /// Gives memory back to the system that was not needed since the last call.
     pub fn trim(&self) {
         let mut dropped = Vec::new();
         let mut state = self.state.lock();
+        let used = state.used.get();
+        let kept = state.peak.saturating_sub(used).max(IDLE_FREE_BYTES);
+        state.peak = used;
         for class in (0..CLASS_BYTES.len()).rev() {
-            while state.free_bytes > IDLE_FREE_BYTES
+            while state.free_bytes > kept
                 && let Some(bytes) = state.free[class].pop()
             {
                 state.free_bytes -= bytes.len();
@@ -537,6 +548,7 @@ impl Memory {
 impl State {
     fn add(&mut self, holder: Holder, bytes: usize) {
         self.used += bytes;
+        self.peak = self.peak.max(self.used.get());
         self.shares.add(holder, bytes);
     }
 

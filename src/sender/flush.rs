@@ -32,7 +32,7 @@ impl Sender {
                 self.hurry_topic(now, id, before);
             }
         }
-        self.tell_flushes();
+        self.tell_flushes(now);
         self.reports.complete(started);
     }
 

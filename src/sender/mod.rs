@@ -48,7 +48,7 @@ use crate::accumulator::{Accumulator, Command, Event, Letters, NO_LEADER};
 use crate::config::Config;
 use crate::reports::{FinishedBatch, Reports};
 use crate::security::login::Login;
-use crate::time::Time;
+use crate::time::{Micros, Time};
 use broker::Broker;
 use cluster::Cluster;
 use features::Features;
@@ -62,6 +62,9 @@ use timers::{Timer, Timers};
 use transaction::Transaction;
 use warm_up::WarmUp;
 use window::Window;
+
+/// Free memory goes back to the system when it was not needed for so long, twice that at most.
+const MEMORY_KEPT: Micros = Micros::from_ms(10_000);
 
 /// One connection attempt and the connection it became. Never reused, so a late event of an old connection is recognised.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
@@ -146,6 +149,8 @@ pub struct Sender {
     stopped: Vec<(u32, (u64, u32))>,
     /// Batches were finished by this input, with or without reports.
     some_finished: bool,
+    /// `Timer::Memory` is armed: without this each batch would arm another.
+    trims_memory: bool,
     finished: bool,
 }
 
@@ -184,6 +189,7 @@ impl Sender {
             direct_parts: direct::PartsByReport::new(),
             stopped: Vec::new(),
             some_finished: false,
+            trims_memory: false,
             finished: false,
         };
         sender.add_bootstrap_servers();
@@ -303,6 +309,7 @@ impl Sender {
                 Timer::WarmUp => self.drive_warm_ups(now),
                 Timer::Statistics => self.tell_statistics(now),
                 Timer::Telemetry => self.telemetry_timeout(now),
+                Timer::Memory => self.trim_memory(now),
             }
         }
         self.serve(now);
@@ -440,7 +447,7 @@ impl Sender {
             while let Some(broker) = self.pump_soon.pop() {
                 self.pump(now, broker);
             }
-            self.tell_flushes();
+            self.tell_flushes(now);
             self.drive_transaction(now);
             self.publish_changes(now);
             if self.pump_soon.is_empty() {
@@ -449,18 +456,26 @@ impl Sender {
         }
     }
 
-    /// With everything sent, memory that a burst needed goes back to the system.
-    fn trim_memory(&self) {
-        if self.accumulator.memory.used() == 0 {
-            self.accumulator.memory.trim();
+    /// Free memory that was not needed since the last time goes back to the system, now and then: the next burst of a
+    /// program that sends in bursts would pay for each page of it again.
+    fn trim_memory(&mut self, now: Time) {
+        self.accumulator.memory.trim();
+        self.trims_memory = false;
+        self.watch_memory(now);
+    }
+
+    fn watch_memory(&mut self, now: Time) {
+        if !self.trims_memory && self.accumulator.memory.has_surplus() {
+            self.trims_memory = true;
+            self.timers.arm(Timer::Memory, now + MEMORY_KEPT);
         }
     }
 
     /// Hands over what was finished, then tells the flushes that are complete by it.
-    fn tell_flushes(&mut self) {
+    fn tell_flushes(&mut self, now: Time) {
         self.reports.push_all(&mut self.outcomes);
         if std::mem::take(&mut self.some_finished) {
-            self.trim_memory();
+            self.watch_memory(now);
         }
         if self.window.has_flushes() {
             for completion in self.window.take_complete() {

@@ -30,6 +30,8 @@ pub enum Timer {
     Statistics,
     /// Telemetry's next request, or the deadline of the one under way.
     Telemetry,
+    /// Memory that no burst has needed for a while goes back to the system.
+    Memory,
 }
 
 #[derive(Debug, Default)]

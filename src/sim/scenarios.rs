@@ -651,3 +651,27 @@ fn a_topic_that_waits_while_the_only_broker_owes_an_answer_to_the_application_is
     assert!(sim.is_delivered(parked), "nothing else would have asked for minutes");
     sim.finish();
 }
+
+#[test]
+fn memory_of_a_burst_is_kept_for_the_next_one_and_goes_back_when_there_is_none() {
+    let mut sim = scenario(|plan| {
+        plan.config.buffer_memory = 32 << 20;
+        plan.config.batch_size = 1_000_000;
+    });
+    sim.say(0, 0, b"opens the connection");
+    sim.run_for(100);
+    for _ in 0..2 {
+        let burst: Vec<usize> = (0..60).map(|n| sim.say(0, 0, &[n; 100_000])).collect();
+        sim.run_for(1_000);
+        assert!(burst.iter().all(|index| sim.is_delivered(*index)));
+        sim.run_for(8_000);
+        assert!(sim.accumulator.memory.has_surplus(), "the next burst comes within ten seconds");
+    }
+    // A trickle needs none of it.
+    for _ in 0..20 {
+        sim.say(0, 0, b"now and then");
+        sim.run_for(1_000);
+    }
+    assert!(!sim.accumulator.memory.has_surplus());
+    sim.finish();
+}

@@ -27,7 +27,7 @@ impl Sender {
         self.window.flush(next, None, parked, Arc::clone(&drained));
         self.transaction.drained = Some(drained);
         self.end_linger(now);
-        self.tell_flushes();
+        self.tell_flushes(now);
     }
 
     pub(in crate::sender) fn is_drained(&self) -> bool {
@@ -66,7 +66,7 @@ impl Sender {
             None => "the transaction was aborted before the record was sent".to_owned(),
         };
         self.fail_where(now, true, false, Status::TRANSACTION_ABORTED, &text);
-        self.tell_flushes();
+        self.tell_flushes(now);
     }
 
     /// The transaction is over. `next`: who the coordinator says the producer is from now on.
