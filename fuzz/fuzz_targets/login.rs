@@ -9,6 +9,7 @@ use kproducer::security::aws::iam::answered;
 use kproducer::security::credentials::{Credentials, UserPassword};
 use kproducer::security::exchange::{Mechanism, Step};
 use kproducer::security::gssapi::{Context, Gssapi, Kerberos, Trouble, TroubleKind, Wanted};
+use kproducer::security::mask::Mask;
 use kproducer::security::oauthbearer::refusal_text;
 use kproducer::security::oidc::read_extensions;
 use kproducer::security::scram::{Hash, Scram};
@@ -19,7 +20,7 @@ fuzz_target!(|data: &[u8]| {
     let text = String::from_utf8_lossy(rest);
     match which % 6 {
         0 => scram(if which & 8 == 0 { Hash::Sha256 } else { Hash::Sha512 }, rest),
-        1 => assert!(!refusal_text(rest).chars().any(char::is_control)),
+        1 => assert!(!refusal_text(rest, &Mask::default()).chars().any(char::is_control)),
         2 => {
             let mut config = ConfigBuilder::new();
             if config.set("sasl.jaas.config", &text).is_ok() {

@@ -8,6 +8,8 @@ use std::sync::Arc;
 use crate::error::Status;
 use crate::security::exchange::{Exchange, Mechanism, Step};
 use crate::security::login::{Asked, AttemptId, Login, Refusal, Reply};
+use crate::security::mask::Mask;
+use crate::security::secret::Secret;
 use crate::sync::{Condvar, Mutex};
 
 /// Where replies go. Called with no lock held, by any thread.
@@ -36,8 +38,8 @@ pub struct ExchangeDesk {
 #[derive(Default)]
 struct Queue {
     asked: VecDeque<(AttemptId, Asked)>,
-    /// As whom the exchanges speak that have begun.
-    principals: BTreeMap<AttemptId, String>,
+    /// As whom the exchanges speak that have begun, and what they tell in confidence.
+    speakers: BTreeMap<AttemptId, (Option<String>, Option<Secret>)>,
     is_over: bool,
 }
 
@@ -82,7 +84,12 @@ impl Login for ExchangeDesk {
     }
 
     fn principal(&self, attempt: AttemptId) -> Option<String> {
-        self.queue.lock().principals.get(&attempt).cloned()
+        self.queue.lock().speakers.get(&attempt)?.0.clone()
+    }
+
+    fn masked(&self, attempt: AttemptId, words: &str) -> String {
+        let secret = self.queue.lock().speakers.get(&attempt).and_then(|(_, secret)| secret.clone());
+        Mask::of(secret.as_ref()).said(words)
     }
 
     fn ask(&self, attempt: AttemptId, asked: Asked) {
@@ -103,8 +110,9 @@ impl Work for ExchangeDesk {
             let reply = match asked {
                 Asked::Start { host } => {
                     let (exchange, reply) = self.begin(&host);
-                    if let Some(principal) = exchange.as_ref().and_then(|exchange| exchange.principal()) {
-                        self.queue.lock().principals.insert(attempt, principal);
+                    if let Some(exchange) = &exchange {
+                        let speaker = (exchange.principal(), exchange.secret());
+                        self.queue.lock().speakers.insert(attempt, speaker);
                     }
                     exchanges.extend(exchange.map(|exchange| (attempt, exchange)));
                     reply
@@ -116,7 +124,7 @@ impl Work for ExchangeDesk {
                 // The next exchange takes the credentials of its moment anyway.
                 Asked::Refused => continue,
                 Asked::End => {
-                    self.queue.lock().principals.remove(&attempt);
+                    self.queue.lock().speakers.remove(&attempt);
                     exchanges.remove(&attempt);
                     continue;
                 }
@@ -164,6 +172,8 @@ fn bug(text: &str) -> Refusal {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::security::credentials::{Credentials, UserPassword};
+    use crate::security::plain::Plain;
     use std::sync::mpsc::{Receiver, channel};
     use std::thread;
 
@@ -231,6 +241,23 @@ mod tests {
         desk.ask(attempt(1), Asked::End);
         desk.ask(attempt(1), Asked::Challenge(Vec::new()));
         assert!(matches!(next(), (_, Reply::Failed(_))), "it has ended");
+        desk.end();
+        worker.join().unwrap();
+    }
+
+    #[test]
+    fn a_broker_that_repeats_the_password_is_not_repeated() {
+        let credentials = Arc::new(Credentials::new(UserPassword::new("tim", "tanstaaf").unwrap()));
+        let (sender, replies) = channel();
+        let answer = move |attempt, reply| sender.send((attempt, reply)).unwrap();
+        let desk = ExchangeDesk::new(Box::new(Plain::new(credentials)), Box::new(|| 7), Box::new(answer));
+        desk.ask(attempt(1), Asked::Start { host: "a".into() });
+        let worker = thread::spawn({
+            let desk = desk.clone();
+            move || desk.run()
+        });
+        replies.recv().unwrap();
+        assert_eq!(desk.masked(attempt(1), "tim:tanstaaf is wrong"), "tim:*** is wrong");
         desk.end();
         worker.join().unwrap();
     }

@@ -81,4 +81,9 @@ pub trait Login: Send + Sync {
     fn principal(&self, _attempt: AttemptId) -> Option<String> {
         None
     }
+
+    /// What the broker says about this attempt, without the secrets that it was told.
+    fn masked(&self, _attempt: AttemptId, words: &str) -> String {
+        words.to_owned()
+    }
 }

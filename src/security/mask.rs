@@ -37,6 +37,15 @@ impl Mask {
         self.0.sort_by_key(|secret| std::cmp::Reverse(secret.reveal().len()));
     }
 
+    /// For one secret, if there is one.
+    pub fn of(secret: Option<&Secret>) -> Mask {
+        let mut mask = Mask::default();
+        if let Some(secret) = secret {
+            mask.add(secret.reveal());
+        }
+        mask
+    }
+
     /// A peer's words, fit for a message: without secrets first of all, for a cut one would not be found, and then short.
     pub fn said(&self, text: &str) -> String {
         let mut text = text.to_owned();

@@ -5,6 +5,8 @@ use serde_json::Value;
 use crate::error::{Error, Result, Status};
 use crate::security::exchange::{Exchange, Step};
 use crate::security::login::Refusal;
+use crate::security::mask::Mask;
+use crate::security::secret::Secret;
 use crate::security::token::Token;
 
 /// Longest token that is taken; brokers take half a megabyte of any message (sasl.server.max.receive.size).
@@ -72,6 +74,7 @@ pub fn check_extensions(extensions: &[(String, String)]) -> Result<()> {
 /// One exchange with one token.
 pub struct Bearer {
     message: Vec<u8>,
+    token: Secret,
     /// The broker's error, once it has told one.
     refused: Option<String>,
 }
@@ -83,13 +86,17 @@ impl Bearer {
             message.extend_from_slice(format!("\x01{name}={value}").as_bytes());
         }
         message.extend_from_slice(b"\x01\x01");
-        Bearer { message, refused: None }
+        Bearer { message, token: token.value.clone(), refused: None }
     }
 }
 
 impl Exchange for Bearer {
     fn start(&mut self) -> std::result::Result<Vec<u8>, Refusal> {
         Ok(std::mem::take(&mut self.message))
+    }
+
+    fn secret(&self) -> Option<Secret> {
+        Some(self.token.clone())
     }
 
     fn step(&mut self, challenge: &[u8]) -> std::result::Result<Step, Refusal> {
@@ -100,17 +107,17 @@ impl Exchange for Bearer {
         if challenge.is_empty() {
             return Ok(Step::Done);
         }
-        self.refused = Some(refusal_text(challenge));
+        self.refused = Some(refusal_text(challenge, &Mask::of(Some(&self.token))));
         Ok(Step::Send(UNDERSTOOD.to_vec()))
     }
 }
 
-/// The broker's `{"status":…,"scope":…,"openid-configuration":…}` in words.
-pub fn refusal_text(answer: &[u8]) -> String {
+/// The broker's `{"status":…,"scope":…,"openid-configuration":…}` in words, without what `mask` hides.
+pub fn refusal_text(answer: &[u8], mask: &Mask) -> String {
     let json = answer.get(..ANSWER_MAX.min(answer.len())).and_then(|text| serde_json::from_slice::<Value>(text).ok());
     let word = |name: &str| {
         let word = json.as_ref()?.get(name)?.as_str()?;
-        Some(word.chars().filter(|c| !c.is_control()).take(200).collect::<String>()).filter(|word| !word.is_empty())
+        Some(mask.said(word).chars().filter(|c| !c.is_control()).take(200).collect::<String>()).filter(|word| !word.is_empty())
     };
     let mut text = match word("status") {
         Some(status) => format!("the broker refused the token: {status}"),
@@ -128,7 +135,6 @@ pub fn refusal_text(answer: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::security::secret::Secret;
 
     fn token(value: &str, extensions: &[(&str, &str)]) -> Token {
         Token {
@@ -163,9 +169,17 @@ mod tests {
             "the broker refused the token: invalid_token; it wants the scope kafka; tokens are given by https://idp/x"
         );
         for odd in [&b"\xff"[..], b"{}", b"[]", b"{\"status\":7}", &[b'['; 100_000]] {
-            assert_eq!(refusal_text(odd), "the broker refused the token and did not say why");
+            assert_eq!(refusal_text(odd, &Mask::default()), "the broker refused the token and did not say why");
         }
-        assert_eq!(refusal_text(b"{\"status\":\"a\\nb\"}"), "the broker refused the token: ab");
+        assert_eq!(refusal_text(b"{\"status\":\"a\\nb\"}", &Mask::default()), "the broker refused the token: a b");
+    }
+
+    #[test]
+    fn a_broker_that_repeats_the_token_is_not_repeated() {
+        let mut bearer = Bearer::new(&token("s3cret.token", &[]));
+        bearer.start().unwrap();
+        bearer.step(br#"{"status":"no such token: s3cret.token"}"#).unwrap();
+        assert_eq!(bearer.step(b"").unwrap_err().text, "the broker refused the token: no such token: ***");
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::security::credentials::{Credentials, UserPassword};
 use crate::security::exchange::{Exchange, Mechanism, Step};
 use crate::security::login::Refusal;
+use crate::security::secret::Secret;
 
 pub struct Plain {
     credentials: Arc<Credentials>,
@@ -38,6 +39,10 @@ impl Exchange for PlainExchange {
 
     fn principal(&self) -> Option<String> {
         Some(self.who.username.clone())
+    }
+
+    fn secret(&self) -> Option<Secret> {
+        Some(self.who.password.clone())
     }
 
     /// A broker that is content answers nothing; one that is not, an error, which does not come here.

@@ -10,7 +10,9 @@ use ring::rand::{SecureRandom, SystemRandom};
 use crate::config::RefreshSettings;
 use crate::error::{Result, Status};
 use crate::security::desk::{Answer, WallClock, Work, guarded, not_begun, started, stepped};
+use crate::security::exchange::Exchange;
 use crate::security::login::{Asked, AttemptId, Login, Refusal, Reply};
+use crate::security::mask::Mask;
 use crate::security::oauthbearer::{Bearer, check_token};
 use crate::security::refresh::{refresh_at_ms, retry_after_ms};
 use crate::security::token::{Token, TokenGetter};
@@ -270,6 +272,11 @@ impl Login for TokenDesk {
 
     fn principal(&self, attempt: AttemptId) -> Option<String> {
         self.state.lock().principals.get(&attempt).cloned()
+    }
+
+    fn masked(&self, attempt: AttemptId, words: &str) -> String {
+        let token = self.state.lock().exchanges.get(&attempt).and_then(|(_, exchange)| exchange.secret());
+        Mask::of(token.as_ref()).said(words)
     }
 
     fn ask(&self, attempt: AttemptId, asked: Asked) {

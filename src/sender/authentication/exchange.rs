@@ -158,7 +158,10 @@ impl Exchange {
     /// The broker has answered SaslAuthenticate.
     pub fn answered(&mut self, version: i16, body: &[u8]) -> Result<Next, Refusal> {
         let answer = decode_sasl_authenticate(version, body).map_err(|error| unreadable("SaslAuthenticate", &error))?;
-        let words = answer.error_message.as_deref().filter(|words| !words.is_empty());
+        let login = &self.attempt.login;
+        let words = answer.error_message.filter(|words| !words.is_empty());
+        let words = words.map(|words| login.masked(self.attempt.id, &words));
+        let words = words.as_deref();
         match i32::from(answer.error_code) {
             0 => {}
             SASL_AUTHENTICATION_FAILED => {
@@ -275,6 +278,10 @@ mod tests {
         fn ask(&self, _attempt: AttemptId, asked: Asked) {
             self.0.lock().push(asked);
         }
+
+        fn masked(&self, _attempt: AttemptId, words: &str) -> String {
+            words.replace("s3cret", "***")
+        }
     }
 
     fn begun() -> (Arc<Noting>, Exchange) {
@@ -309,6 +316,15 @@ mod tests {
         body.extend_from_slice(bytes);
         body.extend_from_slice(&lifetime_ms.to_be_bytes());
         body
+    }
+
+    #[test]
+    fn what_the_broker_says_is_told_without_the_logins_secrets() {
+        for code in [58, 35] {
+            let (_login, mut exchange) = shaken();
+            let refused = exchange.answered(1, &authenticate(code, "s3cret is wrong", b"", 0)).unwrap_err();
+            assert!(refused.text.contains("*** is wrong") && !refused.text.contains("s3cret"), "{refused:?}");
+        }
     }
 
     #[test]
