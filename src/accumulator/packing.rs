@@ -146,11 +146,12 @@ impl Packing {
 impl PackingTools {
     /// Compresses the records into `out`; false when that does not make them less. A mistake of a codec's costs nothing but
     /// that.
-    fn compress(&mut self, bytes: &BatchBytes, how: Compression, tell: impl FnOnce(&str)) -> bool {
+    fn compress(&mut self, bytes: &BatchBytes, how: Compression, topic: &Topic, tell: impl FnOnce(&str)) -> bool {
         let pieces: Vec<&[u8]> = bytes.records().filter(|piece| !piece.is_empty()).collect();
         let Some(most) = pieces.iter().map(|piece| piece.len()).sum::<usize>().checked_sub(1) else { return false };
         let PackingTools { workspace, out } = self;
-        match catch_unwind(AssertUnwindSafe(|| workspace.compress(how, &pieces, most, out))) {
+        let taste = topic.settings().taste(how.codec);
+        match catch_unwind(AssertUnwindSafe(|| workspace.compress_to(taste, how, &pieces, most, out))) {
             Ok(Ok(is_less)) => is_less,
             Ok(Err(text)) => {
                 tell(&text);
@@ -310,7 +311,7 @@ impl Accumulator {
     pub fn finish_packing(&self, job: PackingJob, tools: &mut PackingTools) {
         let PackingJob { topic, index, batch: id, how, bytes } = job;
         let began = self.packing.now();
-        let is_less = tools.compress(&bytes, how, |text| self.tell_packing(how, text));
+        let is_less = tools.compress(&bytes, how, &topic, |text| self.tell_packing(how, text));
         let took = self.packing.now().since(began);
         // The batch is written to under its partition's lock, when nobody else holds its bytes.
         drop(bytes);
@@ -353,7 +354,7 @@ impl Accumulator {
         batch.stage = Stage::Final;
         let tools = &mut *self.packing.own.lock();
         let began = self.packing.now();
-        if tools.compress(&batch.bytes, batch.compression, |text| self.tell_packing(batch.compression, text)) {
+        if tools.compress(&batch.bytes, batch.compression, topic, |text| self.tell_packing(batch.compression, text)) {
             batch.put_packed(&tools.out);
         }
         let took = self.packing.now().since(began);

@@ -4,7 +4,7 @@
 
 use std::sync::atomic::{AtomicI16, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
-use crate::codec::{Codec, Compression};
+use crate::codec::{Codec, Compression, Taste};
 use crate::config::{Config, ConfigBuilder};
 use crate::error::Result;
 use crate::sync::Mutex;
@@ -46,6 +46,8 @@ pub struct TopicSettings {
     compression: AtomicU64,
     /// What each codec leaves of a batch, by its number.
     ratios: [AtomicU32; 5],
+    /// Which of its ways each codec goes, by its number.
+    tastes: [Taste; 5],
     /// Bytes of the smallest batch that the broker found too large.
     too_large: AtomicUsize,
     batch_records_max: AtomicU32,
@@ -67,6 +69,7 @@ impl TopicSettings {
             fill_size_max: AtomicUsize::new(0),
             compression: AtomicU64::new(0),
             ratios: std::array::from_fn(|_| AtomicU32::new(RATIO_ONE)),
+            tastes: Default::default(),
             too_large: AtomicUsize::new(usize::MAX),
             batch_records_max: AtomicU32::new(BATCH_RECORDS_MAX),
             acks: AtomicI16::new(config.acks),
@@ -123,6 +126,11 @@ impl TopicSettings {
     /// How batches that are opened now are compressed.
     pub fn compression(&self) -> Compression {
         from_word(self.compression.load(Ordering::Relaxed))
+    }
+
+    /// What the topic's batches have shown of the codec.
+    pub fn taste(&self, codec: Codec) -> &Taste {
+        &self.tastes[codec as usize]
     }
 
     /// A batch was compressed: from now on batches are filled by what that came to.

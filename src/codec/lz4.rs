@@ -1,7 +1,7 @@
 //! LZ4 frames as Kafka reads them since message format v2: independent blocks (Java refuses linked ones), a correct header
 //! checksum, no content checksum and no content size.
 
-use super::native::{self, Lz4State};
+use super::native::{self, Lz4Method as Method, Lz4State};
 use super::{pieces, too_long};
 
 const MAGIC: u32 = 0x184d_2204;
@@ -21,6 +21,20 @@ const WINDOW_BYTES: usize = 64 << 10;
 /// `compression.lz4.level` as in Java: its default, 9, is the fast compressor; any other level is LZ4 HC of that level.
 pub const LEVEL_FAST: i32 = 9;
 
+fn is_fast(level: i32) -> bool {
+    level == LEVEL_FAST || level <= 0
+}
+
+/// How far the fast compressor steps where it finds nothing. On log lines three places leave what one leaves and save an eighth
+/// of the time; on programs they leave 5 % more and save nothing.
+const ACCELERATIONS: [i32; 2] = [1, 3];
+/// Shorter inputs are not worth a trial.
+const TRIED_MIN_BYTES: usize = 16 << 10;
+
+pub fn ways(level: i32, len: usize) -> usize {
+    if is_fast(level) && len >= TRIED_MIN_BYTES { ACCELERATIONS.len() } else { 1 }
+}
+
 #[derive(Default)]
 pub struct Encoder {
     state: Lz4State,
@@ -30,12 +44,16 @@ impl Encoder {
     pub fn encode(
         &mut self,
         level: i32,
+        way: usize,
         input: &[&[u8]],
         most: usize,
         scratch: &mut Vec<u8>,
         out: &mut Vec<u8>,
     ) -> Result<bool, String> {
-        let level = if level == LEVEL_FAST || level <= 0 { None } else { Some(level) };
+        let method = match level {
+            level if is_fast(level) => Method::Fast { acceleration: ACCELERATIONS[way.min(ACCELERATIONS.len() - 1)] },
+            level => Method::High { level },
+        };
         let head = [FLG_VERSION | FLG_INDEPENDENT, BLOCK_SIZE_ID << 4];
         out.extend_from_slice(&MAGIC.to_le_bytes());
         out.extend_from_slice(&head);
@@ -45,7 +63,7 @@ impl Encoder {
             out.extend_from_slice(&[0; 4]);
             // Room for one byte less than the block: what does not fit there is stored.
             let room = (block.len() - 1).min(most.saturating_sub(out.len()));
-            let mut word = self.state.compress(level, block, room, out)? as u32;
+            let mut word = self.state.compress(method, block, room, out)? as u32;
             if word == 0 {
                 if block.len() > most.saturating_sub(out.len()) {
                     return Ok(false);

@@ -6,7 +6,10 @@ mod lz4;
 mod native;
 mod pieces;
 mod snappy;
+mod taste;
 mod zstd;
+
+pub use taste::Taste;
 
 /// A codec, by the number that it has in a batch's attributes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -40,6 +43,17 @@ pub struct Compression {
     pub level: i32,
 }
 
+impl Compression {
+    /// In how many ways an input of so many bytes can be compressed at this level, from the thorough to the cheapest.
+    fn ways(self, len: usize) -> usize {
+        match self.codec {
+            Codec::Lz4 => lz4::ways(self.level, len),
+            Codec::Zstd => zstd::ways(self.level, len),
+            Codec::None | Codec::Gzip | Codec::Snappy => 1,
+        }
+    }
+}
+
 impl Codec {
     /// The codec with that number.
     pub fn of(id: i8) -> Option<Codec> {
@@ -67,6 +81,8 @@ pub struct Workspace {
     snappy: snappy::Encoder,
     lz4: lz4::Encoder,
     zstd: zstd::Encoder,
+    /// What the ways that were not taken made of a batch.
+    tried: Vec<u8>,
 }
 
 /// Scratch beyond this is given back after the batch that needed it: more than a batch of the default `batch.size` has before
@@ -87,14 +103,61 @@ impl Workspace {
         most: usize,
         out: &mut Vec<u8>,
     ) -> Result<bool, String> {
+        self.compress_by(how, 0, input, most, out)
+    }
+
+    /// The same for a batch of a topic, in the way that suits what the topic sends.
+    pub fn compress_to(
+        &mut self,
+        taste: &Taste,
+        how: Compression,
+        input: &[&[u8]],
+        most: usize,
+        out: &mut Vec<u8>,
+    ) -> Result<bool, String> {
+        let ways = how.ways(pieces::total_len(input));
+        if ways == 1 {
+            return self.compress_by(how, 0, input, most, out);
+        }
+        if let Some(way) = taste.next() {
+            return self.compress_by(how, way.min(ways - 1), input, most, out);
+        }
+        taste.choose(0);
+        if !self.compress_by(how, 0, input, most, out)? {
+            return Ok(false);
+        }
+        let thorough_bytes = out.len();
+        let mut tried = std::mem::take(&mut self.tried);
+        for way in 1..ways {
+            if self.compress_by(how, way, input, most, &mut tried)? && taste::is_no_worse(thorough_bytes, tried.len()) {
+                taste.choose(way);
+                if tried.len() < out.len() {
+                    std::mem::swap(out, &mut tried);
+                }
+            }
+        }
+        if tried.capacity() <= SCRATCH_KEPT_BYTES {
+            self.tried = tried;
+        }
+        Ok(true)
+    }
+
+    fn compress_by(
+        &mut self,
+        how: Compression,
+        way: usize,
+        input: &[&[u8]],
+        most: usize,
+        out: &mut Vec<u8>,
+    ) -> Result<bool, String> {
         out.clear();
         let level = how.level;
         let fits = match how.codec {
             Codec::None => pieces::copy(input, most, out),
             Codec::Gzip => self.gzip.encode(level, input, most, &mut self.scratch, out)?,
             Codec::Snappy => self.snappy.encode(input, most, &mut self.scratch, out)?,
-            Codec::Lz4 => self.lz4.encode(level, input, most, &mut self.scratch, out)?,
-            Codec::Zstd => self.zstd.encode(level, input, most, &mut self.scratch, out)?,
+            Codec::Lz4 => self.lz4.encode(level, way, input, most, &mut self.scratch, out)?,
+            Codec::Zstd => self.zstd.encode(level, way, input, most, &mut self.scratch, out)?,
         };
         if self.scratch.capacity() > SCRATCH_KEPT_BYTES {
             self.scratch = Vec::new();

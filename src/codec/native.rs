@@ -45,20 +45,22 @@ pub struct Lz4State {
     high: Vec<u64>,
 }
 
-/// Looking at every second place only, once there is nothing to be found, costs a percent of size on text and saves six of time;
-/// short blocks would lose more.
-const ACCELERATED_MIN_BYTES: usize = 16 << 10;
+/// The compressor for a block.
+#[derive(Clone, Copy)]
+pub enum Lz4Method {
+    Fast { acceleration: i32 },
+    High { level: i32 },
+}
 
 fn words(bytes: c_int) -> Vec<u64> {
     vec![0; usize::try_from(bytes).unwrap_or(0).div_ceil(8)]
 }
 
 impl Lz4State {
-    /// Appends `block` compressed, at most `room` bytes; 0 if it does not fit there. `level` is that of LZ4 HC, `None` the fast
-    /// compressor.
+    /// Appends `block` compressed, at most `room` bytes; 0 if it does not fit there.
     pub fn compress(
         &mut self,
-        level: Option<i32>,
+        method: Lz4Method,
         block: &[u8],
         room: usize,
         out: &mut Vec<u8>,
@@ -71,13 +73,12 @@ impl Lz4State {
         out.reserve(room);
         let dst = out.spare_capacity_mut().as_mut_ptr().cast::<c_char>();
         let src = block.as_ptr().cast::<c_char>();
-        let len = match level {
-            None => {
+        let len = match method {
+            Lz4Method::Fast { acceleration } => {
                 if self.fast.is_empty() {
                     // SAFETY: takes nothing, gives a constant.
                     self.fast = words(unsafe { LZ4_sizeofState() });
                 }
-                let acceleration = if block.len() >= ACCELERATED_MIN_BYTES { 3 } else { 1 };
                 // SAFETY: the state has the size that the library asks for, is aligned to 8 and was zeroed once, which is what
                 // it wants; it reads `src_size` bytes of `block` and writes at most `capacity` into the reserved room.
                 unsafe {
@@ -91,7 +92,7 @@ impl Lz4State {
                     )
                 }
             }
-            Some(level) => {
+            Lz4Method::High { level } => {
                 if self.high.is_empty() {
                     // SAFETY: takes nothing, gives a constant.
                     let mut state = words(unsafe { LZ4_sizeofStateHC() });

@@ -276,3 +276,77 @@ fn scratch_for_a_huge_batch_is_given_back() {
     }
     assert!(workspace.scratch.capacity() <= SCRATCH_KEPT_BYTES);
 }
+
+/// Lines of a log, much alike but for their numbers.
+fn log_lines(len: usize) -> Vec<u8> {
+    let numbers = noise(len / 8);
+    let mut out = Vec::with_capacity(len + 200);
+    for (n, part) in numbers.chunks_exact(8).enumerate() {
+        let (id, took) =
+            (u32::from_le_bytes([part[0], part[1], part[2], part[3]]), u16::from_le_bytes([part[4], part[5]]));
+        let path = ["/api/v1/products", "/api/v1/carts", "/search", "/health"][usize::from(part[6]) % 4];
+        let line = format!(
+            "{{\"ts\":{},\"id\":\"{id:08x}\",\"lvl\":\"INFO\",\"svc\":\"checkout\",\"req\":\"GET {path}/{took}\",\"st\":200,\"us\":{}}}\n",
+            1_795_286_791_000u64 + n as u64,
+            u32::from(took) * 7,
+        );
+        out.extend_from_slice(line.as_bytes());
+        if out.len() >= len {
+            break;
+        }
+    }
+    out.truncate(len);
+    out
+}
+
+/// Words in no order, which only a thorough search makes the best of.
+fn prose(len: usize) -> Vec<u8> {
+    let words: Vec<Vec<u8>> = noise(4_000).chunks(8).map(|w| w.iter().map(|b| b'a' + b % 26).collect()).collect();
+    let picks = noise(len / 2);
+    let word = |pick: &[u8]| {
+        let (a, b) = (usize::from(pick[0]), usize::from(pick[1]));
+        let word = &words[(a * b) % words.len()];
+        [&word[..2 + a % 6], b" "].concat()
+    };
+    picks.chunks_exact(2).flat_map(word).take(len).collect()
+}
+
+#[test]
+fn a_topics_batches_go_a_cheaper_way_where_it_leaves_no_more() {
+    let inputs = [log_lines(1_000_000), prose(1_000_000), text(300_000), noise(600_000)];
+    for (codec, input) in [Codec::Lz4, Codec::Zstd].into_iter().flat_map(|codec| inputs.iter().map(move |i| (codec, i)))
+    {
+        let (mut workspace, taste) = (Workspace::new(), Taste::default());
+        let (mut thorough, mut out, mut back) = (Vec::new(), Vec::new(), Vec::new());
+        let how = default(codec);
+        assert_eq!(workspace.compress(how, &[input], MOST, &mut thorough), Ok(true));
+        for batch in 0..70 {
+            assert_eq!(workspace.compress_to(&taste, how, &cut(input, 1024), MOST, &mut out), Ok(true));
+            assert!(
+                out.len() <= thorough.len() + thorough.len() / 100,
+                "{codec:?}: {} > {}",
+                out.len(),
+                thorough.len()
+            );
+            if batch < 3 {
+                assert_eq!(decompress(codec, &out, input.len(), &mut back), Ok(()));
+                assert!(back == *input);
+            }
+        }
+    }
+}
+
+#[test]
+fn log_lines_go_the_cheapest_way_and_prose_the_thorough_one() {
+    for (input, expected) in [(log_lines(1_000_000), 2), (prose(1_000_000), 0)] {
+        let (mut workspace, taste, mut out) = (Workspace::new(), Taste::default(), Vec::new());
+        let how = default(Codec::Zstd);
+        assert_eq!(workspace.compress_to(&taste, how, &[&input], MOST, &mut out), Ok(true));
+        assert_eq!(taste.next(), Some(expected));
+        // What does not get shorter is found out by the thorough way alone.
+        let hopeless = noise(600_000);
+        let taste = Taste::default();
+        assert_eq!(workspace.compress_to(&taste, how, &[&hopeless], hopeless.len() - 1, &mut out), Ok(false));
+        assert_eq!(taste.next(), Some(0));
+    }
+}

@@ -4,8 +4,7 @@ use super::*;
 use crate::accumulator::Tag;
 use crate::reports::{Handed, Phase};
 
-const SENDING: Sending =
-    Sending { partition: None, tag: Some(Tag::marked(1, 7)), own_timeout: None, acks: None };
+const SENDING: Sending = Sending { partition: None, tag: Some(Tag::marked(1, 7)), own_timeout: None, acks: None };
 
 /// A producer whose only broker is not there.
 fn alone() -> Producer {

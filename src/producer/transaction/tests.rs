@@ -18,8 +18,7 @@ const ADD_OFFSETS: i16 = 25;
 const END_TXN: i16 = 26;
 const OFFSET_COMMIT: i16 = 28;
 const PRODUCE: i16 = 0;
-const SENDING: Sending =
-    Sending { partition: Some(0), tag: Some(Tag::marked(1, 7)), own_timeout: None, acks: None };
+const SENDING: Sending = Sending { partition: Some(0), tag: Some(Tag::marked(1, 7)), own_timeout: None, acks: None };
 
 struct House {
     cluster: MockCluster,

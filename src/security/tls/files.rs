@@ -151,7 +151,9 @@ fn read_bounded(path: &Path) -> std::io::Result<Vec<u8>> {
 
 fn refused(property: &str, path: &Path, error: &std::io::Error) -> Error {
     let (status, why) = match error.kind() {
-        ErrorKind::NotFound => (Status::NOT_FOUND, "does not exist: check the path, and that this process sees it".to_owned()),
+        ErrorKind::NotFound => {
+            (Status::NOT_FOUND, "does not exist: check the path, and that this process sees it".to_owned())
+        }
         ErrorKind::PermissionDenied => {
             (Status::IO, "may not be read by this process: give its user the right to".to_owned())
         }
