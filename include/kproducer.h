@@ -3320,9 +3320,10 @@ producer_status_t producer_mock_cluster_set_tls(producer_mock_cluster_t *mock,
  * stays so until its session ends. With producer_mock_cluster_set_tls it is SASL_SSL.
  *
  * mechanism: PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 or OAUTHBEARER; NULL: nobody has to authenticate any more, and the
- * other arguments are not looked at. username: who is let in; NULL with OAUTHBEARER. password: the user's; with
- * OAUTHBEARER the token that is accepted, to the letter. session_lifetime_ms: after so long a connection has to have
- * authenticated again (KIP-368), or its next request ends it; 0: it never has to; at most 86400000.
+ * other arguments are not looked at. username: who is let in; a connection that authenticates again has to stay who it was;
+ * NULL with OAUTHBEARER. password: the user's; with OAUTHBEARER the token that is accepted, to the letter.
+ * session_lifetime_ms: after so long a connection has to have authenticated again (KIP-368), or its next request ends it;
+ * 0: it never has to; at most 86400000.
  * Returns PRODUCER_OK; PRODUCER_ERR_INVALID_ARGUMENT if mock, or a text that is needed, is NULL or not UTF-8, the
  * mechanism is another, or the lifetime out of its range. Copies the texts. Does not block.
  */
