@@ -77,7 +77,7 @@ fn send_with_libkproducer(mock: &MockCluster, records: &[Record]) -> Vec<(i32, i
         let how = Sending {
             partition: record.partition.map(|partition| partition as u32),
             // No function is there: only this loop looks at it. The lowest numbers have a meaning of their own.
-            tag: Some(Tag { callback: 0x1000, opaque: number }),
+            tag: Tag::new(0x1000, number),
             own_timeout: None,
             acks: None,
         };
