@@ -320,7 +320,7 @@ fn a_topics_batches_go_a_cheaper_way_where_it_leaves_no_more() {
         let (mut thorough, mut out, mut back) = (Vec::new(), Vec::new(), Vec::new());
         let how = default(codec);
         assert_eq!(workspace.compress(how, &[input], MOST, &mut thorough), Ok(true));
-        for batch in 0..70 {
+        for batch in 0..130 {
             assert_eq!(workspace.compress_to(&taste, how, &cut(input, 1024), MOST, &mut out), Ok(true));
             assert!(
                 out.len() <= thorough.len() + thorough.len() / 100,
