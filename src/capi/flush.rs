@@ -20,9 +20,9 @@ pub const PRODUCER_PURGE_IN_FLIGHT: u32 = 2;
 ///
 /// `producer`: the producer. `timeout_ms`: how long to wait; 0 only starts it, -1 waits for ever.
 /// Returns PRODUCER_OK when every record accepted before the call has its outcome and its callback has run;
-/// PRODUCER_ERR_TIMED_OUT when the time passed first: it all goes on, call again; PRODUCER_ERR_INVALID_ARGUMENT;
-/// PRODUCER_ERR_IN_CALLBACK from one of this producer's own callbacks; PRODUCER_ERR_CLOSED; PRODUCER_ERR_FORKED;
-/// PRODUCER_ERR_INTERNAL after a bug of the library.
+/// PRODUCER_ERR_TIMED_OUT when the time passed first: it all goes on, call again, and producer_last_error says what is wrong
+/// with the cluster, if anything is; PRODUCER_ERR_INVALID_ARGUMENT; PRODUCER_ERR_IN_CALLBACK from one of this producer's own
+/// callbacks; PRODUCER_ERR_CLOSED; PRODUCER_ERR_FORKED; PRODUCER_ERR_INTERNAL after a bug of the library.
 /// Callbacks of a future that another thread awaits run on that thread, and are not waited for.
 /// Overrides `linger.ms`; runs callbacks on this thread; does not hold up sends of other threads and does not wait for
 /// them. Several flushes may run at once.

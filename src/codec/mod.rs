@@ -120,7 +120,7 @@ impl Workspace {
             return self.compress_by(how, 0, input, most, out);
         }
         if let Some(way) = taste.next() {
-            return self.compress_by(how, way.min(ways - 1), input, most, out);
+            return self.compress_by(how, way, input, most, out);
         }
         taste.choose(0);
         if !self.compress_by(how, 0, input, most, out)? {

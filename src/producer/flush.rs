@@ -102,7 +102,12 @@ impl Producer {
                     .topic
                     .as_ref()
                     .map_or("not everything".into(), |topic| format!("not every record of topic '{topic}'"));
-                let text = format!("{what} was delivered within {timeout_ms} ms; it goes on, call {call} again");
+                let mut text = format!("{what} was delivered within {timeout_ms} ms; it goes on, call {call} again");
+                // With all well they are merely many; otherwise this is why.
+                let trouble = self.health().text;
+                if !trouble.is_empty() {
+                    text.push_str(&format!("; {}", trouble.to_string_lossy()));
+                }
                 Err(Error::new(Status::TIMED_OUT, text))
             }
             Dispatch::Reentered => Err(in_callback(call)),

@@ -117,8 +117,7 @@ pub fn refusal_text(answer: &[u8], mask: &Mask) -> String {
     let json = answer.get(..ANSWER_MAX.min(answer.len())).and_then(|text| serde_json::from_slice::<Value>(text).ok());
     let word = |name: &str| {
         let word = json.as_ref()?.get(name)?.as_str()?;
-        Some(mask.said(word).chars().filter(|c| !c.is_control()).take(200).collect::<String>())
-            .filter(|word| !word.is_empty())
+        Some(mask.said(word).chars().take(200).collect::<String>()).filter(|word| !word.is_empty())
     };
     let mut text = match word("status") {
         Some(status) => format!("the broker refused the token: {status}"),

@@ -179,6 +179,19 @@ static void never_there(void) {
     CHECK_OK(producer_close(p, 1000));
 }
 
+static void flush_of_nobody(void) {
+    check_case("a flush whose time is over says what is wrong with the cluster");
+    producer_t *p = watched_at("127.0.0.1:1", NULL, NULL);
+    producer_record_t record = PRODUCER_RECORD_INIT;
+    record.topic = "t";
+    CHECK_OK(producer_send(p, &record, NULL, NULL));
+    CHECK(reaches(p, PRODUCER_HEALTH_UNREACHABLE));
+    CHECK_STATUS(producer_flush(p, 0), PRODUCER_ERR_TIMED_OUT);
+    CHECK_SAYS(producer_last_error(), "call producer_flush again");
+    CHECK_SAYS(producer_last_error(), "127.0.0.1:1");
+    producer_close(p, 0);
+}
+
 static void fatal(void) {
     check_case("a producer that has failed for good says so, and why");
     producer_mock_cluster_t *mock = mock_of(1, "t", 1);
@@ -227,6 +240,7 @@ int main(void) {
     all_gone();
     nobody_polls();
     never_there();
+    flush_of_nobody();
     fatal();
     bad_input();
     return check_end();

@@ -45,7 +45,7 @@ impl Mechanism for MskIam {
 
     fn exchange(&mut self, host: &str, now_ms: i64) -> Box<dyn Exchange> {
         let (chain, region, host) = (Arc::clone(&self.chain), self.region.clone(), host.to_owned());
-        Box::new(MskIamExchange { chain, region, host, now_ms })
+        Box::new(MskIamExchange { chain, region, host, now_ms, session_token: Secret::default() })
     }
 }
 
@@ -54,6 +54,8 @@ struct MskIamExchange {
     region: String,
     host: String,
     now_ms: i64,
+    /// What the message showed the broker; empty for credentials without one.
+    session_token: Secret,
 }
 
 impl Exchange for MskIamExchange {
@@ -69,7 +71,12 @@ impl Exchange for MskIamExchange {
             return Err(no_region(&format!("and the broker's name {} does not tell it", printable(&self.host))));
         }
         let credentials = chain.get(self.now_ms)?;
+        self.session_token = credentials.session_token.clone();
         Ok(message(&credentials, &region, &self.host, self.now_ms))
+    }
+
+    fn secret(&self) -> Option<Secret> {
+        Some(self.session_token.clone())
     }
 
     fn step(&mut self, challenge: &[u8]) -> Result<Step, Refusal> {
