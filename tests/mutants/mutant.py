@@ -1,5 +1,6 @@
 """Reads `*.mutant` files, finds the code that they name, and writes sources with all of them behind a switch."""
 
+import difflib
 import functools
 import re
 import textwrap
@@ -9,6 +10,8 @@ from typing import NamedTuple, Optional
 import rust_source as rust
 
 SWITCH = "mutant_switch"
+# Code that is in more functions says nothing about where it belongs.
+HINTS_MAX = 3
 # Which keys, one after the other, make an edit; the last one of each ends it.
 ACTIONS = {("replace", "with"), ("delete",), ("before", "insert"), ("after", "insert")}
 HEAD_KEYS = ("test", "alone")
@@ -172,28 +175,45 @@ class Sources:
         return found
 
     def functions_named(self, name):
-        """`file: path` of every function of this name."""
+        """Pairs of file and path of every function of this name."""
         return [
-            f"{file}: {'::'.join(function.path)}"
+            (file, function.path)
             for file in self.files_by_function.get(name, [])
             for function in self.parsed(file)[2]
             if function.path[-1] == name
         ]
 
-    def functions_with(self, snippet):
-        """`file: path` of every function with this code."""
-        words = {token.text for token in snippet if token.text[0].isalpha()}
+    def functions_with(self, code):
+        """Pairs of file and path of every function that contains this code."""
+        words = {token.text for token in code if token.text[0].isalpha()}
         found = []
         for file in self.files():
-            if not all(word in self.read(file) for word in words):
-                continue
-            _, tokens, functions = self.parsed(file)
-            found += [
-                f"{file}: {'::'.join(function.path)}"
-                for function in functions
-                if rust.places_of(snippet, tokens, function.first, function.last)
-            ]
+            if all(word in self.read(file) for word in words):
+                _, tokens, functions = self.parsed(file)
+                found += [(file, f.path) for f in functions if rust.places_of(code, tokens, f.first, f.last)]
         return found
+
+    def check_test(self, test):
+        """Refuses the path of a test that is not there."""
+        name = test.rsplit("::", 1)[-1]
+        paths = ["::".join((*module_of(file), *path)) for file, path in self.functions_named(name)]
+        if test in paths:
+            return
+        like = difflib.get_close_matches(name, self.files_by_function, 1, 0.8)
+        hint = f"; is it {' or '.join(paths)}" if paths else f"; is it `{like[0]}`" if like else ""
+        raise Stale(f"there is no scenario {test}{hint}? Correct `test:`" if hint else f"there is no scenario {test}")
+
+
+def module_of(file):
+    parts = list(Path(file).with_suffix("").parts[1:])
+    # `x_tests.rs` is named by a path in `x.rs`, as its module `tests`.
+    if parts[-1].endswith("_tests"):
+        parts[-1:] = [parts[-1][: -len("_tests")], "tests"]
+    return parts[:-1] if parts[-1] in ("mod", "lib") else parts
+
+
+def listed(functions):
+    return ", ".join(f"{file}: {'::'.join(path)}" for file, path in functions)
 
 
 def place(edit, sources):
@@ -226,13 +246,18 @@ def line(text, tokens, at):
 
 
 def moved_text(edit, sources):
+    """Where the edit's function may be instead."""
     if edit.function is None:
         return ": correct `file:`"
-    name = edit.function.rsplit("::", 1)[-1]
-    others = sources.functions_named(name)
-    if not others:
-        return f", and no file in src/ has a function `{name}`: name the one that has this code now"
-    return "; a function of that name is in " + ", ".join(others) + ": correct `file:` and `fn:`"
+    wanted = edit.function.split("::")
+    named = sources.functions_named(wanted[-1])
+    same = [(file, path) for file, path in named if rust.is_end_of_path(path, wanted)] or named
+    if same:
+        return f"; a function of that name is in {listed(same)}: correct `file:` and `fn:`"
+    like = sources.functions_with(rust.tokens_of(edit.at or edit.snippet))
+    if 0 < len(like) <= HINTS_MAX:
+        return f"; its code is in {listed(like)}: correct `file:` and `fn:`"
+    return "; no file in src/ has a function of that name or with that code: name the one that has it now"
 
 
 def only_place(key, snippet, edit, sources, first, last):
@@ -256,8 +281,8 @@ def only_place(key, snippet, edit, sources, first, last):
     elsewhere = sources.functions_with(wanted)
     like = rust.most_like(wanted, tokens, first, last)
     hint = "write what the code is now"
-    if 0 < len(elsewhere) <= 5:
-        hint = f"it does in {', '.join(elsewhere)}"
+    if 0 < len(elsewhere) <= HINTS_MAX:
+        hint = f"it does in {listed(elsewhere)}"
     elif like:
         begin, end = tokens[like[0]].start, tokens[like[1] - 1].end
         hint = f"most like it is, in line {rust.line_of(text, begin)}: `{' '.join(text[begin:end].split())}`"

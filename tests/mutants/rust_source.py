@@ -1,5 +1,6 @@
 """Reads Rust sources as tokens: finds functions by path, and snippets inside them whatever their line breaks."""
 
+import difflib
 import re
 from typing import NamedTuple
 
@@ -197,18 +198,18 @@ def places_of(snippet, tokens, first, last):
 
 
 def most_like(snippet, tokens, first, last):
-    """The part of as many tokens that has most in common with the snippet, if that is at least half of it."""
-    wanted = [token.text for token in snippet]
-    count = len(wanted)
-    texts = [token.text for token in tokens[first:last]]
-    best = (0, 0)
-    for at in range(max(len(texts) - count, 0) + 1):
-        equal = sum(left == right for left, right in zip(wanted, texts[at : at + count]))
-        best = max(best, (equal, -at))
-    if count < 3 or best[0] * 2 < count:
+    """The part that has most in common with the snippet, if that is enough to be of help."""
+    count = len(snippet)
+    matcher = difflib.SequenceMatcher(autojunk=False)
+    matcher.set_seq2([token.text for token in snippet])
+    best = (0.4, None)
+    for start in range(first, max(last - count, first) + 1):
+        matcher.set_seq1([token.text for token in tokens[start : min(start + count, last)]])
+        if matcher.real_quick_ratio() > best[0] and matcher.quick_ratio() > best[0] and matcher.ratio() > best[0]:
+            best = (matcher.ratio(), start)
+    if count < 3 or best[1] is None:
         return None
-    start = first - best[1]
-    return start, min(start + count, last)
+    return best[1], min(best[1] + count, last)
 
 
 def is_balanced(tokens, first, last):

@@ -110,7 +110,8 @@ class Anchors(Case):
     def test_a_function_that_is_gone_is_looked_for_elsewhere(self):
         gone = "src/a.rs has no function `Gate::may_pass`"
         self.refused("fn: Gate::may_pass\ndelete: a;\n", gone, "src/b.rs: Gate::may_pass")
-        self.refused("fn: lost\ndelete: a;\n", "no function `lost`, and no file in src/ has")
+        self.refused("fn: lost\ndelete: a + b;\n", "no function `lost`; no file in src/ has")
+        self.refused("fn: lost\nreplace: is_open()\nwith: a\n", "its code is in src/b.rs: Gate::may_pass")
         self.refused("file: src/c.rs\nfn: may_pass\ndelete: a;\n", "no file src/c.rs", "src/b.rs: Gate::may_pass")
 
     def test_a_function_of_which_there_are_two_needs_more_of_its_path(self):
@@ -124,6 +125,14 @@ class Anchors(Case):
         self.refused("fn: next\nreplace: self.seize(first, second)\nwith: a\n", like)
         self.refused("fn: next\nreplace: self.count = 1\nwith: a\n", "does not occur")
         self.refused("fn: next\nreplace: entirely + different\nwith: a\n", "write what the code is now")
+
+    def test_a_scenario_is_looked_for_by_its_path(self):
+        self.sources.check_test("a::tests::Reader::only_here")
+        self.sources.check_test("b::Gate::may_pass")
+        self.assertEqual(mutants.module_of("src/io/x_tests.rs"), ["io", "x", "tests"])
+        for test, hint in (("a::may_pass", "b::Gate::may_pass"), ("b::may_past", "`may_pass`"), ("b::other", "other$")):
+            with self.assertRaisesRegex(Stale, hint):
+                self.sources.check_test(test)
 
     def test_code_that_occurs_twice_needs_more_beside_it(self):
         self.refused("fn: next\nreplace: self.is_open\nwith: a\n", "occurs 2 times (lines 12, 18)", "`at:`")
