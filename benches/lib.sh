@@ -9,12 +9,19 @@ rdkafka_sys_version=4.10.0
 
 compile() { "${CC:-cc}" -std=c11 -O2 -Wall -Wextra -Wpedantic -Werror "$@"; }
 
+# The library is copied, so that a build that is made meanwhile does not change what is measured.
 build_ours() {
     (cd "$root" && cargo build --release --lib)
-    # Beside the programs under both names: the one the linker looks for and the SONAME.
-    ln -sf "$target/release/libkproducer.so" "$work/libkproducer.so"
-    ln -sf "$target/release/libkproducer.so" "$work/libkproducer.so.0"
-    compile -I "$root/include" -o "$work/kproducer" "$root/examples-c/perf.c" -L "$work" -lkproducer -Wl,-rpath,"$work"
+    place_library "$target/release/libkproducer.so" "$work/latest"
+    compile -I "$root/include" -o "$work/kproducer" "$root/examples-c/perf.c" -L "$work/latest" -lkproducer
+}
+
+# place_library LIBRARY FOLDER: under both names, the one the linker looks for and the SONAME.
+place_library() {
+    rm -rf "$2"
+    mkdir -p "$2"
+    cp "$1" "$2/libkproducer.so.0"
+    ln -s libkproducer.so.0 "$2/libkproducer.so"
 }
 
 # find_build WHAT: sets `build` to a build of the library: WHAT itself if there is such a file, else that of a git
