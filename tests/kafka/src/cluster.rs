@@ -1,7 +1,6 @@
 //! Real brokers on loopback, one process each, in a temporary directory.
 
 use std::fs::{self, File};
-use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -16,10 +15,12 @@ use crate::process::{Process, Signal};
 use crate::tools::{self, LeaderMover};
 
 mod extras;
+mod ports;
 mod properties;
 mod shared;
 
 pub use extras::{Extras, Listener};
+pub(crate) use ports::reserve_ports;
 pub(crate) use shared::stop_at_exit;
 pub use shared::{Shared, shared, shared_of};
 
@@ -42,6 +43,9 @@ pub enum Release {
 }
 
 impl Release {
+    /// All of them, the newest first.
+    pub const ALL: [Self; 4] = [Self::Kafka4_3, Self::Kafka3_9, Self::Kafka2_8, Self::Kafka2_1];
+
     /// The name of the profile in pom.xml.
     pub fn profile(self) -> &'static str {
         match self {
@@ -105,7 +109,7 @@ impl KafkaCluster {
         let directory = temporary_directory();
         let count = usize::try_from(nodes).expect("a number of nodes");
         let each = 2 + extras.listeners.len();
-        let ports = free_ports(each * count + 1);
+        let ports = reserve_ports(each * count + 1);
         let nodes = (1..=nodes)
             .zip(ports[1..].chunks(each))
             .map(|(id, ports)| Node {
@@ -443,13 +447,6 @@ fn tail(log: &Path) -> String {
     let text = fs::read_to_string(log).unwrap_or_else(|error| format!("{}: {error}", log.display()));
     let lines: Vec<&str> = text.lines().collect();
     lines[lines.len().saturating_sub(LINES)..].join("\n")
-}
-
-/// Ports nobody listens on now. All are held until the last is found, so that they differ.
-pub(crate) fn free_ports(count: usize) -> Vec<u16> {
-    let listeners: Vec<TcpListener> =
-        (0..count).map(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port")).collect();
-    listeners.iter().map(|listener| listener.local_addr().expect("an address").port()).collect()
 }
 
 pub(crate) fn temporary_directory() -> PathBuf {

@@ -31,7 +31,11 @@ pub fn untuned_java(release: Release, class: &str, heap_mib: u32) -> Command {
 
 fn command(options: &[&str], release: Release, class: &str, heap_mib: u32) -> Command {
     let mut command = Command::new("java");
-    command.arg(format!("-Xmx{heap_mib}m")).args(options).arg("-Xshare:auto");
+    // Without the virtual machine's own log: it warns on standard output, which is read here.
+    command.arg(format!("-Xmx{heap_mib}m")).args(options).arg("-Xlog:disable");
+    if let Some(archive) = env::class_archive(release) {
+        command.arg(format!("-XX:SharedArchiveFile={}", archive.display()));
+    }
     command
         .args(["-Dorg.slf4j.simpleLogger.showDateTime=true", "-Dorg.slf4j.simpleLogger.dateTimeFormat=HH:mm:ss.SSS"]);
     command.args(["-cp", &env::class_path(release), class]).stdin(Stdio::null());

@@ -4,19 +4,20 @@ use std::ops::{Deref, DerefMut};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::{KafkaCluster, Release};
+use crate::env;
 
 static CLUSTER: Mutex<Option<KafkaCluster>> = Mutex::new(None);
 
 /// The shared cluster, held by one test at a time.
 pub struct Shared(MutexGuard<'static, Option<KafkaCluster>>);
 
-/// The program's cluster of the newest release: started by the first test that asks, healed for each later one, stopped when
-/// the program ends. Another number of nodes or another release replaces it.
+/// The program's cluster of the newest release, or of the one that `tests/kafka/run --release` names: started by the first test
+/// that asks, healed for each later one, stopped when the program ends. Another number of nodes or another release replaces it.
 pub fn shared(nodes: usize) -> Shared {
-    shared_of(Release::Kafka4_3, nodes)
+    shared_of(env::release().unwrap_or(Release::Kafka4_3), nodes)
 }
 
-/// The same of any release.
+/// The same of a release that the test itself chooses.
 pub fn shared_of(release: Release, nodes: usize) -> Shared {
     // A test that failed while holding the cluster leaves it usable: healing is what the next one does anyway.
     let mut guard = CLUSTER.lock().unwrap_or_else(PoisonError::into_inner);

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::cluster::{free_ports, redirect, temporary_directory};
+use crate::cluster::{redirect, reserve_ports, temporary_directory};
 use crate::process::{Process, set_for_children};
 use crate::tools::output;
 
@@ -27,7 +27,7 @@ impl Realm {
     /// Makes the realm's database, its principals and their keys, and starts the KDC.
     pub fn start() -> Self {
         let directory = temporary_directory();
-        let port = free_ports(1)[0];
+        let port = reserve_ports(1)[0];
         let configuration = directory.join("krb5.conf");
         let file = |name: &str| directory.join(name);
         // Java knows no protocol in front of an address: the preference makes both it and MIT's library take TCP.
