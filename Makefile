@@ -48,7 +48,8 @@ PC_VALUES = -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' -e 's|@DESCR
 	-e 's|@LIBDIR@|$(patsubst $(PREFIX)/%,$${prefix}/%,$(LIBDIR))|' \
 	-e 's|@INCLUDEDIR@|$(patsubst $(PREFIX)/%,$${prefix}/%,$(INCLUDEDIR))|' -e 's|@LIBS_PRIVATE@|$(LIBS_PRIVATE)|'
 
-.PHONY: all lib pc demo demo-transactions test sanitize fuzz mutants test-kafka bench bench-transactions bless install uninstall clean help
+.PHONY: all lib pc demo demo-transactions test sanitize fuzz mutants test-kafka instructions bench bench-transactions \
+	soak bless install uninstall clean help
 .DEFAULT_GOAL := all
 
 all: lib pc
@@ -94,8 +95,9 @@ test:
 	$(CARGO) test $(TESTFLAGS)
 
 # Sixteen threads on every function at once, under ThreadSanitizer and under AddressSanitizer.
+STORM_SECONDS ?= 60
 sanitize:
-	CARGO=$(CARGO) tests/stress/run
+	CARGO=$(CARGO) tests/stress/run --seconds $(STORM_SECONDS)
 
 # Every reader of bytes that others send, each for FUZZ_SECONDS.
 FUZZ_SECONDS ?= 25
@@ -109,11 +111,28 @@ mutants:
 test-kafka:
 	tests/kafka/run
 
+# Instructions per record, against benches/instructions.txt. When a change of them is meant: benches/instructions --bless.
+instructions:
+	benches/instructions --check
+
+# BEFORE=  a git revision or a libkproducer.so: this checkout's release library beside it, in pairs. Without it: beside librdkafka.
+BEFORE  ?=
+CASES   ?=
 bench:
-	benches/run
+	benches/run $(if $(BEFORE),--before $(BEFORE)) $(CASES)
 
 bench-transactions:
 	tests/kafka/run latency
+
+# Hours of what CI does for minutes: storms and simulated seeds that no run has had before.
+SOAK_MINUTES ?= 60
+soak:
+	@end=$$(($$(date +%s) + $(SOAK_MINUTES) * 60)); seed=$$(date +%s); \
+	while [ "$$(date +%s)" -lt "$$end" ]; do \
+		seed=$$((seed + 1)); \
+		KP_SIM_FIRST=$${seed}00000 KP_SIM_SEEDS=100000 $(CARGO) test --lib sim::tests:: || exit 1; \
+		tests/stress/run --storm --seconds 300 --seed $$seed || exit 1; \
+	done
 
 # Writes include/kproducer.h and tests/abi/*.txt anew; look at the difference before committing it.
 bless:
@@ -145,7 +164,9 @@ help:
 	@echo "make sanitize    stress every function under ThreadSanitizer and AddressSanitizer (clang, rust-src)"
 	@echo "make fuzz        fuzz what reads bytes of others, FUZZ_SECONDS=$(FUZZ_SECONDS) each"
 	@echo "make test-kafka  the tests against Apache Kafka"
-	@echo "make bench       measure speed and memory"
+	@echo "make instructions  count instructions per record and compare them with benches/instructions.txt (valgrind)"
+	@echo "make bench       measure speed and memory; BEFORE=revision or libkproducer.so compares two builds in pairs"
+	@echo "make soak        storms and simulated seeds for SOAK_MINUTES=$(SOAK_MINUTES)"
 	@echo "make mutants     take each rule of exactly-once away and see its test fail"
 	@echo "make bench-transactions  time transactions on Apache Kafka beside its own client"
 	@echo "make install     PREFIX=$(PREFIX) DESTDIR=$(DESTDIR)   (make uninstall takes it away)"
