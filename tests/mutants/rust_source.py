@@ -202,7 +202,7 @@ def most_like(snippet, tokens, first, last):
     count = len(snippet)
     matcher = difflib.SequenceMatcher(autojunk=False)
     matcher.set_seq2([token.text for token in snippet])
-    best = (0.4, None)
+    best = (0.35, None)
     for start in range(first, max(last - count, first) + 1):
         matcher.set_seq1([token.text for token in tokens[start : min(start + count, last)]])
         if matcher.real_quick_ratio() > best[0] and matcher.quick_ratio() > best[0] and matcher.ratio() > best[0]:
