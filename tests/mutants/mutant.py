@@ -68,7 +68,7 @@ def read_mutant(name, text):
     description = []
     while lines and lines[0].strip() and not LINE.match(lines[0]):
         description.append(lines.pop(0))
-    entries = entries_of(name, lines, len(description) + 1)
+    entries = entries_of(lines, len(description) + 1)
     if not description:
         raise Stale("line 1: a sentence is missing that says which rule is taken away")
     head = {key: value for key, value, _ in entries if key in HEAD_KEYS}
@@ -81,7 +81,7 @@ def read_mutant(name, text):
     return Mutant(name, " ".join(description), head["test"], is_alone, edits)
 
 
-def entries_of(name, lines, number):
+def entries_of(lines, number):
     """Triples of key, value, line number."""
     entries = []
     for number, line in enumerate(lines, number):
@@ -105,6 +105,8 @@ def edits_of(name, entries, is_alone):
         if not value and key != "with":
             raise Stale(f"line {line}: `{key}:` without a value")
         if key in PLACE_KEYS:
+            if key == "at":
+                check_code(key, value, line)
             if parts:
                 raise Stale(f"line {line}: `{key}:` inside an edit; it stands before {parts[0][0]}")
             place[key] = value
@@ -112,6 +114,7 @@ def edits_of(name, entries, is_alone):
             for narrower in PLACE_KEYS[PLACE_KEYS.index(key) + 1 :]:
                 place.pop(narrower, None)
             continue
+        check_code(key, value, line)
         parts.append((key, value, line))
         keys = tuple(part[0] for part in parts)
         if keys not in ACTIONS:
@@ -129,6 +132,18 @@ def edits_of(name, entries, is_alone):
     if not edits:
         raise Stale("there is no edit")
     return edits
+
+
+def check_code(key, value, line):
+    """Refuses what cannot be looked for or written as Rust."""
+    try:
+        tokens = rust.tokens_of(value)
+    except rust.SourceError as error:
+        raise Stale(f"line {line}: `{key}: {value}` is not Rust: {error}") from error
+    if not tokens and key != "with":
+        raise Stale(f"line {line}: `{key}:` is nothing but a comment")
+    if key in ("with", "insert") and not rust.is_balanced(tokens, 0, len(tokens)):
+        raise Stale(f"line {line}: a bracket is missing in `{key}: {value}`")
 
 
 def actions_text():
@@ -216,6 +231,27 @@ def listed(functions):
     return ", ".join(f"{file}: {'::'.join(path)}" for file, path in functions)
 
 
+def places_of(mutant, sources):
+    """Where the mutant's edits belong, and what is wrong with it."""
+    places = []
+    problems = []
+    try:
+        sources.check_test(mutant.test)
+    except Stale as error:
+        problems.append(str(error))
+    for edit in mutant.edits:
+        try:
+            placed = place(edit, sources)
+        except Stale as error:
+            problems.append(f"line {edit.line}: {error}")
+            continue
+        for other in places:
+            if other.edit.file == edit.file and other.start < placed.end and placed.start < other.end:
+                problems.append(f"line {edit.line}: it changes what line {other.edit.line} changes: make them one")
+        places.append(placed)
+    return places, problems
+
+
 def place(edit, sources):
     """Finds the edit's code, or says what is there instead."""
     if not (sources.root / edit.file).is_file():
@@ -262,10 +298,7 @@ def moved_text(edit, sources):
 
 def only_place(key, snippet, edit, sources, first, last):
     text, tokens, _ = sources.parsed(edit.file)
-    try:
-        wanted = rust.tokens_of(snippet)
-    except rust.SourceError as error:
-        raise Stale(f"`{key}: {snippet}` is not Rust: {error}") from error
+    wanted = rust.tokens_of(snippet)
     places = rust.places_of(wanted, tokens, first, last)
     if len(places) == 1:
         return places[0]

@@ -92,6 +92,9 @@ class Reading(Case):
             ("fn: next\nchanged\n", "line 6: neither"),
             ("fn: next\n", "there is no edit"),
             ("fn:\ndelete: a\n", "without a value"),
+            ("fn: next\ndelete: // a\n", "nothing but a comment"),
+            ("fn: next\nat: §\n", "`at: §` is not Rust"),
+            ("fn: next\nreplace: a\nwith: b }\n", "line 7: a bracket is missing"),
             ("alone: no\nfn: next\ndelete: a;\n", "can only be `yes`"),
         ):
             self.refused(text, word)
@@ -125,6 +128,16 @@ class Anchors(Case):
         self.refused("fn: next\nreplace: self.seize(first, second)\nwith: a\n", like)
         self.refused("fn: next\nreplace: self.count = 1\nwith: a\n", "does not occur")
         self.refused("fn: next\nreplace: entirely + different\nwith: a\n", "write what the code is now")
+
+    def test_everything_that_is_wrong_is_named_at_once(self):
+        edits = "fn: lost\ndelete: a;\nfn: next\nreplace: lost\nwith: a\nreplace: LIMIT\nwith: a\n"
+        again = "replace: self.count + 1 == LIMIT\nwith: a\n"
+        mutant = mutants.read_mutant("m", f"A rule.\n\ntest: a::none\nfile: src/a.rs\n{edits}{again}")
+        problems = mutants.places_of(mutant, self.sources)[1]
+        self.assertEqual(len(problems), 4)
+        expected = ("no scenario", "no function", "does not occur", "line 12: it changes what line 10")
+        for problem, words in zip(problems, expected):
+            self.assertIn(words, problem)
 
     def test_a_scenario_is_looked_for_by_its_path(self):
         self.sources.check_test("a::tests::Reader::only_here")
