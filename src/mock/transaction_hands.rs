@@ -60,6 +60,15 @@ impl Cluster {
         Ok((given.producer_id, given.epoch))
     }
 
+    /// Adds a partition to the transaction of the id's newest incarnation, as one that [`Self::fence`] has stood for would.
+    #[cfg(test)]
+    pub fn begin_as_successor(&mut self, transactional_id: &str, topic: &str, partition: i32) {
+        let now = self.now;
+        let transaction = self.transactions.by_id.get_mut(transactional_id).expect("fenced before");
+        let successor = transaction.current;
+        transaction.add(successor, [(topic.to_owned(), partition)], None, now).expect("it is the newest");
+    }
+
     fn hurry_markers(&mut self, transactional_id: &str) {
         if let Some(transaction) = self.transactions.by_id.get_mut(transactional_id) {
             transaction.markers_due = self.now;

@@ -19,6 +19,9 @@ use crate::wire::transactions::{
 const INIT_WITH_EPOCH: i16 = 3;
 /// TxnOffsetCommit from here on says who the consumer is in its group (KIP-447).
 const COMMIT_WITH_MEMBER: i16 = 3;
+/// How long an abort that is answered with PRODUCER_FENCED is repeated where the coordinator may mean the transaction before. Longer
+/// than markers take while a partition gets another leader; a producer that is fenced learns of it this late.
+const EARLY_END_MAX: Micros = Micros::from_ms(10_000);
 
 /// A request that was written and waits for its answer.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -117,7 +120,7 @@ impl Sender {
     }
 
     /// What a verdict about the answer to `request` depends on.
-    pub(super) fn coordinator_facts(&self, request: &CoordinatorRequest) -> Facts {
+    pub(super) fn coordinator_facts(&self, now: Time, request: &CoordinatorRequest) -> Facts {
         let transaction = &self.transaction;
         let coordinator = transaction.links.node(&Whose::Transaction).and_then(|id| self.brokers.get(&id));
         let versions = coordinator.and_then(|broker| broker.connection.as_ref()).map(|c| &c.versions);
@@ -127,7 +130,9 @@ impl Sender {
             can_bump: transaction.is_v2 || with_epoch,
             is_commit: *request == CoordinatorRequest::EndTxn { is_commit: true },
             maybe_empty: !transaction.is_v2 && transaction.registered == Registered::Maybe,
-            maybe_early: transaction.is_v2 && !transaction.is_confirmed,
+            maybe_early: transaction.is_v2
+                && !transaction.is_confirmed
+                && transaction.links.busy_for(now, &Whose::Transaction) < EARLY_END_MAX,
         }
     }
 

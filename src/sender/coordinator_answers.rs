@@ -37,7 +37,7 @@ impl Sender {
         if !matches!(request, CoordinatorRequest::Find(_)) {
             self.transaction.links.answered();
         }
-        let facts = self.coordinator_facts(&request);
+        let facts = self.coordinator_facts(now, &request);
         let handled = match &request {
             CoordinatorRequest::Find(whose) => self.found(now, broker, whose, version, body, &facts),
             CoordinatorRequest::InitProducerId { .. } => self.initialized(now, broker, version, body, &facts),

@@ -118,6 +118,11 @@ impl Links {
         (now < not_before).then_some(not_before)
     }
 
+    /// How long the coordinator has been answering that the transaction before is being completed.
+    pub fn busy_for(&self, now: Time, whose: &Whose) -> Micros {
+        self.known(whose).and_then(|link| link.waits).map_or(Micros::ZERO, |(since, _)| now.since(since))
+    }
+
     /// The coordinator, as far as it is known.
     pub fn node(&self, whose: &Whose) -> Option<i32> {
         self.known(whose)?.node

@@ -15,8 +15,8 @@ pub struct Facts {
     pub is_commit: bool,
     /// Whether anything of the transaction was registered is not known: the coordinator may have nothing to end.
     pub maybe_empty: bool,
-    /// Version 2, and nothing of the transaction was confirmed: the coordinator may be completing the one before, during
-    /// which it takes whoever ends the next one for fenced.
+    /// Version 2, and nothing of the transaction was confirmed: the coordinator may still be writing the markers of the transaction
+    /// before it. Until it has, it answers an EndTxn for the next one with PRODUCER_FENCED. False when that has lasted too long.
     pub maybe_early: bool,
 }
 
@@ -168,8 +168,9 @@ fn commit_offsets(code: i16) -> Action {
 
 fn end(code: i16, facts: &Facts) -> Action {
     if matches!(code, PRODUCER_FENCED | INVALID_PRODUCER_ID_MAPPING) && !facts.is_commit && facts.maybe_early {
-        // There is nothing to abort. Asking for a new epoch tells whether somebody else has taken the producer's place.
-        return Action::Ended;
+        // Asking again tells the two apart. InitProducerId would tell too, but where the producer is fenced, the coordinator aborts
+        // the open transaction of its successor first: it compares only the producer id, which both have (seen with Kafka 4.3).
+        return Action::Wait;
     }
     if let Some(action) = common(code) {
         return action;
@@ -416,7 +417,7 @@ mod tests {
             for code in -1..=140 {
                 let expected = match code {
                     48 if maybe_empty => Ended,
-                    49 | 90 if maybe_early => Ended,
+                    49 | 90 if maybe_early => Wait,
                     59 => Ended,
                     120 => Fatal,
                     _ => written(Api::EndTxn, code),

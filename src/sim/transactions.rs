@@ -329,6 +329,23 @@ fn an_abort_before_the_last_transaction_is_complete_is_not_taken_for_fencing() {
     sim.finish();
 }
 
+// InitProducerId of the fenced producer would: Kafka checks its epoch only after it has aborted what is open.
+#[test]
+fn the_abort_of_a_fenced_producer_leaves_the_open_transaction_of_its_successor_alone() {
+    let mut sim = transactional(2, |_| ());
+    sim.transact_once();
+    sim.was_fenced = true;
+    sim.cluster.fence(TRANSACTIONAL_ID).expect("it is known");
+    sim.begin();
+    sim.say(0, 0, b"too late");
+    sim.cluster.begin_as_successor(TRANSACTIONAL_ID, "t0", 1);
+    sim.run_for(200);
+    let error = sim.done_within(TransactionCall::Abort, 30_000).expect_err("another one is here");
+    assert_eq!(error.status, Status::PRODUCER_FENCED, "{error}");
+    assert!(sim.cluster.is_transaction_open(TRANSACTIONAL_ID), "the successor's transaction goes on");
+    assert_eq!(sim.visible(), 2);
+}
+
 // KIP-588: only the coordinator tells whether another producer has come.
 #[test]
 fn a_fenced_producer_is_told_so_and_stays_so() {
