@@ -48,7 +48,7 @@ PC_VALUES = -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' -e 's|@DESCR
 	-e 's|@LIBDIR@|$(patsubst $(PREFIX)/%,$${prefix}/%,$(LIBDIR))|' \
 	-e 's|@INCLUDEDIR@|$(patsubst $(PREFIX)/%,$${prefix}/%,$(INCLUDEDIR))|' -e 's|@LIBS_PRIVATE@|$(LIBS_PRIVATE)|'
 
-.PHONY: all lib pc demo demo-transactions test sanitize fuzz mutants test-kafka instructions bench bench-transactions \
+.PHONY: all lib pc demo demo-transactions test sanitize fuzz mutants test-kafka instructions bench bench-peers bench-transactions \
 	soak bless install uninstall clean help
 .DEFAULT_GOAL := all
 
@@ -115,11 +115,17 @@ test-kafka:
 instructions:
 	benches/instructions --check
 
-# BEFORE=  a git revision or a libkproducer.so: this checkout's release library beside it, in pairs. Without it: beside librdkafka.
-BEFORE  ?=
-CASES   ?=
+# This checkout's release library beside another build, in pairs.
+# BEFORE=  a git revision or a libkproducer.so (default: what was committed last, or the commit before where nothing has changed)
+# CASES=   which of benches/run's cases
+BEFORE ?= $(shell git diff --quiet HEAD && echo HEAD~1 || echo HEAD)
+CASES  ?= target keys-100 value-1000 ping
 bench:
-	benches/run $(if $(BEFORE),--before $(BEFORE)) $(CASES)
+	benches/run --before $(BEFORE) $(CASES)
+
+# Beside librdkafka.
+bench-peers:
+	benches/run
 
 bench-transactions:
 	tests/kafka/run latency
@@ -165,7 +171,8 @@ help:
 	@echo "make fuzz        fuzz what reads bytes of others, FUZZ_SECONDS=$(FUZZ_SECONDS) each"
 	@echo "make test-kafka  the tests against Apache Kafka"
 	@echo "make instructions  count instructions per record and compare them with benches/instructions.txt (valgrind)"
-	@echo "make bench       measure speed and memory; BEFORE=revision or libkproducer.so compares two builds in pairs"
+	@echo "make bench       compare this checkout's speed and memory with BEFORE=revision or libkproducer.so, in pairs"
+	@echo "make bench-peers measure speed and memory beside librdkafka"
 	@echo "make soak        storms and simulated seeds for SOAK_MINUTES=$(SOAK_MINUTES)"
 	@echo "make mutants     take each rule of exactly-once away and see its test fail"
 	@echo "make bench-transactions  time transactions on Apache Kafka beside its own client"
