@@ -410,6 +410,14 @@ def plain(text, placed):
     return text
 
 
+def with_feature(manifest, feature):
+    """The text of a Cargo.toml with one feature more, on which nothing depends."""
+    heading = re.search(r"^\[features\][^\n]*\n", manifest, re.M)
+    if heading is None:
+        return f"{manifest}\n[features]\n{feature} = []\n"
+    return f"{manifest[: heading.end()]}{feature} = []\n{manifest[heading.end() :]}"
+
+
 SWITCH_MODULE = """//! Says which mutant is on. Only in the copy that tests/mutants/run makes.
 
 use std::io::Write;

@@ -236,6 +236,11 @@ class Writing(Case):
         self.refused("alone: yes\nreplace: const BRACKETS\nwith: a\n", "src/a.rs: `replace: const BRACKETS` does not")
         self.refused("alone: yes\nfile: src/c.rs\nreplace: a\nwith: b\n", "there is no file src/c.rs: correct")
 
+    def test_a_manifest_gets_a_feature(self):
+        self.assertEqual(mutants.with_feature("[lib]\n", "f"), "[lib]\n\n[features]\nf = []\n")
+        manifest = "[features]\nold = []\n\n[lib]\n"
+        self.assertEqual(mutants.with_feature(manifest, "f"), "[features]\nf = []\nold = []\n\n[lib]\n")
+
     def test_edits_without_a_switch(self):
         insertion = "after: self.hold(brace);\ninsert: more();\n"
         places = self.places(f"fn: next\nreplace: self.has_room()\nwith: a || b\n{insertion}")
