@@ -272,7 +272,8 @@ fn is_for_tests(attributes: &[Attribute]) -> bool {
     })
 }
 
-/// For the inside of `cfg(…)`: `test`, `all(…, test)`, `any(test, all(test, …))`; not `any(test, fuzzing)` or `not(test)`.
+/// Of the inside of `cfg(…)`. True: `test`, `all(…, test)`, `any(test, all(test, …))`. False: `any(test, fuzzing)`,
+/// `not(test)`.
 fn needs_test(condition: TokenStream) -> bool {
     let tokens: Vec<TokenTree> = condition.into_iter().collect();
     match &tokens[..] {

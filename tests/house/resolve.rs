@@ -216,7 +216,7 @@ impl Crate {
         }
     }
 
-    /// What a scope has under a name. Visibility is the compiler's affair.
+    /// What a scope has under a name. Visibility is not looked at: the compiler checks that.
     fn members(&self, scope: ScopeId, name: &str, trail: &mut Trail) -> Vec<Found> {
         let mut found = Vec::new();
         for binding in self.scopes[scope].names.get(name).into_iter().flatten() {

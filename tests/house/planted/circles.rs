@@ -249,5 +249,5 @@ fn nor_what_only_declares_or_is_used_by_both() {
         ("src/wire/mod.rs", "use crate::codec::C;\npub struct W(C);"),
         ("src/codec/mod.rs", "use crate::wire::W;\npub struct C(Box<W>);"),
     ];
-    assert!(found(&rooms).is_empty(), "two rooms are the business of another rule");
+    assert!(found(&rooms).is_empty(), "rooms that use each other break another rule");
 }

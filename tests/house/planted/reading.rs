@@ -31,14 +31,18 @@ fn a_path_that_leads_nowhere() {
 
 #[test]
 fn a_path_that_leads_somewhere() {
-    let b = "pub struct B;\npub enum E { One }\nimpl E { pub const TWO: u8 = 2; }\npub trait T { fn t() {} }\npub fn f() {}\n\
-             pub const C: u8 = 1;\npub static S: u8 = 1;\npub type A = B;\npub union U { a: u8 }\npub mod inner { pub use super::*; }\n\
-             macro_rules! make { ($($kind:ident $name:ident),*) => { $(pub $kind $name;)* }; (=) => { pub fn g() {} } }\n\
-             make!(struct Made, struct Other);\nmake!(=);\nunsafe extern \"C\" { pub fn foreign(); }\n\
+    let b = "pub struct B;\npub enum E { One }\nimpl E { pub const TWO: u8 = 2; }\npub trait T { fn t() {} }\n\
+             pub fn f() {}\npub const C: u8 = 1;\npub static S: u8 = 1;\npub type A = B;\npub union U { a: u8 }\n\
+             pub mod inner { pub use super::*; }\n\
+             macro_rules! make { ($($kind:ident $name:ident),*) => { $(pub $kind $name;)* };\n\
+             (=) => { pub fn g() {} } }\n\
+             make!(struct Made, struct Other);\nmake!(=);\n\
+             unsafe extern \"C\" { pub fn foreign(); }\n\
              pub(crate) use make;\nthread_local! { pub static LOCAL: u8 = const { 1 } }\n\
              pub use std::collections::*;\npub use self::inner::E as Again;";
     let a = "use super::b::{B, E::One, T as _, f, C, S, A, U, Made, Other, g, foreign, make, LOCAL, BTreeMap};\n\
-             use super::b::inner::inner::inner::B as Far;\nfn x() { super::b::E::TWO; super::b::Again::One; super::b::T::t(); }\n\
+             use super::b::inner::inner::inner::B as Far;\n\
+             fn x() { super::b::E::TWO; super::b::Again::One; super::b::T::t(); }\n\
              fn y() { fn local() {} self::x(); local(); use self::deep as d; d::z(); crate::wire::a::deep::r#try(); }\n\
              mod deep { pub fn z() { super::super::b::f(); macro_rules! w { () => { super::super::b::f() } } w!(); }\n\
              pub fn r#try() {} }\nuse ::std::fmt as super_fmt;\nmake!(struct Mine);\nfn m(_: self::Mine) {}";

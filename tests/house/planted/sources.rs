@@ -1,4 +1,4 @@
-//! One line planted into the sources as they are: the net holds there, too, and not only in snippets.
+//! Lines planted into the sources as they are: a circle is found there, too, and not only in snippets.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,7 +16,6 @@ fn a_line_that_closes_a_circle_in_the_sources() {
     let uses = circles::uses(&PACKAGE);
     for (from, to) in &uses {
         let room = room_of(&PACKAGE, from).to_owned();
-        // The simulator's files are all in one circle or in none.
         if planted.contains_key(&room) || reaches(&uses, to, from) {
             continue;
         }

@@ -4,8 +4,8 @@
 //! names, whatever the path goes through. `mod` and `pub use` lines make none: they only say where something is.
 //!
 //! A method is called without its type's name, so a call cannot be seen here. Where an `impl T` with methods stands
-//! outside of T's file and folder, T's file counts as using it. It does not where the impl stands in T's own folder: the
-//! file there names T, so every type with a folder would be a circle.
+//! outside of T's file and folder, T's file counts as using that file. It does not where the impl stands in T's own
+//! folder: the file there names T, so every type with a folder would be a circle.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 

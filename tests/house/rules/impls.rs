@@ -1,7 +1,7 @@
 //! An `impl T` stands in T's file or in T's own folder.
 //!
-//! The folder of `x.rs` is `x/`, that of `a/b/mod.rs` is `a/b/`. A room's `mod.rs` has none: the room's folder belongs to
-//! the room, not to one type. The impl of a trait may also stand with the trait.
+//! The folder of `x.rs` is `x/`, that of `a/b/mod.rs` is `a/b/`. A room's `mod.rs` has none: the room's folder belongs
+//! to the room, not to one type. The impl of a trait may also stand with the trait.
 
 use std::collections::BTreeSet;
 

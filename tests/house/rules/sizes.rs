@@ -1,4 +1,4 @@
-//! No type of these rooms has more fields or methods than one can keep in mind.
+//! No type of these rooms has more fields or methods than a reader can keep in mind.
 
 use std::collections::BTreeMap;
 
