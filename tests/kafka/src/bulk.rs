@@ -244,10 +244,11 @@ impl<'a> Judge<'a> {
             return;
         };
         self.seen[number] += 1;
-        if let Fate::Acknowledged(reported) = self.outcome.fates[number] {
-            if reported != offset && reported >= 0 {
-                self.violations.push(format!("{place}: record {number} was reported at offset {reported}"));
-            }
+        if let Fate::Acknowledged(reported) = self.outcome.fates[number]
+            && reported != offset
+            && reported >= 0
+        {
+            self.violations.push(format!("{place}: record {number} was reported at offset {reported}"));
         }
         let partition = usize::try_from(partition).expect("a partition number");
         if number % self.outcome.partitions != partition {

@@ -103,10 +103,10 @@ fn spawner() -> &'static Sender<Order> {
                 order.command.process_group(0);
                 die_with_parent(&mut order.command);
                 // Nobody hears the answer only if the asking thread is gone; dropping the child would leave it running.
-                if let Err(unheard) = order.answer.send(order.command.spawn()) {
-                    if let Ok(child) = unheard.0 {
-                        drop(Process { child });
-                    }
+                if let Err(unheard) = order.answer.send(order.command.spawn())
+                    && let Ok(child) = unheard.0
+                {
+                    drop(Process { child });
                 }
             }
         });
