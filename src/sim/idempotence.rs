@@ -1,5 +1,5 @@
 //! Named scenarios of the idempotent producer. Each comment names the rule (R1 to R10) or the bug of another client (seed)
-//! that it guards; `tests/mutants` has a patch that takes the rule away, and the scenario fails with it.
+//! that it guards; `tests/mutants` has a mutant that takes the rule away, and the scenario fails with it.
 
 use super::Sim;
 use super::hands::scenario;

@@ -68,7 +68,7 @@ fn records(topic: &str) -> Vec<Record> {
     // Enough small ones for batches of a mebibyte.
     for number in 0..6000 {
         let record = Record::new(topic).key(format!("key-{}", number % 100)).value(value(Stuff::Text, number, 400));
-        records.push(if number % 7 == 0 { record.header("trace", Some(&[number as u8; 16])) } else { record });
+        records.push(if number.is_multiple_of(7) { record.header("trace", Some(&[number as u8; 16])) } else { record });
     }
     for record in &mut records {
         record.partition = Some(0);
@@ -163,7 +163,7 @@ fn records_of_one_size_come_back_whatever_batches_they_make() {
         for (size, count) in [(1, 4000), (1024, 2000), (65_536, 100), (MEBIBYTE - 200, 6)] {
             let topic = format!("size-{codec}-{size}");
             cluster.create_topic(&topic, 1, 1, &[("max.message.bytes", "2000000")]);
-            let stuff = |number: usize| if number % 3 == 0 { Stuff::Noise } else { Stuff::Text };
+            let stuff = |number: usize| if number.is_multiple_of(3) { Stuff::Noise } else { Stuff::Text };
             let record = |number| Record::new(&topic).partition(0).value(value(stuff(number), number, size));
             let records: Vec<Record> = (0..count).map(record).collect();
             let properties = [("compression.type", codec), (request_bytes(), "2000000"), ("linger.ms", "5")];

@@ -131,7 +131,7 @@ fn records_without_a_key_are_spread_and_an_explicit_partition_is_obeyed() {
         let mut records: Vec<Record> = (start..start + 400).map(|number| numbered(topic, number, 100)).collect();
         for (number, record) in records.iter_mut().enumerate() {
             record.content.key = None;
-            record.partition = (number % 2 == 0).then_some(i32::try_from(number % 4).expect("small"));
+            record.partition = number.is_multiple_of(2).then_some(i32::try_from(number % 4).expect("small"));
         }
         driver.send(&records);
     }
