@@ -23,9 +23,13 @@ fn batches_and_records_lie_where_their_reports_say(topic: &str, idempotent: bool
     let (batches, partitions) = (BATCHES.to_string(), PARTITIONS.to_string());
     command.args(["--topic", topic, "--batches", &batches, "--partitions", &partitions]);
     let bootstrap = format!("bootstrap.servers={}", cluster.bootstrap());
-    for property in
-        [bootstrap.as_str(), if idempotent { "enable.idempotence=true" } else { "enable.idempotence=false" }]
-    {
+    // Without idempotence only one request at a time keeps the order when one has to be repeated.
+    let in_order: [&str; 2] = if idempotent {
+        ["enable.idempotence=true", "max.in.flight.requests.per.connection=5"]
+    } else {
+        ["enable.idempotence=false", "max.in.flight.requests.per.connection=1"]
+    };
+    for property in [bootstrap.as_str()].into_iter().chain(in_order) {
         command.args(["--property", property]);
     }
     let mut log: BTreeMap<(i32, i64), usize> = BTreeMap::new();

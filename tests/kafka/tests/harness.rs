@@ -15,7 +15,8 @@ use kproducer_kafka_tests::tools;
 use kproducer_kafka_tests::verify::{Promise, Violation, check};
 
 fn send_with_librdkafka(cluster: &KafkaCluster, records: &[Record]) -> Outcome {
-    let mut driver = Driver::start_program(&env::peer_program("driver"), &cluster.bootstrap(), &[("acks", "all")]);
+    let properties = [("acks", "all"), ("enable.idempotence", "true")];
+    let mut driver = Driver::start_program(&env::peer_program("driver"), &cluster.bootstrap(), &properties);
     driver.send(records);
     driver.finish()
 }

@@ -19,7 +19,10 @@ fn round_trip(release: Release) {
         records[1].content.value = None;
         records[2] = records[2].clone().header("name", Some(b"value")).header("null", None);
         records[3] = records[3].clone().timestamp_ms(1_600_000_000_000);
-        let properties = [("acks", acks), ("enable.idempotence", if acks == "all" { "true" } else { "false" })];
+        // Without idempotence only one request at a time keeps the order when one has to be repeated.
+        let (idempotence, in_flight) = if acks == "all" { ("true", "5") } else { ("false", "1") };
+        let properties =
+            [("acks", acks), ("enable.idempotence", idempotence), ("max.in.flight.requests.per.connection", in_flight)];
         let outcome = driver::run(&cluster.bootstrap(), &properties, &records);
         outcome.assert_all_acknowledged();
         assert_kept(&outcome, &read_topic(&cluster, &topic), Promise::HEALTHY);

@@ -37,7 +37,9 @@ fn records_of_all_acks_in_one_partition_are_all_there_in_order() {
     let mut command = Command::new(env::build_directory().join("options"));
     let (records, partitions) = (RECORDS.to_string(), PARTITIONS.to_string());
     command.args(["--topic", topic, "--records", &records, "--partitions", &partitions]);
-    for property in [&format!("bootstrap.servers={}", cluster.bootstrap()), "enable.idempotence=false"] {
+    // Without idempotence only one request at a time keeps the order when one has to be repeated.
+    let in_order = ["enable.idempotence=false", "max.in.flight.requests.per.connection=1"];
+    for property in [format!("bootstrap.servers={}", cluster.bootstrap()).as_str()].into_iter().chain(in_order) {
         command.args(["--property", property]);
     }
     let said = output(command, "");

@@ -128,7 +128,8 @@ fn every_acks_setting_delivers_to_a_replicated_topic() {
         let topic = format!("acks-{acks}");
         replicated_topic(&cluster, &topic, 3);
         let records: Vec<Record> = (0..3000).map(|number| numbered(&topic, number, VALUE_LEN)).collect();
-        let properties = [("acks", acks), ("enable.idempotence", "false")];
+        let properties =
+            [("acks", acks), ("enable.idempotence", "false"), ("max.in.flight.requests.per.connection", "1")];
         let outcome = driver::run(&cluster.bootstrap(), &properties, &records);
         outcome.assert_all_acknowledged();
         let log = read_at_least(&cluster, &topic, records.len(), Duration::from_secs(20));
