@@ -60,7 +60,8 @@ impl Cluster {
         Ok((given.producer_id, given.epoch))
     }
 
-    /// Adds a partition to the transaction of the id's newest incarnation, as one that [`Self::fence`] has stood for would.
+    /// Adds a partition to the transaction of the id's newest incarnation, as one that [`Self::fence`] has stood for
+    /// would.
     #[cfg(test)]
     pub fn begin_as_successor(&mut self, transactional_id: &str, topic: &str, partition: i32) {
         let now = self.now;

@@ -19,8 +19,8 @@ use crate::wire::transactions::{
 const INIT_WITH_EPOCH: i16 = 3;
 /// TxnOffsetCommit from here on says who the consumer is in its group (KIP-447).
 const COMMIT_WITH_MEMBER: i16 = 3;
-/// How long an abort that is answered with PRODUCER_FENCED is repeated where the coordinator may mean the transaction before. Longer
-/// than markers take while a partition gets another leader; a producer that is fenced learns of it this late.
+/// How long an abort that is answered with PRODUCER_FENCED is repeated where the coordinator may mean the transaction
+/// before. Longer than markers take while a partition gets another leader; a fenced producer learns of it this late.
 const EARLY_END_MAX: Micros = Micros::from_ms(10_000);
 
 /// A request that was written and waits for its answer.

@@ -15,8 +15,9 @@ pub struct Facts {
     pub is_commit: bool,
     /// Whether anything of the transaction was registered is not known: the coordinator may have nothing to end.
     pub maybe_empty: bool,
-    /// Version 2, and nothing of the transaction was confirmed: the coordinator may still be writing the markers of the transaction
-    /// before it. Until it has, it answers an EndTxn for the next one with PRODUCER_FENCED. False when that has lasted too long.
+    /// Version 2, and nothing of the transaction was confirmed: the coordinator may still be writing the markers of the
+    /// transaction before it. Until it has, it answers an EndTxn for the next one with PRODUCER_FENCED. False when that
+    /// has lasted too long.
     pub maybe_early: bool,
 }
 
@@ -168,8 +169,9 @@ fn commit_offsets(code: i16) -> Action {
 
 fn end(code: i16, facts: &Facts) -> Action {
     if matches!(code, PRODUCER_FENCED | INVALID_PRODUCER_ID_MAPPING) && !facts.is_commit && facts.maybe_early {
-        // Asking again tells the two apart. InitProducerId would tell too, but where the producer is fenced, the coordinator aborts
-        // the open transaction of its successor first: it compares only the producer id, which both have (seen with Kafka 4.3).
+        // Asking again tells the two apart. InitProducerId would tell too, but where the producer is fenced, the
+        // coordinator aborts the open transaction of its successor first: it compares only the producer id, which both
+        // have (seen with Kafka 4.3).
         return Action::Wait;
     }
     if let Some(action) = common(code) {
