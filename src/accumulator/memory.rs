@@ -618,6 +618,10 @@ impl State {
 
     /// Serves waiters in order as far as the room goes. Those whose own share holds them back are passed over.
     fn grant(&mut self) {
+        if self.closed {
+            // Whoever still waits is told so, even when what closing fails gives back enough first.
+            return;
+        }
         let mut at = 0;
         while let Some(waiter) = self.waiters.get(at).cloned() {
             let verdict = self.shares.verdict(waiter.holder, waiter.bytes, self.used.get());

@@ -81,6 +81,25 @@ fn closing_frees_a_waiter() {
 }
 
 #[test]
+fn what_comes_back_after_closing_goes_to_no_waiter() {
+    let memory = Memory::new(10);
+    assert!(memory.try_charge(CLAIM, 10));
+    let theirs = memory.clone();
+    let waiter = std::thread::spawn(move || theirs.wait_for_room(1, None, |_| ()).err());
+    while !memory.has_waiters() {
+        std::thread::yield_now();
+    }
+    // Under one lock, as the waiter may see it: closed and room again.
+    let mut state = memory.state.lock();
+    state.closed = true;
+    state.sub(Holder::Nobody, 10);
+    memory.grant(&mut state);
+    drop(state);
+    memory.close();
+    assert_eq!(waiter.join().expect("no panic"), Some(Refused::Closed));
+}
+
+#[test]
 fn who_only_asks_for_room_is_none_of_the_event_loops_business() {
     let room = Arc::<Room>::default();
     let memory = Memory::with_room(8_000, room.clone());
