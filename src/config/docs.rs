@@ -9,7 +9,8 @@ This file is generated from the property table in `src/config/` by `BLESS=1 carg
 
 Names are those of Kafka's Java producer; librdkafka's are accepted as aliases where their meaning is the same or can be converted.
 An unknown name is refused with the nearest known one. A property or a value that this version does not implement is refused, never
-ignored; only values that ask for nothing are accepted. Values are trimmed; numbers are plain decimals. Where a default contradicts
+ignored in silence. Accepted are values that ask for nothing, so that files written for Java or librdkafka load: librdkafka's own
+default of each of its properties is among them, and a log line at level 5 names each setting that has no effect. Values are trimmed; numbers are plain decimals. Where a default contradicts
 something that was set, the default gives way; two set values that contradict each other are an error of `producer_new`, which lists
 all of them. Two defaults never give way: enable.idempotence and transaction.timeout.ms. A setting applies to
 every topic that has none of its own by `producer_topic_set`. Durations above 100 years count as 100 years.
@@ -35,6 +36,7 @@ pub fn configuration_md() -> String {
     for row in GROUPS.iter().flat_map(|(_, rows)| rows.iter()) {
         let (accepted, remedy) = match row.state {
             State::Harmless(values, remedy) => (values.iter().map(|v| code(v)).collect::<Vec<_>>().join(", "), remedy),
+            State::NoEffect(why) => ("any".to_string(), why),
             State::Absent(remedy) => ("nothing".to_string(), remedy),
             State::Built(_) | State::Partly(..) => continue,
         };

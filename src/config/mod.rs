@@ -9,6 +9,9 @@ mod file;
 #[cfg(test)]
 mod file_tests;
 mod jaas;
+#[cfg(test)]
+mod librdkafka_tests;
+mod notices;
 mod rows;
 mod sasl;
 #[cfg(test)]
@@ -26,6 +29,7 @@ use crate::codec::Compression;
 pub use builder::ConfigBuilder;
 pub use compression::CompressionLevels;
 pub use jaas::Jaas;
+pub use notices::notices;
 pub use sasl::warnings;
 pub use secure::{
     AssertionSettings, AwsRoleSettings, KerberosSettings, OauthSettings, RefreshSettings, SaslMechanism, SaslSettings,

@@ -3,8 +3,8 @@
 
 use crate::codec::Codec;
 use crate::config::table::Convert::{JavaPartitioner, Replace, Same, Times};
-use crate::config::table::Kind::{Acks, Bool, Choice, FloatMs, Int, Level, Servers, Text};
-use crate::config::table::State::{Absent, Built, Harmless, Partly};
+use crate::config::table::Kind::{Acks, Bool, Choice, FloatMs, Int, Level, Servers, Text, Words};
+use crate::config::table::State::{Absent, Built, Harmless, NoEffect, Partly};
 use crate::config::table::{Alias, Kind, Property};
 use crate::config::{AddressFamily, MS_FOREVER, OnFailure, OnInDoubtTimeout, OnSequenceGap};
 
@@ -29,7 +29,8 @@ pub(super) const LONG_MS: Kind = Int(0, i64::MAX, "ms");
 const ANY: usize = 32_767;
 const LATER: &str = "a later version will bring it; until then leave it at that";
 const NO_FUNCTION: &str = "the library makes its sockets and files and resolves names itself; remove it";
-const NO_EFFECT: &str = "it has no effect in current clients either; remove it";
+const NO_EFFECT: &str = "it has no effect in current versions of librdkafka either";
+const CALLBACKS: &[&str] = &[""];
 
 pub(super) static CONNECTING: &[Property] = rows! {
     "bootstrap.servers" ["metadata.broker.list" Same] Servers, "",
@@ -40,7 +41,7 @@ pub(super) static CONNECTING: &[Property] = rows! {
     "client.rack" [] Text(ANY), "", Built(|c, v| c.client_rack = v.text().to_string()),
         "Rack of this client, as the brokers' broker.rack names racks: for partitioner.rack.aware.";
     "bootstrap.resolve.timeout.ms" [] LONG_MS, "0",
-        Absent("names are always resolved in the background, off the calling thread; remove it"),
+        NoEffect("names are always resolved in the background, off the calling thread"),
         "Java's bound on resolving names in its constructor (KIP-909).";
     "client.software.name" [] Text(ANY), "", Absent("the library names itself; remove it"),
         "Client name in ApiVersions requests (KIP-511).";
@@ -61,7 +62,7 @@ pub(super) static BATCHING: &[Property] = rows! {
         Built(|c, v| c.buffer_memory = v.size()),
         "Bound on all bytes of records not yet finished: payload, overhead and what is in flight. Freed when the batch is finished.";
     "queue.buffering.max.messages" [] Int(0, INT, ""), "0",
-        Harmless(&["0"], "records are bounded in bytes; use buffer.memory, and delivery.reports.max.count for reports"),
+        Harmless(&["0", "100000"], "records are bounded in bytes; use buffer.memory, and delivery.reports.max.count for reports"),
         "Bound on buffered records; 0 is none.";
     "max.block.ms" [] LONG_MS, "60000", Built(|c, v| c.max_block_ms = v.ms()),
         "How long a send may wait for room in buffer.memory before it fails with QUEUE_FULL; 0 never waits, as librdkafka.";
@@ -69,15 +70,15 @@ pub(super) static BATCHING: &[Property] = rows! {
         Built(|c, v| c.max_request_size = v.size()),
         "Largest record accepted, uncompressed, with its overhead. Lowered to buffer.memory if not set. The broker's message.max.bytes and the topic's max.message.bytes must allow it too.";
     "message.copy.max.bytes" [] Int(0, 1_000_000_000, "bytes"), "65535",
-        Absent("every record is copied once, into its batch; remove it"),
+        NoEffect("every record is copied once, into its batch"),
         "librdkafka: larger payloads are sent by reference.";
     "queue.buffering.backpressure.threshold" [] Int(1, 1_000_000, ""), "1",
-        Absent("batches fill while max.in.flight.requests.per.connection requests are unanswered; use that"),
+        Harmless(&["1"], "batches fill while max.in.flight.requests.per.connection requests are unanswered; use that"),
         "librdkafka: unsent requests before batching pauses.";
     "queuing.strategy" [] Choice(&["fifo", "lifo"]), "fifo",
         Harmless(&["fifo"], "the order of a partition's records is always kept"),
         "librdkafka: order of a partition's queue.";
-    "buffer.memory.allocation.strategy" [] Text(ANY), "", Absent("memory always follows data; remove it"),
+    "buffer.memory.allocation.strategy" [] Text(ANY), "", NoEffect("memory always follows data"),
         "Java: how batch memory is allocated (KIP-1332).";
 };
 
@@ -104,7 +105,7 @@ pub(super) static DELIVERY: &[Property] = rows! {
         Built(|c, v| c.report_only_errors = v.flag()),
         "Reports for records that failed only: a delivered record costs nothing after its batch. Futures and flush hear of both.";
     "produce.offset.report" [] Bool, "true",
-        Absent("reports always carry the offset; remove it"), "librdkafka: offsets in reports.";
+        NoEffect("reports always carry the offset"), "librdkafka: offsets in reports.";
     "enable.gapless.guarantee" [] Bool, "false",
         Harmless(&["false"], "use on.failure=stop-partition: what was sent to a partition behind a failed record fails with it, and the producer goes on"),
         "librdkafka: a batch that fails for good is fatal.";
@@ -129,7 +130,7 @@ pub(super) static PARTITIONING: &[Property] = rows! {
         Built(|c, v| c.partitioner_broker_rotation_ms = v.ms()),
         "How long single_broker stays with a broker.";
     "sticky.partitioning.linger.ms" [] Int(0, 900_000, "ms"), "10",
-        Absent("records without a key change partition by bytes, not by time; use batch.size"),
+        Harmless(&["10"], "records without a key change partition by bytes, not by time; use batch.size"),
         "librdkafka: time on one partition.";
 };
 
@@ -209,16 +210,16 @@ pub(super) static METADATA: &[Property] = rows! {
             _ => AddressFamily::Any,
         }),
         "Which addresses of a broker's name are used.";
-    "broker.address.ttl" [] Int(0, 86_400_000, "ms"), "0", Harmless(&["0"], "names are resolved at each connect"),
+    "broker.address.ttl" [] Int(0, 86_400_000, "ms"), "0", NoEffect("names are resolved at each connect"),
         "librdkafka: how long resolved addresses are kept.";
     "topic.metadata.refresh.fast.interval.ms" [] Int(1, 60_000, "ms"), "100",
-        Absent("use retry.backoff.ms and retry.backoff.max.ms"), "librdkafka: metadata retries after a lost leader.";
-    "topic.metadata.refresh.fast.cnt" [] Int(0, 1000, ""), "10", Absent(NO_EFFECT), "librdkafka, deprecated.";
+        Harmless(&["100"], "use retry.backoff.ms and retry.backoff.max.ms"), "librdkafka: metadata retries after a lost leader.";
+    "topic.metadata.refresh.fast.cnt" [] Int(0, 1000, ""), "10", NoEffect(NO_EFFECT), "librdkafka, deprecated.";
     "topic.metadata.refresh.sparse" [] Bool, "true",
         Harmless(&["true"], "only topics in use are asked for"), "librdkafka: ask only for topics in use.";
     "topic.blacklist" [] Text(ANY), "", Harmless(&[""], "only topics in use are asked for"),
         "librdkafka: topics left out of metadata.";
-    "metadata.request.timeout.ms" [] Int(10, 900_000, "ms"), "60000", Absent("use request.timeout.ms"),
+    "metadata.request.timeout.ms" [] Int(10, 900_000, "ms"), "60000", Harmless(&["60000"], "use request.timeout.ms"),
         "librdkafka, deprecated.";
     "metadata.cluster.check.enable" [] Bool, "false", Harmless(&["false"], LATER),
         "Notice connections that reach another cluster (KIP-1242).";
@@ -234,13 +235,13 @@ pub(super) static SOCKETS: &[Property] = rows! {
         "First delay before a broker is connected to again; it doubles up to reconnect.backoff.max.ms, with jitter.";
     "reconnect.backoff.max.ms" [] LONG_MS, "1000", Built(|c, v| c.reconnect_backoff_max_ms = v.ms()),
         "Cap of the reconnect delay. If only one of the pair is set, the other gives way.";
-    "reconnect.backoff.jitter.ms" [] Int(0, 3_600_000, "ms"), "0", Absent("use reconnect.backoff.ms and reconnect.backoff.max.ms"),
+    "reconnect.backoff.jitter.ms" [] Int(0, 3_600_000, "ms"), "0", NoEffect(NO_EFFECT),
         "librdkafka, deprecated.";
     "socket.connection.setup.timeout.ms" [] Int(1, INT, "ms"), "5000",
         Built(|c, v| c.socket_connection_setup_timeout_ms = v.ms()),
         "Bound on establishing one connection, all addresses together (librdkafka's meaning; Java's is one TCP connect).";
     "socket.connection.setup.timeout.max.ms" [] LONG_MS, "5000",
-        Absent("the bound does not grow; use socket.connection.setup.timeout.ms, and reconnect.backoff.max.ms for the pace"),
+        Harmless(&["5000", "30000"], "the bound does not grow; use socket.connection.setup.timeout.ms, and reconnect.backoff.max.ms for the pace"),
         "Java: cap of the growing connection timeout.";
     "send.buffer.bytes" ["socket.send.buffer.bytes" Replace("0", "-1")] Int(-1, 100_000_000, "bytes"), "-1",
         Built(|c, v| c.send_buffer_bytes = (v.int() > 0).then(|| v.size())),
@@ -259,14 +260,14 @@ pub(super) static SOCKETS: &[Property] = rows! {
         "Largest response accepted; a larger one is taken for garbage and the connection closed.";
     "socket.max.fails" [] Int(0, 1_000_000, ""), "1", Harmless(&["1"], "a request that times out always ends its connection"),
         "librdkafka: timeouts before a connection is closed.";
-    "socket.blocking.max.ms" [] Int(1, 60_000, "ms"), "1000", Absent(NO_EFFECT), "librdkafka, deprecated.";
+    "socket.blocking.max.ms" [] Int(1, 60_000, "ms"), "1000", NoEffect(NO_EFFECT), "librdkafka, deprecated.";
     "api.version.request" [] Bool, "true", Harmless(&["true"], "brokers before 0.10 are not supported"),
         "librdkafka: ask brokers for their versions.";
-    "api.version.request.timeout.ms" [] Int(1, 300_000, "ms"), "10000", Absent("use request.timeout.ms"),
+    "api.version.request.timeout.ms" [] Int(1, 300_000, "ms"), "10000", Harmless(&["10000"], "use request.timeout.ms"),
         "librdkafka: wait for the broker's versions.";
     "api.version.fallback.ms" [] Int(0, 604_800_000, "ms"), "0", Harmless(&["0"], "brokers before 0.10 are not supported"),
         "librdkafka, deprecated.";
-    "broker.version.fallback" [] Text(ANY), "", Absent("brokers before 0.10 are not supported; remove it"),
+    "broker.version.fallback" [] Text(ANY), "", Harmless(&["", "0.10.0"], "brokers before 0.10 are not supported"),
         "librdkafka, deprecated.";
 };
 
@@ -282,10 +283,10 @@ pub(super) static OBSERVING: &[Property] = rows! {
     "log_level" ["log.level" Same] Int(0, 7, ""), "6", Built(|c, v| c.log_level = i32::try_from(v.int()).unwrap_or(6)),
         "Least important lines that reach the log callback: syslog's levels, 3 error, 4 warning, 6 info, 7 debug.";
     "debug" [] Text(ANY), "", Harmless(&[""], "use log_level=7"), "librdkafka: debug contexts.";
-    "log.queue" [] Bool, "true", Harmless(&["true"], "log lines are always queued for the thread that polls"),
+    "log.queue" [] Bool, "true", NoEffect("log lines are always queued for the thread that polls"),
         "librdkafka: log through the event queue.";
-    "log.thread.name" [] Bool, "true", Absent("log lines name the broker instead; remove it"), "librdkafka: thread in log lines.";
-    "log.connection.close" [] Bool, "true", Harmless(&["true"], "use log_level to see less"), "librdkafka: log closed connections.";
+    "log.thread.name" [] Bool, "true", NoEffect("log lines name the broker instead of a thread"), "librdkafka: thread in log lines.";
+    "log.connection.close" [] Bool, "true", NoEffect("use log_level to see fewer lines"), "librdkafka: log closed connections.";
     "statistics.interval.ms" [] Int(0, 86_400_000, "ms"), "0", Built(|c, v| c.statistics_interval_ms = v.ms()),
         "How often the stats callback receives the producer's numbers; 0 is never. producer_stats gives them at any time.";
     "enable.metrics.push" [] Bool, "true", Built(|c, v| c.enable_metrics_push = v.flag()),
@@ -295,52 +296,62 @@ pub(super) static OBSERVING: &[Property] = rows! {
         "Start a mock cluster of so many brokers inside the process and send to it; then bootstrap.servers must not be set.";
     "test.mock.broker.rtt.ms" ["test.mock.broker.rtt" Same] Int(0, 600_000, "ms"), "0",
         Built(|c, v| c.test_mock_broker_rtt_ms = v.ms()), "Delay that mock brokers add to each answer.";
-    "enable.random.seed" [] Bool, "false", Harmless(&["false"], "the library never uses the process's rand()"),
+    "enable.random.seed" [] Bool, "false", NoEffect("the library never uses the process's rand()"),
         "librdkafka: seed the process's rand().";
     "internal.termination.signal" [] Int(0, 128, ""), "0", Harmless(&["0"], "the library uses no signals"),
         "librdkafka: signal to end its threads.";
-    "builtin.features" [] Text(ANY), "", Absent("ask producer_features instead"), "librdkafka: features of the build.";
+    "builtin.features" [] Words(&["gzip", "snappy", "ssl", "sasl", "regex", "lz4", "sasl_gssapi", "sasl_plain", "sasl_scram",
+        "plugins", "zstd", "sasl_oauthbearer", "http", "oidc"]), "gzip,snappy,ssl,sasl,lz4,sasl_gssapi,sasl_plain,sasl_scram,zstd,sasl_oauthbearer,http,oidc",
+        NoEffect("what a producer can use of these is always there; producer_property_at lists every property"), "librdkafka: features of the build.";
     "plugin.library.paths" [] Text(ANY), "", Harmless(&[""], "the library loads no code"), "librdkafka: plugins.";
 };
 
-const SERIALIZER: &str = "keys and values are bytes here; serialize before the send, or give a function to producer_config_set_value_serializer, and remove it";
-const METRICS: &str = "the library keeps no Java metrics; remove it";
+const SERIALIZER: &str = "keys and values are bytes here; serialize before the send, or give a function to producer_config_set_value_serializer";
+/// Java's serializers that leave bytes as they are, or are UTF-8 as C's strings are.
+const SERIALIZERS: &[&str] = &[
+    "",
+    "org.apache.kafka.common.serialization.ByteArraySerializer",
+    "org.apache.kafka.common.serialization.BytesSerializer",
+    "org.apache.kafka.common.serialization.ByteBufferSerializer",
+    "org.apache.kafka.common.serialization.StringSerializer",
+];
+const METRICS: &str = "the library keeps no Java metrics; producer_stats has its numbers";
 
 pub(super) static CODE: &[Property] = rows! {
-    "key.serializer" [] Text(ANY), "", Absent(SERIALIZER), "Java: class that serializes keys.";
-    "value.serializer" [] Text(ANY), "", Absent(SERIALIZER), "Java: class that serializes values.";
+    "key.serializer" [] Text(ANY), "", Harmless(SERIALIZERS, SERIALIZER), "Java: class that serializes keys.";
+    "value.serializer" [] Text(ANY), "", Harmless(SERIALIZERS, SERIALIZER), "Java: class that serializes values.";
     "interceptor.classes" [] Text(ANY), "", Harmless(&[""], "a class cannot be loaded by a C library; give functions to producer_config_add_interceptor"),
         "Java: classes that see every record.";
-    "interceptors" [] Text(ANY), "", Absent("give functions to producer_config_add_interceptor"), "librdkafka: interceptors.";
+    "interceptors" [] Text(ANY), "", Harmless(CALLBACKS, "give functions to producer_config_add_interceptor"), "librdkafka: interceptors.";
     "metric.reporters" [] Text(ANY), "", Harmless(&[""], "a class cannot be loaded by a C library"), "Java: classes that report metrics.";
-    "metrics.num.samples" [] Int(1, INT, ""), "2", Absent(METRICS), "Java: samples of a metric.";
-    "metrics.sample.window.ms" [] LONG_MS, "30000", Absent(METRICS), "Java: window of a sample.";
-    "metrics.recording.level" [] Choice(&["INFO", "DEBUG", "TRACE"]), "INFO", Absent(METRICS), "Java: detail of metrics.";
+    "metrics.num.samples" [] Int(1, INT, ""), "2", NoEffect(METRICS), "Java: samples of a metric.";
+    "metrics.sample.window.ms" [] LONG_MS, "30000", NoEffect(METRICS), "Java: window of a sample.";
+    "metrics.recording.level" [] Choice(&["INFO", "DEBUG", "TRACE"]), "INFO", NoEffect(METRICS), "Java: detail of metrics.";
     "auto.include.jmx.reporter" [] Bool, "false", Harmless(&["false"], "there is no JMX here"), "Java: JMX reporter.";
     "config.providers" [] Text(ANY), "", Harmless(&[""], "put the values in before the properties are set"),
         "Java: classes that fill variables in values (KIP-421).";
-    "dr_msg_cb" [] Text(ANY), "", Absent("give the callback to producer_send"), "librdkafka: delivery reports.";
-    "dr_cb" [] Text(ANY), "", Absent("give the callback to producer_send"), "librdkafka: delivery reports.";
+    "dr_msg_cb" [] Text(ANY), "", Harmless(CALLBACKS, "give the callback to producer_send"), "librdkafka: delivery reports.";
+    "dr_cb" [] Text(ANY), "", Harmless(CALLBACKS, "give the callback to producer_send"), "librdkafka: delivery reports.";
     "error_cb" [] Text(ANY), "",
-        Absent("producer_config_set_health_callback tells of brokers that are all unreachable and of fatal errors, and reports of each record"),
+        Harmless(CALLBACKS, "producer_config_set_health_callback tells of brokers that are all unreachable and of fatal errors, and reports of each record"),
         "librdkafka: errors.";
-    "throttle_cb" [] Text(ANY), "", Absent("producer_stats has the time in throttle_ms"), "librdkafka: throttling.";
-    "stats_cb" [] Text(ANY), "", Absent("give the function to producer_config_set_stats_callback"), "librdkafka: statistics.";
-    "log_cb" [] Text(ANY), "", Absent("use producer_config_set_log_callback"), "librdkafka: logs.";
+    "throttle_cb" [] Text(ANY), "", Harmless(CALLBACKS, "producer_stats has the time in throttle_ms"), "librdkafka: throttling.";
+    "stats_cb" [] Text(ANY), "", Harmless(CALLBACKS, "give the function to producer_config_set_stats_callback"), "librdkafka: statistics.";
+    "log_cb" [] Text(ANY), "", Harmless(CALLBACKS, "use producer_config_set_log_callback"), "librdkafka: logs.";
     "background_event_cb" [] Text(ANY), "",
-        Absent("set delivery.dispatch=thread, and callbacks run on a thread of the library's own"), "librdkafka: events on a thread of its own.";
+        Harmless(CALLBACKS, "set delivery.dispatch=thread, and callbacks run on a thread of the library's own"), "librdkafka: events on a thread of its own.";
     "enabled_events" [] Int(0, INT, ""), "0", Harmless(&["0"], "producer_poll_reports gives reports without a callback"),
         "librdkafka: events to generate.";
-    "opaque" [] Text(ANY), "", Absent("give the pointer along with each callback"), "librdkafka: the application's pointer.";
-    "default_topic_conf" [] Text(ANY), "", Absent("set topic properties directly, they apply to every topic"),
+    "opaque" [] Text(ANY), "", Harmless(CALLBACKS, "give the pointer along with each callback"), "librdkafka: the application's pointer.";
+    "default_topic_conf" [] Text(ANY), "", Harmless(CALLBACKS, "set topic properties directly, they apply to every topic"),
         "librdkafka: configuration of topics.";
-    "partitioner_cb" [] Text(ANY), "", Absent("give the function to producer_config_set_partitioner"), "librdkafka: partitioner.";
-    "msg_order_cmp" [] Text(ANY), "", Absent("the order of a partition's records is always kept"), "librdkafka: order of a queue.";
-    "socket_cb" [] Text(ANY), "", Absent(NO_FUNCTION), "librdkafka: makes sockets.";
-    "connect_cb" [] Text(ANY), "", Absent(NO_FUNCTION), "librdkafka: connects sockets.";
-    "closesocket_cb" [] Text(ANY), "", Absent(NO_FUNCTION), "librdkafka: closes sockets.";
-    "open_cb" [] Text(ANY), "", Absent(NO_FUNCTION), "librdkafka: opens files.";
-    "resolve_cb" [] Text(ANY), "", Absent(NO_FUNCTION), "librdkafka: resolves names.";
+    "partitioner_cb" [] Text(ANY), "", Harmless(CALLBACKS, "give the function to producer_config_set_partitioner"), "librdkafka: partitioner.";
+    "msg_order_cmp" [] Text(ANY), "", Harmless(CALLBACKS, "the order of a partition's records is always kept"), "librdkafka: order of a queue.";
+    "socket_cb" [] Text(ANY), "", Harmless(CALLBACKS, NO_FUNCTION), "librdkafka: makes sockets.";
+    "connect_cb" [] Text(ANY), "", Harmless(CALLBACKS, NO_FUNCTION), "librdkafka: connects sockets.";
+    "closesocket_cb" [] Text(ANY), "", Harmless(CALLBACKS, NO_FUNCTION), "librdkafka: closes sockets.";
+    "open_cb" [] Text(ANY), "", Harmless(CALLBACKS, NO_FUNCTION), "librdkafka: opens files.";
+    "resolve_cb" [] Text(ANY), "", Harmless(CALLBACKS, NO_FUNCTION), "librdkafka: resolves names.";
 };
 
 /// The partitioner of a name that the table allows.

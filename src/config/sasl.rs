@@ -14,6 +14,7 @@ const ANY: usize = 65_536;
 const JVM: &str = "it chooses a Java class, which a C library cannot load; remove it";
 const BROKER: &str = "only brokers use it; remove it";
 const KINIT: &str = "tickets come from the ticket cache, or are got with sasl.kerberos.keytab and renewed by the Kerberos library itself; remove it";
+const KINIT_OF_LIBRDKAFKA: &str = "kinit -R -t \"%{sasl.kerberos.keytab}\" -k %{sasl.kerberos.principal} || kinit -t \"%{sasl.kerberos.keytab}\" -k %{sasl.kerberos.principal}";
 const CALLBACK: &str = "set the function with producer_config_set_oauth_token_callback";
 
 const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
@@ -50,7 +51,7 @@ pub(super) static SASL: &[Property] = rows! {
         "Key table file of the client. Empty: the ticket cache, as kinit fills it.";
     "sasl.kerberos.principal" [] Text(ANY), "", Built(|c, v| c.sasl.kerberos.principal = text(v)),
         "The client's principal. Empty: that of the ticket cache, or the key table's first.";
-    "sasl.kerberos.kinit.cmd" [] Text(ANY), "", Harmless(&["", "/usr/bin/kinit"], KINIT),
+    "sasl.kerberos.kinit.cmd" [] Text(ANY), "", Harmless(&["", "/usr/bin/kinit", KINIT_OF_LIBRDKAFKA], KINIT),
         "Command that renews the ticket.";
     "sasl.kerberos.min.time.before.relogin" [] LONG_MS, "60000", Harmless(&["60000"], KINIT),
         "Least time between renewals.";

@@ -78,6 +78,8 @@ pub enum State {
     Partly(&'static [&'static str], Apply),
     /// Not implemented; these values are accepted because they ask for nothing. The sentence is the remedy for others.
     Harmless(&'static [&'static str], &'static str),
+    /// Accepted whatever the value, because it asks for nothing that this library would do differently. The sentence says why.
+    NoEffect(&'static str),
     /// Refused whatever the value. The sentence says why and what to do instead.
     Absent(&'static str),
 }

@@ -29,7 +29,7 @@ pub fn check(found: &Found, text: &str) -> Result<(String, Value)> {
     let (accepted, remedy) = match property.state {
         State::Partly(accepted, _) => (accepted, "use one of the values that are"),
         State::Harmless(accepted, remedy) => (accepted, remedy),
-        State::Built(_) | State::Absent(_) => return Ok((canonical, value)),
+        State::Built(_) | State::NoEffect(_) | State::Absent(_) => return Ok((canonical, value)),
     };
     if accepted.contains(&canonical.as_str()) {
         return Ok((canonical, value));

@@ -108,6 +108,9 @@ impl Producer {
         accumulator.packing.set_clock(move || clock.now());
         let mut sender = Sender::new(config.clone(), accumulator.clone(), seed.rotate_left(32), clock.now());
         sender.set_wall_clock(clock.now(), clock.wall_ms());
+        for text in crate::config::notices(&config) {
+            reports.log(5, "config", || text);
+        }
         let login = LoginThread::new(&config, &accumulator, &reports, clock, getter)?;
         if let Some(login) = &login {
             sender.set_login(login.login());
