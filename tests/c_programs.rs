@@ -173,25 +173,31 @@ fn python_through_ctypes() {
     assert!(ended.status.success() && said.contains("records/s: "), "{said}");
 }
 
-/// What the README and the guide tell a newcomer to type has to compile: the first program of each.
+/// What the README and the guides tell a newcomer to type has to compile and, where it needs no cluster of the reader's, to
+/// run: the first program of each.
 #[test]
-fn the_documents_programs_compile() {
+fn the_documents_programs_compile_and_run() {
     let guides = [
+        "BACKPRESSURE",
         "BATCHES",
         "BULK",
         "CANCELLING",
         "COMPRESSION",
         "EVENT_LOOPS",
         "FLUSHING",
+        "FORKING",
         "FUTURES",
         "INTERCEPTORS",
         "ISOLATION",
+        "LOGGING",
         "METADATA",
         "OBSERVABILITY",
         "OPTIONS",
         "PARTITIONING",
         "SASL",
+        "SHUTDOWN",
         "TELEMETRY",
+        "TESTING",
         "TLS",
         "TRANSACTIONS",
     ];
@@ -204,7 +210,13 @@ fn the_documents_programs_compile() {
         recreate(&directory);
         let source = directory.join("program.c");
         fs::write(&source, program).expect("written");
-        compile(source.to_str().expect("UTF-8"), &directory.join("program"), &[]);
+        let binary = directory.join("program");
+        compile(source.to_str().expect("UTF-8"), &binary, &[]);
+        if program.contains("\"test.mock.num.brokers\"") || program.contains("producer_mock_cluster_new") {
+            let ended = run(&binary, &[], &directory);
+            assert!(!ended.is_late, "the program of {document} was killed after {TIME_LIMIT:?}:\n{}", ended.output);
+            assert!(ended.status.success(), "the program of {document} ended with {}:\n{}", ended.status, ended.output);
+        }
     }
 }
 
