@@ -1,5 +1,8 @@
 //! Every status the library can answer: Kafka's own codes under Kafka's numbers and names, ours from -100 down.
 
+#[cfg(test)]
+mod docs;
+
 use std::ffi::CStr;
 use std::fmt;
 
