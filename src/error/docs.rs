@@ -97,7 +97,7 @@ const MET: &[(Status, &str, &str)] = &[
     (Status::TRANSACTIONAL_ID_AUTHORIZATION_FAILED, "An ACL is missing.", "Grant WRITE and DESCRIBE on the transactional.id."),
     (Status::OPERATION_NOT_ATTEMPTED, "Another partition of the same request failed.", "Abort; the sentence names the other one."),
     (Status::KAFKA_STORAGE_ERROR, "A disk of the broker failed.", "Retried: leaders move."),
-    (Status::SASL_AUTHENTICATION_FAILED, "Wrong user, password or token.", "Correct the credentials; `producer_sasl_set_credentials` changes them at run time."),
+    (Status::SASL_AUTHENTICATION_FAILED, "Wrong user, password or token.", "Correct the credentials; `producer_set_sasl_credentials` changes them at run time."),
     (Status::UNKNOWN_PRODUCER_ID, "The broker has removed the producer's state with the last of its records.", "Handled: a new epoch begins where that is safe."),
     (Status::LISTENER_NOT_FOUND, "A broker lacks the listener that the client is connected to.", "Retried. Make listeners equal on all brokers."),
     (Status::FENCED_LEADER_EPOCH, "Metadata is older than the broker's.", "Retried with new metadata."),
