@@ -3,13 +3,16 @@
 # PREFIX=/usr/local  DESTDIR=   where `make install` puts things
 # BROKERS=  TOPIC=              a real cluster for `make demo` and `make demo-transactions` (default: a mock cluster inside the process)
 # PROFILE=release               cargo's profile; `dev` builds in seconds and runs slowly
-# BUILT=                        a folder with libkproducer.so and .a: install these and build nothing
+# BUILT=                        a folder with libkproducer.so and .a: use these and build nothing
+# DEBUG_SYMBOLS=1               `make install` also writes libkproducer.so's debug symbols, beside it
 # BUILD=build                   where this Makefile puts what it makes
 
 CARGO   ?= cargo
 RUSTC   ?= rustc
 CC      ?= cc
 CFLAGS  ?= -O2
+STRIP   ?= strip
+OBJCOPY ?= objcopy
 PREFIX  ?= /usr/local
 LIBDIR  ?= $(PREFIX)/lib
 INCLUDEDIR ?= $(PREFIX)/include
@@ -46,7 +49,8 @@ LIBS_PRIVATE = $(shell mkdir -p $(BUILD) && : | $(RUSTC) --crate-type staticlib 
 
 PC_VALUES = -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' -e 's|@DESCRIPTION@|$(DESCRIPTION)|' \
 	-e 's|@LIBDIR@|$(patsubst $(PREFIX)/%,$${prefix}/%,$(LIBDIR))|' \
-	-e 's|@INCLUDEDIR@|$(patsubst $(PREFIX)/%,$${prefix}/%,$(INCLUDEDIR))|' -e 's|@LIBS_PRIVATE@|$(LIBS_PRIVATE)|'
+	-e 's|@INCLUDEDIR@|$(patsubst $(PREFIX)/%,$${prefix}/%,$(INCLUDEDIR))|' \
+	-e "s|@LIBS_PRIVATE@|$$(cat $(BUILD)/libs_private)|"
 
 .PHONY: all lib pc demo demo-transactions test sanitize fuzz mutants test-kafka instructions bench bench-peers bench-transactions \
 	soak bless install uninstall clean help
@@ -67,11 +71,14 @@ ifeq ($(BUILT),)
 endif
 	@ln -sf "$(abspath $(LIBS_FROM))/$(SHARED)" $(BUILD)/lib/$(SHARED)
 	@ln -sf $(SHARED) $(BUILD)/lib/$(SHARED_ABI)
+	@ln -sf "$(abspath $(LIBS_FROM))/libkproducer.a" $(BUILD)/lib/libkproducer.a
 
+# Rust's list is kept, so that installing needs no Rust.
 pc:
 	@mkdir -p $(BUILD)
+	@echo '$(LIBS_PRIVATE)' > $(BUILD)/libs_private
+	@grep -q -e '-l' $(BUILD)/libs_private || { echo "$(RUSTC) did not name the system libraries" >&2; exit 1; }
 	@sed $(PC_VALUES) kproducer.pc.in > $(BUILD)/kproducer.pc
-	@grep -q '^Libs.private: .*-l' $(BUILD)/kproducer.pc || { echo "$(RUSTC) did not name the system libraries" >&2; exit 1; }
 
 ifneq ($(TOPIC),)
 ifeq ($(BROKERS),)
@@ -142,19 +149,44 @@ soak:
 
 # Writes include/kproducer.h and tests/abi/*.txt anew; look at the difference before committing it.
 bless:
-	BLESS=1 $(CARGO) test --test header --test abi
+	BLESS=1 $(CARGO) test $(TESTFLAGS) --test header --test abi
 
-install: lib pc
+# Copies what `make` has built, without symbols for debuggers, and builds nothing: it may run as root, where there is no Rust.
+install:
+	@for file in $(BUILD)/lib/$(SHARED) $(BUILD)/lib/libkproducer.a $(BUILD)/libs_private; do \
+		test -e $$file || { echo "make install: nothing is built here ($$file is missing): run 'make' first, as the user" \
+			"who builds; 'make install' only copies" >&2; exit 1; }; \
+	done
 	install -d "$(DESTDIR)$(LIBDIR)/pkgconfig" "$(DESTDIR)$(INCLUDEDIR)"
-	install -m 755 "$(LIBS_FROM)/$(SHARED)" "$(DESTDIR)$(LIBDIR)/$(SHARED_FULL)"
+	install -m 755 $(BUILD)/lib/$(SHARED) "$(DESTDIR)$(LIBDIR)/$(SHARED_FULL)"
+	$(if $(DEBUG_SYMBOLS),$(OBJCOPY) --only-keep-debug $(BUILD)/lib/$(SHARED) "$(DESTDIR)$(LIBDIR)/$(SHARED_FULL).debug")
+	$(STRIP) $(STRIP_SHARED) "$(DESTDIR)$(LIBDIR)/$(SHARED_FULL)"
+	$(if $(DEBUG_SYMBOLS),cd "$(DESTDIR)$(LIBDIR)" && $(OBJCOPY) --add-gnu-debuglink=$(SHARED_FULL).debug $(SHARED_FULL))
 	ln -sf $(SHARED_FULL) "$(DESTDIR)$(LIBDIR)/$(SHARED_ABI)"
 	ln -sf $(SHARED_ABI) "$(DESTDIR)$(LIBDIR)/$(SHARED)"
-	install -m 644 "$(LIBS_FROM)/libkproducer.a" "$(DESTDIR)$(LIBDIR)/libkproducer.a"
+	install -m 644 $(BUILD)/lib/libkproducer.a "$(DESTDIR)$(LIBDIR)/libkproducer.a"
+	$(STRIP) -S "$(DESTDIR)$(LIBDIR)/libkproducer.a"
 	install -m 644 include/kproducer.h "$(DESTDIR)$(INCLUDEDIR)/kproducer.h"
-	install -m 644 $(BUILD)/kproducer.pc "$(DESTDIR)$(LIBDIR)/pkgconfig/kproducer.pc"
+	@sed $(PC_VALUES) kproducer.pc.in > "$(DESTDIR)$(LIBDIR)/pkgconfig/kproducer.pc"
+	@chmod 644 "$(DESTDIR)$(LIBDIR)/pkgconfig/kproducer.pc"
+ifeq ($(DESTDIR),)
+	@$(AFTER_INSTALL)
+endif
+
+# The loader has to know the folder: it does after ldconfig where the system's configuration names it.
+ifeq ($(shell uname -s),Linux)
+AFTER_INSTALL = PATH="$$PATH:/sbin:/usr/sbin"; test "$$(id -u)" != 0 || ldconfig; \
+	ldconfig -p | grep -q " => $(LIBDIR)/$(SHARED_ABI)$$" || { echo "$(LIBDIR) is not among the loader's folders:"; \
+	echo "  programs run with LD_LIBRARY_PATH=$(LIBDIR), or linked with -Wl,-rpath,$(LIBDIR)"; \
+	echo "  pkg-config finds kproducer with PKG_CONFIG_PATH=$(LIBDIR)/pkgconfig"; }
+STRIP_SHARED = --strip-unneeded
+else
+AFTER_INSTALL = true
+STRIP_SHARED = -x
+endif
 
 uninstall:
-	rm -f "$(DESTDIR)$(LIBDIR)/$(SHARED_FULL)" "$(DESTDIR)$(LIBDIR)/$(SHARED_ABI)" "$(DESTDIR)$(LIBDIR)/$(SHARED)" \
+	rm -f "$(DESTDIR)$(LIBDIR)/$(SHARED_FULL)" "$(DESTDIR)$(LIBDIR)/$(SHARED_FULL).debug" "$(DESTDIR)$(LIBDIR)/$(SHARED_ABI)" "$(DESTDIR)$(LIBDIR)/$(SHARED)" \
 		"$(DESTDIR)$(LIBDIR)/libkproducer.a" "$(DESTDIR)$(LIBDIR)/pkgconfig/kproducer.pc" \
 		"$(DESTDIR)$(INCLUDEDIR)/kproducer.h"
 
@@ -176,7 +208,7 @@ help:
 	@echo "make soak        storms and simulated seeds for SOAK_MINUTES=$(SOAK_MINUTES)"
 	@echo "make mutants     take each rule of exactly-once away and see its test fail"
 	@echo "make bench-transactions  time transactions on Apache Kafka beside its own client"
-	@echo "make install     PREFIX=$(PREFIX) DESTDIR=$(DESTDIR)   (make uninstall takes it away)"
+	@echo "make install     copy what make has built; PREFIX=$(PREFIX) DESTDIR=$(DESTDIR)   (make uninstall takes it away)"
 	@echo "make bless       accept the header and the list of exported functions as they are now"
 	@echo "make clean       remove everything built"
 	@echo "PROFILE=dev      build quickly, run slowly"

@@ -13,6 +13,7 @@ const ABI: &str = env!("CARGO_PKG_VERSION_MAJOR");
 #[test]
 fn install_lays_out_and_uninstall_removes() {
     let (stage, build) = (Scratch::new("install"), Scratch::new("install-build"));
+    make("all", stage.path(), build.path());
     make("install", stage.path(), build.path());
 
     let lib = stage.path().join("usr/lib");
@@ -54,6 +55,36 @@ fn install_lays_out_and_uninstall_removes() {
     assert!(left.iter().all(|file| file.starts_with("program")), "uninstall left {left:?}");
 }
 
+/// `sudo make install` builds nothing: as root there may be no Rust, and what it built would belong to root.
+#[test]
+fn install_without_a_build_says_what_to_do_and_copies_nothing() {
+    let (stage, build) = (Scratch::new("install-nothing"), Scratch::new("install-nothing-build"));
+    let ended = command("install", stage.path(), build.path()).output().expect("make starts");
+    let said = String::from_utf8_lossy(&ended.stderr);
+    assert!(!ended.status.success() && said.contains("run 'make' first"), "{said}");
+    assert!(files_below(stage.path()).is_empty());
+}
+
+#[test]
+fn what_is_installed_has_no_debug_symbols_unless_asked_for_and_needs_no_rust() {
+    let (stage, build) = (Scratch::new("install-stripped"), Scratch::new("install-stripped-build"));
+    make("all", stage.path(), build.path());
+    let no_rust = |command: &mut Command| {
+        support::run(command.args(["CARGO=/nonexistent/cargo", "RUSTC=/nonexistent/rustc"]));
+    };
+    no_rust(&mut command("install", stage.path(), build.path()));
+    let library = stage.path().join(format!("usr/lib/libkproducer.so.{VERSION}"));
+    let debug = stage.path().join(format!("usr/lib/libkproducer.so.{VERSION}.debug"));
+    let sections = |file: &Path| {
+        let read = Command::new("readelf").args(["-S", "-W"]).arg(file).output().expect("readelf starts");
+        String::from_utf8_lossy(&read.stdout).into_owned()
+    };
+    assert!(!sections(&library).contains(".debug_line") && !debug.exists());
+    no_rust(command("install", stage.path(), build.path()).arg("DEBUG_SYMBOLS=1"));
+    assert!(!sections(&library).contains(".debug_line") && sections(&debug).contains(".debug_line"));
+    assert!(sections(&library).contains(".gnu_debuglink"));
+}
+
 /// A program built against the installed files only, once with the shared and once with the static library.
 fn links_and_runs(stage: &Path, static_libs: &str) {
     let source = stage.join("program.c");
@@ -78,19 +109,23 @@ fn links_and_runs(stage: &Path, static_libs: &str) {
     support::run(&mut Command::new(stage.join("program-static")));
 }
 
-/// Installs what cargo built for this test: no second build, and none of the release profile's minutes.
 fn make(target: &str, stage: &Path, build: &Path) {
-    support::run(
-        Command::new("make")
-            .args(["-s", target, "PREFIX=/usr"])
-            .arg(format!("DESTDIR={}", stage.display()))
-            .arg(format!("BUILT={}", support::built_dir().display()))
-            .arg(format!("BUILD={}", build.display()))
-            .current_dir(support::root())
-            // A `make test` above must not hand its own settings down.
-            .env_remove("MAKEFLAGS")
-            .env_remove("MAKEOVERRIDES"),
-    );
+    support::run(&mut command(target, stage, build));
+}
+
+/// Uses what cargo built for this test: no second build, and none of the release profile's minutes.
+fn command(target: &str, stage: &Path, build: &Path) -> Command {
+    let mut command = Command::new("make");
+    command
+        .args(["-s", target, "PREFIX=/usr"])
+        .arg(format!("DESTDIR={}", stage.display()))
+        .arg(format!("BUILT={}", support::built_dir().display()))
+        .arg(format!("BUILD={}", build.display()))
+        .current_dir(support::root())
+        // A `make test` above must not hand its own settings down.
+        .env_remove("MAKEFLAGS")
+        .env_remove("MAKEOVERRIDES");
+    command
 }
 
 fn files_below(dir: &Path) -> Vec<String> {
