@@ -2145,8 +2145,9 @@ producer_status_t producer_send_offsets_to_transaction(producer_t *producer,
  * transaction.timeout.ms; PRODUCER_ERR_TRANSACTION_ABORTABLE when the coordinator says so. It is certain then that nothing
  * of it becomes visible.
  * Make a new producer: PRODUCER_ERR_PRODUCER_FENCED when a newer producer of this transactional.id
- * has taken over, or when the broker had aborted the transaction after transaction.timeout.ms; PRODUCER_ERR_FATAL and others
- * for which producer_status_is_fatal is true. Whether the transaction is committed is not known then, unless
+ * has taken over, or when the broker had aborted the transaction after transaction.timeout.ms and, with transactions of
+ * version 1, an earlier attempt to end it has had no answer; PRODUCER_ERR_FATAL and others for which
+ * producer_status_is_fatal is true. Whether the transaction is committed is not known then, unless
  * producer_last_error says so: read from the topics, or from the offsets, how far it came.
  * The call was wrong, and nothing changed: PRODUCER_ERR_STATE when no transaction is open, when an abort is pending, or
  * when producer_send_offsets_to_transaction has timed out and was not called again; PRODUCER_ERR_NOT_TRANSACTIONAL without
@@ -2168,8 +2169,9 @@ producer_status_t producer_commit_transaction(producer_t *producer,
  * Call again: PRODUCER_ERR_TIMED_OUT when the time passed first, for example because the coordinator is down: it goes on,
  * and the same call resumes it.
  * Make a new producer: PRODUCER_ERR_PRODUCER_FENCED when a newer producer of this transactional.id
- * has taken over, or the broker has aborted the transaction after transaction.timeout.ms and raised the epoch (before Kafka
- * 4.0); PRODUCER_ERR_FATAL and others for which producer_status_is_fatal is true. The transaction is not committed, unless
+ * has taken over, or when the broker had aborted the transaction after transaction.timeout.ms and, with transactions of
+ * version 1, an earlier attempt to end it has had no answer; PRODUCER_ERR_FATAL and others for which
+ * producer_status_is_fatal is true. The transaction is not committed, unless
  * a commit failed with a sentence that leaves it open: the next producer of this transactional.id, or the broker after
  * transaction.timeout.ms, aborts it.
  * The call was wrong, and nothing changed: PRODUCER_ERR_STATE when no transaction is open or a commit is pending;

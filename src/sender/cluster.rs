@@ -10,6 +10,7 @@ use super::connection::{Connection, Kind, Phase};
 use super::counting::count_ended;
 use super::frame::Frame;
 use super::partition::PartitionState;
+use super::sequence::SequenceBreak;
 use super::timers::Timer;
 use super::{Action, ConnId, Sender};
 use crate::accumulator::{Accumulator, NO_LEADER, Topic};
@@ -492,6 +493,7 @@ impl Sender {
             partition.leader_epoch = -1;
             partition.ramp = None;
             partition.acked_offset = -1;
+            partition.sequences.break_off(SequenceBreak::TopicMadeAgain);
             // Its brokers know nothing of the sequences so far. In a transaction that is for the coordinator to sort out:
             // the broker's refusal costs the transaction.
             if !transactional {

@@ -72,12 +72,16 @@ impl Sender {
     /// Does the next thing that the transaction needs of a coordinator. False when that has to wait for something.
     pub(super) fn ask_next(&mut self, now: Time) -> bool {
         let Some(request) = self.next_request() else { return false };
-        if let CoordinatorRequest::EndTxn { .. } = request
-            && self.transaction.registered == Registered::No
-        {
-            // The coordinator knows of no transaction: there is nothing to end.
-            self.transaction_ended(now, None, true);
-            return true;
+        if let CoordinatorRequest::EndTxn { .. } = request {
+            if let Some(next) = self.transaction.end.over() {
+                self.transaction_ended(now, next, true);
+                return true;
+            }
+            if self.transaction.registered == Registered::No {
+                // The coordinator knows of no transaction: there is nothing to end.
+                self.transaction_ended(now, None, true);
+                return true;
+            }
         }
         let whose = request.whose();
         if let Some(at) = self.transaction.links.pause_until(now, &whose) {
@@ -115,6 +119,10 @@ impl Sender {
             State::Committing | State::Aborting if self.is_drained() && !self.is_writing() => {
                 Some(CoordinatorRequest::EndTxn { is_commit: transaction.state == State::Committing })
             }
+            // It cannot be committed any more, and the answer says why.
+            State::AbortableError if transaction.end.is_pending() && !self.is_writing() => {
+                Some(CoordinatorRequest::EndTxn { is_commit: false })
+            }
             _ => None,
         }
     }
@@ -129,9 +137,12 @@ impl Sender {
             is_first_init: transaction.state == State::Initializing && self.identity().is_none(),
             can_bump: transaction.is_v2 || with_epoch,
             is_commit: *request == CoordinatorRequest::EndTxn { is_commit: true },
+            known_open: transaction.is_known_open(),
+            uses_next_epoch: transaction.end.uses_next_epoch(),
             maybe_empty: !transaction.is_v2 && transaction.registered == Registered::Maybe,
             maybe_early: transaction.is_v2
                 && !transaction.is_confirmed
+                && !transaction.end.is_epoch_old()
                 && transaction.links.busy_for(now, &Whose::Transaction) < EARLY_END_MAX,
         }
     }
@@ -179,6 +190,8 @@ impl Sender {
                 frame
             }
             CoordinatorRequest::EndTxn { is_commit } => {
+                let asks = identity.map(|identity| self.transaction.end.asks_as(identity));
+                let head = TransactionHead { producer_epoch: asks.map_or(-1, |asks| asks.epoch), ..head };
                 encode_end_txn(version, self.next_id(broker), &client, &head, *is_commit)
             }
         };

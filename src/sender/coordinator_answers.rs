@@ -6,7 +6,7 @@ use super::Sender;
 use super::coordinator::CoordinatorRequest;
 use super::coordinator_link::Whose;
 use super::coordinator_verdict::{Action, Decision, Facts, decide};
-use super::idempotence::Identity;
+use super::identity::Identity;
 use super::transaction::{Registered, State};
 use crate::error::{Error, Status};
 use crate::time::Time;
@@ -86,8 +86,8 @@ impl Sender {
             if registers && self.transaction.registered == Registered::No {
                 self.transaction.registered = Registered::Maybe;
             }
-            if matches!(request, CoordinatorRequest::EndTxn { .. }) {
-                self.transaction.note_end_in_doubt();
+            if let CoordinatorRequest::EndTxn { is_commit } = request {
+                self.transaction.end.note_doubt(is_commit);
             }
             // The broker knows a repeated question for an epoch.
             if !matches!(request, CoordinatorRequest::InitProducerId { .. }) {
@@ -257,7 +257,7 @@ impl Sender {
             for (topic, partition, code) in &answer.results {
                 let what = format!("group '{group}', {topic} [{partition}]");
                 let outcome = self.outcome(broker, Api::TxnOffsetCommit, *code, &what, facts);
-                if outcome.decision.action == Action::Fatal {
+                if matches!(outcome.decision.action, Action::Fatal | Action::Explain) {
                     self.carry_out(now, Api::TxnOffsetCommit, &whose, outcome);
                     break;
                 }
@@ -308,11 +308,18 @@ impl Sender {
         let outcome = self.outcome(broker, Api::EndTxn, answer.error_code, what, facts);
         if outcome.decision.action == Action::Done {
             self.transaction.links.succeeded(&Whose::Transaction);
-            self.transaction_ended(now, identity(answer.producer_id, answer.producer_epoch), true);
+            let named = identity(answer.producer_id, answer.producer_epoch);
+            if self.transaction.end.is_pending() {
+                // The application asks for the abort later, or all of its records are not finished yet.
+                let ours = self.identity();
+                self.transaction.end.aborted(ours, named);
+            } else {
+                self.transaction_ended(now, named, true);
+            }
         } else {
             if matches!(outcome.decision.action, Action::Retry | Action::Unknown | Action::LookUp) {
                 // Coordinators also answer so when they lose their place after they have written the decision.
-                self.transaction.note_end_in_doubt();
+                self.transaction.end.note_doubt(facts.is_commit);
             }
             self.carry_out(now, Api::EndTxn, &Whose::Transaction, outcome);
         }
@@ -366,8 +373,21 @@ impl Sender {
             Action::Ended => {
                 self.transaction.bump.wanted = true;
                 self.transaction.links.succeeded(whose);
-                self.transaction_ended(now, None, false);
+                if self.transaction.state == State::AbortableError {
+                    self.transaction.end.aborted(None, None);
+                } else {
+                    self.transaction_ended(now, None, false);
+                }
             }
+            Action::Explain => match self.transaction.state {
+                State::Aborting => self.transaction.end.use_next_epoch(),
+                State::AbortableError if api == Api::EndTxn => self.transaction.end.use_next_epoch(),
+                State::AbortableError => self.transaction.end.want(false),
+                _ => {
+                    let text = format!("{text} The coordinator does not have this transaction open any more");
+                    self.transaction_failed(now, decision.status, text);
+                }
+            },
             Action::FailCall => {
                 self.reports.log(4, "TRANSACTION", || text.clone());
                 self.coordinator_backoff(now, whose);
@@ -420,7 +440,8 @@ fn worse(known: Option<Outcome>, other: Outcome) -> Option<Outcome> {
         Action::LookUp | Action::FailCall => 4,
         Action::Abort { bump: false } => 5,
         Action::Abort { bump: true } => 6,
-        Action::Fatal => 7,
+        Action::Explain => 7,
+        Action::Fatal => 8,
     };
     match known {
         Some(known) if rank(&known) >= rank(&other) => Some(known),

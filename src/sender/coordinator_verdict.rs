@@ -13,6 +13,11 @@ pub struct Facts {
     pub can_bump: bool,
     /// EndTxn: commit, or else abort.
     pub is_commit: bool,
+    /// The coordinator has had the transaction open under our epoch, and no end of it is in doubt: where it refuses the epoch,
+    /// it has ended the transaction itself, or another producer has.
+    pub known_open: bool,
+    /// EndTxn: the abort was asked for under the epoch behind ours.
+    pub uses_next_epoch: bool,
     /// Whether anything of the transaction was registered is not known: the coordinator may have nothing to end.
     pub maybe_empty: bool,
     /// Version 2, and nothing of the transaction was confirmed: the coordinator may still be writing the markers of the
@@ -41,6 +46,9 @@ pub enum Action {
     Abort {
         bump: bool,
     },
+    /// Our epoch, or our part in the transaction, is refused: the transaction's time was over, or another producer has taken
+    /// over. The answer to an abort tells which: under our epoch, and where that is refused, under the next one.
+    Explain,
     /// The producer cannot go on.
     Fatal,
 }
@@ -70,6 +78,9 @@ pub fn decide(api: Api, code: i16, facts: &Facts) -> Decision {
     let kafkas = Status(i32::from(code));
     let status = match action {
         Action::Abort { .. } => abortable(kafkas),
+        Action::Explain => Status::INVALID_PRODUCER_EPOCH,
+        // The next epoch has been given to another producer, or the one behind it.
+        Action::Fatal if facts.uses_next_epoch && code == INVALID_TXN_STATE => Status::PRODUCER_FENCED,
         Action::Fatal => fatal(kafkas),
         _ => kafkas,
     };
@@ -93,6 +104,11 @@ pub fn fatal(status: Status) -> Status {
 
 fn is_retriable(code: i16) -> bool {
     Status(i32::from(code)).is_retriable()
+}
+
+/// The epoch is not the newest, or the transaction is not there: to a request of a transaction that is open here.
+const fn is_stale(code: i16) -> bool {
+    matches!(code, INVALID_PRODUCER_EPOCH | PRODUCER_FENCED | INVALID_TXN_STATE)
 }
 
 /// To the transaction coordinator: what several requests have in common. `None`: the request's own table decides.
@@ -130,18 +146,29 @@ fn init(code: i16, facts: &Facts) -> Action {
     }
 }
 
+/// A request inside the transaction whose epoch is refused.
+fn stale(facts: &Facts) -> Action {
+    if facts.known_open { Action::Explain } else { Action::Fatal }
+}
+
 fn add_partitions(code: i16, facts: &Facts) -> Action {
+    if is_stale(code) {
+        return stale(facts);
+    }
     if let Some(action) = common(code) {
         return action;
     }
     match code {
-        TRANSACTIONAL_ID_AUTHORIZATION_FAILED | INVALID_TXN_STATE => Action::Fatal,
+        TRANSACTIONAL_ID_AUTHORIZATION_FAILED => Action::Fatal,
         UNKNOWN_PRODUCER_ID => unknown_producer(facts),
         _ => Action::Abort { bump: false },
     }
 }
 
 fn add_offsets(code: i16, facts: &Facts) -> Action {
+    if is_stale(code) {
+        return stale(facts);
+    }
     if let Some(action) = common(code) {
         return action;
     }
@@ -155,6 +182,8 @@ fn add_offsets(code: i16, facts: &Facts) -> Action {
 fn commit_offsets(code: i16) -> Action {
     match code {
         REQUEST_TIMED_OUT => Action::LookUp,
+        // The group's coordinator knows only that it is so, the transaction's knows why.
+        _ if is_stale(code) => Action::Explain,
         // The group has moved on, or refuses these offsets: another transaction may do better.
         ILLEGAL_GENERATION
         | UNKNOWN_MEMBER_ID
@@ -173,6 +202,14 @@ fn end(code: i16, facts: &Facts) -> Action {
         // coordinator aborts the open transaction of its successor first: it compares only the producer id, which both
         // have (seen with Kafka 4.3).
         return Action::Wait;
+    }
+    match code {
+        INVALID_PRODUCER_EPOCH | PRODUCER_FENCED if facts.known_open && !facts.uses_next_epoch => {
+            return Action::Explain;
+        }
+        // A transaction that was begun is not open any more: it cannot have been committed, or this would be a repetition.
+        INVALID_TXN_STATE if facts.is_commit => return Action::Explain,
+        _ => {}
     }
     if let Some(action) = common(code) {
         return action;
@@ -219,8 +256,15 @@ mod tests {
     use super::Action::*;
     use super::*;
 
-    const FACTS: Facts =
-        Facts { is_first_init: false, can_bump: true, is_commit: true, maybe_empty: false, maybe_early: false };
+    const FACTS: Facts = Facts {
+        is_first_init: false,
+        can_bump: true,
+        is_commit: true,
+        known_open: true,
+        uses_next_epoch: false,
+        maybe_empty: false,
+        maybe_early: false,
+    };
     const ABORT: Action = Abort { bump: false };
     const BUMP: Action = Abort { bump: true };
     const APIS: [Api; 6] = [
@@ -255,14 +299,14 @@ mod tests {
                 (15, LookUp),
                 (16, LookUp),
                 (29, ABORT),
-                (47, Fatal),
-                (48, Fatal),
+                (47, Explain),
+                (48, Explain),
                 (49, Fatal),
                 (51, Wait),
                 (53, Fatal),
                 (55, ABORT),
                 (59, BUMP),
-                (90, Fatal),
+                (90, Explain),
                 (120, ABORT),
             ],
             ABORT,
@@ -273,13 +317,13 @@ mod tests {
                 (15, LookUp),
                 (16, LookUp),
                 (30, ABORT),
-                (47, Fatal),
-                (48, Fatal),
+                (47, Explain),
+                (48, Explain),
                 (49, Fatal),
                 (51, Wait),
                 (53, Fatal),
                 (59, BUMP),
-                (90, Fatal),
+                (90, Explain),
                 (120, ABORT),
             ],
             Fatal,
@@ -296,14 +340,14 @@ mod tests {
                 (29, ABORT),
                 (30, ABORT),
                 (43, Fatal),
-                (47, Fatal),
-                (48, Fatal),
+                (47, Explain),
+                (48, Explain),
                 (49, Fatal),
                 (51, Wait),
                 (53, Fatal),
                 (59, Fatal),
                 (82, ABORT),
-                (90, Fatal),
+                (90, Explain),
                 (120, ABORT),
             ],
             Fatal,
@@ -314,13 +358,13 @@ mod tests {
                 (-1, Unknown),
                 (15, LookUp),
                 (16, LookUp),
-                (47, Fatal),
-                (48, Fatal),
+                (47, Explain),
+                (48, Explain),
                 (49, Fatal),
                 (51, Wait),
                 (53, Fatal),
                 (59, BUMP),
-                (90, Fatal),
+                (90, Explain),
                 (120, ABORT),
             ],
             Fatal,
@@ -353,13 +397,22 @@ mod tests {
                 for is_commit in [true, false] {
                     for maybe_empty in [true, false] {
                         let maybe_early = !maybe_empty;
-                        let facts = Facts { is_first_init, can_bump, is_commit, maybe_empty, maybe_early };
+                        let (known_open, uses_next_epoch) = (can_bump, maybe_empty && !is_commit);
+                        let facts = Facts {
+                            is_first_init,
+                            can_bump,
+                            is_commit,
+                            known_open,
+                            uses_next_epoch,
+                            maybe_empty,
+                            maybe_early,
+                        };
                         for (api, code) in APIS.into_iter().flat_map(|api| (-1..=140).map(move |code| (api, code))) {
                             let Decision { action, status } = decide(api, code, &facts);
                             let name = format!("{} {code} {action:?} {status:?}", api.name());
                             match action {
                                 Done => assert_eq!(status, Status::OK, "{name}"),
-                                Abort { .. } => assert!(status.is_abortable(), "{name}"),
+                                Abort { .. } | Explain => assert!(status.is_abortable(), "{name}"),
                                 Fatal => assert!(status.is_fatal(), "{name}"),
                                 _ => assert_eq!(status, Status(i32::from(code)), "{name}"),
                             }
@@ -373,9 +426,10 @@ mod tests {
     #[test]
     fn statuses_keep_kafkas_name_where_its_class_fits() {
         let told = |api, code| decide(api, code, &FACTS).status;
-        assert_eq!(told(Api::EndTxn, 47), Status(90), "the old word for a fenced producer");
-        assert_eq!(told(Api::EndTxn, 90), Status(90));
-        assert_eq!(told(Api::EndTxn, 48), Status::FATAL, "abortable in a produce response only");
+        assert_eq!(told(Api::InitProducerId, 47), Status(90), "the old word for a fenced producer");
+        assert_eq!(told(Api::InitProducerId, 90), Status(90));
+        assert_eq!(told(Api::EndTxn, 90), Status(47), "until the coordinator has said that another one is here");
+        assert_eq!(told(Api::EndTxn, 48), Status(47));
         assert_eq!(told(Api::AddPartitionsToTxn, 29), Status(29));
         assert_eq!(told(Api::AddPartitionsToTxn, 1), Status(120));
         assert_eq!(told(Api::AddPartitionsToTxn, -1), Status(120));
@@ -413,15 +467,42 @@ mod tests {
     }
 
     #[test]
+    fn an_epoch_is_refused_for_good_where_the_coordinator_cannot_have_ended_the_transaction_itself() {
+        let unknown = Facts { known_open: false, ..FACTS };
+        for api in [Api::AddPartitionsToTxn, Api::AddOffsetsToTxn] {
+            for code in [47, 48, 90] {
+                assert_eq!(decide(api, code, &unknown).action, Fatal, "{} {code}", api.name());
+            }
+        }
+        for is_commit in [true, false] {
+            let unknown = Facts { is_commit, ..unknown };
+            for code in [47, 90] {
+                let told = Decision { action: Fatal, status: Status::PRODUCER_FENCED };
+                assert_eq!(decide(Api::EndTxn, code, &unknown), told, "{code}");
+            }
+        }
+        // The group's coordinator does not know the reason, and a transaction that is not open was not committed.
+        for (api, code) in [(Api::TxnOffsetCommit, 47), (Api::TxnOffsetCommit, 90), (Api::EndTxn, 48)] {
+            assert_eq!(decide(api, code, &unknown).action, Explain, "{} {code}", api.name());
+        }
+        let next = Facts { uses_next_epoch: true, is_commit: false, ..FACTS };
+        for code in [47, 48, 90] {
+            let told = Decision { action: Fatal, status: Status::PRODUCER_FENCED };
+            assert_eq!(decide(Api::EndTxn, code, &next), told, "{code}");
+        }
+        assert_eq!(decide(Api::EndTxn, 51, &next).action, Wait, "the abort of its own is being completed");
+    }
+
+    #[test]
     fn an_abort_that_may_not_be_made_is_fatal_and_one_of_nothing_is_over() {
         for (maybe_empty, maybe_early) in [(true, false), (false, true), (false, false)] {
-            let facts = Facts { is_commit: false, maybe_empty, maybe_early, ..FACTS };
+            let facts = Facts { is_commit: false, known_open: false, maybe_empty, maybe_early, ..FACTS };
             for code in -1..=140 {
                 let expected = match code {
                     48 if maybe_empty => Ended,
                     49 | 90 if maybe_early => Wait,
                     59 => Ended,
-                    120 => Fatal,
+                    47 | 48 | 90 | 120 => Fatal,
                     _ => written(Api::EndTxn, code),
                 };
                 assert_eq!(decide(Api::EndTxn, code, &facts).action, expected, "{code}");

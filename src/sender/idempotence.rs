@@ -6,9 +6,11 @@ use std::collections::BTreeSet;
 use super::Sender;
 use super::connection::{Connection, Kind};
 use super::frame::Frame;
+use super::identity::{EPOCH_MAX, Identity};
 use super::outcome::Ending;
 use super::partition::Taken;
 use super::produce::c_text;
+use super::sequence::SequenceBreak;
 use super::timers::Timer;
 use crate::config::Config;
 use crate::error::Status;
@@ -16,16 +18,6 @@ use crate::reports::Phase;
 use crate::time::{Micros, Time};
 use crate::wire::header::Api;
 use crate::wire::transactions::{decode_init_producer_id, encode_init_producer_id};
-
-/// Who wrote a batch, to a broker.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Identity {
-    pub id: i64,
-    pub epoch: i16,
-}
-
-/// The last epoch of a producer id. Brokers refuse the one after it as old; with it, a new id is asked for.
-pub const EPOCH_MAX: i16 = 32_766;
 
 /// A broker that takes longer than this is not waited for: another is asked.
 const ATTEMPT_TIMEOUT_MS: u64 = 5_000;
@@ -161,14 +153,20 @@ impl Sender {
         let (in_doubt, definite) = std::mem::take(&mut state.retries).into_iter().partition(|taken| taken.in_doubt);
         state.retries = definite;
         let in_doubt: std::collections::VecDeque<Taken> = in_doubt;
+        let (status, text) = match self.partitions[dense as usize].sequences.broken() {
+            Some(why @ SequenceBreak::TopicMadeAgain) => (Status::UNKNOWN_TOPIC_OR_PARTITION, why.words()),
+            Some(why @ SequenceBreak::OtherCluster) => (Status::UNKNOWN_PRODUCER_ID, why.words()),
+            None => (
+                Status::OUT_OF_ORDER_SEQUENCE_NUMBER,
+                "the broker refuses the sequence, and an earlier attempt, whose answer was lost, may be in the log",
+            ),
+        };
         for mut taken in in_doubt {
-            let text =
-                "the broker refuses the sequence, and an earlier attempt, whose answer was lost, may be in the log";
             taken.cause = c_text(&match &taken.cause {
                 Some(last) => format!("{text}; last: {}", last.to_string_lossy()),
                 None => text.to_owned(),
             });
-            let ending = Ending::without_answer(Status::OUT_OF_ORDER_SEQUENCE_NUMBER, true, Phase::Answered);
+            let ending = Ending::without_answer(status, true, Phase::Answered);
             self.finish(now, dense, taken, ending);
         }
     }
@@ -304,6 +302,7 @@ impl Sender {
         for state in &mut self.partitions {
             state.ramp = None;
             state.acked_offset = -1;
+            state.sequences.break_off(SequenceBreak::OtherCluster);
             state.sequences.refuse();
         }
     }

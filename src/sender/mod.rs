@@ -22,6 +22,7 @@ mod frame;
 #[doc(hidden)]
 pub mod hostile;
 mod idempotence;
+mod identity;
 mod links;
 mod opening;
 mod outcome;

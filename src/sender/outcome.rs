@@ -69,8 +69,10 @@ impl Sender {
             taken.in_doubt |= decision.attempt_in_log == InLog::Maybe;
             taken.reached_broker |= phase_of(outcome) != Phase::Queued;
             taken.limited_retries += u32::from(decision.limited);
-            if let Some(cause) = c_text(cause) {
-                taken.cause = Some(cause);
+            let broken = self.partitions[dense as usize].sequences.broken();
+            match broken.filter(|_| decision.verdict != Verdict::Done) {
+                Some(why) => taken.cause = c_text(&format!("{cause}; {}", why.words())),
+                None => taken.cause = c_text(cause).or(taken.cause),
             }
             let phase = phase_of(outcome);
             if decision.attempt_in_log == InLog::Maybe {
@@ -157,9 +159,11 @@ impl Sender {
         }
         let acked_offset = state.acked_offset;
         let label = state.label();
+        // Not known where it was only told that it has a batch already.
+        let end = if acked_offset < 0 { String::new() } else { format!(" (up to offset {acked_offset})") };
         let text = format!(
-            "{label}: broker {} refuses the sequence that follows what it acknowledged (up to offset {acked_offset}): \
-             acknowledged records may be lost on the broker's side",
+            "{label}: broker {} refuses the sequence that follows what it acknowledged{end}: acknowledged records may be \
+             lost on the broker's side",
             taken.broker
         );
         if let Some(words) = c_text(&text) {

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::ffi::CStr;
 use std::sync::Arc;
 
-use super::idempotence::Identity;
+use super::identity::Identity;
 use super::sequence::{Sequences, Stamp};
 use crate::accumulator::{Batch, NO_LEADER, Partition, Topic};
 use crate::time::{Micros, Time};

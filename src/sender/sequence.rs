@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 
-use super::idempotence::Identity;
+use super::identity::Identity;
 
 /// Batches that a broker remembers per producer and partition (`NUM_BATCHES_TO_RETAIN`): a repetition of an older one is not
 /// recognised any more.
@@ -17,6 +17,29 @@ pub struct Stamp {
     pub counter: u64,
     /// Of its first record, as on the wire.
     pub base_sequence: i32,
+}
+
+/// Why the sequence so far means nothing to whoever leads the partition now, where no broker has lost anything.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum SequenceBreak {
+    /// The topic was deleted, and one of the same name was made.
+    TopicMadeAgain,
+    /// The bootstrap servers lead to another cluster by now.
+    OtherCluster,
+}
+
+impl SequenceBreak {
+    /// What is said to records that were in flight.
+    pub fn words(self) -> &'static str {
+        match self {
+            SequenceBreak::TopicMadeAgain => {
+                "the topic was deleted and made again while the record was in flight: the deleted one may have it"
+            }
+            SequenceBreak::OtherCluster => {
+                "the bootstrap servers led to another cluster while the record was in flight: the one before may have it"
+            }
+        }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -36,6 +59,8 @@ pub struct Sequences {
     lost_end: u64,
     /// The broker has refused the oldest undecided batch for its numbers: under this identity nothing more is taken.
     refused: bool,
+    /// What lies between this identity's batches and the log that they would go to now.
+    broken: Option<SequenceBreak>,
     /// Batches ever numbered.
     batches: u64,
     /// Counter and place among all numbered batches of those without an outcome, oldest first.
@@ -55,6 +80,7 @@ impl Sequences {
         self.acked_end = self.next;
         self.lost_end = self.next;
         self.refused = false;
+        self.broken = None;
         self.any_acked = false;
         self.undecided.clear();
     }
@@ -62,6 +88,17 @@ impl Sequences {
     /// The broker refuses the numbers of the oldest undecided batch, so that none behind it can be taken either.
     pub fn refuse(&mut self) {
         self.refused = self.identity.is_some();
+    }
+
+    /// The partition's log is another one. What was acknowledged is in the one before, so that none of it can be missing here.
+    pub fn break_off(&mut self, why: SequenceBreak) {
+        self.broken = self.identity.is_some().then_some(why);
+        self.any_acked = false;
+    }
+
+    /// Why the log is another one than that of the identity's first batch.
+    pub fn broken(&self) -> Option<SequenceBreak> {
+        self.broken
     }
 
     /// Whether the broker has acknowledged something under this identity.
@@ -228,6 +265,21 @@ mod tests {
         assert_eq!(sequences.assign(5).map(|stamp| stamp.base_sequence), Some(3));
         sequences.give_up(first, 3, true);
         assert!(sequences.has_hole(), "later numbers are taken");
+    }
+
+    #[test]
+    fn what_another_log_had_acknowledged_is_not_missing_in_this_one() {
+        let mut sequences = Sequences::default();
+        sequences.break_off(SequenceBreak::TopicMadeAgain);
+        assert_eq!(sequences.broken(), None, "nothing was numbered");
+        sequences.adopt(FIRST, 0);
+        let first = sequences.assign(1).expect("numbered");
+        sequences.acknowledge(first, 1);
+        assert!(sequences.has_acked());
+        sequences.break_off(SequenceBreak::OtherCluster);
+        assert_eq!((sequences.has_acked(), sequences.broken()), (false, Some(SequenceBreak::OtherCluster)));
+        sequences.adopt(SECOND, 0);
+        assert_eq!(sequences.broken(), None);
     }
 
     #[test]

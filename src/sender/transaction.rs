@@ -4,6 +4,7 @@
 
 mod calls;
 mod end;
+mod end_check;
 mod state;
 #[cfg(test)]
 mod tests;
@@ -12,6 +13,7 @@ use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
 pub use super::coordinator::CoordinatorRequest;
+use end_check::EndCheck;
 pub use state::{State, may};
 
 use super::Sender;
@@ -60,8 +62,7 @@ pub struct Transaction {
     pub(super) offsets: VecDeque<OffsetsCall>,
     /// Groups whose offsets were asked to be in the transaction and are not known to be.
     pub(super) unsettled: BTreeSet<String>,
-    /// The commit may have been decided: an answer was lost, or did not say.
-    end_in_doubt: bool,
+    pub(super) end: EndCheck,
     /// Why it cannot be committed: the first cause.
     pub(super) error: Option<Error>,
     /// A bug: told when nothing else is in anybody's hands.
@@ -136,7 +137,7 @@ impl Transaction {
             groups: BTreeSet::new(),
             offsets: VecDeque::new(),
             unsettled: BTreeSet::new(),
-            end_in_doubt: false,
+            end: EndCheck::default(),
             error: None,
             doom: None,
             unswept: false,
@@ -205,9 +206,16 @@ impl Transaction {
         self.resweep |= self.is_giving_up();
     }
 
-    /// The coordinator may have taken the commit.
-    pub(super) fn note_end_in_doubt(&mut self) {
-        self.end_in_doubt |= self.state == State::Committing;
+    /// Whether the transaction has failed, and the coordinator's answer decides how: the first call that meets fencing says so.
+    fn is_being_explained(&self) -> bool {
+        self.state == State::AbortableError && self.end.is_pending()
+    }
+
+    /// Whether the coordinator certainly had the transaction open under the producer's epoch, and nothing that was asked for may
+    /// have ended it since: what has, was the coordinator itself or another producer.
+    pub(super) fn is_known_open(&self) -> bool {
+        let has_begun = if self.is_v2 { self.is_confirmed } else { self.registered == Registered::Yes };
+        has_begun && !self.end.is_end_in_doubt()
     }
 
     /// A request of this transaction may have been acted on, or may be yet: version 2 has an epoch for each transaction, so
@@ -325,7 +333,11 @@ impl Sender {
             // The first cause is kept, and an abort that is under way is what the error asks for.
             return;
         }
-        if self.transaction.end_in_doubt {
+        if matches!(status, Status::INVALID_PRODUCER_EPOCH | Status::INVALID_TXN_STATE)
+            && self.transaction.registered != Registered::No
+        {
+            self.transaction.end.want(status == Status::INVALID_PRODUCER_EPOCH);
+        } else if self.transaction.end.is_commit_in_doubt() {
             // Who is told to abort does the same work again.
             self.transaction_fatal(now, Status::FATAL, &text);
             return;
@@ -341,12 +353,14 @@ impl Sender {
 
     /// The producer cannot go on: everything that is outstanding fails with its report, and so does the call under way.
     pub(super) fn transaction_fatal(&mut self, now: Time, status: Status, text: &str) {
-        let doubt = if self.transaction.end_in_doubt {
+        let doubt = if self.transaction.end.is_commit_in_doubt() {
             "; whether the transaction was committed is not known: an earlier attempt may have done it"
         } else {
             ""
         };
-        let text = format!("{text}{doubt}{}", self.overdue_words(now));
+        // Once the coordinator has been asked for the reason, the time that has passed explains nothing.
+        let overdue = if self.transaction.end.uses_next_epoch() { String::new() } else { self.overdue_words(now) };
+        let text = format!("{text}{doubt}{overdue}");
         self.fail_for_good(now, status, &text);
         self.drive_transaction(now);
     }
@@ -429,7 +443,9 @@ impl Sender {
             if self.transaction.is_giving_up() {
                 self.sweep_transaction(now);
             }
-            if let (State::AbortableError, Some(error)) = (self.transaction.state, self.transaction.error.clone()) {
+            if let (State::AbortableError, Some(error)) = (self.transaction.state, self.transaction.error.clone())
+                && !self.transaction.end.is_pending()
+            {
                 self.fail_offsets(&error);
                 self.finish_call(Err(error));
             }

@@ -86,6 +86,8 @@ pub(super) struct App {
     /// The step in which the last report was taken.
     pub last_report_step: u64,
     pub given_up: usize,
+    /// What the data-loss callback would be told.
+    pub losses: Vec<String>,
     pub is_closing: bool,
     pub is_closed: bool,
 }
@@ -371,6 +373,13 @@ impl Sim {
             if let Item::Batch { batch, .. } = item {
                 self.app.take(batch, &mut wrong);
                 noted.push((batch.status, batch.partition, batch.base_offset, batch.slots.len()));
+            }
+            if let Item::DataLoss(loss) = item {
+                let text = loss.text.to_string_lossy().into_owned();
+                if text.contains("-1") {
+                    wrong.push(format!("a loss names what is not known: {text}"));
+                }
+                self.app.losses.push(text);
             }
             Handed::All
         });

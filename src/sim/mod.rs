@@ -21,6 +21,7 @@ mod logins;
 mod losses;
 mod network;
 mod options;
+mod other_logs;
 mod packing;
 mod partitioning;
 mod plan;

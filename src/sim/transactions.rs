@@ -243,7 +243,9 @@ fn an_end_that_nobody_confirms_is_no_commit() {
         assert_eq!(error.status, Status::TIMED_OUT);
         sim.cluster.clear_faults();
         let error = sim.done(TransactionCall::Commit).expect_err("it was given up");
-        assert_eq!((error.status.class(), sim.visible()), (Class::Fatal, 0), "{error}");
+        // Version 2 gives each transaction an epoch of its own, so that the coordinator knows what became of this one.
+        let class = if version == 2 { Class::Abortable } else { Class::Fatal };
+        assert_eq!((error.status.class(), sim.visible()), (class, 0), "{error}");
         sim.finish();
     }
 }
@@ -346,34 +348,196 @@ fn the_abort_of_a_fenced_producer_leaves_the_open_transaction_of_its_successor_a
     assert_eq!(sim.visible(), 2);
 }
 
-// KIP-588: only the coordinator tells whether another producer has come.
+// KIP-588: only the coordinator tells whether another producer has come. Whichever call meets it first says so.
 #[test]
-fn a_fenced_producer_is_told_so_and_stays_so() {
+fn a_fenced_producer_is_told_so_by_the_first_call_that_meets_it_and_stays_so() {
     for version in [1, 2] {
-        let mut sim = transactional(version, |_| ());
-        sim.begin();
-        sim.say(0, 0, b"one");
-        sim.run_for(200);
-        sim.was_fenced = true;
-        sim.cluster.fence(TRANSACTIONAL_ID).expect("it is known");
-        sim.say(0, 0, b"two");
-        let error = sim.done(TransactionCall::Commit).expect_err("another one is here");
-        let error = match error.status.class() {
-            Class::Abortable => sim.done(TransactionCall::Abort).err(),
-            _ => Some(error),
-        };
-        let error = match error {
-            // Version 2 takes the late abort for a repetition; the next transaction tells.
-            None => sim.done(TransactionCall::Begin).err().or_else(|| {
-                sim.say(0, 0, b"three");
-                sim.done(TransactionCall::Commit).err()
-            }),
-            error => error,
-        };
-        let error = error.expect("fenced");
-        assert!(matches!(error.status.class(), Class::Fatal | Class::Abortable), "{error}");
-        assert_eq!(sim.visible(), 0);
-        sim.finish();
+        for meeting in [Meeting::Commit, Meeting::Abort, Meeting::RecordAndCommit, Meeting::Offsets] {
+            for is_overdue in [false, true] {
+                let mut sim = short_lived(version);
+                sim.begin();
+                sim.say(0, 0, b"one");
+                sim.run_for(if is_overdue { 6_000 } else { 200 });
+                assert_eq!(sim.visible(), 0);
+                sim.was_fenced = true;
+                sim.cluster.fence(TRANSACTIONAL_ID).expect("it is known");
+                sim.cluster.begin_as_successor(TRANSACTIONAL_ID, "t0", 1);
+                let error = sim.meet(meeting).expect_err("another one is here");
+                assert_eq!(error.status, Status::PRODUCER_FENCED, "version {version}, {meeting:?}: {error}");
+                assert!(!error.message.contains("most likely"), "{error}");
+                assert_eq!(sim.done(TransactionCall::Begin).expect_err("for good"), error);
+                let is_open = sim.cluster.is_transaction_open(TRANSACTIONAL_ID);
+                assert!(is_open, "version {version}, {meeting:?}, {is_overdue}: the successor's transaction goes on");
+                assert_eq!(sim.visible(), 0);
+            }
+        }
+    }
+}
+
+/// The call that meets what has happened to the transaction.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Meeting {
+    Commit,
+    Abort,
+    RecordAndCommit,
+    Offsets,
+}
+
+impl Sim {
+    fn meet(&mut self, meeting: Meeting) -> Result<(), Error> {
+        match meeting {
+            Meeting::Commit => self.done(TransactionCall::Commit),
+            Meeting::Abort => self.done(TransactionCall::Abort),
+            Meeting::Offsets => self.say_offset(7),
+            Meeting::RecordAndCommit => {
+                self.say(0, 1, b"too late");
+                self.run_for(100);
+                self.done(TransactionCall::Commit)
+            }
+        }
+    }
+}
+
+/// Transactions that their coordinator gives up after four seconds.
+fn short_lived(version: i16) -> Sim {
+    transactional(version, |plan| {
+        plan.config.transaction_timeout_ms = 4_000;
+        plan.config.delivery_timeout_ms = 4_000;
+        plan.config.request_timeout_ms = 1_000;
+    })
+}
+
+// Kafka 4 answers the commit with INVALID_TXN_STATE, older ones with PRODUCER_FENCED.
+#[test]
+fn a_transaction_that_its_coordinator_gave_up_is_aborted_and_the_next_one_works() {
+    for version in [1, 2] {
+        for meeting in [Meeting::Commit, Meeting::Abort, Meeting::RecordAndCommit, Meeting::Offsets] {
+            for marker_delay_ms in [0, 300] {
+                let mut sim = short_lived(version);
+                sim.transact_once();
+                sim.begin();
+                sim.say(0, 0, b"given up");
+                sim.run_for(200);
+                sim.cluster.set_marker_delay_ms(marker_delay_ms);
+                sim.run_for(4_000);
+                let name = format!("version {version}, {meeting:?}");
+                match sim.meet(meeting) {
+                    Ok(()) => assert_eq!(meeting, Meeting::Abort, "{name}"),
+                    Err(error) => {
+                        assert_eq!(error.status, Status::INVALID_PRODUCER_EPOCH, "{name}: {error}");
+                        assert!(error.message.contains("transaction.timeout.ms=4000"), "{name}: {error}");
+                        sim.abort_transaction();
+                    }
+                }
+                for _ in 0..2 {
+                    sim.transact_once();
+                }
+                sim.run_for(1_000);
+                assert_eq!(sim.visible(), 6, "{name}");
+                sim.finish();
+            }
+        }
+    }
+}
+
+// The epoch of the coordinator's own abort is the last but one of the producer id, the last one, or the one behind it.
+#[test]
+fn a_transaction_that_its_coordinator_gave_up_may_have_used_up_the_epochs() {
+    for version in [1, 2] {
+        for first_epoch in 32_763..=32_765 {
+            let mut sim = transactional(version, |plan| {
+                plan.first_epoch = first_epoch;
+                plan.config.transaction_timeout_ms = 4_000;
+                plan.config.delivery_timeout_ms = 4_000;
+                plan.config.request_timeout_ms = 1_000;
+            });
+            for _ in 0..2 {
+                sim.begin();
+                sim.say(0, 0, b"given up");
+                sim.run_for(5_000);
+                let error = sim.done(TransactionCall::Commit).expect_err("given up");
+                assert_eq!(error.status, Status::INVALID_PRODUCER_EPOCH, "{error}");
+                sim.abort_transaction();
+                sim.transact_once();
+            }
+            assert_eq!(sim.visible(), 4);
+            sim.finish();
+        }
+    }
+}
+
+// The abort that asks for the reason is lost, or its coordinator moves.
+#[test]
+fn why_an_epoch_is_refused_is_asked_until_the_answer_comes() {
+    for version in [1, 2] {
+        for moves in [true, false] {
+            let mut sim = short_lived(version);
+            sim.begin();
+            sim.say(0, 0, b"given up");
+            sim.run_for(5_000);
+            let coordinator = sim.coordinator();
+            if moves {
+                let to = Some(coordinator % 2 + 1);
+                sim.cluster.coordinator_move(CoordinatorKind::Transaction, TRANSACTIONAL_ID, to).expect("it exists");
+            } else {
+                sim.faults.silent = vec![(coordinator, api_key::END_TXN)];
+                let error = sim.done_within(TransactionCall::Commit, 500).expect_err("no answer");
+                assert_eq!(error.status, Status::TIMED_OUT);
+                sim.faults.silent.clear();
+            }
+            let error = sim.done(TransactionCall::Commit).expect_err("given up");
+            if version == 1 {
+                // An end without a clear answer may have been carried out, and another producer have come since.
+                assert_eq!(error.status, Status::PRODUCER_FENCED, "{error}");
+            } else {
+                assert_eq!(error.status, Status::INVALID_PRODUCER_EPOCH, "{error}");
+                sim.abort_transaction();
+                sim.transact_once();
+                assert_eq!(sim.visible(), 2);
+            }
+            sim.finish();
+        }
+    }
+}
+
+// The commit was carried out, its answer was lost, and the producer that came then has been given the very next epoch.
+#[test]
+fn an_end_in_doubt_is_never_asked_for_under_the_epoch_of_a_successor() {
+    let mut sim = short_lived(1);
+    sim.begin();
+    sim.say(0, 0, b"committed");
+    sim.run_for(200);
+    let coordinator = sim.coordinator();
+    sim.faults.silent = vec![(coordinator, api_key::END_TXN)];
+    assert_eq!(sim.done_within(TransactionCall::Commit, 100).expect_err("no answer").status, Status::TIMED_OUT);
+    assert_eq!(sim.visible(), 1);
+    sim.was_fenced = true;
+    sim.cluster.fence(TRANSACTIONAL_ID).expect("it is known");
+    sim.cluster.begin_as_successor(TRANSACTIONAL_ID, "t0", 1);
+    sim.faults.silent.clear();
+    let error = sim.done_within(TransactionCall::Commit, 3_000).expect_err("another one is here");
+    assert_eq!(error.status, Status::PRODUCER_FENCED, "{error}");
+    assert!(error.message.contains("committed is not known"), "{error}");
+    assert!(sim.cluster.is_transaction_open(TRANSACTIONAL_ID), "the successor's transaction goes on");
+}
+
+// A coordinator that refuses the commit of a transaction which it has open is asked to abort it, and does.
+#[test]
+fn a_commit_that_does_not_fit_the_coordinators_state_is_never_taken_for_one() {
+    for version in [1, 2] {
+        for code in [47, 48, 90] {
+            let mut sim = transactional(version, |_| ());
+            sim.begin();
+            sim.say(0, 0, b"refused");
+            sim.run_for(100);
+            sim.cluster.push_error(api_key::END_TXN, code, 1);
+            let error = sim.done(TransactionCall::Commit).expect_err("refused");
+            assert_eq!(error.status, Status::INVALID_PRODUCER_EPOCH, "{error}");
+            sim.abort_transaction();
+            sim.transact_once();
+            assert_eq!(sim.visible(), 2);
+            sim.finish();
+        }
     }
 }
 

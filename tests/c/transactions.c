@@ -188,11 +188,12 @@ static void coordinators_errors(void) {
         {API_TXN_OFFSET_COMMIT, PRODUCER_ERR_UNKNOWN_TOPIC_OR_PARTITION, CLASS_RETRIABLE},
         {API_TXN_OFFSET_COMMIT, PRODUCER_ERR_ILLEGAL_GENERATION, CLASS_ABORTABLE},
         {API_TXN_OFFSET_COMMIT, PRODUCER_ERR_FENCED_INSTANCE_ID, CLASS_ABORTABLE},
-        {API_TXN_OFFSET_COMMIT, PRODUCER_ERR_PRODUCER_FENCED, CLASS_FATAL},
+        /* Nobody has taken over, says the transaction's coordinator. */
+        {API_TXN_OFFSET_COMMIT, PRODUCER_ERR_PRODUCER_FENCED, CLASS_ABORTABLE},
         {API_END_TXN, PRODUCER_ERR_CONCURRENT_TRANSACTIONS, CLASS_RETRIABLE},
         {API_END_TXN, PRODUCER_ERR_NOT_COORDINATOR, CLASS_RETRIABLE},
         {API_END_TXN, PRODUCER_ERR_TRANSACTION_ABORTABLE, CLASS_ABORTABLE},
-        {API_END_TXN, PRODUCER_ERR_INVALID_PRODUCER_EPOCH, CLASS_FATAL},
+        {API_END_TXN, PRODUCER_ERR_INVALID_PRODUCER_EPOCH, CLASS_ABORTABLE},
         {API_END_TXN, PRODUCER_ERR_INVALID_PRODUCER_ID_MAPPING, CLASS_FATAL},
     };
     check_case("what coordinators answer: passed over, an abort, or the end");
@@ -292,10 +293,7 @@ static void fenced_by_hand(void) {
     /* Until the first of them has been refused, which may be before the last is sent. */
     while (accepted < MANY && (status = send_text(p, "t", (int32_t)accepted % PARTITIONS, "shut-out", &o[accepted])) == PRODUCER_OK) accepted++;
     CHECK(status == PRODUCER_OK || producer_status_is_abortable(status) || producer_status_is_fatal(status));
-    status = producer_commit_transaction(p, WAIT_MS);
-    CHECK(producer_status_is_fatal(status) || producer_status_is_abortable(status));
-    if (producer_status_is_abortable(status)) status = producer_abort_transaction(p, WAIT_MS);
-    CHECK_INT(status, PRODUCER_ERR_PRODUCER_FENCED);
+    CHECK_INT(producer_commit_transaction(p, WAIT_MS), PRODUCER_ERR_PRODUCER_FENCED);
     CHECK_CLASS(producer_begin_transaction(p), CLASS_FATAL);
     CHECK(producer_close(p, WAIT_MS) != PRODUCER_ERR_TIMED_OUT);
     CHECK_OUTCOMES(o, accepted);
@@ -305,31 +303,61 @@ static void fenced_by_hand(void) {
 }
 
 static void too_long(void) {
-    check_case("open for longer than transaction.timeout.ms: the broker has aborted it, and the sentence says why");
+    /* What meets it: a late record, the commit, offsets, or the abort itself. */
+    enum { LATE_RECORD, COMMIT, OFFSETS, ABORT, MEETINGS };
+    check_case("open for longer than transaction.timeout.ms: an abortable error says why, the abort succeeds, the next one works");
     producer_mock_cluster_t *mock = cluster();
     producer_t *p = producer_of(producer_mock_cluster_bootstrap_servers(mock), "transactional.id", "slow", "transaction.timeout.ms", "1000",
                                 NULL);
-    struct outcome *o = outcomes_new(2);
     REQUIRE_OK(producer_init_transactions(p, WAIT_MS));
-    REQUIRE_OK(producer_begin_transaction(p));
-    CHECK_OK(send_text(p, "t", 0, "late1", &o[0]));
-    CHECK_OK(producer_flush(p, WAIT_MS));
-    CHECK_INT(producer_poll(p, 2000), 0);
-    CHECK_OK(send_text(p, "t", 0, "late2", &o[1]));
-    producer_status_t status = producer_commit_transaction(p, WAIT_MS);
-    CHECK(producer_status_is_fatal(status) || producer_status_is_abortable(status));
-    CHECK_SAYS(producer_last_error(), "transaction.timeout.ms");
-    producer_close(p, WAIT_MS);
-    CHECK_OUTCOMES(o, 2);
-    CHECK_INT(committed(mock, "late"), 0);
-    p = initialised_at(mock, "slow");
-    REQUIRE_OK(producer_begin_transaction(p));
-    CHECK_OK(send_text(p, "t", 0, "again", NULL));
-    CHECK_OK(producer_commit_transaction(p, WAIT_MS));
-    CHECK_INT(committed(mock, "again"), 1);
+    for (int meeting = 0; meeting < MEETINGS; meeting++) {
+        struct outcome *o = outcomes_new(2);
+        REQUIRE_OK(producer_begin_transaction(p));
+        CHECK_OK(send_text(p, "t", 0, "late1", &o[0]));
+        CHECK_OK(producer_flush(p, WAIT_MS));
+        CHECK_INT(producer_poll(p, 1500), 0);
+        producer_status_t status = PRODUCER_OK;
+        if (meeting == LATE_RECORD) CHECK_OK(send_text(p, "t", 0, "late2", &o[1]));
+        if (meeting == LATE_RECORD || meeting == COMMIT) status = producer_commit_transaction(p, WAIT_MS);
+        if (meeting == OFFSETS) status = send_offset(p, "slow", "in", 7, WAIT_MS);
+        if (meeting != ABORT) {
+            CHECK_STATUS(status, PRODUCER_ERR_INVALID_PRODUCER_EPOCH);
+            CHECK_CLASS(status, CLASS_ABORTABLE);
+            CHECK_SAYS(producer_last_error(), "transaction.timeout.ms");
+        }
+        CHECK_OK(producer_abort_transaction(p, WAIT_MS));
+        CHECK_OUTCOMES(o, meeting == LATE_RECORD ? 2 : 1);
+        CHECK_INT(committed(mock, "late"), 0);
+        REQUIRE_OK(producer_begin_transaction(p));
+        CHECK_OK(send_text(p, "t", 0, "again", NULL));
+        CHECK_OK(producer_commit_transaction(p, WAIT_MS));
+        CHECK_INT(committed(mock, "again"), meeting + 1);
+        free(o);
+    }
     CHECK_OK(producer_close(p, WAIT_MS));
     producer_mock_cluster_free(mock);
-    free(o);
+}
+
+static void commit_without_fit(void) {
+    check_case("a commit that does not fit the coordinator's state asks for an abort, after which the producer goes on");
+    const int16_t codes[] = {47, 48, 90};
+    for (size_t i = 0; i < sizeof codes / sizeof *codes; i++) {
+        producer_mock_cluster_t *mock = cluster();
+        producer_t *p = initialised_at(mock, "unfit");
+        REQUIRE_OK(producer_begin_transaction(p));
+        CHECK_OK(send_text(p, "t", 0, "unfit", NULL));
+        CHECK_OK(producer_flush(p, WAIT_MS));
+        REQUIRE_OK(producer_mock_cluster_push_error(mock, 26, codes[i], 1));
+        CHECK_STATUS(producer_commit_transaction(p, WAIT_MS), PRODUCER_ERR_INVALID_PRODUCER_EPOCH);
+        CHECK_OK(producer_abort_transaction(p, WAIT_MS));
+        REQUIRE_OK(producer_begin_transaction(p));
+        CHECK_OK(send_text(p, "t", 0, "fits", NULL));
+        CHECK_OK(producer_commit_transaction(p, WAIT_MS));
+        CHECK_INT(committed(mock, "unfit"), 0);
+        CHECK_INT(committed(mock, "fits"), 1);
+        CHECK_OK(producer_close(p, WAIT_MS));
+        producer_mock_cluster_free(mock);
+    }
 }
 
 static producer_status_t send_as(producer_t *p, int32_t generation_id, const char *member_id, const char *instance_id, int64_t offset) {
@@ -502,6 +530,7 @@ int main(void) {
         authorised_later();
         fenced();
         fenced_by_hand();
+        commit_without_fit();
         too_long();
         group_members();
         slow_markers();

@@ -5,7 +5,7 @@ use crate::allowance::Entries;
 use crate::rules::{globs, impls, names, sizes};
 
 /// What the numbers of each list add up to, so that an entry cannot be added by one change alone.
-pub const AT_MOST: AtMost = AtMost { circles: 162, globs: 3, impls: 86, sizes: 718, names: 46 };
+pub const AT_MOST: AtMost = AtMost { circles: 160, globs: 3, impls: 86, sizes: 718, names: 46 };
 
 pub struct AtMost {
     /// Files.
@@ -156,12 +156,10 @@ pub const CIRCLES: &[&[&str]] = &[
         "src/sender/mod.rs",
         "src/sender/opening.rs",
         "src/sender/outcome.rs",
-        "src/sender/partition.rs",
         "src/sender/produce.rs",
         "src/sender/published.rs",
         "src/sender/queries.rs",
         "src/sender/refusal.rs",
-        "src/sender/sequence.rs",
         "src/sender/telemetry/link.rs",
         "src/sender/telemetry/mod.rs",
         "src/sender/transaction.rs",

@@ -140,7 +140,7 @@ impl Sender {
         group: GroupMetadata,
         reply: &Arc<CallReply>,
     ) -> Result<()> {
-        if self.transaction.state != State::InTransaction {
+        if self.transaction.state != State::InTransaction && !self.transaction.is_being_explained() {
             let call = TransactionCall::SendOffsets { offsets: Vec::new(), group };
             return Err(self.not_open(&call));
         }
@@ -162,6 +162,11 @@ impl Sender {
     }
 
     fn commit_called(&mut self, now: Time, reply: &Arc<CallReply>) -> Result<()> {
+        if self.transaction.is_being_explained() {
+            self.pend(TransactionCall::Commit, reply);
+            reply.note("the coordinator is being asked whether the transaction's time was over or another producer has taken over");
+            return Ok(());
+        }
         if self.transaction.state != State::InTransaction {
             return Err(self.not_open(&TransactionCall::Commit));
         }

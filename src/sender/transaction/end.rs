@@ -6,7 +6,7 @@ use super::{Registered, State};
 use crate::accumulator::TransactionCall;
 use crate::error::{Error, Result, Status};
 use crate::sender::Sender;
-use crate::sender::idempotence::Identity;
+use crate::sender::identity::{EPOCH_MAX, Identity};
 use crate::time::Time;
 
 impl Sender {
@@ -79,9 +79,9 @@ impl Sender {
         }
         let is_empty = self.transaction.registered == Registered::No;
         let transaction = &mut self.transaction;
-        if next.is_some() {
-            // Nothing of the old epoch counts in the new one.
-            transaction.bump = super::Bump::default();
+        if let Some(next) = next {
+            // Nothing of the old epoch counts in the new one. Behind the last epoch comes another producer id.
+            transaction.bump = super::Bump { wanted: false, required: next.epoch > EPOCH_MAX };
             transaction.is_fresh = true;
         } else if transaction.is_v2 && !is_empty {
             transaction.bump.wanted = true;
@@ -113,7 +113,7 @@ impl Sender {
         transaction.is_confirmed = false;
         transaction.groups.clear();
         transaction.unsettled.clear();
-        transaction.end_in_doubt = false;
+        transaction.end = super::EndCheck::default();
         transaction.error = None;
         transaction.unswept = false;
         transaction.resweep = false;
