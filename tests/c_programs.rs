@@ -47,6 +47,7 @@ programs! {
     fork_parked: "tests/c/fork_parked.c" [];
     idempotence_config: "tests/c/idempotence_config.c" [];
     flush_tokens: "tests/c/flush_tokens.c" [];
+    full_batches: "tests/c/full_batches.c" [];
     futures: "tests/c/futures.c" [];
     guarantees: "tests/c/guarantees.c" [];
     health: "tests/c/health.c" [];

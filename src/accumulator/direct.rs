@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::batch::OpenBatch;
 use super::inbox::Event;
 use super::memory::{Memory, Reservation};
-use super::partition::{Append, NotAppended, Partition, Placed, Wanted};
+use super::partition::{Append, NotAppended, Partition, Placed, Wanted, is_full};
 use super::shares::{Claim, Holder};
 use super::topic::{NO_LEADER, ParkedRecord, Tag, Topic};
 use super::{Accumulator, PARKED_OVERHEAD, Sending};
@@ -276,12 +276,16 @@ impl Partition {
         let opened_at = clock();
         let usual_deadline = opened_at + how.settings.delivery_timeout();
         let deadline = how.own_deadline.unwrap_or(usual_deadline);
-        let due_at = if batch.is_closed { opened_at } else { opened_at + how.settings.linger() };
+        // A batch that takes no more goes at once, whether the application says so or its size.
+        let settings = how.settings;
+        let is_full = is_full(batch.len(), batch.count(), settings.fill_size(), settings.batch_records_max());
+        let is_whole = batch.is_closed || is_full;
+        let due_at = if is_whole { opened_at } else { opened_at + settings.linger() };
         let door = if how.forced { None } else { Some(&how.shared.door) };
         // An empty batch must not get a number, which nothing would ever finish; one that gets none stays the caller's.
         debug_assert!(!batch.is_empty());
         let numbered = match &batch.open {
-            Some(_) => how.shared.inbox.opened(door, self.id, deadline, due_at, sealed || batch.is_closed),
+            Some(_) => how.shared.inbox.opened(door, self.id, deadline, due_at, sealed || is_whole),
             None => None,
         };
         let Some((id, open)) = numbered.and_then(|id| Some((id, batch.open.take()?))) else {
@@ -308,7 +312,7 @@ impl Partition {
             compression: how.settings.compression(),
             ..open
         });
-        if batch.is_closed {
+        if is_whole {
             queue.seal_open(self.id, &how.shared.memory);
             let last = queue.last_sealed();
             queue.hand_over(last, self, &how.shared.packing);

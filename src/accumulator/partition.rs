@@ -17,7 +17,7 @@ use super::{Accumulator, Sending};
 use crate::record::Record;
 use crate::reports::Slot;
 use crate::time::Time;
-use crate::wire::record_batch::{self, HEADER_LEN};
+use crate::wire::record_batch::{self, HEADER_LEN, RECORD_LEN_MIN};
 
 /// Slots of a partition's first batch; later ones start with the room that the one before needed.
 const SLOTS_MIN: usize = 8;
@@ -178,12 +178,13 @@ impl Partition {
             let delta = record.timestamp_ms.wrapping_sub(open.base_timestamp_ms);
             let body_len = record_batch::record_body_len(delta, open.count, record);
             let len = record_batch::record_len(body_len);
-            let fits = open.len + len <= how.fill_size() && open.count < how.records_max();
+            let (fill_size, records_max) = (how.fill_size(), how.records_max());
+            let fits = open.len + len <= fill_size && open.count < records_max;
             // Records that ask for other acks never share a batch.
             if fits && i32::try_from(delta).is_ok() && open.acks == how.acks() {
                 if open.tail.room_len() < len {
                     // Room grows with the batch, so that many small batches stay small.
-                    let wanted = open.len.min(how.fill_size().saturating_sub(open.len));
+                    let wanted = open.len.min(fill_size.saturating_sub(open.len));
                     let chunk = self.get_chunk(how, held, clock(), Memory::capacity_for(len, wanted), 0)?;
                     open.push_chunk(chunk);
                 }
@@ -203,12 +204,26 @@ impl Partition {
                     open.deadline = deadline;
                     how.shared.inbox.tell(Event::Deadline { partition: self.id, deadline }, deadline);
                 }
+                if is_full(open.len, open.count, fill_size, records_max) {
+                    self.seal_full(&mut queue, how.shared);
+                }
                 return Ok((len, placed));
             }
             sealed = true;
         }
         // The rare half: the first record of a batch.
         self.append_first(&mut queue, sealed, record, how, held, clock)
+    }
+
+    /// The open batch takes no more: it goes at once, however long it may linger.
+    #[cold]
+    fn seal_full(&self, queue: &mut Queue, shared: &Accumulator) {
+        queue.seal_open(self.id, &shared.memory);
+        self.publish_sealed(queue);
+        // One that is being compressed is told of when that is done.
+        if !queue.hand_over(queue.last_sealed(), self, &shared.packing) {
+            shared.inbox.tell(Event::Sealed { partition: self.id }, Time::ZERO);
+        }
     }
 
     #[cold]
@@ -268,7 +283,8 @@ impl Partition {
         let tail = self.get_chunk(how, held, opened_at, capacity, slot_bytes)?;
         let usual_deadline = opened_at + how.settings.delivery_timeout();
         let deadline = how.own_deadline.unwrap_or(usual_deadline);
-        let due_at = opened_at + how.settings.linger();
+        let is_full = is_full(HEADER_LEN + len, 1, how.fill_size(), how.records_max());
+        let due_at = if is_full { opened_at } else { opened_at + how.settings.linger() };
         let door = if how.forced { None } else { Some(&how.shared.door) };
         let Some(id) = how.shared.inbox.opened(door, self.id, deadline, due_at, sealed) else {
             // It was shut since we looked.
@@ -534,6 +550,12 @@ impl Partition {
     pub(super) fn claim(&self, now: Time) -> Claim {
         Claim { holder: Holder::Partition(self.id), leader: self.leader(), at: now }
     }
+}
+
+/// Whether a batch of `count` records and `len` bytes has no room for another one.
+#[inline]
+pub(super) fn is_full(len: usize, count: u32, fill_size: usize, records_max: u32) -> bool {
+    len + RECORD_LEN_MIN > fill_size || count >= records_max
 }
 
 #[inline]

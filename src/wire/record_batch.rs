@@ -50,6 +50,9 @@ pub fn record_len(body_len: usize) -> usize {
     varint_len(body_len as i32) + body_len
 }
 
+/// Bytes of the smallest record there is, without key, value and headers: a batch that has no room for it takes none.
+pub const RECORD_LEN_MIN: usize = 7;
+
 /// The largest a record can become whatever batch it lands in.
 pub fn record_len_max(record: &Record<'_>) -> usize {
     let fixed = 5 + 1 + 10 + 5 + 5 + 5 + 5;
