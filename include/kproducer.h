@@ -1560,8 +1560,11 @@ typedef struct producer_flush_t producer_flush_t;
  * producer: the producer. timeout_ms: how long to wait; 0 only starts it, -1 waits for ever.
  * Returns PRODUCER_OK when every record accepted before the call has its outcome and its callback has run;
  * PRODUCER_ERR_TIMED_OUT when the time passed first: it all goes on, call again, and producer_last_error says what is wrong
- * with the cluster, if anything is; PRODUCER_ERR_INVALID_ARGUMENT; PRODUCER_ERR_IN_CALLBACK from one of this producer's own
- * callbacks; PRODUCER_ERR_CLOSED; PRODUCER_ERR_FORKED; PRODUCER_ERR_INTERNAL after a bug of the library.
+ * with the cluster, if anything is; the status of its end when the producer has failed for good, before the call or during it
+ * (PRODUCER_ERR_FATAL, PRODUCER_ERR_PRODUCER_FENCED or another for which producer_status_is_fatal is true, or
+ * PRODUCER_ERR_INTERNAL after a bug of the library): the records that were left have failed then, and their callbacks have run;
+ * PRODUCER_ERR_INVALID_ARGUMENT; PRODUCER_ERR_IN_CALLBACK from one of this producer's own callbacks; PRODUCER_ERR_CLOSED;
+ * PRODUCER_ERR_FORKED.
  * Callbacks of a future that another thread awaits run on that thread, and are not waited for.
  * Overrides linger.ms; runs callbacks on this thread; does not hold up sends of other threads and does not wait for
  * them. Several flushes may run at once.
@@ -1579,8 +1582,8 @@ producer_status_t producer_flush(producer_t *producer,
  * Returns PRODUCER_OK when every record that the topic accepted before the call has its outcome and its callback has run;
  * PRODUCER_ERR_TIMED_OUT when the time passed first: it all goes on, call again; PRODUCER_ERR_INVALID_ARGUMENT;
  * PRODUCER_ERR_INVALID_TOPIC_EXCEPTION for a name that Kafka does not allow; PRODUCER_ERR_IN_CALLBACK from one of this
- * producer's own callbacks; PRODUCER_ERR_CLOSED; PRODUCER_ERR_FORKED; PRODUCER_ERR_INTERNAL after a bug of the library; the
- * status of its end when the producer has failed.
+ * producer's own callbacks; PRODUCER_ERR_CLOSED; PRODUCER_ERR_FORKED; the status of its end when the producer has failed for
+ * good, as producer_flush says.
  * Runs callbacks on this thread, those of other topics that are due too; otherwise like producer_flush.
  */
 producer_status_t producer_flush_topic(producer_t *producer,
@@ -1609,7 +1612,7 @@ producer_status_t producer_flush_begin(producer_t *producer,
  * Returns PRODUCER_OK when every record has its outcome and its callback has run; PRODUCER_ERR_TIMED_OUT when the time
  * passed first: it all goes on, wait again; PRODUCER_ERR_INVALID_ARGUMENT, also for a flush of another producer;
  * PRODUCER_ERR_IN_CALLBACK from one of this producer's own callbacks; PRODUCER_ERR_CLOSED; PRODUCER_ERR_FORKED;
- * PRODUCER_ERR_INTERNAL after a bug of the library; the status of its end when the producer has failed.
+ * the status of its end when the producer has failed for good, as producer_flush says.
  * Runs callbacks on this thread, like producer_flush. Any number of threads may wait for one flush.
  */
 producer_status_t producer_flush_wait(producer_t *producer,

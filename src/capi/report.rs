@@ -297,10 +297,11 @@ pub(super) fn batch_report(batch: &FinishedBatch) -> producer_report_t {
 #[inline]
 fn fill_plain(report: &mut producer_report_t, batch: &FinishedBatch, slot: &Slot) {
     if batch.base_offset >= 0 {
-        report.offset = batch.base_offset + i64::from(slot.offset_delta);
+        // Of a broker that names the end of all offsets, no negative one follows.
+        report.offset = batch.base_offset.saturating_add(i64::from(slot.offset_delta));
     }
     report.timestamp_ms =
-        batch.log_append_time_ms.unwrap_or(batch.base_timestamp_ms + i64::from(slot.timestamp_delta_ms));
+        batch.log_append_time_ms.unwrap_or(batch.base_timestamp_ms.saturating_add(i64::from(slot.timestamp_delta_ms)));
     report.key_len = i64::from(slot.key_len);
     report.value_len = i64::from(slot.value_len);
     report.opaque = slot.opaque as *mut c_void;
@@ -440,4 +441,47 @@ pub(super) fn name_record(batch: &FinishedBatch, place: u32, report: &mut produc
     };
     report.status = Status::INVALID_RECORD.code();
     report.error_text = words.as_ptr();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Status;
+    use crate::time::Time;
+
+    #[test]
+    fn offsets_and_times_of_a_report_stop_at_the_greatest_number() {
+        let slot = |delta: i32, place| Slot {
+            callback: 0,
+            opaque: 0,
+            key_len: -1,
+            value_len: 0,
+            timestamp_delta_ms: delta,
+            offset_delta: place,
+        };
+        let batch = FinishedBatch {
+            topic: std::sync::Arc::from(c"t"),
+            partition: 0,
+            status: Status::OK,
+            persisted: Persisted::Yes,
+            phase: Phase::Answered,
+            base_offset: i64::MAX - 1,
+            base_timestamp_ms: i64::MAX - 1,
+            log_append_time_ms: None,
+            broker: 1,
+            attempts: 1,
+            opened_at: Time::ZERO,
+            finished_at: Time::ZERO,
+            cause: None,
+            record_causes: Vec::new(),
+            slots: Vec::new(),
+            rich: Vec::new(),
+            undelivered: None,
+        };
+        for (place, expected) in [(0, i64::MAX - 1), (1, i64::MAX), (2, i64::MAX), (u32::MAX, i64::MAX)] {
+            let mut report = batch_report(&batch);
+            fill_report(&mut report, &batch, &slot(place.min(9) as i32, place));
+            assert_eq!((report.offset, report.timestamp_ms), (expected, expected), "{place}");
+        }
+    }
 }

@@ -39,7 +39,8 @@ impl Producer {
         if self.reports.in_callback() {
             return Err(in_callback(call));
         }
-        let token = self.begin_flush(topic)?;
+        // Also when the producer has failed for good: what is left to be reported is dispatched.
+        let token = start_flush(self, topic)?;
         self.wait_flush(call, &token, timeout_ms, hand)
     }
 
@@ -48,27 +49,7 @@ impl Producer {
         if let Some(fatal) = self.accumulator.fatal() {
             return Err(fatal.clone());
         }
-        topic.map_or(Ok(()), check_topic_name)?;
-        let token = FlushToken {
-            home: Arc::downgrade(&self.accumulator),
-            producer: self.id,
-            topic: topic.map(str::to_owned),
-            started: Arc::default(),
-            done: Arc::default(),
-        };
-        let id = match topic.map(|name| self.accumulator.topics.find(name)) {
-            None => None,
-            Some(Some(topic)) => Some(topic.id),
-            Some(None) => {
-                // Nothing was ever sent to it.
-                self.reports.complete_empty(&token.started);
-                self.reports.complete_empty(&token.done);
-                return Ok(token);
-            }
-        };
-        let (started, done) = (token.started.clone(), token.done.clone());
-        self.accumulator.inbox.flush(id, started, done);
-        Ok(token)
+        start_flush(self, topic)
     }
 
     /// Dispatches until everything that belongs to the flush is finished and reported, or `timeout_ms` (-1: for ever) is over.
@@ -86,9 +67,12 @@ impl Producer {
             let text = "the flush was begun on another producer; wait for it with that one";
             return Err(Error::new(Status::INVALID_ARGUMENT, text));
         }
-        if timeout_ms == 0 {
+        if timeout_ms == 0 && !self.reports.is_shut() {
             // Whether anything is left is the I/O thread's to say; it says so without waiting for a broker.
-            self.wait_for_io_thread(&token.started)?;
+            match self.wait_for_io_thread(&token.started) {
+                Err(error) if !self.reports.is_shut() => return Err(error),
+                _ => {}
+            }
         }
         let ended = self.reports.wait_for(&token.done, self.call_deadline(timeout_ms), hand);
         if let Some(fatal) = self.accumulator.fatal() {
@@ -113,6 +97,29 @@ impl Producer {
             Dispatch::Reentered => Err(in_callback(call)),
         }
     }
+}
+
+fn start_flush(producer: &Producer, topic: Option<&str>) -> Result<FlushToken> {
+    topic.map_or(Ok(()), check_topic_name)?;
+    let token = FlushToken {
+        home: Arc::downgrade(&producer.accumulator),
+        producer: producer.id,
+        topic: topic.map(str::to_owned),
+        started: Arc::default(),
+        done: Arc::default(),
+    };
+    let id = match topic.map(|name| producer.accumulator.topics.find(name)) {
+        None => None,
+        Some(Some(topic)) => Some(topic.id),
+        Some(None) => {
+            // Nothing was ever sent to it.
+            producer.reports.complete_empty(&token.started);
+            producer.reports.complete_empty(&token.done);
+            return Ok(token);
+        }
+    };
+    producer.accumulator.inbox.flush(id, token.started.clone(), token.done.clone());
+    Ok(token)
 }
 
 impl FlushToken {

@@ -257,7 +257,8 @@ impl Sender {
             state.topic.settings().note_accepted(taken.batch.len());
         }
         if is_acked && ending.answer.base_offset >= 0 {
-            state.acked_offset = ending.answer.base_offset + i64::from(taken.batch.count) - 1;
+            let after_first = i64::from(taken.batch.count) - 1;
+            state.acked_offset = ending.answer.base_offset.saturating_add(after_first);
         }
         if let Some(number) = taken.number {
             if is_acked {

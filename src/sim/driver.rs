@@ -435,7 +435,8 @@ impl App {
                 let expected = sent.timestamp_ms;
                 wrong.push(format!("record {} has timestamp {expected}, its report {timestamp_ms}", slot.opaque));
             }
-            let offset = if batch.base_offset < 0 { -1 } else { batch.base_offset + i64::from(slot.offset_delta) };
+            let offset =
+                if batch.base_offset < 0 { -1 } else { batch.base_offset.saturating_add(slot.offset_delta.into()) };
             sent.report = Some(report_of(batch, offset, place));
         }
     }

@@ -95,6 +95,30 @@ fn a_transaction_whose_topic_is_made_again_fails_with_the_reason_and_nobody_hear
     sim.finish();
 }
 
+/// A broker that names offsets at the end of all numbers, before the producer meets a loss there.
+#[test]
+fn offsets_stop_at_the_greatest_number() {
+    let mut sim = scenario(|plan| {
+        plan.config.enable_idempotence = true;
+        plan.config.linger_us = 5_000;
+    });
+    sim.say(0, 0, b"opens the connection");
+    sim.run_for(100);
+    sim.faults.twist_produce = Some(Box::new(|response| {
+        let partitions = response.responses.iter_mut().flat_map(|topic| &mut topic.partition_responses);
+        partitions.for_each(|partition| partition.base_offset = i64::MAX - 1);
+    }));
+    let records: Vec<usize> = (0..4u8).map(|n| sim.say(0, 0, &[n])).collect();
+    sim.run_for(100);
+    sim.faults.twist_produce = None;
+    let offsets: Vec<i64> = records.iter().map(|index| sim.report(*index).offset).collect();
+    assert_eq!(offsets, [i64::MAX - 1, i64::MAX, i64::MAX, i64::MAX]);
+    sim.refuse(45, 1);
+    sim.say(0, 0, b"after the loss");
+    sim.run_for(100);
+    assert!(sim.app.losses[0].contains(&format!("up to offset {}", i64::MAX)), "{:?}", sim.app.losses);
+}
+
 #[test]
 fn a_loss_after_acknowledgements_without_offsets_names_no_offset() {
     for first_answer_is_lost in [true, false] {

@@ -131,6 +131,44 @@ static void on_loss(const producer_data_loss_t *loss, void *opaque) {
     told->acked_offset = loss->acked_offset;
 }
 
+/* Nobody polls: the reports are there, and whichever flush comes first runs the callbacks of all of them. */
+static void flushed_after_the_end(void) {
+    enum { FLUSH, FLUSH_NOW, FLUSH_TOPIC, FLUSH_TOPIC_NOW, FLUSH_BEGUN_BEFORE, WAYS };
+    check_case("every flush on a producer that has failed for good runs all callbacks and returns the status of its end");
+    for (int way = 0; way < WAYS; way++) {
+        producer_mock_cluster_t *mock = mock_of(1, "t", 1);
+        producer_t *p = with(mock, "on.sequence.gap", "fatal", NULL);
+        producer_flush_t *begun = NULL;
+        struct outcome *o = outcomes_new(9);
+        CHECK_OK(send_text(p, "t", 0, "first", &o[0]));
+        REQUIRE_OK(producer_flush(p, WAIT_MS));
+        REQUIRE_OK(producer_mock_cluster_broker_set_latency(mock, 1, 200));
+        REQUIRE_OK(producer_mock_cluster_push_error(mock, API_PRODUCE, PRODUCER_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER, 1));
+        for (int32_t i = 1; i < 9; i++) CHECK_OK(send_text(p, "t", 0, "behind", &o[i]));
+        if (way == FLUSH_BEGUN_BEFORE) REQUIRE_OK(producer_flush_begin(p, NULL, &begun));
+        int64_t deadline = now_ms() + WAIT_MS;
+        producer_health_t h = PRODUCER_HEALTH_INIT;
+        do REQUIRE_OK(producer_health(p, &h));
+        while (h.state != PRODUCER_HEALTH_FATAL && now_ms() < deadline);
+        CHECK_INT(outcomes_reported(o, 9), 1);
+        producer_status_t status = PRODUCER_OK;
+        if (way == FLUSH) status = producer_flush(p, WAIT_MS);
+        if (way == FLUSH_NOW) status = producer_flush(p, 0);
+        if (way == FLUSH_TOPIC) status = producer_flush_topic(p, "t", WAIT_MS);
+        if (way == FLUSH_TOPIC_NOW) status = producer_flush_topic(p, "t", 0);
+        if (way == FLUSH_BEGUN_BEFORE) status = producer_flush_wait(p, begun, 0);
+        CHECK_STATUS(status, PRODUCER_ERR_FATAL);
+        CHECK_SAYS(producer_last_error(), "t [0]");
+        CHECK_OUTCOMES(o, 9);
+        CHECK_INT(outcomes_with(o, 9, PRODUCER_OK), 1);
+        CHECK_STATUS(producer_flush(p, WAIT_MS), PRODUCER_ERR_FATAL);
+        producer_flush_free(begun);
+        CHECK_STATUS(producer_close(p, WAIT_MS), PRODUCER_ERR_FATAL);
+        producer_mock_cluster_free(mock);
+        free(o);
+    }
+}
+
 static void lost_by_broker(bool fatal) {
     check_case(fatal ? "on.sequence.gap=fatal: a broker that lost what it acknowledged ends the producer"
                      : "on.sequence.gap=bump: a broker's loss is told, and the partition goes on");
@@ -254,6 +292,7 @@ int main(void) {
     in_doubt(true);
     lost_by_broker(false);
     lost_by_broker(true);
+    flushed_after_the_end();
     lost_inside_a_transaction(false);
     lost_inside_a_transaction(true);
     truncated();
