@@ -143,6 +143,10 @@ fn section(
     let file = capi.join(format!("{noun}.rs"));
     let source = fs::read_to_string(&file)?;
     let public = PublicItems::of(&source);
+    if public.types.is_empty() && public.constants.is_empty() && public.functions.is_empty() {
+        // cbindgen would declare what the file itself calls.
+        return Ok(String::new());
+    }
     config.export.include = public.types.clone();
     config.export.exclude = public.foreign_constants;
 
@@ -222,13 +226,17 @@ impl PublicItems {
                 } else {
                     items.foreign_constants.push(name);
                 }
-            } else if let Some(name) = declared(line, &["pub unsafe extern \"C\" fn ", "pub extern \"C\" fn "]) {
+            } else if let Some(name) = declared(line, &EXPORTED) {
                 items.functions.push(name);
             }
         }
         items
     }
 }
+
+/// How exported functions begin.
+const EXPORTED: [&str; 3] =
+    ["pub unsafe extern \"C-unwind\" fn ", "pub unsafe extern \"C\" fn ", "pub extern \"C\" fn "];
 
 fn declared(line: &str, keywords: &[&str]) -> Option<String> {
     let rest = keywords.iter().find_map(|keyword| line.strip_prefix(keyword))?;

@@ -2,6 +2,7 @@
 //! and the shared library that cargo built beside this test, and runs each in a directory of its own.
 
 use std::collections::BTreeSet;
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io::Read;
 use std::os::unix::fs::symlink;
@@ -35,6 +36,7 @@ programs! {
     batches: "tests/c/batches.c" [];
     callbacks: "tests/c/callbacks.c" [];
     cancel: "tests/c/cancel.c" [];
+    cancelled_calls: "tests/c/cancelled_calls.c" [];
     close_with: "tests/c/close_with.c" [];
     compression: "tests/c/compression.c" [];
     config_load: "tests/c/config_load.c" [];
@@ -42,6 +44,7 @@ programs! {
     dispatch_thread: "tests/c/dispatch_thread.c" [];
     faults: "tests/c/faults.c" [];
     cycles: "tests/c/cycles.c" [];
+    ended_threads: "tests/c/ended_threads.c" [];
     event_fd: "tests/c/event_fd.c" [];
     fork: "tests/c/fork.c" [];
     fork_parked: "tests/c/fork_parked.c" [];
@@ -174,6 +177,13 @@ fn python_through_ctypes() {
     assert!(ended.status.success() && said.contains("records/s: "), "{said}");
 }
 
+/// Exceptions leave callbacks and reach the program's own handlers, or end as a status.
+#[test]
+fn exceptions() {
+    let compiler = std::env::var_os("CXX").unwrap_or_else(|| "c++".into());
+    compile_and_run_as(&compiler, "-std=c++17", "tests/c/exceptions.cpp", &[], &[]);
+}
+
 /// What the README and the guides tell a newcomer to type has to compile and, where it needs no cluster of the reader's, to
 /// run: the first program of each.
 #[test]
@@ -230,12 +240,16 @@ fn compile_and_run(source: &str, arguments: &[&str]) {
 }
 
 fn compile_and_run_with(source: &str, arguments: &[&str], flags: &[&str]) {
+    compile_and_run_as(&c_compiler(), "-std=c11", source, arguments, flags);
+}
+
+fn compile_and_run_as(compiler: &OsStr, standard: &str, source: &str, arguments: &[&str], flags: &[&str]) {
     // The thread carries the test's name, so that two tests of one source do not share a directory.
     let test = thread::current().name().expect("the harness names its threads").to_string();
     let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("c_programs").join(&test);
     let program = directory.join("program");
     recreate(&directory);
-    compile(source, &program, flags);
+    compile_as(compiler, standard, source, &program, flags);
 
     let ended = run(&program, arguments, &directory);
     assert!(!ended.is_late, "{source} was killed after {TIME_LIMIT:?}:\n{}", ended.output);
@@ -243,11 +257,18 @@ fn compile_and_run_with(source: &str, arguments: &[&str], flags: &[&str]) {
     println!("{}", ended.output);
 }
 
+fn c_compiler() -> OsString {
+    std::env::var_os("CC").unwrap_or_else(|| "cc".into())
+}
+
 fn compile(source: &str, program: &Path, flags: &[&str]) {
-    let compiler = std::env::var_os("CC").unwrap_or_else(|| "cc".into());
+    compile_as(&c_compiler(), "-std=c11", source, program, flags);
+}
+
+fn compile_as(compiler: &OsStr, standard: &str, source: &str, program: &Path, flags: &[&str]) {
     let library = library_directory();
     let result = Command::new(compiler)
-        .args(["-std=c11", "-O1", "-g", "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-pthread"])
+        .args([standard, "-O1", "-g", "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-pthread"])
         .arg("-I")
         .arg(root().join("include"))
         .arg(root().join(source))
@@ -257,7 +278,7 @@ fn compile(source: &str, program: &Path, flags: &[&str]) {
         .arg(program)
         .args(flags)
         .output()
-        .expect("a C compiler (cc, or the one that CC names)");
+        .expect("a compiler (cc and c++, or those that CC and CXX name)");
     assert!(result.status.success(), "{source} does not compile:\n{}", String::from_utf8_lossy(&result.stderr));
 }
 

@@ -17,6 +17,8 @@ use crate::time::{Micros, Time};
 
 /// The answer of a partitioner that leaves the choice to the library.
 pub const ANY_PARTITION: i32 = -1;
+/// What stands for a function that did not return.
+pub const NOT_CHOSEN: i32 = i32::MIN;
 /// Whichever broker it is.
 const ANY_BROKER: i32 = i32::MIN;
 /// So much of `batch.size` more in its queue makes a partition less likely by one step.
@@ -32,7 +34,7 @@ const TRIES_MAX: u32 = 64;
 
 /// The application's own partitioner. Several threads call it at once, never with a lock held, and never the I/O thread.
 pub trait Partitioning: Send + Sync {
-    /// The partition from 0 on, or `ANY_PARTITION`.
+    /// The partition from 0 on, `ANY_PARTITION`, or `NOT_CHOSEN`.
     fn choose(&self, view: &View<'_>) -> i32;
 }
 
@@ -280,8 +282,17 @@ impl Accumulator {
         match custom.partitioning.choose(&view) {
             ANY_PARTITION => None,
             index @ 0.. if (index as u32) < count => Some(index as u32),
+            NOT_CHOSEN => {
+                self.warn(now, || "the partitioner has thrown an exception or ended its thread".to_owned());
+                None
+            }
             wrong => {
-                self.warn(topic, count, wrong, now);
+                self.warn(now, || {
+                    format!(
+                        "the partitioner answered {wrong} for topic '{}', which has {count} partitions",
+                        topic.name()
+                    )
+                });
                 None
             }
         }
@@ -322,7 +333,7 @@ impl Accumulator {
     }
 
     #[cold]
-    fn warn(&self, topic: &Topic, count: u32, wrong: i32, now: Time) {
+    fn warn(&self, now: Time, what: impl FnOnce() -> String) {
         let choosing = &self.choosing;
         let before = choosing.warned_at.load(Ordering::Relaxed);
         let is_due = before == 0 || now.since(Time(before)) >= WARNED_EVERY;
@@ -336,10 +347,7 @@ impl Accumulator {
         let unwarned = choosing.unwarned.swap(0, Ordering::Relaxed);
         self.reports.log(4, "PARTITIONER", || {
             let more = if unwarned > 0 { format!(" ({unwarned} more before it)") } else { String::new() };
-            format!(
-                "the partitioner answered {wrong} for topic '{}', which has {count} partitions{more}; the library chose",
-                topic.name()
-            )
+            format!("{}{more}; the library chose", what())
         });
     }
 

@@ -31,7 +31,7 @@ use std::time::Instant;
 pub use batch::{Batch, BatchBytes, Orphan};
 pub use calls::{CallReply, GivenUp, TransactionCall};
 pub use cancel::Ticket;
-pub use choice::{ANY_PARTITION, PartitionPicture, Partitioning, Picture, View};
+pub use choice::{ANY_PARTITION, NOT_CHOSEN, PartitionPicture, Partitioning, Picture, View};
 pub use client_instance::ClientInstance;
 pub use cluster_view::{BrokerView, ClusterCell, ClusterView};
 pub use direct::{DirectBatch, NotTaken, SendingDirect};

@@ -41,7 +41,7 @@ const MAGIC: u64 = 0x6b70_5f62_6174_6368;
 /// status that says what ended the producer.
 /// Does not block. May be called from any thread and from callbacks.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn producer_batch_new(
+pub unsafe extern "C-unwind" fn producer_batch_new(
     producer: *mut producer_t,
     batch: *mut *mut producer_batch_t,
 ) -> producer_status_t {
@@ -71,7 +71,7 @@ pub unsafe extern "C" fn producer_batch_new(
 /// closed; PRODUCER_ERR_FORKED; a fatal status that says what ended the producer.
 /// Blocks only while `buffer.memory` is full, `max.block.ms` at most. May be called from callbacks.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn producer_batch_append(
+pub unsafe extern "C-unwind" fn producer_batch_append(
     batch: *mut producer_batch_t,
     record: *const producer_record_t,
     index: *mut i32,
@@ -128,7 +128,7 @@ pub unsafe extern "C" fn producer_batch_append(
 /// Returns the number, 0 or more; otherwise a negative status: PRODUCER_ERR_INVALID_ARGUMENT; PRODUCER_ERR_FORKED.
 /// Does not block. May be called from callbacks.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn producer_batch_count(batch: *const producer_batch_t) -> i32 {
+pub unsafe extern "C-unwind" fn producer_batch_count(batch: *const producer_batch_t) -> i32 {
     let mut count = 0;
     let status = call(|| {
         // SAFETY: the caller's promise: NULL or a batch of ours.
@@ -145,7 +145,7 @@ pub unsafe extern "C" fn producer_batch_count(batch: *const producer_batch_t) ->
 /// status: PRODUCER_ERR_INVALID_ARGUMENT; PRODUCER_ERR_FORKED.
 /// Does not block. May be called from callbacks.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn producer_batch_size(batch: *const producer_batch_t) -> i64 {
+pub unsafe extern "C-unwind" fn producer_batch_size(batch: *const producer_batch_t) -> i64 {
     let mut size = 0;
     let status = call(|| {
         // SAFETY: the caller's promise: NULL or a batch of ours.
@@ -163,7 +163,7 @@ pub unsafe extern "C" fn producer_batch_size(batch: *const producer_batch_t) -> 
 /// fatal status that says what ended the producer.
 /// Does not block. May be called from callbacks.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn producer_batch_close(batch: *mut producer_batch_t) -> producer_status_t {
+pub unsafe extern "C-unwind" fn producer_batch_close(batch: *mut producer_batch_t) -> producer_status_t {
     // SAFETY: the caller's promise: NULL or a batch of ours.
     call(|| unsafe { batch_arg(batch) }?.close())
 }
@@ -188,7 +188,7 @@ pub unsafe extern "C" fn producer_batch_close(batch: *mut producer_batch_t) -> p
 /// offset of the first part, and when parts ended differently it is a failure with PRODUCER_PERSISTED_MAYBE.
 /// Blocks at most as producer_send does. May be called from any thread and from delivery callbacks.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn producer_batch_send(
+pub unsafe extern "C-unwind" fn producer_batch_send(
     producer: *mut producer_t,
     batch: *mut producer_batch_t,
     topic: *const c_char,
@@ -220,7 +220,7 @@ pub unsafe extern "C" fn producer_batch_send(
 /// `batch`: takes; NULL is nothing to do. It may outlive its producer. In the child of a fork nothing is freed.
 /// Does not block. May be called from any thread and from callbacks.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn producer_batch_free(batch: *mut producer_batch_t) {
+pub unsafe extern "C-unwind" fn producer_batch_free(batch: *mut producer_batch_t) {
     call(|| {
         if batch.is_null() {
             return Ok(());

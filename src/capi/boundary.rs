@@ -1,4 +1,5 @@
-//! What every function of the C interface does at its edge: panics stay inside, errors leave a status and a sentence.
+//! What every function of the C interface does at its edge: panics stay inside, errors leave a status and a sentence, and what a
+//! callback of the application has left it by goes on to the application (`call_out`).
 
 use std::any::Any;
 use std::cell::{Cell, RefCell};
@@ -7,6 +8,7 @@ use std::os::fd::RawFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Once;
 
+use crate::capi::call_out::{self, Uncancelled};
 use crate::capi::status::producer_status_t;
 use crate::error::{Error, Result, Status};
 
@@ -17,19 +19,61 @@ thread_local! {
     static INSIDE: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Runs a call's body: its error becomes the status, with the sentence kept for `producer_last_error`.
+/// Runs a call's body: its error becomes the status, with the sentence kept for `producer_last_error`. The thread is not cancelled
+/// meanwhile.
+///
+/// The exported function has nothing to drop beside its body: when a callback has ended the thread or thrown an exception, that
+/// goes on from here, through the exported function.
 pub fn call(body: impl FnOnce() -> Result<()>) -> producer_status_t {
-    quietly(|| call_hot(body))
+    let uncancelled = Uncancelled::begin();
+    let status = quietly(|| run(body));
+    uncancelled.end();
+    leave(status)
 }
 
-/// Like `call`, for the call that is made for every record: its panics are recognised by the gate that it passes.
+/// Like `call`, for the call that is made for every record: its panics are recognised by the gate that it passes. What it calls
+/// with a cancellation point in it keeps the thread from being cancelled by itself.
 #[inline]
 pub fn call_hot(body: impl FnOnce() -> Result<()>) -> producer_status_t {
     match catch_unwind(AssertUnwindSafe(body)) {
         Ok(Ok(())) => Status::OK.code(),
-        Ok(Err(error)) => fail(&error),
-        Err(panic) => fail(&caught(&*panic)),
+        Ok(Err(error)) => fail_and_leave(error),
+        Err(panic) => caught_and_leave(panic),
     }
+}
+
+/// Runs a call's body without leaving its frame.
+fn run(body: impl FnOnce() -> Result<()>) -> producer_status_t {
+    match catch_unwind(AssertUnwindSafe(body)) {
+        Ok(Ok(())) => Status::OK.code(),
+        Ok(Err(error)) => fail(&error),
+        Err(panic) => fail_caught(panic),
+    }
+}
+
+/// A call that succeeds has no callback that did not return.
+#[cold]
+fn fail_and_leave(error: Error) -> producer_status_t {
+    let status = fail(&error);
+    drop(error);
+    leave(status)
+}
+
+#[cold]
+fn caught_and_leave(panic: Box<dyn Any + Send>) -> producer_status_t {
+    let status = fail_caught(panic);
+    leave(status)
+}
+
+/// Nothing that is to be dropped is left: a callback may have left this call by something that unwinds.
+#[inline]
+fn leave(status: producer_status_t) -> producer_status_t {
+    if call_out::leave() { status } else { fail(&call_out::not_returned()) }
+}
+
+#[cold]
+fn fail_caught(panic: Box<dyn Any + Send>) -> producer_status_t {
+    if call_out::is_leaving_frames(&*panic) { Status::INTERNAL.code() } else { fail(&caught(&*panic)) }
 }
 
 /// Like `call`, for functions that answer a count when all is well.

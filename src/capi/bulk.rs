@@ -7,6 +7,7 @@ use std::{ptr, slice};
 
 use crate::accumulator::{Placed, Tag};
 use crate::capi::boundary::{call, invalid, out_arg};
+use crate::capi::call_out::leaving;
 use crate::capi::producer::{Inside, pass, producer_t};
 use crate::capi::record::{
     PRODUCER_ACKS_DEFAULT, PRODUCER_PARTITION_ANY, PRODUCER_TIMEOUT_DEFAULT, PRODUCER_TIMESTAMP_NOW, producer_record_t,
@@ -79,7 +80,7 @@ pub struct producer_flat_records_t {
 /// for each record; the first that waits in vain ends the run.
 /// May be called from any thread and from delivery callbacks.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn producer_send_many(
+pub unsafe extern "C-unwind" fn producer_send_many(
     producer: *mut producer_t,
     records: *const producer_record_t,
     count: usize,
@@ -101,7 +102,7 @@ pub unsafe extern "C" fn producer_send_many(
 /// Returns what producer_send_many does; PRODUCER_ERR_INVALID_ARGUMENT also when `statuses` is NULL.
 /// Blocks as producer_send_many does. May be called from any thread and from delivery callbacks.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn producer_send_many_status(
+pub unsafe extern "C-unwind" fn producer_send_many_status(
     producer: *mut producer_t,
     records: *const producer_record_t,
     count: usize,
@@ -128,7 +129,7 @@ pub unsafe extern "C" fn producer_send_many_status(
 /// Blocks while `buffer.memory` is full, `max.block.ms` at most for each record; the first that waits in vain ends the run. May
 /// be called from any thread and from delivery callbacks.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn producer_send_flat(
+pub unsafe extern "C-unwind" fn producer_send_flat(
     producer: *mut producer_t,
     records: *const producer_flat_records_t,
     statuses: *mut producer_status_t,
@@ -178,7 +179,7 @@ impl Outcomes {
                     (Status::OK, false)
                 }
                 Err(why) => {
-                    let (status, ends) = (why.status, inside.would_refuse_all(&why));
+                    let (status, ends) = (why.status, leaving().is_some() || inside.would_refuse_all(&why));
                     first.get_or_insert_with(|| Error::new(status, format!("record {place}: {}", why.message)));
                     (status, ends)
                 }

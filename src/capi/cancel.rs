@@ -46,7 +46,7 @@ const NO_BATCH: u64 = u64::MAX;
 /// Blocks as producer_send does. May be called from any thread and from delivery callbacks. It costs a little more than
 /// producer_send; other records pay nothing for it.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn producer_send_cancellable(
+pub unsafe extern "C-unwind" fn producer_send_cancellable(
     producer: *mut producer_t,
     record: *const producer_record_t,
     callback: producer_delivery_fn,
@@ -85,7 +85,7 @@ pub unsafe extern "C" fn producer_send_cancellable(
 /// ends its batch.
 /// Does not block. May be called from any thread and from callbacks.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn producer_cancel(
+pub unsafe extern "C-unwind" fn producer_cancel(
     producer: *mut producer_t,
     ticket: *const producer_ticket_t,
 ) -> producer_status_t {

@@ -6,6 +6,7 @@ use std::ffi::{CString, c_char, c_void};
 use std::ptr;
 
 use crate::capi::boundary::invalid;
+use crate::capi::call_out::call_out;
 use crate::capi::producer::{close, producer_t};
 use crate::capi::record::{
     PRODUCER_ACKS_DEFAULT, PRODUCER_TIMEOUT_DEFAULT, PRODUCER_TIMESTAMP_NOW, producer_header_t, producer_record_t,
@@ -45,9 +46,6 @@ pub struct producer_undelivered_t {
 pub type producer_undelivered_fn =
     Option<unsafe extern "C" fn(record: *const producer_undelivered_t, opaque: *mut c_void)>;
 
-/// The callback's type without its NULL.
-type Taker = unsafe extern "C" fn(*const producer_undelivered_t, *mut c_void);
-
 /// Ends a producer like producer_close, and hands back every record that is not delivered: those that fail from the moment of
 /// this call on, also those without a callback. Records that were acknowledged, and those that had failed before, are not
 /// among them. docs/CANCELLING.md is the guide.
@@ -60,7 +58,7 @@ type Taker = unsafe extern "C" fn(*const producer_undelivered_t, *mut c_void);
 /// they are handed back.
 /// Blocks for `timeout_ms` and little more beside the time that the callbacks take.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn producer_close_with(
+pub unsafe extern "C-unwind" fn producer_close_with(
     producer: *mut producer_t,
     timeout_ms: i32,
     callback: producer_undelivered_fn,
@@ -78,8 +76,6 @@ pub unsafe extern "C" fn producer_close_with(
 #[cold]
 pub(super) fn hand_undelivered(batch: &FinishedBatch, undelivered: &Undelivered) {
     let Some(records) = undelivered.take() else { return };
-    // SAFETY: the address was taken from a callback of this type by `producer_close_with`.
-    let callback = unsafe { std::mem::transmute::<usize, Taker>(undelivered.to.callback) };
     records.each(&mut |place, record| {
         let mut report = batch_report(batch);
         if !batch.record_causes.is_empty() {
@@ -94,8 +90,10 @@ pub(super) fn hand_undelivered(batch: &FinishedBatch, undelivered: &Undelivered)
                 opaque: undelivered.opaque_of(batch, place) as *mut c_void,
                 error_text: report.error_text,
             };
-            // SAFETY: the application gave callback and argument for this use; what they are given outlives the call.
-            unsafe { callback(&told, undelivered.to.opaque as *mut c_void) };
+            let arguments = [(&raw const told) as usize, undelivered.to.opaque, 0, 0];
+            // SAFETY: the address was taken from a callback of this type by `producer_close_with`, and given with its argument for
+            // this use; what it is given outlives the call. One that does not return is called for the other records all the same.
+            unsafe { call_out(undelivered.to.callback as *const (), arguments) };
         });
     });
 }

@@ -4,6 +4,7 @@
 #![allow(clippy::missing_safety_doc)]
 
 use crate::capi::boundary::{call, str_arg};
+use crate::capi::call_out::call_out;
 use crate::capi::data_loss::DataLossCallback;
 use crate::capi::health::HealthCallback;
 use crate::capi::hooks::Hooks;
@@ -74,8 +75,9 @@ unsafe impl Sync for LogCallback {}
 impl LogCallback {
     /// Hands a line to the application. Must not be called on the I/O thread, nor with a lock held.
     pub fn line(&self, level: i32, facility: &CStr, message: &CStr) {
+        let arguments = [level as usize, facility.as_ptr() as usize, message.as_ptr() as usize, self.opaque as usize];
         // SAFETY: the application gave function and pointer for this use, and both strings outlive the call.
-        unsafe { (self.function)(level, facility.as_ptr(), message.as_ptr(), self.opaque) }
+        unsafe { call_out(self.function as *const (), arguments) };
     }
 }
 
@@ -144,7 +146,7 @@ fn hand_out(out: *mut *mut producer_config_t, inner: Inner) -> Result<()> {
 /// Returns `PRODUCER_OK`; `PRODUCER_ERR_INVALID_ARGUMENT` when `out` is NULL.
 /// May be called from any thread and from callbacks; does not block.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn producer_config_new(out: *mut *mut producer_config_t) -> producer_status_t {
+pub unsafe extern "C-unwind" fn producer_config_new(out: *mut *mut producer_config_t) -> producer_status_t {
     call(|| hand_out(out, Inner::default()))
 }
 
@@ -160,7 +162,7 @@ pub unsafe extern "C" fn producer_config_new(out: *mut *mut producer_config_t) -
 /// each other are found by `producer_new`.
 /// May be called from any thread and from callbacks; does not block.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn producer_config_set(
+pub unsafe extern "C-unwind" fn producer_config_set(
     config: *mut producer_config_t,
     name: *const c_char,
     value: *const c_char,
@@ -182,7 +184,7 @@ pub unsafe extern "C" fn producer_config_set(
 /// argument is NULL or not UTF-8.
 /// May be called from any thread and from callbacks; does not block.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn producer_config_get(
+pub unsafe extern "C-unwind" fn producer_config_get(
     config: *const producer_config_t,
     name: *const c_char,
     out: *mut *const c_char,
@@ -212,7 +214,7 @@ pub unsafe extern "C" fn producer_config_get(
 /// NULL or not UTF-8.
 /// May be called from any thread; blocks while the file is read.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn producer_config_load(
+pub unsafe extern "C-unwind" fn producer_config_load(
     config: *mut producer_config_t,
     path: *const c_char,
 ) -> producer_status_t {
@@ -232,7 +234,7 @@ pub unsafe extern "C" fn producer_config_load(
 /// Returns `PRODUCER_OK`; `PRODUCER_ERR_INVALID_ARGUMENT` when an argument is NULL.
 /// May be called from any thread and from callbacks; does not block.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn producer_config_clone(
+pub unsafe extern "C-unwind" fn producer_config_clone(
     config: *const producer_config_t,
     out: *mut *mut producer_config_t,
 ) -> producer_status_t {
@@ -248,7 +250,7 @@ pub unsafe extern "C" fn producer_config_clone(
 /// `config`: the configuration, or NULL, which does nothing. No other thread may be using it.
 /// May be called from any thread and from callbacks; does not block.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn producer_config_free(config: *mut producer_config_t) {
+pub unsafe extern "C-unwind" fn producer_config_free(config: *mut producer_config_t) {
     if config.is_null() {
         return;
     }
@@ -269,7 +271,7 @@ pub unsafe extern "C" fn producer_config_free(config: *mut producer_config_t) {
 /// Returns `PRODUCER_OK`; `PRODUCER_ERR_INVALID_ARGUMENT` when `config` is NULL.
 /// May be called from any thread and from callbacks; does not block.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn producer_config_set_log_callback(
+pub unsafe extern "C-unwind" fn producer_config_set_log_callback(
     config: *mut producer_config_t,
     callback: producer_log_fn,
     opaque: *mut c_void,
@@ -358,7 +360,7 @@ pub extern "C" fn producer_property_count() -> usize {
 /// smaller than this struct ever was.
 /// May be called from any thread and from callbacks; does not block.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn producer_property_at(index: usize, out: *mut producer_property_t) -> producer_status_t {
+pub unsafe extern "C-unwind" fn producer_property_at(index: usize, out: *mut producer_property_t) -> producer_status_t {
     call(|| {
         if out.is_null() {
             return Err(null("out"));

@@ -5,6 +5,7 @@
 use std::ffi::{c_char, c_void};
 
 use crate::capi::boundary::call;
+use crate::capi::call_out::call_out;
 use crate::capi::config::{config_arg, producer_config_t};
 use crate::capi::status::producer_status_t;
 use crate::reports::DataLoss;
@@ -62,7 +63,7 @@ impl DataLossCallback {
             text: loss.text.as_ptr(),
         };
         // SAFETY: the application gave function and pointer for this use; the struct and its texts outlive the call.
-        unsafe { (self.function)(&told, self.opaque) }
+        unsafe { call_out(self.function as *const (), [(&raw const told) as usize, self.opaque as usize, 0, 0]) };
     }
 }
 
@@ -75,7 +76,7 @@ impl DataLossCallback {
 /// Returns `PRODUCER_OK`; `PRODUCER_ERR_INVALID_ARGUMENT` when `config` is NULL.
 /// May be called from any thread and from callbacks; does not block.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn producer_config_set_data_loss_callback(
+pub unsafe extern "C-unwind" fn producer_config_set_data_loss_callback(
     config: *mut producer_config_t,
     callback: producer_data_loss_fn,
     opaque: *mut c_void,

@@ -17,7 +17,7 @@ use crate::capi::status::producer_status_t;
 /// With delivery.dispatch=thread it is readable while reports of PRODUCER_QUEUE_REPORT wait. A producer that nobody asks for it
 /// has none. Does not block; may be called from any thread and from callbacks.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn producer_event_fd(producer: *mut producer_t) -> i32 {
+pub unsafe extern "C-unwind" fn producer_event_fd(producer: *mut producer_t) -> i32 {
     call_descriptor(|| {
         // SAFETY: the caller's promise: NULL or a handle of ours.
         unsafe { enter(producer) }?.event_descriptor()
@@ -37,7 +37,7 @@ pub unsafe extern "C" fn producer_event_fd(producer: *mut producer_t) -> i32 {
 /// and only while there is something to send: never read, write or close it. Does not block; may be called from any thread and
 /// from callbacks.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn producer_capacity_fd(producer: *mut producer_t) -> i32 {
+pub unsafe extern "C-unwind" fn producer_capacity_fd(producer: *mut producer_t) -> i32 {
     call_descriptor(|| {
         // SAFETY: the caller's promise: NULL or a handle of ours.
         unsafe { enter(producer) }?.capacity_descriptor()
@@ -55,7 +55,7 @@ pub unsafe extern "C" fn producer_capacity_fd(producer: *mut producer_t) -> i32 
 /// Waits in line with sends that wait for room, and dispatches nothing: it does not end REPORTS_NOT_TAKEN. While it waits,
 /// batches do not linger. May be called from any thread.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn producer_wait_capacity(
+pub unsafe extern "C-unwind" fn producer_wait_capacity(
     producer: *mut producer_t,
     bytes: usize,
     timeout_ms: i32,

@@ -31,7 +31,7 @@ pub const PRODUCER_PURGE_IN_FLIGHT: u32 = 2;
 /// them. Several flushes may run at once.
 /// Inside a transaction it commits nothing, and is not needed before a commit.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn producer_flush(producer: *mut producer_t, timeout_ms: i32) -> producer_status_t {
+pub unsafe extern "C-unwind" fn producer_flush(producer: *mut producer_t, timeout_ms: i32) -> producer_status_t {
     call(|| {
         // SAFETY: the caller's promise: NULL or a handle of ours.
         let inside = unsafe { enter(producer) }?;
@@ -52,7 +52,7 @@ pub unsafe extern "C" fn producer_flush(producer: *mut producer_t, timeout_ms: i
 /// good, as producer_flush says.
 /// Runs callbacks on this thread, those of other topics that are due too; otherwise like producer_flush.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn producer_flush_topic(
+pub unsafe extern "C-unwind" fn producer_flush_topic(
     producer: *mut producer_t,
     topic: *const c_char,
     timeout_ms: i32,
@@ -89,7 +89,7 @@ const MAGIC: u64 = 0x6b70_5f66_6c75_7368;
 /// status of its end when the producer has failed.
 /// Does not block. May be called from any thread and from callbacks.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn producer_flush_begin(
+pub unsafe extern "C-unwind" fn producer_flush_begin(
     producer: *mut producer_t,
     topic: *const c_char,
     flush: *mut *mut producer_flush_t,
@@ -121,7 +121,7 @@ pub unsafe extern "C" fn producer_flush_begin(
 /// the status of its end when the producer has failed for good, as producer_flush says.
 /// Runs callbacks on this thread, like producer_flush. Any number of threads may wait for one flush.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn producer_flush_wait(
+pub unsafe extern "C-unwind" fn producer_flush_wait(
     producer: *mut producer_t,
     flush: *const producer_flush_t,
     timeout_ms: i32,
@@ -143,7 +143,7 @@ pub unsafe extern "C" fn producer_flush_wait(
 /// is.
 /// Returns true or false. Never blocks; may be called from any thread and from callbacks.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn producer_flush_is_complete(flush: *const producer_flush_t) -> bool {
+pub unsafe extern "C-unwind" fn producer_flush_is_complete(flush: *const producer_flush_t) -> bool {
     // SAFETY: the caller's promise: NULL or a flush of ours.
     unsafe { flush_arg(flush) }.is_ok_and(|flush| flush.token.is_complete())
 }
@@ -153,7 +153,7 @@ pub unsafe extern "C" fn producer_flush_is_complete(flush: *const producer_flush
 /// `flush`: takes; NULL does nothing. No other call may use it meanwhile or afterwards.
 /// May be called from any thread, from callbacks, after the producer was closed, and in the child of a fork.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn producer_flush_free(flush: *mut producer_flush_t) {
+pub unsafe extern "C-unwind" fn producer_flush_free(flush: *mut producer_flush_t) {
     call(|| {
         if !flush.is_null() {
             // SAFETY: the caller's promise: a flush of ours that nobody uses any more.
@@ -186,7 +186,7 @@ unsafe fn flush_arg<'a>(flush: *const producer_flush_t) -> Result<&'a producer_f
 /// producer's own callbacks; PRODUCER_ERR_CLOSED; PRODUCER_ERR_FORKED; PRODUCER_ERR_INTERNAL after a bug of the library.
 /// Waits for no broker. Records that other threads send meanwhile may be among the purged ones.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn producer_purge(producer: *mut producer_t, flags: u32) -> producer_status_t {
+pub unsafe extern "C-unwind" fn producer_purge(producer: *mut producer_t, flags: u32) -> producer_status_t {
     call(|| {
         // SAFETY: the caller's promise: NULL or a handle of ours.
         let inside = unsafe { enter(producer) }?;

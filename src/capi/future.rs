@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use crate::accumulator::Tag;
 use crate::capi::boundary::{call, call_hot, invalid, out_arg, timeout_arg};
+use crate::capi::call_out::not_returned;
 use crate::capi::fork;
 use crate::capi::gate::is_choosing;
 use crate::capi::producer::{pass, producer_t};
@@ -46,7 +47,7 @@ const MAGIC: u64 = 0x6b70_6675_7475_7265;
 /// `future` is NULL.
 /// Blocks like producer_send, only while `buffer.memory` is full. May be called from any thread and from callbacks.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn producer_send_future(
+pub unsafe extern "C-unwind" fn producer_send_future(
     producer: *mut producer_t,
     record: *const producer_record_t,
     future: *mut *mut producer_future_t,
@@ -98,7 +99,7 @@ pub unsafe extern "C" fn producer_send_future(
 /// Runs callbacks of this future that nobody has run yet, on this thread. Any number of threads may await one future, also
 /// after its producer was closed.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn producer_future_await(
+pub unsafe extern "C-unwind" fn producer_future_await(
     future: *mut producer_future_t,
     timeout_ms: i32,
     report: *mut producer_report_t,
@@ -123,7 +124,9 @@ pub unsafe extern "C" fn producer_future_await(
             return Err(Error::new(Status::TIMED_OUT, text));
         };
         if sent.future().has_callbacks() {
-            run_future_callbacks(sent.future(), &mut report_of(outcome));
+            if !run_future_callbacks(sent.future(), &mut report_of(outcome)) {
+                return Err(not_returned());
+            }
             sent.callbacks_were_run();
         }
         let made = report_of(outcome);
@@ -151,7 +154,7 @@ pub unsafe extern "C" fn producer_future_await(
 /// `future`: the future; NULL is not complete, and neither is one that was made before a fork.
 /// Returns true or false. Never blocks; may be called from any thread and from callbacks.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn producer_future_is_complete(future: *const producer_future_t) -> bool {
+pub unsafe extern "C-unwind" fn producer_future_is_complete(future: *const producer_future_t) -> bool {
     // SAFETY: the caller's promise: NULL or a future of ours.
     unsafe { future_arg(future) }.is_ok_and(|handle| handle.sent.future().is_complete())
 }
@@ -169,7 +172,7 @@ pub unsafe extern "C" fn producer_future_is_complete(future: *const producer_fut
 /// Until it has run, the record counts among the reports that wait to be taken (`delivery.reports.max.count`).
 /// Does not block. May be called from any thread, from callbacks, and after the producer was closed.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn producer_future_when_complete(
+pub unsafe extern "C-unwind" fn producer_future_when_complete(
     future: *mut producer_future_t,
     callback: producer_delivery_fn,
     opaque: *mut c_void,
@@ -201,7 +204,7 @@ pub unsafe extern "C" fn producer_future_when_complete(
 /// The strings of the reports that producer_future_await gave for it end with it. May be called from any thread, from
 /// callbacks, from those of the future itself too, after the producer was closed, and in the child of a fork.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn producer_future_free(future: *mut producer_future_t) {
+pub unsafe extern "C-unwind" fn producer_future_free(future: *mut producer_future_t) {
     call(|| {
         if !future.is_null() {
             // SAFETY: the caller's promise: a future of ours that nobody uses any more.

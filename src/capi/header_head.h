@@ -36,9 +36,18 @@
  *             also run in producer_future_await, and at once when it is complete already. Those that are asked about a
  *             record run elsewhere: serializers and on_send of interceptors on the thread that sends, a partitioner
  *             there too or, for records that waited for their topic's metadata, on a thread of the library
- *             (kp-partition). All must return in the ordinary way: no longjmp and no exception may leave them. From
- *             inside those that tell you something you may send; a function that must not be called there says so in
- *             its comment and returns PRODUCER_ERR_IN_CALLBACK instead of a deadlock.
+ *             (kp-partition). No longjmp may leave one. From inside those that tell you something you may send; a function
+ *             that must not be called there says so in its comment and returns PRODUCER_ERR_IN_CALLBACK instead of a
+ *             deadlock.
+ *
+ * Ending      A thread may end in any callback, by pthread_exit or pthread_cancel, and a C++ exception may leave one, on
+ * threads     Linux with glibc, x86-64 and aarch64. The call in whose midst it happens cleans up first: the record counts as
+ *             reported, the next dispatch goes on behind it, a sending function has not accepted its record, producer_close
+ *             closes. Then the thread ends, or the exception reaches the program's handler above the call; without one the
+ *             call returns PRODUCER_ERR_INTERNAL. On the library's own threads an exception is logged and dropped; a callback
+ *             that ends such a thread is not called there again: producer_poll, producer_flush and the like run the
+ *             callbacks of delivery.dispatch=thread from then on. No function is a cancellation point: a pending
+ *             pthread_cancel takes effect after the call, or in a callback. On other systems callbacks must return.
  *
  * Outcomes    Every record that a sending function accepted (producer_send, _send_many, _send_flat, _send_future,
  *             _send_cancellable) gets exactly one outcome, and no record that it refused gets one. You hear of it once, in

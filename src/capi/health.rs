@@ -5,6 +5,7 @@
 use std::ffi::{CStr, c_char, c_void};
 
 use crate::capi::boundary::{call, out_struct};
+use crate::capi::call_out::call_out;
 use crate::capi::config::{config_arg, producer_config_t};
 use crate::capi::producer::{enter, producer_t};
 use crate::capi::status::producer_status_t;
@@ -76,7 +77,7 @@ impl HealthCallback {
     pub(super) fn tell(&self, health: &Health) {
         let told = to_c(health);
         // SAFETY: the application gave function and pointer for this use; the struct outlives the call.
-        unsafe { (self.function)(&told, self.opaque) }
+        unsafe { call_out(self.function as *const (), [(&raw const told) as usize, self.opaque as usize, 0, 0]) };
     }
 }
 
@@ -89,7 +90,7 @@ impl HealthCallback {
 /// Does not block and asks no broker: an idle producer notices a dead cluster when it next has something to send. May be
 /// called from any thread and from callbacks.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn producer_health(
+pub unsafe extern "C-unwind" fn producer_health(
     producer: *mut producer_t,
     health: *mut producer_health_t,
 ) -> producer_status_t {
@@ -109,7 +110,7 @@ pub unsafe extern "C" fn producer_health(
 /// The first change told is the one from PRODUCER_HEALTH_CONNECTING. May be called from any thread and from callbacks; does
 /// not block.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn producer_config_set_health_callback(
+pub unsafe extern "C-unwind" fn producer_config_set_health_callback(
     config: *mut producer_config_t,
     callback: producer_health_fn,
     opaque: *mut c_void,

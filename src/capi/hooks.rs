@@ -4,6 +4,7 @@ use std::ffi::{CString, c_void};
 use std::ptr;
 
 use crate::accumulator::{Placed, Tag, Topic};
+use crate::capi::call_out::returning;
 use crate::capi::interceptor::Interceptor;
 use crate::capi::producer::Inside;
 use crate::capi::record::{producer_record_t, record_bytes, with_record};
@@ -73,13 +74,15 @@ pub(super) unsafe fn send_hooked(
     unsafe { check(inside, hooks, record) }?;
     // A later version's record is longer, by fields that are zero.
     let mut current = producer_record_t { struct_size: size_of::<producer_record_t>(), ..*record };
-    for interceptor in &hooks.interceptors {
-        // SAFETY: as the caller promises, and the interceptor for what it lets the record point to.
-        unsafe { intercept(inside, hooks, interceptor, &mut current) };
-    }
     let heard = tag.or(hooks.hear().then_some(Tag::marked(SILENT, 0)));
-    // SAFETY: as above.
-    let sent = unsafe { serialize(inside, hooks, &mut current).and_then(|()| send_plain(inside, &current, heard)) };
+    let sent = returning(|| {
+        for interceptor in &hooks.interceptors {
+            // SAFETY: as the caller promises, and the interceptor for what it lets the record point to.
+            unsafe { intercept(inside, hooks, interceptor, &mut current) }?;
+        }
+        // SAFETY: as above.
+        unsafe { serialize(inside, hooks, &mut current).and_then(|()| send_plain(inside, &current, heard)) }
+    });
     sent.map_err(|why| {
         let why = if tag.is_none() { name_the_listener(hooks, why) } else { why };
         // SAFETY: as above.
@@ -126,13 +129,18 @@ unsafe fn with_fields(
     unsafe { with_record(&bytes, timestamp_ms, |fields| look(topic, fields)) }
 }
 
-/// Asks one interceptor; the record stays as it was when that goes wrong.
+/// Asks one interceptor; the record stays as it was when that goes wrong. An error: it did not return.
 ///
 /// # Safety
 /// As `send_one`.
-unsafe fn intercept(inside: &Inside<'_>, hooks: &Hooks, interceptor: &Interceptor, record: &mut producer_record_t) {
+unsafe fn intercept(
+    inside: &Inside<'_>,
+    hooks: &Hooks,
+    interceptor: &Interceptor,
+    record: &mut producer_record_t,
+) -> Result<()> {
     let mut next = *record;
-    let Some(status) = inside.call_out(|| interceptor.on_send(&mut next)) else { return };
+    let Some(status) = inside.call_out(|| interceptor.on_send(&mut next))? else { return Ok(()) };
     let wrong = if status != Status::OK.code() {
         Some(format!("answered {}", Status(status).name()))
     } else if next.struct_size != record.struct_size {
@@ -145,6 +153,7 @@ unsafe fn intercept(inside: &Inside<'_>, hooks: &Hooks, interceptor: &Intercepto
         None => *record = next,
         Some(wrong) => complain(inside, interceptor, record, &wrong),
     }
+    Ok(())
 }
 
 /// What would be refused, now or later, and would not have been before.

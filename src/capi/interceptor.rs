@@ -3,10 +3,11 @@
 #![allow(clippy::missing_safety_doc)] // The comments are the C header's: they say it in C's terms.
 
 use std::ffi::{CString, c_char, c_void};
-use std::slice;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::{ptr, slice};
 
 use crate::capi::boundary::{call, invalid, str_arg};
+use crate::capi::call_out::{call_out, not_returned};
 use crate::capi::config::{config_arg, producer_config_t};
 use crate::capi::record::producer_record_t;
 use crate::capi::report::producer_report_t;
@@ -110,24 +111,27 @@ impl Interceptor {
         self.on_acknowledgement.is_some()
     }
 
-    /// Asks it about a record; `None` when it has no such function.
-    pub fn on_send(&self, record: &mut producer_record_t) -> Option<producer_status_t> {
+    /// Asks it about a record; `None` when it has no such function. An error: it did not return.
+    pub fn on_send(&self, record: &mut producer_record_t) -> Result<Option<producer_status_t>> {
+        let Some(function) = self.on_send else { return Ok(None) };
+        let arguments = [ptr::from_mut(record) as usize, self.opaque as usize, 0, 0];
         // SAFETY: the application gave function and pointer for this use; the struct outlives the call.
-        self.on_send.map(|function| unsafe { function(record, self.opaque) })
+        let status = unsafe { call_out(function as *const (), arguments) };
+        status.map(|status| Some(status as producer_status_t)).ok_or_else(not_returned)
     }
 
     /// Tells it of a report.
     pub fn on_acknowledgement(&self, report: &producer_report_t) {
         if let Some(function) = self.on_acknowledgement {
             // SAFETY: the application gave function and pointer for this use; the report outlives the call.
-            unsafe { function(report, self.opaque) }
+            unsafe { call_out(function as *const (), [ptr::from_ref(report) as usize, self.opaque as usize, 0, 0]) };
         }
     }
 
     pub fn on_close(&self) {
         if let Some(function) = self.on_close {
             // SAFETY: the application gave function and pointer for this use.
-            unsafe { function(self.opaque) }
+            unsafe { call_out(function as *const (), [self.opaque as usize, 0, 0, 0]) };
         }
     }
 
@@ -156,7 +160,7 @@ impl Interceptor {
 /// UTF-8, no function at all, or more than 64 interceptors.
 /// May be called from any thread and from callbacks; does not block.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn producer_config_add_interceptor(
+pub unsafe extern "C-unwind" fn producer_config_add_interceptor(
     config: *mut producer_config_t,
     interceptor: *const producer_interceptor_t,
 ) -> producer_status_t {

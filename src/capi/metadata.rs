@@ -98,7 +98,7 @@ pub struct producer_metadata_partition_t {
 /// library.
 /// Blocks up to `timeout_ms`, with 0 no longer than the I/O thread takes to hear of it, which waits for no broker; runs no callbacks, and changes nothing of what is being sent. May be called from any thread.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn producer_metadata(
+pub unsafe extern "C-unwind" fn producer_metadata(
     producer: *mut producer_t,
     topic: *const c_char,
     timeout_ms: i32,
@@ -125,7 +125,7 @@ pub unsafe extern "C" fn producer_metadata(
 /// `metadata`: the metadata, or NULL, which does nothing. No other thread may be using it.
 /// May be called from any thread and from callbacks, also after the producer was closed; does not block.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn producer_metadata_free(metadata: *mut producer_metadata_t) {
+pub unsafe extern "C-unwind" fn producer_metadata_free(metadata: *mut producer_metadata_t) {
     if !metadata.is_null() {
         // SAFETY: every handle comes from `Box::into_raw`, and the caller gives this one up.
         drop(unsafe { Box::from_raw(metadata) });
@@ -137,7 +137,7 @@ pub unsafe extern "C" fn producer_metadata_free(metadata: *mut producer_metadata
 /// `metadata`: the metadata. Returns a string that lives as long as the metadata; NULL when the brokers told none, or
 /// `metadata` is NULL. May be called from any thread; does not block.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn producer_metadata_cluster_id(metadata: *const producer_metadata_t) -> *const c_char {
+pub unsafe extern "C-unwind" fn producer_metadata_cluster_id(metadata: *const producer_metadata_t) -> *const c_char {
     // SAFETY: the caller's promise: NULL or metadata of ours.
     let id = unsafe { metadata.as_ref() }.and_then(|metadata| metadata.snapshot.cluster_id.as_ref());
     text_or_null(id)
@@ -148,7 +148,7 @@ pub unsafe extern "C" fn producer_metadata_cluster_id(metadata: *const producer_
 /// `metadata`: the metadata. Returns the id; -1 when it is unknown, or `metadata` is NULL. May be called from any thread;
 /// does not block.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn producer_metadata_controller_id(metadata: *const producer_metadata_t) -> i32 {
+pub unsafe extern "C-unwind" fn producer_metadata_controller_id(metadata: *const producer_metadata_t) -> i32 {
     // SAFETY: the caller's promise: NULL or metadata of ours.
     unsafe { metadata.as_ref() }.map_or(-1, |metadata| metadata.snapshot.controller_id)
 }
@@ -157,7 +157,7 @@ pub unsafe extern "C" fn producer_metadata_controller_id(metadata: *const produc
 ///
 /// `metadata`: the metadata. Returns the count; 0 when `metadata` is NULL. May be called from any thread; does not block.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn producer_metadata_broker_count(metadata: *const producer_metadata_t) -> usize {
+pub unsafe extern "C-unwind" fn producer_metadata_broker_count(metadata: *const producer_metadata_t) -> usize {
     // SAFETY: the caller's promise: NULL or metadata of ours.
     unsafe { metadata.as_ref() }.map_or(0, |metadata| metadata.snapshot.brokers.len())
 }
@@ -169,7 +169,7 @@ pub unsafe extern "C" fn producer_metadata_broker_count(metadata: *const produce
 /// Returns PRODUCER_OK; PRODUCER_ERR_INVALID_ARGUMENT for a NULL argument, an index too large or a struct_size too small.
 /// May be called from any thread; does not block.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn producer_metadata_broker_at(
+pub unsafe extern "C-unwind" fn producer_metadata_broker_at(
     metadata: *const producer_metadata_t,
     index: usize,
     broker: *mut producer_metadata_broker_t,
@@ -195,7 +195,7 @@ pub unsafe extern "C" fn producer_metadata_broker_at(
 ///
 /// `metadata`: the metadata. Returns the count; 0 when `metadata` is NULL. May be called from any thread; does not block.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn producer_metadata_topic_count(metadata: *const producer_metadata_t) -> usize {
+pub unsafe extern "C-unwind" fn producer_metadata_topic_count(metadata: *const producer_metadata_t) -> usize {
     // SAFETY: the caller's promise: NULL or metadata of ours.
     unsafe { metadata.as_ref() }.map_or(0, |metadata| metadata.snapshot.topics.len())
 }
@@ -207,7 +207,7 @@ pub unsafe extern "C" fn producer_metadata_topic_count(metadata: *const producer
 /// Returns PRODUCER_OK; PRODUCER_ERR_INVALID_ARGUMENT for a NULL argument, an index too large or a struct_size too small.
 /// May be called from any thread; does not block.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn producer_metadata_topic_at(
+pub unsafe extern "C-unwind" fn producer_metadata_topic_at(
     metadata: *const producer_metadata_t,
     index: usize,
     topic: *mut producer_metadata_topic_t,
@@ -234,7 +234,7 @@ pub unsafe extern "C" fn producer_metadata_topic_at(
 /// Returns PRODUCER_OK; PRODUCER_ERR_INVALID_ARGUMENT for a NULL argument, an index too large or a struct_size too small.
 /// May be called from any thread; does not block.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn producer_metadata_partition_at(
+pub unsafe extern "C-unwind" fn producer_metadata_partition_at(
     metadata: *const producer_metadata_t,
     topic_index: usize,
     index: usize,
@@ -273,7 +273,7 @@ pub unsafe extern "C" fn producer_metadata_partition_at(
 /// after a bug of the library.
 /// Blocks up to `timeout_ms`, not at all once a broker has told, and runs no callbacks. May be called from any thread.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn producer_cluster_id(
+pub unsafe extern "C-unwind" fn producer_cluster_id(
     producer: *mut producer_t,
     timeout_ms: i32,
     cluster_id: *mut *mut c_char,
@@ -302,7 +302,7 @@ pub unsafe extern "C" fn producer_cluster_id(
 /// Blocks up to `timeout_ms` and runs no callbacks. The connections are closed again after connections.max.idle.ms without use.
 /// May be called from any thread.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn producer_warm_up(
+pub unsafe extern "C-unwind" fn producer_warm_up(
     producer: *mut producer_t,
     topic: *const c_char,
     timeout_ms: i32,
@@ -321,7 +321,7 @@ pub unsafe extern "C" fn producer_warm_up(
 /// `string`: the string, or NULL, which does nothing.
 /// May be called from any thread and from callbacks, also after the producer was closed; does not block.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn producer_string_free(string: *mut c_char) {
+pub unsafe extern "C-unwind" fn producer_string_free(string: *mut c_char) {
     if !string.is_null() {
         // SAFETY: it comes from `CString::into_raw`, and the caller gives it up.
         drop(unsafe { CString::from_raw(string) });

@@ -8,6 +8,7 @@ use std::mem::ManuallyDrop;
 use std::ptr;
 
 use crate::capi::boundary::{call, str_arg};
+use crate::capi::call_out::call_out;
 use crate::capi::record::producer_header_t;
 use crate::capi::status::producer_status_t;
 use crate::error::{Error, Result, Status};
@@ -105,7 +106,7 @@ unsafe fn broker_arg<'a>(mock: *const producer_mock_cluster_t, broker_id: i32) -
 /// `PRODUCER_ERR_NO_RESOURCES` if the system refuses a socket or the cluster's one thread.
 /// The handle is the caller's, to be freed with `producer_mock_cluster_free`. Does not block.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn producer_mock_cluster_new(
+pub unsafe extern "C-unwind" fn producer_mock_cluster_new(
     brokers: i32,
     out: *mut *mut producer_mock_cluster_t,
 ) -> producer_status_t {
@@ -131,7 +132,7 @@ pub unsafe extern "C" fn producer_mock_cluster_new(
 ///
 /// `mock`: NULL does nothing. Takes the handle: nobody may be using it. Waits for the cluster's thread, a moment.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn producer_mock_cluster_free(mock: *mut producer_mock_cluster_t) {
+pub unsafe extern "C-unwind" fn producer_mock_cluster_free(mock: *mut producer_mock_cluster_t) {
     call(|| {
         if !mock.is_null() {
             // SAFETY: the handle came from `Box::into_raw` in `producer_mock_cluster_new`, and the caller gives it up.
@@ -146,7 +147,7 @@ pub unsafe extern "C" fn producer_mock_cluster_free(mock: *mut producer_mock_clu
 /// Returns `host:port` of every broker, separated by commas; NULL if `mock` is NULL. The string belongs to the cluster and
 /// lives until `producer_mock_cluster_free`. Does not block.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn producer_mock_cluster_bootstrap_servers(
+pub unsafe extern "C-unwind" fn producer_mock_cluster_bootstrap_servers(
     mock: *const producer_mock_cluster_t,
 ) -> *const c_char {
     // SAFETY: NULL becomes `None`; else it is a live handle by the caller's promise.
@@ -160,7 +161,7 @@ pub unsafe extern "C" fn producer_mock_cluster_bootstrap_servers(
 /// `PRODUCER_ERR_INVALID_PARTITIONS` or `PRODUCER_ERR_INVALID_REPLICATION_FACTOR`; `PRODUCER_ERR_INVALID_ARGUMENT` if a pointer
 /// is NULL or `topic` is not UTF-8. Copies the name. Does not block.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn producer_mock_cluster_topic_create(
+pub unsafe extern "C-unwind" fn producer_mock_cluster_topic_create(
     mock: *mut producer_mock_cluster_t,
     topic: *const c_char,
     partitions: i32,
@@ -180,7 +181,7 @@ pub unsafe extern "C" fn producer_mock_cluster_topic_create(
 /// Returns `PRODUCER_OK`; `PRODUCER_ERR_UNKNOWN_TOPIC_OR_PARTITION`; `PRODUCER_ERR_INVALID_ARGUMENT` if a pointer is NULL or
 /// `topic` is not UTF-8. Does not block.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn producer_mock_cluster_topic_set_log_append_time(
+pub unsafe extern "C-unwind" fn producer_mock_cluster_topic_set_log_append_time(
     mock: *mut producer_mock_cluster_t,
     topic: *const c_char,
     log_append_time: bool,
@@ -198,7 +199,7 @@ pub unsafe extern "C" fn producer_mock_cluster_topic_set_log_append_time(
 /// Returns `PRODUCER_OK`; `PRODUCER_ERR_NOT_FOUND` if there is no such broker; `PRODUCER_ERR_INVALID_ARGUMENT` if `mock` is
 /// NULL or `throttle_ms` is negative. Does not block.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn producer_mock_cluster_broker_set_throttle(
+pub unsafe extern "C-unwind" fn producer_mock_cluster_broker_set_throttle(
     mock: *mut producer_mock_cluster_t,
     broker_id: i32,
     throttle_ms: i32,
@@ -227,7 +228,7 @@ pub unsafe extern "C" fn producer_mock_cluster_broker_set_throttle(
 /// Returns `PRODUCER_OK`; `PRODUCER_ERR_INVALID_ARGUMENT` if `mock` is NULL, `count` is negative or `status` is another of the
 /// library's own. Does not block.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn producer_mock_cluster_push_error(
+pub unsafe extern "C-unwind" fn producer_mock_cluster_push_error(
     mock: *mut producer_mock_cluster_t,
     api_key: i16,
     status: producer_status_t,
@@ -255,7 +256,7 @@ pub unsafe extern "C" fn producer_mock_cluster_push_error(
 /// that only the acknowledgement is lost. `count`: how many requests, from 0 up.
 /// Returns `PRODUCER_OK`; `PRODUCER_ERR_INVALID_ARGUMENT` if `mock` is NULL or `count` is negative. Does not block.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn producer_mock_cluster_push_disconnect(
+pub unsafe extern "C-unwind" fn producer_mock_cluster_push_disconnect(
     mock: *mut producer_mock_cluster_t,
     api_key: i16,
     after_append: i32,
@@ -280,7 +281,7 @@ fn count_arg(count: i32) -> Result<u32> {
 /// Returns `PRODUCER_OK`; `PRODUCER_ERR_NOT_FOUND` if there is no such broker; `PRODUCER_ERR_INVALID_ARGUMENT` if `mock` is
 /// NULL. Waits for the cluster's thread, a moment.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn producer_mock_cluster_broker_down(
+pub unsafe extern "C-unwind" fn producer_mock_cluster_broker_down(
     mock: *mut producer_mock_cluster_t,
     broker_id: i32,
 ) -> producer_status_t {
@@ -297,7 +298,7 @@ pub unsafe extern "C" fn producer_mock_cluster_broker_down(
 /// Returns `PRODUCER_OK`; `PRODUCER_ERR_NOT_FOUND` if there is no such broker; `PRODUCER_ERR_NO_RESOURCES` if the system
 /// refuses the socket; `PRODUCER_ERR_INVALID_ARGUMENT` if `mock` is NULL. Waits for the cluster's thread, a moment.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn producer_mock_cluster_broker_up(
+pub unsafe extern "C-unwind" fn producer_mock_cluster_broker_up(
     mock: *mut producer_mock_cluster_t,
     broker_id: i32,
 ) -> producer_status_t {
@@ -313,7 +314,7 @@ pub unsafe extern "C" fn producer_mock_cluster_broker_up(
 /// Returns `PRODUCER_OK`; `PRODUCER_ERR_NOT_FOUND` if there is no such broker; `PRODUCER_ERR_INVALID_ARGUMENT` if `mock` is
 /// NULL. Waits for the cluster's thread, a moment.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn producer_mock_cluster_broker_freeze(
+pub unsafe extern "C-unwind" fn producer_mock_cluster_broker_freeze(
     mock: *mut producer_mock_cluster_t,
     broker_id: i32,
 ) -> producer_status_t {
@@ -330,7 +331,7 @@ pub unsafe extern "C" fn producer_mock_cluster_broker_freeze(
 /// Returns `PRODUCER_OK`; `PRODUCER_ERR_NOT_FOUND` if there is no such broker; `PRODUCER_ERR_INVALID_ARGUMENT` if `mock` is
 /// NULL. Waits for the cluster's thread, a moment.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn producer_mock_cluster_broker_thaw(
+pub unsafe extern "C-unwind" fn producer_mock_cluster_broker_thaw(
     mock: *mut producer_mock_cluster_t,
     broker_id: i32,
 ) -> producer_status_t {
@@ -347,7 +348,7 @@ pub unsafe extern "C" fn producer_mock_cluster_broker_thaw(
 /// Returns `PRODUCER_OK`; `PRODUCER_ERR_NOT_FOUND` if there is no such broker; `PRODUCER_ERR_INVALID_ARGUMENT` if `mock` is NULL
 /// or `latency_ms` is negative. Does not block.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn producer_mock_cluster_broker_set_latency(
+pub unsafe extern "C-unwind" fn producer_mock_cluster_broker_set_latency(
     mock: *mut producer_mock_cluster_t,
     broker_id: i32,
     latency_ms: i32,
@@ -369,7 +370,7 @@ pub unsafe extern "C" fn producer_mock_cluster_broker_set_latency(
 /// Returns `PRODUCER_OK`; `PRODUCER_ERR_NOT_FOUND` if there is no such broker; `PRODUCER_ERR_INVALID_ARGUMENT` if `mock` is NULL
 /// or `rack` is not UTF-8. Does not block.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn producer_mock_cluster_broker_set_rack(
+pub unsafe extern "C-unwind" fn producer_mock_cluster_broker_set_rack(
     mock: *mut producer_mock_cluster_t,
     broker_id: i32,
     rack: *const c_char,
@@ -394,7 +395,7 @@ pub unsafe extern "C" fn producer_mock_cluster_broker_set_rack(
 /// Returns `PRODUCER_OK`; `PRODUCER_ERR_UNKNOWN_TOPIC_OR_PARTITION`; `PRODUCER_ERR_NOT_FOUND` if there is no such broker;
 /// `PRODUCER_ERR_INVALID_ARGUMENT` if a pointer is NULL or `topic` is not UTF-8. Does not block.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn producer_mock_cluster_partition_set_leader(
+pub unsafe extern "C-unwind" fn producer_mock_cluster_partition_set_leader(
     mock: *mut producer_mock_cluster_t,
     topic: *const c_char,
     partition: i32,
@@ -412,7 +413,7 @@ pub unsafe extern "C" fn producer_mock_cluster_partition_set_leader(
 /// `bytes`: a batch's bytes, its header included; from 1 up.
 /// Returns `PRODUCER_OK`; `PRODUCER_ERR_INVALID_ARGUMENT` if `mock` is NULL or `bytes` is 0. Does not block.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn producer_mock_cluster_set_message_max_bytes(
+pub unsafe extern "C-unwind" fn producer_mock_cluster_set_message_max_bytes(
     mock: *mut producer_mock_cluster_t,
     bytes: usize,
 ) -> producer_status_t {
@@ -434,7 +435,7 @@ pub unsafe extern "C" fn producer_mock_cluster_set_message_max_bytes(
 /// Returns `PRODUCER_OK`; `PRODUCER_ERR_UNKNOWN_TOPIC_OR_PARTITION`; `PRODUCER_ERR_INVALID_ARGUMENT` if a pointer is NULL or
 /// `topic` is not UTF-8. Does not block.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn producer_mock_cluster_end_offset(
+pub unsafe extern "C-unwind" fn producer_mock_cluster_end_offset(
     mock: *const producer_mock_cluster_t,
     topic: *const c_char,
     partition: i32,
@@ -462,7 +463,7 @@ pub unsafe extern "C" fn producer_mock_cluster_end_offset(
 /// `PRODUCER_ERR_INVALID_ARGUMENT` if `mock`, `topic` or `callback` is NULL, `topic` is not UTF-8 or `first_offset` is negative.
 /// The records belong to the cluster and live until their callback returns. The brokers go on answering meanwhile.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn producer_mock_cluster_records(
+pub unsafe extern "C-unwind" fn producer_mock_cluster_records(
     mock: *const producer_mock_cluster_t,
     topic: *const c_char,
     partition: i32,
@@ -496,8 +497,9 @@ pub(super) unsafe fn visit_records(
     let mut headers = HeaderArray::default();
     for record in snapshot.records() {
         let record = c_record(&record, &mut headers);
+        let arguments = [(&raw const record) as usize, opaque as usize, 0, 0];
         // SAFETY: the caller's promise; the record and all it points to outlive the call.
-        if unsafe { callback(&record, opaque) } != 0 {
+        if unsafe { call_out(callback as *const (), arguments) }.is_none_or(|stop| stop as c_int != 0) {
             break;
         }
     }

@@ -21,7 +21,7 @@ use crate::mock::MockCluster;
 /// Returns `PRODUCER_OK`; `PRODUCER_ERR_INVALID_ARGUMENT` if `mock`, or a text that is needed, is NULL or not UTF-8, the
 /// mechanism is another, or the lifetime out of its range. Copies the texts. Does not block.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn producer_mock_cluster_set_sasl(
+pub unsafe extern "C-unwind" fn producer_mock_cluster_set_sasl(
     mock: *mut producer_mock_cluster_t,
     mechanism: *const c_char,
     username: *const c_char,
@@ -54,7 +54,7 @@ pub unsafe extern "C" fn producer_mock_cluster_set_sasl(
 /// `out`: receives the number.
 /// Returns `PRODUCER_OK`; `PRODUCER_ERR_INVALID_ARGUMENT` if a pointer is NULL. Does not block.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn producer_mock_cluster_authentication_count(
+pub unsafe extern "C-unwind" fn producer_mock_cluster_authentication_count(
     mock: *const producer_mock_cluster_t,
     out: *mut i64,
 ) -> producer_status_t {
@@ -67,7 +67,7 @@ pub unsafe extern "C" fn producer_mock_cluster_authentication_count(
 /// `out`: receives the number.
 /// Returns `PRODUCER_OK`; `PRODUCER_ERR_INVALID_ARGUMENT` if a pointer is NULL. Does not block.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn producer_mock_cluster_reauthentication_count(
+pub unsafe extern "C-unwind" fn producer_mock_cluster_reauthentication_count(
     mock: *const producer_mock_cluster_t,
     out: *mut i64,
 ) -> producer_status_t {
@@ -80,7 +80,7 @@ pub unsafe extern "C" fn producer_mock_cluster_reauthentication_count(
 /// `out`: receives the number.
 /// Returns `PRODUCER_OK`; `PRODUCER_ERR_INVALID_ARGUMENT` if a pointer is NULL. Does not block.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn producer_mock_cluster_expired_session_count(
+pub unsafe extern "C-unwind" fn producer_mock_cluster_expired_session_count(
     mock: *const producer_mock_cluster_t,
     out: *mut i64,
 ) -> producer_status_t {

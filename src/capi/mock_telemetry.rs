@@ -6,6 +6,7 @@
 use std::ffi::{CString, c_char, c_int, c_void};
 
 use crate::capi::boundary::{call, invalid, out_arg, str_arg};
+use crate::capi::call_out::call_out;
 use crate::capi::mock::{mock_arg, producer_mock_cluster_t};
 use crate::capi::status::producer_status_t;
 use crate::error::{Error, Status};
@@ -50,7 +51,7 @@ pub type producer_mock_push_fn =
 /// Returns `PRODUCER_OK`; `PRODUCER_ERR_INVALID_ARGUMENT` if `mock` is NULL, `metrics` is not UTF-8 or `max_bytes` is negative.
 /// Copies the names. Does not block.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn producer_mock_cluster_telemetry_subscribe(
+pub unsafe extern "C-unwind" fn producer_mock_cluster_telemetry_subscribe(
     mock: *mut producer_mock_cluster_t,
     metrics: *const c_char,
     push_interval_ms: i32,
@@ -83,7 +84,7 @@ pub unsafe extern "C" fn producer_mock_cluster_telemetry_subscribe(
 /// `out`: receives the number.
 /// Returns `PRODUCER_OK`; `PRODUCER_ERR_INVALID_ARGUMENT` if a pointer is NULL. Does not block.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn producer_mock_cluster_telemetry_push_count(
+pub unsafe extern "C-unwind" fn producer_mock_cluster_telemetry_push_count(
     mock: *const producer_mock_cluster_t,
     out: *mut i64,
 ) -> producer_status_t {
@@ -104,7 +105,7 @@ pub unsafe extern "C" fn producer_mock_cluster_telemetry_push_count(
 /// Returns `PRODUCER_OK`, also when the callback stopped; `PRODUCER_ERR_INVALID_ARGUMENT` if `mock` or `callback` is NULL.
 /// The pushes belong to the cluster and live until their callback returns. The brokers go on answering meanwhile.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn producer_mock_cluster_telemetry_pushes(
+pub unsafe extern "C-unwind" fn producer_mock_cluster_telemetry_pushes(
     mock: *const producer_mock_cluster_t,
     callback: producer_mock_push_fn,
     opaque: *mut c_void,
@@ -125,8 +126,9 @@ pub unsafe extern "C" fn producer_mock_cluster_telemetry_pushes(
                 metrics: push.bytes.as_ptr().cast(),
                 metrics_len: push.bytes.len(),
             };
+            let arguments = [(&raw const seen) as usize, opaque as usize, 0, 0];
             // SAFETY: function and pointer are the caller's, by the header; what is pointed to outlives the call.
-            if unsafe { callback(&seen, opaque) } != 0 {
+            if unsafe { call_out(callback as *const (), arguments) }.is_none_or(|stop| stop as c_int != 0) {
                 break;
             }
         }
@@ -141,7 +143,7 @@ pub unsafe extern "C" fn producer_mock_cluster_telemetry_pushes(
 /// Returns `PRODUCER_OK`; `PRODUCER_ERR_NOT_FOUND` if none of the last thousand pushes has it; `PRODUCER_ERR_INVALID_ARGUMENT`
 /// if a pointer is NULL or `name` is not UTF-8. Does not block.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn producer_mock_cluster_telemetry_value(
+pub unsafe extern "C-unwind" fn producer_mock_cluster_telemetry_value(
     mock: *const producer_mock_cluster_t,
     name: *const c_char,
     out: *mut f64,

@@ -19,7 +19,7 @@ use crate::capi::status::producer_status_t;
 /// Returns `PRODUCER_OK`; `PRODUCER_ERR_INVALID_ARGUMENT` if `mock` is NULL, only one of certificate and key is given, or a text
 /// is not what it has to be: producer_last_error says which. Copies the texts. Does not block.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn producer_mock_cluster_set_tls(
+pub unsafe extern "C-unwind" fn producer_mock_cluster_set_tls(
     mock: *mut producer_mock_cluster_t,
     certificate_chain_pem: *const c_char,
     key_pem: *const c_char,

@@ -25,7 +25,7 @@ pub const PRODUCER_MOCK_COORDINATOR_TRANSACTION: i32 = 1;
 /// `PRODUCER_ERR_INVALID_ARGUMENT` if `mock`, `topic` or `callback` is NULL, `topic` is not UTF-8 or `first_offset` is negative.
 /// The records belong to the cluster and live until their callback returns. The brokers go on answering meanwhile.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn producer_mock_cluster_committed_records(
+pub unsafe extern "C-unwind" fn producer_mock_cluster_committed_records(
     mock: *const producer_mock_cluster_t,
     topic: *const c_char,
     partition: i32,
@@ -48,7 +48,7 @@ pub unsafe extern "C" fn producer_mock_cluster_committed_records(
 /// Returns `PRODUCER_OK`; `PRODUCER_ERR_UNKNOWN_TOPIC_OR_PARTITION`; `PRODUCER_ERR_INVALID_ARGUMENT` if a pointer is NULL or
 /// a text is not UTF-8. Does not block.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn producer_mock_cluster_committed_offset(
+pub unsafe extern "C-unwind" fn producer_mock_cluster_committed_offset(
     mock: *const producer_mock_cluster_t,
     group: *const c_char,
     topic: *const c_char,
@@ -77,7 +77,7 @@ pub unsafe extern "C" fn producer_mock_cluster_committed_offset(
 /// when they connect next.
 /// Returns `PRODUCER_OK`; `PRODUCER_ERR_INVALID_ARGUMENT` if `mock` is NULL or the version another. Does not block.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn producer_mock_cluster_set_transaction_version(
+pub unsafe extern "C-unwind" fn producer_mock_cluster_set_transaction_version(
     mock: *mut producer_mock_cluster_t,
     version: i32,
 ) -> producer_status_t {
@@ -96,7 +96,7 @@ pub unsafe extern "C" fn producer_mock_cluster_set_transaction_version(
 /// `delay_ms`: milliseconds from 0, the first setting, up.
 /// Returns `PRODUCER_OK`; `PRODUCER_ERR_INVALID_ARGUMENT` if `mock` is NULL or `delay_ms` is negative. Does not block.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn producer_mock_cluster_set_marker_delay(
+pub unsafe extern "C-unwind" fn producer_mock_cluster_set_marker_delay(
     mock: *mut producer_mock_cluster_t,
     delay_ms: i32,
 ) -> producer_status_t {
@@ -117,7 +117,7 @@ pub unsafe extern "C" fn producer_mock_cluster_set_marker_delay(
 /// Returns `PRODUCER_OK`; `PRODUCER_ERR_NOT_FOUND` if there is no such broker; `PRODUCER_ERR_INVALID_ARGUMENT` if a pointer is
 /// NULL, `key` is not UTF-8 or `kind` is another number. Does not block.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn producer_mock_cluster_coordinator_move(
+pub unsafe extern "C-unwind" fn producer_mock_cluster_coordinator_move(
     mock: *mut producer_mock_cluster_t,
     kind: i32,
     key: *const c_char,
@@ -143,7 +143,7 @@ pub unsafe extern "C" fn producer_mock_cluster_coordinator_move(
 /// the abort waits for a partition without a leader; `PRODUCER_ERR_INVALID_ARGUMENT` if a pointer is NULL or the id is not
 /// UTF-8. Does not block.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn producer_mock_cluster_fence(
+pub unsafe extern "C-unwind" fn producer_mock_cluster_fence(
     mock: *mut producer_mock_cluster_t,
     transactional_id: *const c_char,
 ) -> producer_status_t {
@@ -158,7 +158,7 @@ pub unsafe extern "C" fn producer_mock_cluster_fence(
 ///
 /// Returns `PRODUCER_OK`; `PRODUCER_ERR_INVALID_ARGUMENT` if `mock` is NULL. Does not block.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn producer_mock_cluster_expire_producer_ids(
+pub unsafe extern "C-unwind" fn producer_mock_cluster_expire_producer_ids(
     mock: *mut producer_mock_cluster_t,
 ) -> producer_status_t {
     call(|| {
@@ -175,7 +175,7 @@ pub unsafe extern "C" fn producer_mock_cluster_expire_producer_ids(
 /// Returns `PRODUCER_OK`; `PRODUCER_ERR_UNKNOWN_TOPIC_OR_PARTITION`; `PRODUCER_ERR_INVALID_ARGUMENT` if a pointer is NULL,
 /// `topic` is not UTF-8 or `offset` is negative. Does not block.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn producer_mock_cluster_truncate(
+pub unsafe extern "C-unwind" fn producer_mock_cluster_truncate(
     mock: *mut producer_mock_cluster_t,
     topic: *const c_char,
     partition: i32,
@@ -198,7 +198,7 @@ pub unsafe extern "C" fn producer_mock_cluster_truncate(
 /// Returns `PRODUCER_OK`; `PRODUCER_ERR_INVALID_ARGUMENT` if `mock` or `group` is NULL, a text is not UTF-8 or `generation_id`
 /// is negative. Copies the texts. Does not block.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn producer_mock_cluster_group_set_member(
+pub unsafe extern "C-unwind" fn producer_mock_cluster_group_set_member(
     mock: *mut producer_mock_cluster_t,
     group: *const c_char,
     generation_id: i32,

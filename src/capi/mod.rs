@@ -1,10 +1,11 @@
 //! The C interface, one file per noun of the header in the header's order, and nearly the crate's only `unsafe`: check,
-//! convert, call, map. `boundary` keeps panics and errors inside, `gate` knows who is inside a producer, `fork` tells a
+//! convert, call, map. `boundary` keeps panics and errors inside, `call_out` calls the application, `gate` knows who is inside a producer, `fork` tells a
 //! child from its parent.
 
 pub mod batch;
 pub mod boundary;
 pub mod bulk;
+mod call_out;
 pub mod cancel;
 pub mod close_with;
 pub mod config;

@@ -6,10 +6,12 @@ use std::cell::RefCell;
 use std::ffi::{c_char, c_void};
 
 use crate::capi::boundary::{call, invalid, str_arg};
+use crate::capi::call_out::{call_out, forget};
 use crate::capi::config::{config_arg, producer_config_t};
 use crate::capi::producer::{enter, producer_t};
 use crate::capi::status::producer_status_t;
 use crate::error::{Result, Status};
+use crate::reports::Leaving;
 use crate::security::login::Refusal;
 use crate::security::oauthbearer::check_token;
 use crate::security::secret::Secret;
@@ -62,6 +64,8 @@ pub type producer_oauth_token_fn =
 pub struct TokenCallback {
     function: unsafe extern "C" fn(*mut producer_token_request_t, *mut c_void),
     opaque: *mut c_void,
+    /// It has ended its thread.
+    is_over: bool,
 }
 
 // SAFETY: the header says on which thread the function runs; that its pointer may be used there is the application's side of
@@ -80,9 +84,18 @@ impl TokenCallback {
 impl TokenGetter for TokenCallback {
     fn get(&mut self, now_ms: i64) -> std::result::Result<Token, Refusal> {
         let mut request = producer_token_request_t { magic: MAGIC, now_ms, answer: RefCell::default() };
+        if self.is_over {
+            return Err(refusal(ENDED_ITS_THREAD.to_owned()));
+        }
+        let arguments = [(&raw mut request) as usize, self.opaque as usize, 0, 0];
         // SAFETY: the application gave function and pointer for this use, and the request outlives the call.
-        unsafe { (self.function)(&raw mut request, self.opaque) };
+        let returned = unsafe { call_out(self.function as *const (), arguments) };
         request.magic = 0;
+        if returned.is_none() {
+            self.is_over = forget() == Some(Leaving::Thread);
+            let text = if self.is_over { ENDED_ITS_THREAD } else { "the token callback threw an exception" };
+            return Err(refusal(text.to_owned()));
+        }
         let text = match request.answer.take() {
             Some(Ok(token)) => return Ok(token),
             Some(Err(text)) => format!("the token callback failed: {text}"),
@@ -90,8 +103,15 @@ impl TokenGetter for TokenCallback {
                      producer_token_request_fail in it"
                 .to_owned(),
         };
-        Err(Refusal { status: Status::CREDENTIALS, text, is_permanent: false })
+        Err(refusal(text))
     }
+}
+
+const ENDED_ITS_THREAD: &str =
+    "the token callback has ended the library's thread that calls it: it is not called again";
+
+fn refusal(text: String) -> Refusal {
+    Refusal { status: Status::CREDENTIALS, text, is_permanent: false }
 }
 
 /// Sets the function that gets tokens for producers made from this configuration with sasl.mechanism=OAUTHBEARER.
@@ -104,7 +124,7 @@ impl TokenGetter for TokenCallback {
 /// Returns PRODUCER_OK; PRODUCER_ERR_INVALID_ARGUMENT when `config` is NULL.
 /// May be called from any thread and from callbacks; does not block.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn producer_config_set_oauth_token_callback(
+pub unsafe extern "C-unwind" fn producer_config_set_oauth_token_callback(
     config: *mut producer_config_t,
     callback: producer_oauth_token_fn,
     opaque: *mut c_void,
@@ -112,7 +132,7 @@ pub unsafe extern "C" fn producer_config_set_oauth_token_callback(
     call(|| {
         // SAFETY: the caller's promise is that of this function.
         let config = unsafe { config_arg(config)? };
-        config.set_tokens(callback.map(|function| TokenCallback { function, opaque }));
+        config.set_tokens(callback.map(|function| TokenCallback { function, opaque, is_over: false }));
         Ok(())
     })
 }
@@ -127,7 +147,7 @@ pub unsafe extern "C" fn producer_config_set_oauth_token_callback(
 /// ASCII or already expired, or an extension is not allowed. On an error the request stays as it was.
 /// Only in the callback that was given the request; does not block.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn producer_token_request_set(
+pub unsafe extern "C-unwind" fn producer_token_request_set(
     request: *mut producer_token_request_t,
     token: *const c_char,
     expires_at_ms: i64,
@@ -154,7 +174,7 @@ pub unsafe extern "C" fn producer_token_request_set(
 /// Returns PRODUCER_OK; PRODUCER_ERR_INVALID_ARGUMENT when an argument is NULL, or the text not UTF-8.
 /// Only in the callback that was given the request; does not block.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn producer_token_request_fail(
+pub unsafe extern "C-unwind" fn producer_token_request_fail(
     request: *mut producer_token_request_t,
     text: *const c_char,
 ) -> producer_status_t {
@@ -183,7 +203,7 @@ pub unsafe extern "C" fn producer_token_request_fail(
 /// error nothing changes.
 /// May be called from any thread and from callbacks; does not block.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn producer_set_oauth_token(
+pub unsafe extern "C-unwind" fn producer_set_oauth_token(
     producer: *mut producer_t,
     token: *const c_char,
     expires_at_ms: i64,

@@ -5,12 +5,16 @@
 use std::ffi::{c_char, c_void};
 use std::ptr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::accumulator::{ClusterView, Partitioning, Picture, View};
+use crate::accumulator::{ClusterView, NOT_CHOSEN, Partitioning, Picture, View};
 use crate::capi::boundary::call;
+use crate::capi::call_out::{call_out, forget, leave_frames};
 use crate::capi::config::{config_arg, producer_config_t};
 use crate::capi::gate::InPartitioner;
 use crate::capi::status::producer_status_t;
+use crate::reports::Leaving;
+use crate::threads;
 
 /// A partition as a partitioner sees it.
 #[repr(C)]
@@ -101,7 +105,7 @@ unsafe impl Sync for PartitionerCallback {}
 impl PartitionerCallback {
     /// As the partitioner of the producer with this id.
     pub fn of(self, producer: u64) -> CPartitioner {
-        CPartitioner { callback: self, producer }
+        CPartitioner { callback: self, producer, is_over: AtomicBool::new(false) }
     }
 }
 
@@ -109,6 +113,8 @@ impl PartitionerCallback {
 pub struct CPartitioner {
     callback: PartitionerCallback,
     producer: u64,
+    /// It has ended a thread of the library's own, on which it is not called again.
+    is_over: AtomicBool,
 }
 
 /// A picture in C's terms: made once, shown to many records.
@@ -161,9 +167,27 @@ impl Partitioning for CPartitioner {
             brokers: arrays.brokers.as_ptr(),
             broker_count: arrays.brokers.len(),
         };
-        let _inside = InPartitioner::begin(self.producer);
-        // SAFETY: the application gave function and pointer for this use; all that the view points to outlives the call.
-        unsafe { (self.callback.function)(&shown, self.callback.opaque) }
+        if self.is_over.load(Ordering::Relaxed) && threads::is_own() {
+            return NOT_CHOSEN;
+        }
+        let arguments = [(&raw const shown) as usize, self.callback.opaque as usize, 0, 0];
+        let answer = {
+            let _inside = InPartitioner::begin(self.producer);
+            // SAFETY: the application gave function and pointer for this use; all that the view points to outlives the call.
+            unsafe { call_out(self.callback.function as *const (), arguments) }
+        };
+        match answer {
+            // The number that stands for a function that did not return is as wrong as its neighbour.
+            Some(index) => (index as i32).max(NOT_CHOSEN + 1),
+            None if threads::is_own() => {
+                if forget() == Some(Leaving::Thread) {
+                    self.is_over.store(true, Ordering::Relaxed);
+                }
+                NOT_CHOSEN
+            }
+            // Nothing of the record has been done yet, and frames up to here have no answer for this.
+            None => leave_frames(),
+        }
     }
 }
 
@@ -176,7 +200,7 @@ impl Partitioning for CPartitioner {
 /// Returns PRODUCER_OK; PRODUCER_ERR_INVALID_ARGUMENT when `config` is NULL.
 /// May be called from any thread and from callbacks; does not block.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn producer_config_set_partitioner(
+pub unsafe extern "C-unwind" fn producer_config_set_partitioner(
     config: *mut producer_config_t,
     partitioner: producer_partitioner_fn,
     opaque: *mut c_void,

@@ -30,7 +30,7 @@ const REPORT_SIZE_MAX: usize = 1024;
 /// dispatches, the others wait their turn within their time. With delivery.dispatch=thread it runs no callback: it waits for
 /// its time and answers 0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn producer_poll(producer: *mut producer_t, timeout_ms: i32) -> i32 {
+pub unsafe extern "C-unwind" fn producer_poll(producer: *mut producer_t, timeout_ms: i32) -> i32 {
     call_count(|| {
         // SAFETY: the caller's promise: NULL or a handle of ours.
         let inside = unsafe { enter(producer) }?;
@@ -55,7 +55,7 @@ pub unsafe extern "C" fn producer_poll(producer: *mut producer_t, timeout_ms: i3
 /// thread; one thread at a time takes reports, each report goes to one of them. With delivery.dispatch=thread only reports of
 /// PRODUCER_QUEUE_REPORT are copied, when that thread is not in its callbacks: those that take long hold this call up.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn producer_poll_reports(
+pub unsafe extern "C-unwind" fn producer_poll_reports(
     producer: *mut producer_t,
     out: *mut producer_report_t,
     max: usize,
@@ -154,7 +154,7 @@ impl Array {
 /// producer_poll returns after the callback. Calls that have promised more go on: producer_flush, producer_close, functions of
 /// transactions and the thread of delivery.dispatch=thread only let other threads have a turn. Does not block.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn producer_yield(producer: *mut producer_t) -> producer_status_t {
+pub unsafe extern "C-unwind" fn producer_yield(producer: *mut producer_t) -> producer_status_t {
     call(|| {
         // SAFETY: the caller's promise: NULL or a handle of ours.
         let hearing = unsafe { Hearing::of(producer) }?;

@@ -85,7 +85,7 @@ pub(super) fn lock_for_fork() -> ForkLock {
 /// the files of certificates and keys take to be read. The environment is read here (SSL_CERT_FILE, SSL_CERT_DIR; for tokens also
 /// the proxies' and AWS's variables), and not later.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn producer_new(
+pub unsafe extern "C-unwind" fn producer_new(
     config: *const producer_config_t,
     producer: *mut *mut producer_t,
 ) -> producer_status_t {
@@ -117,7 +117,7 @@ pub unsafe extern "C" fn producer_new(
         let mut started = Ok(());
         if on_thread {
             let hearing = hearing.clone();
-            started = made.start_dispatch(move |item| report::hand(&hearing, &item));
+            started = made.start_dispatch(move |item| report::hand_on_own_thread(&hearing, &item));
         }
         if let Err(why) = started.and_then(|()| made.start_login()) {
             // Its I/O thread runs already. Nothing was sent: there is nothing to hear of its end.
@@ -157,7 +157,7 @@ pub unsafe extern "C" fn producer_new(
 /// callback and a partitioner that do not return within that second are not called again. Callbacks
 /// of a future that another thread has awaited run on that thread, which is not waited for.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn producer_close(producer: *mut producer_t, timeout_ms: i32) -> producer_status_t {
+pub unsafe extern "C-unwind" fn producer_close(producer: *mut producer_t, timeout_ms: i32) -> producer_status_t {
     // SAFETY: as the caller promises.
     unsafe { close(producer, timeout_ms, None) }
 }
@@ -194,10 +194,12 @@ pub(super) unsafe fn close(
         }
         inner.refuse_sends();
         shell.gate.wait_for_passes();
-        let ended = inner.close(timeout_ms, |item| report::hand(&shell.hearing, &item));
+        // A callback that does not return does not end this: the producer is closed when its thread ends, or when what it has
+        // thrown goes on.
+        let ended = inner.close(timeout_ms, |item| report::hand_and_stay(&shell.hearing, &item));
         if shell.gate.wait_for_others(OTHERS_WAIT) && inner.dispatch_has_ended() {
             // What nobody has handed out of what closing had to leave to others.
-            inner.hand_rest(|item| report::hand(&shell.hearing, &item));
+            inner.hand_rest(|item| report::hand_and_stay(&shell.hearing, &item));
             if shell.hooks.as_ref().is_some_and(|hooks| hooks.hear()) {
                 inner.hand_kept(|item| report::hand_to_interceptors(&shell.hearing, &item));
             }
@@ -268,7 +270,7 @@ impl Inside<'_> {
     fn hand_left(&self) {
         // After a panic others go on, or nobody: it was a bug.
         if self.shell.gate.is_shut() && !std::thread::panicking() {
-            Producer::hand_left(self, self.dispatcher());
+            Producer::hand_left(self, |item| report::hand_and_stay(&self.shell.hearing, &item));
         }
     }
 

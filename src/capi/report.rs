@@ -5,6 +5,7 @@ use std::ffi::{CStr, CString, c_char, c_void};
 use std::ptr;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use crate::capi::call_out::{self, call_out};
 use crate::capi::close_with::hand_undelivered;
 use crate::capi::config::{Callbacks, LogCallback};
 use crate::capi::hooks::Hooks;
@@ -97,6 +98,8 @@ pub type producer_delivery_fn = Option<unsafe extern "C" fn(report: *const produ
 
 /// The callback's type without its NULL.
 type Delivery = unsafe extern "C" fn(*const producer_report_t, *mut c_void);
+/// The same where it may unwind into a caller of ours, in `run_plain` only.
+type UnwindingDelivery = unsafe extern "C-unwind" fn(*const producer_report_t, *mut c_void);
 
 /// What a slot keeps of a callback.
 #[inline]
@@ -174,12 +177,33 @@ pub(super) fn hand(hearing: &Hearing, item: &Item<'_>) -> Handed {
     })
 }
 
+/// As `hand`, for a call that goes on when a callback does not return: what that has left by waits for the call's end.
+pub(super) fn hand_and_stay(hearing: &Hearing, item: &Item<'_>) -> Handed {
+    staying(hand(hearing, item))
+}
+
+/// As `hand`, on a thread of the library's own.
+pub(super) fn hand_on_own_thread(hearing: &Hearing, item: &Item<'_>) -> Handed {
+    let handed = hand(hearing, item);
+    if matches!(handed, Handed::Left(..)) {
+        call_out::forget();
+    }
+    handed
+}
+
+fn staying(handed: Handed) -> Handed {
+    match handed {
+        Handed::Left(taken, _) => Handed::Part(taken),
+        handed => handed,
+    }
+}
+
 /// Hands an item to interceptors alone: reports that nobody has copied before the end.
 pub(super) fn hand_to_interceptors(hearing: &Hearing, item: &Item<'_>) -> Handed {
-    hand_by::<false>(hearing, item, |report, _, hooks| {
+    staying(hand_by::<false>(hearing, item, |report, _, hooks| {
         hear_first(hooks, report);
         Told::Heard
-    })
+    }))
 }
 
 /// What became of one report.
@@ -189,6 +213,8 @@ pub(super) enum Told {
     Kept,
     /// There is no room for it now.
     NoRoom,
+    /// Not all of its callbacks were run: the next dispatch runs the others.
+    InParts,
 }
 
 /// Interceptors hear of a record before anybody else does.
@@ -208,6 +234,7 @@ pub(super) fn hand_by<const CALLING: bool>(
     tell: impl FnMut(&producer_report_t, &Slot, Option<&Hooks>) -> Told,
 ) -> Handed {
     let outer = (DISPATCHING.replace(hearing.producer), HANDING.replace(hearing.producer));
+    let times_left = call_out::times_left();
     let handed = match item {
         Item::Batch { batch, from } => {
             if let (Some(undelivered), 0) = (&batch.undelivered, from) {
@@ -244,7 +271,20 @@ pub(super) fn hand_by<const CALLING: bool>(
     };
     DISPATCHING.set(outer.0);
     HANDING.set(outer.1);
-    handed
+    if call_out::times_left() == times_left { handed } else { leave_behind(item, handed) }
+}
+
+/// A callback did not return: the next dispatch goes on behind what it was called for.
+#[cold]
+fn leave_behind(item: &Item<'_>, handed: Handed) -> Handed {
+    let taken = match (handed, item) {
+        (Handed::Part(taken) | Handed::Left(taken, _), _) => taken,
+        // It was called for the last of them.
+        (Handed::All | Handed::AllButKept, Item::Batch { batch, from }) => (batch.slots.len() - from).max(1),
+        (Handed::All | Handed::AllButKept, _) => 0,
+    };
+    // On a thread that is left by two exceptions the first one counts.
+    call_out::leaving().map_or(handed, |how| Handed::Left(taken, how))
 }
 
 fn all_but_cut(hearing: &Hearing) -> Handed {
@@ -350,21 +390,13 @@ fn hand_batch<const CALLING: bool>(
     let slots = &batch.slots[from..];
     let mut plain = 0;
     if CALLING && hooks.is_none() && batch.record_causes.is_empty() {
-        // Nearly every record of nearly every program: nothing to decide but whether a callback wants the rest to wait.
-        for slot in slots {
-            if slot.callback < MARKS_END {
-                break;
-            }
-            fill_plain(&mut report, batch, slot);
-            // SAFETY: the slot's callback is from `callback_address`, and was given with its opaque for this use.
-            unsafe { run_callback(slot.callback, &report, slot.opaque) };
-            plain += 1;
-            if hearing.cut.load(Ordering::Relaxed) {
-                hearing.cut.store(false, Ordering::Relaxed);
-                return Handed::Part(plain);
-            }
+        let returned;
+        (plain, returned) = hand_plain(hearing, batch, slots, &mut report);
+        if hearing.take_cut() || !returned {
+            return Handed::Part(plain);
         }
     }
+    let times_left = call_out::times_left();
     for (place, slot) in slots.iter().enumerate().skip(plain) {
         fill_report(&mut report, batch, slot);
         let told = match slot.callback {
@@ -378,13 +410,67 @@ fn hand_batch<const CALLING: bool>(
         match told {
             Told::Heard => {}
             Told::Kept => kept = true,
-            Told::NoRoom => return Handed::Part(place),
+            Told::NoRoom | Told::InParts => return Handed::Part(place),
         }
-        if hearing.take_cut() {
+        if hearing.take_cut() || call_out::times_left() != times_left {
             return Handed::Part(place + 1);
         }
     }
     if kept { Handed::AllButKept } else { Handed::All }
+}
+
+/// The records of a batch that want nothing but a callback: nearly every record of nearly every program.
+struct Plain<'a> {
+    hearing: &'a Hearing,
+    batch: &'a FinishedBatch,
+    slots: &'a [Slot],
+    report: &'a mut producer_report_t,
+    /// How many callbacks have been run, the one that is running included.
+    count: usize,
+}
+
+/// Runs their callbacks up to the first that wants more than that. Answers how many were run, and whether all have returned.
+fn hand_plain(
+    hearing: &Hearing,
+    batch: &FinishedBatch,
+    slots: &[Slot],
+    report: &mut producer_report_t,
+) -> (usize, bool) {
+    let mut plain = Plain { hearing, batch, slots, report, count: 0 };
+    if slots.first().is_none_or(|slot| slot.callback < MARKS_END) {
+        return (0, true);
+    }
+    // One for all of them: for each record it would show.
+    let arguments = [(&raw mut plain) as usize, 0, 0, 0];
+    // SAFETY: the function takes the one argument, which outlives the call.
+    let returned = unsafe { call_out(run_plain as *const (), arguments) };
+    (plain.count, returned.is_some())
+}
+
+/// What unwinds passes this frame: nothing in it has a destructor.
+///
+/// # Safety
+/// `plain` is a `Plain` that nobody else uses meanwhile.
+unsafe extern "C-unwind" fn run_plain(plain: *mut Plain<'_>) {
+    // SAFETY: as the caller promises.
+    let Plain { hearing, batch, slots, report, count } = unsafe { &mut *plain };
+    let report: &mut producer_report_t = report;
+    for slot in slots.iter() {
+        if slot.callback < MARKS_END {
+            break;
+        }
+        fill_plain(report, batch, slot);
+        *count += 1;
+        // SAFETY: the slot's callback is from `callback_address`, and was given with its opaque for this use.
+        unsafe {
+            let callback = std::mem::transmute::<usize, UnwindingDelivery>(slot.callback);
+            callback(&raw const *report, slot.opaque as *mut c_void);
+        }
+        // Nothing to decide but whether a callback wants the rest to wait.
+        if hearing.cut.load(Ordering::Relaxed) {
+            break;
+        }
+    }
 }
 
 /// A record that wants more than a callback.
@@ -401,8 +487,7 @@ fn hand_rich(
         Some(RichTag::Future(future)) => {
             hear_first(hooks, report);
             // A thread that awaits it may have been faster.
-            run_future_callbacks(future, report);
-            Told::Heard
+            if run_future_callbacks(future, report) { Told::Heard } else { Told::InParts }
         }
         Some(RichTag::Ticketed { callback, opaque, .. }) => {
             tell(report, &Slot { callback: *callback, opaque: *opaque, ..*slot }, hooks)
@@ -414,22 +499,28 @@ fn hand_rich(
     }
 }
 
-/// Runs the callbacks that wait for a complete future; `report` is its record's.
-pub(super) fn run_future_callbacks(future: &Future, report: &mut producer_report_t) {
-    for waiting in future.take_callbacks() {
+/// Runs the callbacks that wait for a complete future; `report` is its record's. False when one did not return and others are left.
+pub(super) fn run_future_callbacks(future: &Future, report: &mut producer_report_t) -> bool {
+    let mut callbacks = future.take_callbacks().into_iter();
+    while let Some(waiting) = callbacks.next() {
         report.opaque = waiting.opaque as *mut c_void;
         // SAFETY: address and argument were given to `producer_future_when_complete`, for such a report.
-        unsafe { run_callback(waiting.callback, report, waiting.opaque) };
+        let returned = unsafe { run_callback(waiting.callback, report, waiting.opaque) };
+        if !returned && callbacks.len() > 0 {
+            future.put_back(callbacks.collect());
+            return false;
+        }
     }
+    true
 }
 
+/// Answers whether it returned.
+///
 /// # Safety
 /// `address` is `callback_address` of a delivery callback that takes `report` and `opaque`.
-pub(super) unsafe fn run_callback(address: usize, report: &producer_report_t, opaque: usize) {
-    // SAFETY: the caller's promise.
-    let callback = unsafe { std::mem::transmute::<usize, Delivery>(address) };
+pub(super) unsafe fn run_callback(address: usize, report: &producer_report_t, opaque: usize) -> bool {
     // SAFETY: the caller's promise; the report outlives the call.
-    unsafe { callback(report, opaque as *mut c_void) };
+    unsafe { call_out(address as *const (), [ptr::from_ref(report) as usize, opaque, 0, 0]) }.is_some()
 }
 
 /// KIP-467: the broker named the records that made it refuse the batch.

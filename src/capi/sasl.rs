@@ -19,7 +19,7 @@ use crate::capi::status::producer_status_t;
 /// PRODUCER_ERR_FORKED; the status of its end when the producer has failed for good. On an error nothing changes.
 /// May be called from any thread and from callbacks; does not block.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn producer_set_sasl_credentials(
+pub unsafe extern "C-unwind" fn producer_set_sasl_credentials(
     producer: *mut producer_t,
     username: *const c_char,
     password: *const c_char,

@@ -6,6 +6,7 @@ use std::ffi::c_void;
 
 use crate::accumulator::{Place, Placed, Sending, Tag, Topic};
 use crate::capi::boundary::{call_hot, invalid};
+use crate::capi::call_out::returning;
 use crate::capi::hooks::send_hooked;
 use crate::capi::producer::{Inside, pass, producer_t};
 use crate::capi::record::{
@@ -37,7 +38,7 @@ use crate::time::Micros;
 /// known yet wait in order. With transactional.id the record belongs to the open transaction. May be called from any thread and
 /// from delivery callbacks.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn producer_send(
+pub unsafe extern "C-unwind" fn producer_send(
     producer: *mut producer_t,
     record: *const producer_record_t,
     callback: producer_delivery_fn,
@@ -75,7 +76,7 @@ pub(super) unsafe fn send_one(inside: &Inside<'_>, record: &producer_record_t, t
         return unsafe { send_hooked(inside, hooks, record, tag) };
     }
     // SAFETY: as above.
-    unsafe { send_plain(inside, record, tag) }
+    returning(|| unsafe { send_plain(inside, record, tag) })
 }
 
 /// What is left to be done when nobody changes the record any more.

@@ -5,6 +5,7 @@
 use std::ffi::{CStr, c_char, c_void};
 
 use crate::capi::boundary::call;
+use crate::capi::call_out::{call_out, not_returned};
 use crate::capi::config::{config_arg, producer_config_t};
 use crate::capi::record::{producer_record_t, record_bytes};
 use crate::capi::status::{producer_status_name, producer_status_t};
@@ -76,8 +77,10 @@ impl Serializer {
             error_text: text.as_mut_ptr(),
             error_size: ERROR_SIZE,
         };
+        let arguments = [(&raw mut what) as usize, self.opaque as usize, 0, 0];
         // SAFETY: the application gave function and pointer for this use; what the struct names outlives the call.
-        let status = unsafe { (self.function)(&mut what, self.opaque) };
+        let status = unsafe { call_out(self.function as *const (), arguments) };
+        let status = status.ok_or_else(not_returned)? as producer_status_t;
         if status != Status::OK.code() {
             // A sentence that fills the room need not have its end.
             text[ERROR_SIZE - 1] = 0;
@@ -121,7 +124,7 @@ fn failed(is_key: bool, topic: &CStr, why: &str) -> Error {
 /// Returns PRODUCER_OK; PRODUCER_ERR_INVALID_ARGUMENT when `config` is NULL.
 /// May be called from any thread and from callbacks; does not block.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn producer_config_set_key_serializer(
+pub unsafe extern "C-unwind" fn producer_config_set_key_serializer(
     config: *mut producer_config_t,
     serializer: producer_serialize_fn,
     opaque: *mut c_void,
@@ -144,7 +147,7 @@ pub unsafe extern "C" fn producer_config_set_key_serializer(
 /// Returns PRODUCER_OK; PRODUCER_ERR_INVALID_ARGUMENT when `config` is NULL.
 /// May be called from any thread and from callbacks; does not block.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn producer_config_set_value_serializer(
+pub unsafe extern "C-unwind" fn producer_config_set_value_serializer(
     config: *mut producer_config_t,
     serializer: producer_serialize_fn,
     opaque: *mut c_void,

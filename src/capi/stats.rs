@@ -5,6 +5,7 @@
 use std::ffi::{CString, c_char, c_void};
 
 use crate::capi::boundary::{call, out_arg, out_struct_since};
+use crate::capi::call_out::call_out;
 use crate::capi::config::{config_arg, producer_config_t};
 use crate::capi::producer::{enter, producer_t};
 use crate::capi::status::producer_status_t;
@@ -158,8 +159,9 @@ impl StatsCallback {
     /// Hands the text to the application. Must not be called on the I/O thread, nor with a lock held.
     pub(super) fn tell(&self, json: &str) {
         let text = CString::new(json.replace('\0', "")).unwrap_or_default();
+        let arguments = [text.as_ptr() as usize, text.as_bytes().len(), self.opaque as usize, 0];
         // SAFETY: the application gave function and pointer for this use; the text outlives the call.
-        unsafe { (self.function)(text.as_ptr(), text.as_bytes().len(), self.opaque) }
+        unsafe { call_out(self.function as *const (), arguments) };
     }
 }
 
@@ -171,7 +173,10 @@ impl StatsCallback {
 /// Does not block, takes no lock that sending needs, and costs the same whatever the number of partitions. May be called from
 /// any thread and from callbacks.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn producer_stats(producer: *mut producer_t, stats: *mut producer_stats_t) -> producer_status_t {
+pub unsafe extern "C-unwind" fn producer_stats(
+    producer: *mut producer_t,
+    stats: *mut producer_stats_t,
+) -> producer_status_t {
     call(|| {
         // SAFETY: the caller's promise: NULL or a handle of ours.
         let inside = unsafe { enter(producer) }?;
@@ -191,7 +196,10 @@ pub unsafe extern "C" fn producer_stats(producer: *mut producer_t, stats: *mut p
 /// Waits for no broker. It looks at each partition under its lock for a moment: with very many partitions prefer producer_stats.
 /// May be called from any thread and from callbacks.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn producer_stats_json(producer: *mut producer_t, json: *mut *mut c_char) -> producer_status_t {
+pub unsafe extern "C-unwind" fn producer_stats_json(
+    producer: *mut producer_t,
+    json: *mut *mut c_char,
+) -> producer_status_t {
     call(|| {
         // SAFETY: the caller's promise: NULL or a handle of ours.
         let inside = unsafe { enter(producer) }?;
@@ -210,7 +218,7 @@ pub unsafe extern "C" fn producer_stats_json(producer: *mut producer_t, json: *m
 /// PRODUCER_ERR_IN_CALLBACK in a callback that producer_close runs; PRODUCER_ERR_FORKED.
 /// Waits for no broker and looks at no partition. May be called from any thread and from callbacks.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn producer_stats_prometheus(
+pub unsafe extern "C-unwind" fn producer_stats_prometheus(
     producer: *mut producer_t,
     text: *mut *mut c_char,
 ) -> producer_status_t {
@@ -231,7 +239,7 @@ pub unsafe extern "C" fn producer_stats_prometheus(
 /// With `statistics.interval.ms` at 0, the default, it is never called. May be called from any thread and from callbacks;
 /// does not block.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn producer_config_set_stats_callback(
+pub unsafe extern "C-unwind" fn producer_config_set_stats_callback(
     config: *mut producer_config_t,
     callback: producer_stats_fn,
     opaque: *mut c_void,

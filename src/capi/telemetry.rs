@@ -25,7 +25,7 @@ pub const PRODUCER_CLIENT_INSTANCE_ID_LEN: usize = 37;
 /// left alone.
 /// Blocks for `timeout_ms` at most; runs no callbacks.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn producer_client_instance_id(
+pub unsafe extern "C-unwind" fn producer_client_instance_id(
     producer: *mut producer_t,
     timeout_ms: i32,
     out: *mut c_char,

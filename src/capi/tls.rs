@@ -18,7 +18,7 @@ use crate::capi::status::producer_status_t;
 /// failed; PRODUCER_ERR_INVALID_ARGUMENT for NULL; PRODUCER_ERR_CLOSED; PRODUCER_ERR_FORKED.
 /// Blocks for as long as the files take to be read. Any thread may call it, callbacks too.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn producer_tls_reload(producer: *mut producer_t) -> producer_status_t {
+pub unsafe extern "C-unwind" fn producer_tls_reload(producer: *mut producer_t) -> producer_status_t {
     // SAFETY: the caller's promise: NULL or a handle of ours.
     call(|| unsafe { enter(producer) }?.reload_tls())
 }

@@ -13,6 +13,7 @@ use crate::capi::producer::{enter, producer_t};
 use crate::capi::status::producer_status_t;
 use crate::error::Result;
 use crate::producer::Producer;
+use crate::threads;
 
 /// A topic of one producer: saves producer_send the look-up of its name. Opaque; it belongs to the producer, is valid as
 /// long as that is, and is never freed by you. It may be used from any number of threads at once.
@@ -30,7 +31,7 @@ pub struct producer_topic_t {
 /// 100000 topics; PRODUCER_ERR_CLOSED; PRODUCER_ERR_FORKED.
 /// Does not block and does not ask a broker whether the topic exists. May be called from any thread and from callbacks.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn producer_topic(
+pub unsafe extern "C-unwind" fn producer_topic(
     producer: *mut producer_t,
     name: *const c_char,
     topic: *mut *const producer_topic_t,
@@ -67,7 +68,7 @@ pub unsafe extern "C" fn producer_topic(
 /// delivery.timeout.ms that was never set is raised to linger.ms + request.timeout.ms. Does not block. May be called from
 /// any thread, at any time, and from callbacks.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn producer_topic_set(
+pub unsafe extern "C-unwind" fn producer_topic_set(
     producer: *mut producer_t,
     topic: *const c_char,
     name: *const c_char,
@@ -128,7 +129,9 @@ pub(super) unsafe fn topic_of(
 #[cold]
 unsafe fn look_up(producer: &Producer, name: *const c_char, place: usize) -> Result<&Topic> {
     // SAFETY: as the caller promises.
-    let found = producer.topic(unsafe { str_arg(name, "topic") }?)?;
+    let name = unsafe { str_arg(name, "topic") }?;
+    // A new topic's tables may ask the operating system for randomness, which is a cancellation point.
+    let found = threads::uncancelled(|| producer.topic(name))?;
     let topic = Arc::as_ptr(&found);
     // A thread that is ending has no cache any more; the next look-up finds the topic again.
     let _ = CACHE.try_with(|cache| cache[place].set((producer.id(), topic)));

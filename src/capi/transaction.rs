@@ -77,7 +77,10 @@ const TEXT_MAX: usize = i16::MAX as usize;
 /// Blocks for `timeout_ms` at most and runs callbacks on this thread meanwhile. Until it has returned PRODUCER_OK every
 /// other function of transactions, and producer_send, answers PRODUCER_ERR_STATE.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn producer_init_transactions(producer: *mut producer_t, timeout_ms: i32) -> producer_status_t {
+pub unsafe extern "C-unwind" fn producer_init_transactions(
+    producer: *mut producer_t,
+    timeout_ms: i32,
+) -> producer_status_t {
     call(|| {
         // SAFETY: the caller's promise: NULL or a handle of ours.
         let inside = unsafe { enter_outside_callbacks(producer, "producer_init_transactions") }?;
@@ -101,7 +104,7 @@ pub unsafe extern "C" fn producer_init_transactions(producer: *mut producer_t, t
 /// in the sequence of its records, the coordinator is asked for a new epoch first. Runs no callbacks. The broker's
 /// transaction.timeout.ms begins with the first record or offset that it hears of.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn producer_begin_transaction(producer: *mut producer_t) -> producer_status_t {
+pub unsafe extern "C-unwind" fn producer_begin_transaction(producer: *mut producer_t) -> producer_status_t {
     call(|| {
         // SAFETY: the caller's promise: NULL or a handle of ours.
         let inside = unsafe { enter_outside_callbacks(producer, "producer_begin_transaction") }?;
@@ -135,7 +138,7 @@ pub unsafe extern "C" fn producer_begin_transaction(producer: *mut producer_t) -
 /// Blocks for `timeout_ms` at most and runs callbacks on this thread meanwhile. The consumer itself must not commit
 /// (enable.auto.commit=false).
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn producer_send_offsets_to_transaction(
+pub unsafe extern "C-unwind" fn producer_send_offsets_to_transaction(
     producer: *mut producer_t,
     offsets: *const producer_offset_t,
     count: usize,
@@ -176,7 +179,10 @@ pub unsafe extern "C" fn producer_send_offsets_to_transaction(
 /// Blocks for `timeout_ms` at most and runs callbacks on this thread. While it is pending producer_send and every other
 /// function of transactions answer PRODUCER_ERR_STATE. A commit without a record and without offsets asks no broker.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn producer_commit_transaction(producer: *mut producer_t, timeout_ms: i32) -> producer_status_t {
+pub unsafe extern "C-unwind" fn producer_commit_transaction(
+    producer: *mut producer_t,
+    timeout_ms: i32,
+) -> producer_status_t {
     call(|| {
         // SAFETY: the caller's promise: NULL or a handle of ours.
         let inside = unsafe { enter_outside_callbacks(producer, "producer_commit_transaction") }?;
@@ -206,7 +212,10 @@ pub unsafe extern "C" fn producer_commit_transaction(producer: *mut producer_t, 
 /// Blocks for `timeout_ms` at most and runs callbacks on this thread. While it is pending producer_send and every other
 /// function of transactions answer PRODUCER_ERR_STATE.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn producer_abort_transaction(producer: *mut producer_t, timeout_ms: i32) -> producer_status_t {
+pub unsafe extern "C-unwind" fn producer_abort_transaction(
+    producer: *mut producer_t,
+    timeout_ms: i32,
+) -> producer_status_t {
     call(|| {
         // SAFETY: the caller's promise: NULL or a handle of ours.
         let inside = unsafe { enter_outside_callbacks(producer, "producer_abort_transaction") }?;

@@ -17,7 +17,6 @@ mod connect;
 mod connection;
 mod reactor;
 mod resolve;
-mod signals;
 mod socket;
 #[cfg(test)]
 mod tests;
@@ -33,6 +32,7 @@ use crate::config::AddressFamily;
 use crate::error::{Error, Result, Status};
 use crate::security::tls::SharedTls;
 use crate::sender::{Action, Closed, ConnId};
+use crate::threads;
 use crate::time::Time;
 
 pub use clock::Clock;
@@ -113,13 +113,13 @@ impl Waker {
     pub fn wake(&self) {
         // It fails only when the host has closed our descriptors. Then the loop's own poll fails too and reports it
         // through `handle_panic`, so there is nothing for this caller to do.
-        let _ = self.0.wake();
+        let _ = threads::uncancelled(|| self.0.wake());
     }
 }
 
 /// Starts another thread of the library's own: the application's signals do not run on it.
 pub fn start_thread(name: &str, work: impl FnOnce() + Send + 'static) -> Result<thread::JoinHandle<()>> {
-    signals::with_signals_blocked(|| thread::Builder::new().name(name.to_owned()).spawn(work))
+    threads::spawn(name, work)
         .map_err(|e| Error::new(Status::NO_RESOURCES, format!("the operating system refused the thread {name}: {e}")))
 }
 
@@ -149,12 +149,10 @@ impl IoThread {
             .map_err(|e| no_resources("the operating system refused an event queue for the I/O thread", e))?;
         let ended = Arc::new(Ended::default());
         let guard = EndedGuard(ended.clone());
-        let handle = signals::with_signals_blocked(|| {
-            thread::Builder::new().name(name.to_owned()).spawn(move || {
-                // Declared first, dropped last: whatever happens below, a waiting `join` learns of the end.
-                let _guard = guard;
-                reactor.run_to_end();
-            })
+        let handle = threads::spawn(name, move || {
+            // Declared first, dropped last: whatever happens below, a waiting `join` learns of the end.
+            let _guard = guard;
+            reactor.run_to_end();
         })
         .map_err(|e| no_resources("the operating system refused the I/O thread", e))?;
         Ok(IoThread { waker, ended, handle: Some(handle) })

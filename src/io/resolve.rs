@@ -7,9 +7,9 @@ use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc;
-use std::thread;
 
 use super::{AddressFamily, Waker};
+use crate::threads;
 
 /// Names being looked up at once. More means that the resolver hangs; then threads must not pile up.
 const LOOKUPS_MAX: usize = 64;
@@ -53,20 +53,18 @@ impl Resolver {
         }
         let (lookup, sender, waker, host_owned) =
             (self.lookup.clone(), self.sender.clone(), self.waker.clone(), host.to_owned());
-        thread::Builder::new()
-            .name("kp-resolve".to_owned())
-            .spawn(move || {
-                let result = match catch_unwind(AssertUnwindSafe(|| lookup(&host_owned))) {
-                    Ok(Ok(addresses)) => Ok(addresses),
-                    Ok(Err(e)) => Err(reason_of(&e)),
-                    Err(_) => Err("the look-up panicked".to_owned()),
-                };
-                // Nobody listens any more when the I/O thread has ended.
-                if sender.send(Resolved { host: host_owned, result }).is_ok() {
-                    waker.wake();
-                }
-            })
-            .map_err(|e| format!("the operating system refused a thread for the name look-up: {e}"))?;
+        threads::spawn("kp-resolve", move || {
+            let result = match catch_unwind(AssertUnwindSafe(|| lookup(&host_owned))) {
+                Ok(Ok(addresses)) => Ok(addresses),
+                Ok(Err(e)) => Err(reason_of(&e)),
+                Err(_) => Err("the look-up panicked".to_owned()),
+            };
+            // Nobody listens any more when the I/O thread has ended.
+            if sender.send(Resolved { host: host_owned, result }).is_ok() {
+                waker.wake();
+            }
+        })
+        .map_err(|e| format!("the operating system refused a thread for the name look-up: {e}"))?;
         self.running.insert(host.to_owned());
         Ok(())
     }

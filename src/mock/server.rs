@@ -91,7 +91,7 @@ impl MockCluster {
             tls: Mutex::default(),
         });
         let event_loop = EventLoop::new(poll, listeners, Arc::clone(&shared));
-        let thread = std::thread::Builder::new().name("kp-mock".to_owned()).spawn(move || event_loop.run());
+        let thread = crate::threads::spawn("kp-mock", move || event_loop.run());
         let thread = thread.map_err(|error| no_resources("thread", error))?;
         Ok(MockCluster { shared, thread: Some(thread), bootstrap_servers: addresses.join(",") })
     }

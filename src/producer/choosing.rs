@@ -10,6 +10,7 @@ use super::Producer;
 use crate::accumulator::{Accumulator, Partitioning, Topic};
 use crate::io::Clock;
 use crate::sync::{Condvar, Mutex};
+use crate::threads;
 
 /// Chooses for parked records.
 pub(super) struct Chooser {
@@ -50,7 +51,7 @@ impl Chooser {
         state.topics.push_back(topic.clone());
         if !state.is_running {
             let chooser = self.clone();
-            let started = thread::Builder::new().name("kp-partition".to_owned()).spawn(move || chooser.run());
+            let started = threads::spawn("kp-partition", move || chooser.run());
             if started.is_err() {
                 state.topics.pop_back();
                 return false;

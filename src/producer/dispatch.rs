@@ -23,7 +23,7 @@ impl Producer {
         let cut = Cell::new(false);
         let mut hand = |item: Item<'_>| {
             let handed = hand(item);
-            cut.set(cut.get() || matches!(handed, Handed::Part(_)));
+            cut.set(cut.get() || matches!(handed, Handed::Part(_) | Handed::Left(..)));
             handed
         };
         let deadline = if timeout_ms == 0 { None } else { self.call_deadline(timeout_ms) };
@@ -39,7 +39,7 @@ impl Producer {
                         return Ok(0);
                     }
                 }
-                Dispatch::Done(_) | Dispatch::TimedOut(_) => return Ok(copied.get()),
+                Dispatch::Done(_) | Dispatch::TimedOut(_) | Dispatch::Left(_) => return Ok(copied.get()),
                 Dispatch::Ended(_) => return Err(self.ended()),
                 Dispatch::Reentered => return Err(in_callback("producer_poll_reports")),
             }

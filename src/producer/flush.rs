@@ -79,7 +79,8 @@ impl Producer {
             return Err(fatal.clone());
         }
         match ended {
-            Dispatch::Done(_) => Ok(()),
+            // What the callback has left by goes on; nobody reads what this call answers.
+            Dispatch::Done(_) | Dispatch::Left(_) => Ok(()),
             Dispatch::Ended(_) => Err(self.ended()),
             Dispatch::TimedOut(_) => {
                 let what = token

@@ -263,7 +263,7 @@ impl Producer {
             _ => self.reports.poll(self.call_deadline(timeout_ms), hand),
         };
         match ended {
-            Dispatch::Done(count) | Dispatch::TimedOut(count) => Ok(count),
+            Dispatch::Done(count) | Dispatch::TimedOut(count) | Dispatch::Left(count) => Ok(count),
             Dispatch::Ended(_) => Err(self.ended()),
             Dispatch::Reentered => Err(in_callback("producer_poll")),
         }

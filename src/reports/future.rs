@@ -92,6 +92,13 @@ impl Future {
         if self.is_complete() { std::mem::take(&mut waiting) } else { Vec::new() }
     }
 
+    /// Of those that were taken, the ones that are yet to be run by others.
+    pub fn put_back(&self, mut callbacks: Vec<Waiting>) {
+        let mut waiting = self.waiting.lock();
+        callbacks.append(&mut waiting);
+        *waiting = callbacks;
+    }
+
     pub fn has_callbacks(&self) -> bool {
         !self.waiting.lock().is_empty()
     }

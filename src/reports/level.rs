@@ -4,6 +4,8 @@ use std::io::{self, Read, Write};
 use std::os::fd::{AsRawFd, RawFd};
 use std::os::unix::net::UnixStream;
 
+use crate::threads;
+
 /// Two connected sockets with one byte between them while the level is high, and none while it is low: neither end ever blocks. Whoever owns it
 /// keeps others out while it changes.
 #[derive(Debug)]
@@ -36,7 +38,8 @@ impl Level {
         if high == self.high {
             return;
         }
-        let changed = if high { self.writer.write_all(&[1]) } else { self.reader.read_exact(&mut [0]) };
+        let changed =
+            threads::uncancelled(|| if high { self.writer.write_all(&[1]) } else { self.reader.read_exact(&mut [0]) });
         // Both ends are ours and open, and there is room for a byte and a byte to read: only a program that closes or reads
         // descriptors that are not its own gets an error here. One that has taken the byte has made the level low; after
         // another error the next change tries again.

@@ -13,7 +13,7 @@ use std::ffi::CStr;
 use std::sync::Arc;
 
 pub use future::{Future, Outcome, Waiting};
-pub use queue::{Completion, Dispatch, Handed, Item, KEPT, LogLine, NewsSource, Reports};
+pub use queue::{Completion, Dispatch, Handed, Item, KEPT, Leaving, LogLine, NewsSource, Reports};
 pub use rich::{RICH, RichTag, RichTags};
 pub use room::{Lack, Room};
 pub use undelivered::{KeptRecords, Undelivered, UndeliveredTo};

@@ -82,6 +82,17 @@ pub enum Handed {
     /// So many of a batch's remaining slots, and no more now: the rest, and everything behind it, is for the next dispatch.
     /// `KEPT` ones among them are kept. A batch without slots is done with by 1, and left by 0.
     Part(usize),
+    /// As `Part`: a callback did not return, and what it has left by is to go on when nothing of the dispatch is left.
+    Left(usize, Leaving),
+}
+
+/// How a callback left that did not return.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Leaving {
+    /// It ended its thread.
+    Thread,
+    /// It threw an exception.
+    Exception,
 }
 
 /// How a dispatch ended.
@@ -93,6 +104,8 @@ pub enum Dispatch {
     TimedOut(usize),
     /// So many records were reported; the producer has ended, and what was waited for does not come any more.
     Ended(usize),
+    /// So many records were reported; a callback did not return, and this call has to end.
+    Left(usize),
     /// This thread is inside a dispatch of the same producer, or in code that it calls while sending.
     Reentered,
 }
@@ -452,6 +465,9 @@ impl Reports {
         loop {
             if state.dispatcher.is_none() && state.has_for(view) {
                 let served = self.drain(state, view, &mut hand);
+                if served.left.is_some() {
+                    return Dispatch::Left(served.reported);
+                }
                 if served.reported > 0 || served.cut {
                     return Dispatch::Done(served.reported);
                 }
@@ -483,7 +499,11 @@ impl Reports {
                 return Dispatch::Done(reported);
             }
             if state.dispatcher.is_none() && state.has_for(View::Callbacks) {
-                reported += self.drain(state, View::Callbacks, &mut hand).reported;
+                let served = self.drain(state, View::Callbacks, &mut hand);
+                reported += served.reported;
+                if served.left.is_some() {
+                    return Dispatch::Left(reported);
+                }
                 state = self.state.lock();
             } else if state.shut && !(state.threaded && state.has_callbacks_due()) {
                 return Dispatch::Ended(reported);
@@ -510,7 +530,8 @@ impl Reports {
         self.state.lock().threaded = threaded;
     }
 
-    /// Dispatches whatever comes until the producer has ended and nothing is left.
+    /// Dispatches whatever comes until the producer has ended and nothing is left, or until a callback ends this thread: others
+    /// dispatch then.
     pub fn serve(&self, mut hand: impl FnMut(Item<'_>) -> Handed) {
         /// Also when `hand` panics: others take over then.
         struct Leave<'a>(&'a Reports);
@@ -522,15 +543,28 @@ impl Reports {
                 self.0.changed.notify_all();
             }
         }
-        let leave = Leave(self);
+        let _leave = Leave(self);
         let mut state = self.state.lock();
         loop {
             if state.dispatcher.is_none() && state.has_callbacks_due() {
-                self.drain(state, View::Thread, &mut hand);
+                let left = self.drain(state, View::Thread, &mut hand).left;
+                match left {
+                    None => {}
+                    Some(Leaving::Exception) => self.log(3, "CALLBACK", || {
+                        "a callback threw an exception on the dispatching thread, which nothing can catch there: it is dropped".into()
+                    }),
+                    Some(Leaving::Thread) => {
+                        self.log(3, "CALLBACK", || {
+                            "a callback has ended the dispatching thread: from now on callbacks run in producer_poll, \
+                             producer_flush and the like"
+                                .into()
+                        });
+                        return;
+                    }
+                }
                 state = self.state.lock();
             } else if state.shut && !state.has_callbacks_due() {
                 drop(state);
-                drop(leave);
                 return;
             } else {
                 self.changed.wait(&mut state);

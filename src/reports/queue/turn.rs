@@ -9,7 +9,7 @@ use std::sync::atomic::Ordering;
 use crate::stats::{Health, HealthState};
 use crate::time::Micros;
 
-use super::{DataLoss, FinishedBatch, Handed, Item, LogLine, Reports, Slot, State, View, this_thread};
+use super::{DataLoss, FinishedBatch, Handed, Item, Leaving, LogLine, Reports, Slot, State, View, this_thread};
 
 /// Slot vectors kept for reuse: a few large batches' worth.
 const SPARE_SLOT_VECTORS: usize = 16;
@@ -64,6 +64,8 @@ pub(super) struct Served {
     pub reported: usize,
     /// `hand` wanted no more.
     pub cut: bool,
+    /// Because a callback did not return.
+    pub left: Option<Leaving>,
 }
 
 /// Ending it lets the next thread serve reports and tells waiting flushes how far this one came.
@@ -127,7 +129,8 @@ impl<'a> Turn<'a> {
     }
 
     pub fn serve(&mut self, hand: &mut impl FnMut(Item<'_>) -> Handed) -> Served {
-        let mut served = Served { reported: 0, cut: self.serve_news(hand) };
+        let mut served = Served::default();
+        self.serve_news(hand, &mut served);
         while !served.cut
             && let Some(batch) = self.kept.batches.pop_front()
         {
@@ -152,28 +155,38 @@ impl<'a> Turn<'a> {
         served
     }
 
-    /// Everything but reports; true when `hand` wanted no more.
-    fn serve_news(&mut self, hand: &mut impl FnMut(Item<'_>) -> Handed) -> bool {
-        let mut cut = |item: Item<'_>| matches!(hand(item), Handed::Part(_));
+    /// Everything but reports.
+    fn serve_news(&mut self, hand: &mut impl FnMut(Item<'_>) -> Handed, served: &mut Served) {
+        let mut cut = |item: Item<'_>| {
+            match hand(item) {
+                Handed::All | Handed::AllButKept => {}
+                Handed::Part(_) => served.cut = true,
+                Handed::Left(_, how) => (served.cut, served.left) = (true, Some(how)),
+            }
+            served.cut
+        };
         while let Some(line) = self.logs.pop_front() {
             if cut(Item::Log(&line)) {
-                return true;
+                return;
             }
         }
         while let Some((_, loss)) = self.losses.pop_first() {
             if cut(Item::DataLoss(&loss)) {
-                return true;
+                return;
             }
         }
         let news = self.reports.news.get();
         if let Some(mut health) = self.health.take() {
             health.age = news.map_or(Micros::ZERO, |news| news.age(health.since));
             if cut(Item::Health(&health)) {
-                return true;
+                return;
             }
         }
-        std::mem::take(&mut self.stats_due)
-            && news.and_then(|news| news.stats_json()).is_some_and(|json| cut(Item::Stats(&json)))
+        if std::mem::take(&mut self.stats_due)
+            && let Some(json) = news.and_then(|news| news.stats_json())
+        {
+            cut(Item::Stats(&json));
+        }
     }
 
     /// Hands one batch out from its slot `from` on. Gives it back, with the place to go on from, when not all of it was taken.
@@ -191,7 +204,10 @@ impl<'a> Turn<'a> {
         let (taken, kept) = match hand(Item::Batch { batch: &batch, from }) {
             Handed::All => (waiting, 0),
             Handed::AllButKept => (waiting, self.set_aside(&mut batch, from..from + waiting)),
-            Handed::Part(taken) => {
+            cut @ (Handed::Part(taken) | Handed::Left(taken, _)) => {
+                if let Handed::Left(_, how) = cut {
+                    served.left = Some(how);
+                }
                 (served.cut, untouched) = (true, taken == 0);
                 let taken = taken.min(waiting);
                 (taken, self.set_aside(&mut batch, from..from + taken))
