@@ -50,11 +50,13 @@ pub struct Sasl {
 
 /// Why a connection is left that still answers.
 #[derive(Debug)]
-enum Leaving {
+pub(super) enum Leaving {
     /// The session has ended, and the login has nothing to renew it with.
     Ended(Refusal),
     /// The login is somebody else now, and a session stays who it was.
     OtherPrincipal,
+    /// The broker has another address now, which is named here.
+    Moved(String),
 }
 
 impl Default for Sasl {
@@ -126,6 +128,11 @@ impl Sasl {
 
     pub fn must_renew(&self, now: Time) -> bool {
         self.exchange.is_none() && self.leaving.is_none() && self.renew_at <= now
+    }
+
+    /// Whether the connection is being left because the broker has another address.
+    pub fn leaves_old_address(&self) -> bool {
+        matches!(self.leaving, Some(Leaving::Moved(_)))
     }
 
     /// Whether what is awaited has not come in time.
@@ -280,7 +287,7 @@ impl Sender {
     }
 
     /// Nothing more is sent on the connection; it ends when what is in flight is answered.
-    fn leave(&mut self, now: Time, id: i32, why: Leaving) {
+    pub(super) fn leave(&mut self, now: Time, id: i32, why: Leaving) {
         let Some(connection) = self.brokers.get_mut(&id).and_then(|broker| broker.connection.as_mut()) else { return };
         let sasl = &mut connection.sasl;
         sasl.exchange = None;
@@ -305,6 +312,7 @@ impl Sender {
             Some(Leaving::OtherPrincipal) => Trouble::planned(
                 "the credentials are somebody else's now, whom a session that is renewed may not become",
             ),
+            Some(Leaving::Moved(address)) => Trouble::planned(&format!("the broker moved to {address}")),
         };
         self.drop_connection(now, conn, trouble);
     }

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::connection::{Connection, Phase};
+use super::partition::PartitionState;
 use crate::error::Status;
 use crate::stats::BrokerNumbers;
 use crate::time::{Micros, Time};
@@ -125,6 +126,28 @@ impl Broker {
     /// Whether requests may be written to it now.
     pub fn takes_requests(&self) -> bool {
         self.connection.as_ref().is_some_and(Connection::takes_requests)
+    }
+
+    /// Whether anything waits to be sent here. What has been sent, purged or has expired meanwhile loses its place: a broker
+    /// that nothing waits for is not connected to.
+    pub fn has_work(&mut self, partitions: &mut [PartitionState]) -> bool {
+        let id = self.id;
+        self.ready.retain(|dense| {
+            let state = &mut partitions[*dense as usize];
+            let is_here = state.queued_on == Some(id);
+            if is_here && !state.has_any() {
+                state.queued_on = None;
+                return false;
+            }
+            is_here
+        });
+        !self.ready.is_empty()
+    }
+
+    /// When the cluster is to be asked next who leads what waits for this broker.
+    pub fn ask_at(&mut self) -> Time {
+        let has_work = !self.ready.is_empty();
+        self.connection.as_mut().map_or(Time::NEVER, |connection| connection.ask_at(has_work))
     }
 
     /// Its label, and why its last connection failed or ended.

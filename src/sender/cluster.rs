@@ -5,6 +5,7 @@ use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::authentication::Leaving;
 use super::broker::Broker;
 use super::connection::{Connection, Kind, Phase};
 use super::counting::count_ended;
@@ -213,8 +214,10 @@ impl Sender {
         // One that owes an answer is not asked again, however long it takes: another one is.
         let owes = |broker: &Broker| broker.connection.as_ref().is_some_and(Connection::owes_metadata);
         let ready = self.brokers.values().filter(usable).filter(|broker| broker.takes_requests() && !owes(broker));
-        let least = ready.min_by_key(|broker| broker.connection.as_ref().map_or(usize::MAX, |c| c.in_flight()));
-        if let Some(broker) = least {
+        let in_flight = |broker: &&Broker| broker.connection.as_ref().map_or(usize::MAX, |c| c.in_flight());
+        // Nor is one that may hang, as long as there is another.
+        let hangs = |broker: &Broker| broker.connection.as_ref().is_some_and(|connection| connection.is_silent(now));
+        if let Some(broker) = ready.clone().filter(|broker| !hangs(broker)).min_by_key(in_flight) {
             return Source::Ask(broker.id);
         }
         // One connection at a time is being made, unless it takes long: then another is tried beside it.
@@ -229,9 +232,16 @@ impl Sender {
         let idle = self.brokers.values().filter(usable).filter(|broker| broker.connection.is_none());
         let free: Vec<i32> = idle.clone().filter(|broker| broker.retry_at <= now).map(|broker| broker.id).collect();
         let known: Vec<i32> = free.iter().copied().filter(|id| *id >= 0).collect();
-        let choice = if known.is_empty() { &free } else { &known };
+        let last_resort = ready.min_by_key(in_flight).map(|broker| broker.id);
+        let choice = match last_resort {
+            None if known.is_empty() => &free,
+            _ => &known,
+        };
         if !choice.is_empty() {
             return Source::Connect(choice[self.random.below(choice.len() as u64) as usize]);
+        }
+        if let Some(id) = last_resort {
+            return Source::Ask(id);
         }
         // Brokers that owe an answer have a request deadline, and what follows from it calls `drive_metadata`.
         let earliest = idle.map(|broker| broker.retry_at).min();
@@ -386,8 +396,13 @@ impl Sender {
                 broker.port = port;
                 broker.failures = 0;
                 broker.retry_at = now;
-                if let Some(conn) = broker.connection.as_ref().map(|c| c.id) {
-                    self.drop_connection(now, conn, format!("the broker moved to {}:{port}", info.host));
+                let Some(connection) = &broker.connection else { return };
+                let (conn, address) = (connection.id, format!("{}:{port}", info.host));
+                if connection.phase == Phase::Ready && !connection.is_silent(now) {
+                    // What is in flight there is answered first.
+                    self.leave(now, info.id, Leaving::Moved(address));
+                } else {
+                    self.drop_connection(now, conn, format!("the broker moved to {address}"));
                 }
             }
             Some(_) => {}
@@ -469,7 +484,10 @@ impl Sender {
         }
         let doubted = self.publish_topic(now, id, topic, count);
         for dense in moved {
-            self.mark_ready(now, dense);
+            // A leader that nothing waits for is no reason to connect to it.
+            if self.partitions[dense as usize].has_any() {
+                self.mark_ready(now, dense);
+            }
         }
         let Some(state) = self.cluster.topics.get(&id) else { return doubted };
         doubted || self.waits_for_leader(state) || self.warm_up_waits_for_leader(state)

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use super::ConnId;
 use super::authentication::Sasl;
 use super::partition::Taken;
+use super::silence::{SUSPECTED_AFTER, Silence};
 use super::transaction::CoordinatorRequest;
 use crate::time::Time;
 use crate::wire::api::{ApiRange, choose_version};
@@ -43,8 +44,8 @@ pub struct Connection {
     /// Produce requests with acks=0 that the socket has not taken whole, and when the last one was handed over.
     pub unanswered: usize,
     pub last_unanswered: Option<Time>,
-    /// Newer metadata was asked for because the oldest request has waited for long: once per request is enough.
-    pub doubted: Option<i32>,
+    /// How often the cluster was asked who leads because this broker does not answer.
+    pub silence: Silence,
     next_correlation_id: i32,
     /// The start of a response whose end has not come yet.
     input: Vec<u8>,
@@ -132,7 +133,7 @@ impl Connection {
             last_used: now,
             unanswered: 0,
             last_unanswered: None,
-            doubted: None,
+            silence: Silence::default(),
             next_correlation_id: 0,
             input: Vec::new(),
         }
@@ -186,9 +187,21 @@ impl Connection {
         self.requests.iter().map(|request| request.deadline).min().unwrap_or(Time::NEVER)
     }
 
-    /// The oldest produce request that waits for its answer.
+    /// The oldest produce request that waits for its answer, or, with acks=0, for the socket.
     pub fn oldest_produce(&self) -> Option<&Request> {
-        self.requests.iter().find(|request| matches!(request.kind, Kind::Produce { answered: true, .. }))
+        self.requests.iter().find(|request| matches!(request.kind, Kind::Produce { .. }))
+    }
+
+    /// Whether a produce request has waited so long that the broker may hang.
+    pub fn is_silent(&self, now: Time) -> bool {
+        self.oldest_produce().is_some_and(|request| now.since(request.sent_at) >= SUSPECTED_AFTER)
+    }
+
+    /// When the cluster is to be asked next who leads what waits here. `has_work`: something waits for the connection itself.
+    pub fn ask_at(&mut self, has_work: bool) -> Time {
+        let waits = self.oldest_produce().map(|request| (Some(request.correlation_id), request.sent_at));
+        let waits = waits.or_else(|| (has_work && self.phase != Phase::Ready).then_some((None, self.begun_at)));
+        waits.map_or(Time::NEVER, |(request, since)| self.silence.ask_at(request, since))
     }
 
     /// Takes input apart: gives each whole response (without its length) to `take` until that answers false. The error is

@@ -6,10 +6,10 @@ use super::broker::{Broker, Refused, bootstrap_id};
 use super::connection::{Connection, Kind, Phase, Versions};
 use super::counting::count_ended;
 use super::frame::Frame;
+use super::silence::SUSPECTED_AFTER;
 use super::timers::Timer;
 use super::verdict::Outcome;
 use super::{Action, Cause, Closed, ConnId, Sender};
-use crate::accumulator::NO_LEADER;
 use crate::error::Status;
 use crate::security::login::Refusal;
 use crate::time::{Micros, Time};
@@ -64,8 +64,6 @@ impl From<Closed> for Trouble {
 
 /// A broker that accepts a connection and then stays silent is no broker.
 const API_VERSIONS_TIMEOUT_MS: u64 = 10_000;
-/// A produce request that waits longer makes us ask others who leads its partitions.
-const DOUBT_AFTER: Micros = Micros::from_ms(1_000);
 const UNSUPPORTED_VERSION: i16 = 35;
 /// ApiVersions: the version asked for first, and the one that every broker answers.
 const API_VERSIONS: (i16, i16) = (3, 0);
@@ -106,6 +104,7 @@ impl Sender {
             port: broker.port,
             setup_timeout_ms: self.config.socket_connection_setup_timeout_ms,
         });
+        self.arm_broker(id, now + SUSPECTED_AFTER);
     }
 
     pub fn handle_connected(&mut self, now: Time, conn: ConnId) {
@@ -142,7 +141,7 @@ impl Sender {
         let conn = connection.id;
         self.count_request(id, is_produce);
         self.actions.push_back(Action::Write { conn, frame });
-        self.arm_broker(id, deadline.min(now + DOUBT_AFTER));
+        self.arm_broker(id, deadline.min(now + SUSPECTED_AFTER));
     }
 
     /// So many more bytes may have gone to the broker, and so many have gone to the socket: in TLS the latter come later.
@@ -426,7 +425,7 @@ impl Sender {
             }
         }
         // A partition that waits here may have moved meanwhile, and others may know.
-        let waits = self.brokers.get(&id).is_some_and(|broker| !broker.ready.is_empty());
+        let waits = self.brokers.get_mut(&id).is_some_and(|broker| broker.has_work(&mut self.partitions));
         if waits || refused || !self.leaderless.is_empty() {
             self.refresh_metadata(now);
         }
@@ -452,12 +451,12 @@ impl Sender {
         let Some(broker) = self.brokers.get_mut(&id) else { return };
         broker.armed_at = Time::NEVER;
         let Some(connection) = &broker.connection else {
-            if broker.ready.is_empty() {
+            if broker.has_work(&mut self.partitions) {
+                self.ensure_connected(now, id);
+            } else {
                 self.drive_metadata(now);
                 // A warm-up may want it.
                 self.note_change();
-            } else {
-                self.ensure_connected(now, id);
             }
             return;
         };
@@ -505,46 +504,46 @@ impl Sender {
             self.connection_ended(now, conn, "closed after connections.max.idle.ms without use".to_owned().into());
             return;
         }
-        // A leader that does not answer may have lost its partitions: others know long before the request times out.
-        let mut doubt_at = Time::NEVER;
-        let mut doubt = false;
-        if let Some(oldest) = connection.oldest_produce()
-            && connection.doubted != Some(oldest.correlation_id)
-        {
-            doubt_at = oldest.sent_at + DOUBT_AFTER;
-            doubt = doubt_at <= now;
-        }
-        if doubt {
-            doubt_at = Time::NEVER;
-        }
         let sasl_at = connection.sasl.due_at();
         let throttled = if connection.throttled_until > now { connection.throttled_until } else { Time::NEVER };
         // Idle for long enough, but throttled work waits: its own timer comes.
         let idle_at = if idle_at > now { idle_at } else { Time::NEVER };
-        if doubt && let Some(connection) = self.brokers.get_mut(&id).and_then(|broker| broker.connection.as_mut()) {
-            connection.doubted = connection.oldest_produce().map(|oldest| oldest.correlation_id);
+        // A leader that does not answer may have lost its partitions: others know long before the request times out.
+        let Some(broker) = self.brokers.get_mut(&id) else { return };
+        let mut ask_at = broker.ask_at();
+        let is_suspected = ask_at <= now;
+        if is_suspected {
+            if let Some(connection) = &mut broker.connection {
+                if connection.sasl.leaves_old_address() {
+                    self.drop_connection(
+                        now,
+                        conn,
+                        "the broker has moved, and does not answer at its old address".to_owned(),
+                    );
+                    return;
+                }
+                connection.silence.note_asked(now);
+            }
+            ask_at = broker.ask_at();
         }
-        self.arm_broker(id, due.min(idle_at).min(throttled).min(doubt_at).min(sasl_at));
-        if doubt {
+        self.arm_broker(id, due.min(idle_at).min(throttled).min(ask_at).min(sasl_at));
+        if is_suspected {
             self.refresh_metadata(now);
         }
         self.pump_soon.push(id);
     }
 
-    /// Connections whose partitions have all got another leader while a request stood unanswered end now: what is in doubt
-    /// there is retried at the new leaders, without waiting for request.timeout.ms.
+    /// Connections whose partitions have all lost this leader while a request stood unanswered end now: what is in doubt there
+    /// is retried at the new leaders, without waiting for request.timeout.ms.
     pub(super) fn leave_silent_leaders(&mut self, now: Time) {
         let mut left = Vec::new();
         for (id, broker) in &self.brokers {
             let Some(connection) = &broker.connection else { continue };
-            let Some(oldest) = connection.oldest_produce() else { continue };
-            if now.since(oldest.sent_at) < DOUBT_AFTER {
+            if !connection.is_silent(now) {
                 continue;
             }
-            let moved = |dense: u32| {
-                let state = &self.partitions[dense as usize];
-                state.leader != *id && state.leader != NO_LEADER
-            };
+            // One without a leader now has lost this one too: it must not keep the others waiting.
+            let moved = |dense: u32| self.partitions[dense as usize].leader != *id;
             let all_moved = connection.requests.iter().all(|request| match &request.kind {
                 Kind::Produce { parts, .. } => parts.iter().all(|part| moved(part.partition)),
                 _ => true,

@@ -33,6 +33,7 @@ mod queries;
 mod random;
 mod refusal;
 mod sequence;
+mod silence;
 mod telemetry;
 mod timers;
 mod transaction;

@@ -23,6 +23,9 @@ const REQUEST_BYTES_MAX: usize = 8 << 20;
 /// The next request is built when no more than this waits for the socket: late enough that batches fill meanwhile, early
 /// enough that the socket never runs dry.
 const UNWRITTEN_BYTES_MAX: u64 = 256 << 10;
+/// A batch follows so many leaders that brokers name at once. After that it waits between attempts and the cluster is asked:
+/// brokers that name each other would have it go round as fast as the network.
+const HINTS_AT_ONCE: u32 = 3;
 /// A broker cannot make us wait longer than this with one answer: a larger value is damage, not throttling.
 const THROTTLE_MS_MAX: i32 = 600_000;
 
@@ -395,7 +398,8 @@ impl Sender {
                 self.mark_ready(now, dense);
             }
         }
-        let outcome = Outcome::Answered { code: answer.code, newer_leader };
+        let attempts = answer.part.taken.as_ref().map_or(0, |taken| taken.attempts);
+        let outcome = Outcome::Answered { code: answer.code, newer_leader: newer_leader && attempts <= HINTS_AT_ONCE };
         let facts = super::outcome::Answer {
             base_offset: answer.base_offset,
             log_append_time_ms: (answer.log_append_time_ms >= 0).then_some(answer.log_append_time_ms),

@@ -7,6 +7,7 @@
 mod all_or_nothing;
 mod batches;
 mod check;
+mod cluster_changes;
 mod coordination;
 mod driver;
 mod exactly_once;
