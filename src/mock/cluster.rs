@@ -36,6 +36,9 @@ pub struct ClusterOptions {
     pub retention_bytes_per_partition: usize,
     /// `message.max.bytes`: the greatest record batch that is accepted, header included.
     pub message_max_bytes: usize,
+    /// A request with bytes behind its body loses its connection, so that a client's encoder that writes too much is noticed.
+    /// Kafka ignores them, and so does the mock without this.
+    pub refuses_trailing_bytes: bool,
 }
 
 impl Default for ClusterOptions {
@@ -47,6 +50,7 @@ impl Default for ClusterOptions {
             cluster_id: "libkproducer-mock".to_owned(),
             retention_bytes_per_partition: 256 << 20,
             message_max_bytes: 1_048_588,
+            refuses_trailing_bytes: false,
         }
     }
 }

@@ -11,11 +11,18 @@ pub(super) struct Reader<'a> {
     rest: &'a [u8],
     /// Flexible versions (KIP-482) write lengths as unsigned varints plus one, and end each struct with tagged fields.
     flexible: bool,
+    /// Bytes behind the body are an error.
+    refuses_rest: bool,
 }
 
 impl<'a> Reader<'a> {
     pub(super) fn new(bytes: &'a [u8], flexible: bool) -> Reader<'a> {
-        Reader { rest: bytes, flexible }
+        Reader { rest: bytes, flexible, refuses_rest: false }
+    }
+
+    /// Makes `end` fail on bytes that are left over.
+    pub(super) fn refuse_rest(&mut self) {
+        self.refuses_rest = true;
     }
 
     pub(super) fn set_flexible(&mut self, flexible: bool) {
@@ -94,6 +101,12 @@ impl<'a> Reader<'a> {
         std::str::from_utf8(self.take(len)?).map(Some).map_err(|_| Malformed)
     }
 
+    /// Passes over a string that nothing depends on, whatever its bytes are: Kafka decodes any.
+    pub(super) fn skip_nullable_string(&mut self) -> ReadResult<()> {
+        let len = self.nullable_len(|reader| reader.i16().map(i32::from))?;
+        self.take(len.unwrap_or(0)).map(|_| ())
+    }
+
     pub(super) fn string(&mut self) -> ReadResult<&'a str> {
         self.nullable_string()?.ok_or(Malformed)
     }
@@ -131,9 +144,9 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    /// A body that has bytes left over was not written by the schema that was announced.
+    /// The end of a body. Bytes behind it are ignored, as Kafka does: librdkafka asks for all topics with three bytes too many.
     pub(super) fn end(&self) -> ReadResult<()> {
-        if self.is_empty() { Ok(()) } else { Err(Malformed) }
+        if self.refuses_rest && !self.is_empty() { Err(Malformed) } else { Ok(()) }
     }
 }
 

@@ -116,6 +116,9 @@ pub(super) fn handle(cluster: &mut Cluster, now: Time, wall_ms: i64, source: Sou
 fn answer(cluster: &mut Cluster, now: Time, wall_ms: i64, source: Source, frame: &[u8]) -> ReadResult<Outcome> {
     let Source { broker, connection } = source;
     let mut body = Reader::new(frame, false);
+    if cluster.options.refuses_trailing_bytes {
+        body.refuse_rest();
+    }
     let (api_key, api_version, correlation_id) = (body.i16()?, body.i16()?, body.i32()?);
     cluster.stats.count(RequestSeen { at: now, broker, api_key, api_version, correlation_id, partition_count: 0 });
     // Kafka closes the connection on an API it does not know, too: it could not even read the header.
@@ -133,7 +136,7 @@ fn answer(cluster: &mut Cluster, now: Time, wall_ms: i64, source: Source, frame:
         return Ok(Outcome::Disconnect);
     }
     // The client id is the one string of the header that never became compact.
-    request.body.nullable_string()?;
+    request.body.skip_nullable_string()?;
     request.body.set_flexible(api_version >= range.first_flexible);
     request.body.tagged_fields()?;
 

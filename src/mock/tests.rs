@@ -7,8 +7,8 @@ use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
 use kafka_protocol::messages::produce_request::PartitionProduceData;
 use kafka_protocol::messages::produce_response::PartitionProduceResponse;
 use kafka_protocol::messages::{
-    ApiVersionsRequest, ApiVersionsResponse, BrokerId, FetchRequest, FetchResponse, ListOffsetsRequest,
-    ListOffsetsResponse, MetadataRequest, MetadataResponse, ProduceResponse,
+    ApiVersionsRequest, ApiVersionsResponse, BrokerId, FetchRequest, FetchResponse, InitProducerIdRequest,
+    ListOffsetsRequest, ListOffsetsResponse, MetadataRequest, MetadataResponse, ProduceResponse,
 };
 use kafka_protocol::protocol::StrBytes;
 use kafka_protocol::records::RecordBatchDecoder;
@@ -531,12 +531,10 @@ fn retention_drops_the_oldest_batches_and_moves_the_start() {
 }
 
 #[test]
-fn unknown_apis_and_leftover_bytes_lose_the_connection() {
+fn unknown_apis_and_missing_bytes_lose_the_connection() {
     let mut cluster = cluster(1);
     let mut frame = request(api_key::METADATA, 9, 1, &metadata_request(&[], false));
     let whole = frame.clone();
-    frame.push(0);
-    assert_eq!(cluster.handle_frame(Time::ZERO, 0, 1, &frame), DISCONNECT);
     for len in 0..whole.len() {
         assert_eq!(cluster.handle_frame(Time::ZERO, 0, 1, &whole[..len]), DISCONNECT);
     }
@@ -544,6 +542,50 @@ fn unknown_apis_and_leftover_bytes_lose_the_connection() {
     assert_eq!(cluster.handle_frame(Time::ZERO, 0, 1, &frame), DISCONNECT);
     assert_eq!(cluster.handle_frame(Time::ZERO, 0, 9, &whole), DISCONNECT);
     assert_eq!(cluster.stats().requests(99), 1);
+}
+
+#[test]
+fn bytes_behind_a_request_are_ignored_as_in_kafka() {
+    let mut cluster = cluster(1);
+    cluster.topic_create("t", 1, 1).unwrap();
+    // librdkafka's Metadata of all topics is three bytes longer than its schema.
+    let all = MetadataRequest::default().with_topics(None);
+    let one = batch(&["v"]);
+    let list = ListOffsetsRequest::default().with_replica_id(BrokerId(-1));
+    let init = InitProducerIdRequest::default();
+    let requests = [
+        request(api_key::API_VERSIONS, 0, 1, &ApiVersionsRequest::default()),
+        request(api_key::API_VERSIONS, 3, 1, &software()),
+        request(api_key::METADATA, 4, 1, &all),
+        request(api_key::METADATA, 9, 1, &all),
+        request(api_key::METADATA, 12, 1, &all),
+        request(api_key::PRODUCE, 7, 1, &produce_request(1, &[("t", 0, &one)])),
+        request(api_key::PRODUCE, 12, 1, &produce_request(1, &[("t", 0, &one)])),
+        request(api_key::FETCH, 11, 1, &fetch_request("t", 0, 0)),
+        request(api_key::LIST_OFFSETS, 7, 1, &list),
+        request(api_key::INIT_PRODUCER_ID, 4, 1, &init),
+    ];
+    let mut strict = Cluster::new(ClusterOptions { refuses_trailing_bytes: true, ..ClusterOptions::default() });
+    strict.topic_create("t", 1, 1).unwrap();
+    for frame in requests {
+        for rest in [&[0][..], &[0, 0, 0], &[0xff; 100]] {
+            let longer = [&frame[..], rest].concat();
+            let answer = cluster.handle_frame(Time::ZERO, 0, 1, &longer);
+            assert!(matches!(answer, Answer::Respond { .. }), "{:?} {answer:?}", &frame[..4]);
+            assert_eq!(strict.handle_frame(Time::ZERO, 0, 1, &longer), DISCONNECT);
+        }
+    }
+    assert_eq!(cluster.end_offset("t", 0), Some(6));
+    assert_eq!(strict.end_offset("t", 0), Some(0));
+}
+
+#[test]
+fn a_client_id_may_be_any_bytes() {
+    let mut cluster = cluster(1);
+    let mut frame = request(api_key::METADATA, 9, 1, &metadata_request(&[], false));
+    // "test" begins behind the key, version, correlation id and its length.
+    frame[10..14].copy_from_slice(&[0xff, 0xfe, 0, 0x80]);
+    assert!(matches!(cluster.handle_frame(Time::ZERO, 0, 1, &frame), Answer::Respond { .. }));
 }
 
 #[test]

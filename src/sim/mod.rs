@@ -175,6 +175,7 @@ impl Sim {
         let mut cluster = Cluster::new(ClusterOptions {
             brokers: plan.brokers,
             auto_create_partitions: 0,
+            refuses_trailing_bytes: true,
             ..ClusterOptions::default()
         });
         let wanted = plan.telemetry_ms.map(|interval_ms| Subscription::new(&["*"], interval_ms));

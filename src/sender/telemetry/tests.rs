@@ -41,7 +41,7 @@ struct Link {
 
 impl World {
     fn new(wanted: Option<Wanted>, edit: impl FnOnce(&mut Config)) -> World {
-        let mut cluster = Cluster::new(ClusterOptions::default());
+        let mut cluster = Cluster::new(ClusterOptions { refuses_trailing_bytes: true, ..ClusterOptions::default() });
         for id in cluster.broker_ids() {
             cluster.set_address(id, "mock", id as u16);
         }

@@ -307,6 +307,24 @@ fn what_kcat_sends_is_read_back_equal() {
 }
 
 #[test]
+fn librdkafka_and_kcat_list_all_topics() {
+    let mock = cluster("listed");
+    mock.topic_create("another", 1, 1).expect("a topic");
+    let consumer: BaseConsumer = rdkafka_config(&mock).create().expect("a consumer");
+    let metadata = consumer.fetch_metadata(None, PATIENCE).expect("metadata of all topics");
+    let found: BTreeMap<_, _> =
+        metadata.topics().iter().map(|topic| (topic.name(), topic.partitions().len() as i32)).collect();
+    assert_eq!(found, BTreeMap::from([("another", 1), ("listed", PARTITIONS)]));
+    assert_eq!(metadata.brokers().len(), 3);
+    if has_kcat() {
+        let text = kcat(&mock, &["-L"], b"");
+        let text = String::from_utf8_lossy(&text);
+        assert!(text.contains("3 brokers:") && text.contains("2 topics:"), "{text}");
+        assert!(text.contains("topic \"listed\" with 4 partitions:"), "{text}");
+    }
+}
+
+#[test]
 fn the_first_millisecond_of_1970_is_kept() {
     let mock = cluster("epoch");
     let sent = [Record::new("epoch").partition(0).value("early").timestamp_ms(0)];

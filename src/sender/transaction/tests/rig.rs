@@ -30,7 +30,8 @@ impl Rig {
     }
 
     pub(super) fn with(version: i16, change: impl FnOnce(&mut Config)) -> Rig {
-        let mut cluster = Cluster::new(ClusterOptions { brokers: 3, ..ClusterOptions::default() });
+        let mut cluster =
+            Cluster::new(ClusterOptions { brokers: 3, refuses_trailing_bytes: true, ..ClusterOptions::default() });
         cluster.set_transaction_version(version).expect("legal");
         cluster.topic_create("t", 4, 3).expect("legal");
         for broker in 1..=3 {
