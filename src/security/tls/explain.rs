@@ -1,11 +1,12 @@
 //! What the failure of a TLS connection means and what helps, in words. The texts follow the broker's name and a colon.
 
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{AlertDescription, CertificateError, Error, InvalidMessage, OtherError, PeerIncompatible};
+use rustls::{AlertDescription, CertificateError, Error, InvalidMessage, OtherError, PeerIncompatible, PeerMisbehaved};
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 use crate::security::tls::TlsTrouble;
-use crate::security::tls::trust::{self, Trust};
+use crate::security::tls::purpose;
+use crate::security::tls::trust::Trust;
 use crate::security::tls::words::{self, Facts, date};
 
 /// A broker's certificate that was refused.
@@ -58,10 +59,7 @@ pub(super) fn certificate(refused: &Refused<'_>, trust: &Trust) -> TlsTrouble {
              another certificate",
             facts.who()
         ),
-        CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. } => format!(
-            "the broker's certificate ({}) is not for servers: issue it anew with the extended key usage serverAuth",
-            facts.who()
-        ),
+        CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. } => wrong_purpose(refused, &facts),
         CertificateError::BadSignature => namesake(refused, &facts, trust).unwrap_or_else(|| {
             format!(
                 "the broker's certificate or one that issued it ({}) is not signed by the key of its issuer: it is damaged \
@@ -69,19 +67,17 @@ pub(super) fn certificate(refused: &Refused<'_>, trust: &Trust) -> TlsTrouble {
                 facts.who()
             )
         }),
-        CertificateError::UnsupportedSignatureAlgorithmContext { .. }
-        | CertificateError::UnsupportedSignatureAlgorithmForPublicKeyContext { .. } => unsupported(refused, &facts),
+        CertificateError::UnsupportedSignatureAlgorithmContext { .. } => unsupported(refused, &facts, trust),
+        CertificateError::UnsupportedSignatureAlgorithmForPublicKeyContext { .. } => {
+            // A key of another kind is another key.
+            let text = unread_key_in_chain(refused, &facts, trust).or_else(|| namesake(refused, &facts, trust));
+            text.unwrap_or_else(|| unsupported(refused, &facts, trust))
+        }
         CertificateError::BadEncoding => format!(
             "the broker's certificate ({}) does not keep to the rules of DER and X.509: issue it anew",
             facts.who()
         ),
         CertificateError::Other(OtherError(other)) => match other.downcast_ref::<webpki::Error>() {
-            Some(webpki::Error::CaUsedAsEndEntity) => format!(
-                "the broker's certificate ({}) is one of a certificate authority (CA:TRUE), and not itself trusted: issue \
-                 one for the broker, or add this one to the trusted certificates {}",
-                facts.who(),
-                trust.remedy
-            ),
             Some(webpki::Error::UnsupportedCertVersion) => format!(
                 "the broker's certificate ({}) is of X.509 version 1, which is accepted only if a trusted root issued it \
                  directly: issue it anew with subject alternative names",
@@ -149,7 +145,7 @@ fn unknown_issuer(refused: &Refused<'_>, leaf: &Facts, trust: &Trust) -> String 
             leaf.subject, trust.remedy
         );
     }
-    if let Some(text) = namesake(refused, leaf, trust) {
+    if let Some(text) = issued_without_leave(refused, leaf).or_else(|| namesake(refused, leaf, trust)) {
         return text;
     }
     let missing = missing(refused, leaf);
@@ -184,10 +180,11 @@ fn namesake(refused: &Refused<'_>, leaf: &Facts, trust: &Trust) -> Option<String
     let missing = missing(refused, leaf);
     let is_namesake = |root: &&CertificateDer<'_>| words::facts(root).is_some_and(|facts| facts.subject == missing);
     let root = trust.certificates.iter().find(is_namesake)?;
-    if !trust::may_issue(root) {
+    if !purpose::may_issue(root) {
         return Some(format!(
-            "the broker's certificate ({}) was issued by '{missing}', which is trusted for itself alone, for it says that it \
-             is no authority (CA:FALSE, or a key usage without keyCertSign): trusted are {}; put an authority's certificate {}",
+            "the broker's certificate ({}) was issued by '{missing}', which is trusted for itself alone, for by its extensions \
+             it is no authority for brokers (no CA:TRUE, a key usage without keyCertSign, or extended key usages without \
+             serverAuth): trusted are {}; put an authority's certificate {}",
             leaf.who(),
             trust.source,
             trust.remedy
@@ -202,37 +199,96 @@ fn namesake(refused: &Refused<'_>, leaf: &Facts, trust: &Trust) -> Option<String
     ))
 }
 
-fn unsupported(refused: &Refused<'_>, leaf: &Facts) -> String {
-    let on_p521 = [refused.end_entity].into_iter().chain(refused.intermediates).any(|certificate| {
-        X509Certificate::from_der(certificate).is_ok_and(|(_, parsed)| {
-            let parameters = &parsed.public_key().algorithm.parameters;
-            parameters
-                .as_ref()
-                .and_then(|any| any.as_oid().ok())
-                .is_some_and(|oid| oid.to_id_string() == "1.3.132.0.35")
-        })
-    });
-    if on_p521 {
-        return format!(
-            "the broker's certificate ({}) or one that issued it has a key on P-521, which is not read here: use P-256, \
-             P-384, RSA or Ed25519",
+fn wrong_purpose(refused: &Refused<'_>, leaf: &Facts) -> String {
+    match purpose::no_server(refused.end_entity) {
+        Some(lacking) => {
+            format!("the broker's certificate ({}) is not for servers: issue it anew with {lacking}", leaf.who())
+        }
+        None => format!(
+            "a certificate that issued the broker's ({}) is not for issuing servers' (its extended key usages lack serverAuth): \
+             let another authority issue it",
             leaf.who()
-        );
+        ),
+    }
+}
+
+/// One of those that the broker sent, which issued another of them and by its key usage may not.
+fn issued_without_leave(refused: &Refused<'_>, leaf: &Facts) -> Option<String> {
+    let chain = chain(refused);
+    let unable = refused.intermediates.iter().filter(|one| !purpose::may_be_between(one)).filter_map(words::facts);
+    let issuer = unable.into_iter().find(|facts| chain.iter().any(|issued| issued.issuer == facts.subject))?;
+    Some(format!(
+        "the broker's certificate ({}) was issued by '{}', which may not issue any (its key usage lacks keyCertSign): issue \
+         that one anew",
+        leaf.who(),
+        issuer.subject
+    ))
+}
+
+/// A key that the crypto library does not know, in the chain as it was sent or in the trusted certificate that it ends at.
+fn unread_key_in_chain(refused: &Refused<'_>, leaf: &Facts, trust: &Trust) -> Option<String> {
+    let missing = missing(refused, leaf);
+    let is_root = |root: &&CertificateDer<'_>| words::facts(root).is_some_and(|facts| facts.subject == missing);
+    let roots = trust.certificates.iter().filter(is_root);
+    let kind_of_key = |certificate: &CertificateDer<'_>| {
+        let (_, parsed) = X509Certificate::from_der(certificate).ok()?;
+        let algorithm = &parsed.public_key().algorithm;
+        let curve = algorithm.parameters.as_ref().and_then(|any| any.as_oid().ok());
+        curve
+            .and_then(|oid| unread_key(&oid.to_id_string()))
+            .or_else(|| unread_key(&algorithm.algorithm.to_id_string()))
+    };
+    let mut all = [refused.end_entity].into_iter().chain(refused.intermediates).chain(roots);
+    let kind = all.find_map(kind_of_key)?;
+    Some(format!(
+        "the broker's certificate ({}) or one that issued it has a key on {kind}, which is not read here: use P-256, P-384, RSA \
+         or Ed25519",
+        leaf.who()
+    ))
+}
+
+fn unsupported(refused: &Refused<'_>, leaf: &Facts, trust: &Trust) -> String {
+    if let Some(text) = unread_key_in_chain(refused, leaf, trust) {
+        return text;
     }
     let chain = chain(refused);
     let weak = chain.iter().find_map(|facts| Some((facts, weak_signature(&facts.signature_oid)?)));
-    match weak {
-        Some((facts, name)) => format!(
+    if let Some((facts, name)) = weak {
+        return format!(
             "the certificate '{}' of the broker's chain is signed with {name}, which is not safe any more: issue it anew with \
              SHA-256",
             facts.subject
-        ),
-        None => format!(
-            "the broker's certificate ({}) or one that issued it is signed with an algorithm that is not accepted ({}): \
-             RSA of 2048 bits and more, ECDSA on P-256 and P-384, and Ed25519 are, with SHA-256 and better",
-            leaf.who(),
-            leaf.signature_oid
-        ),
+        );
+    }
+    let unread = chain.iter().find_map(|facts| Some((facts, unread_signature(&facts.signature_oid)?)));
+    let (facts, name) = unread.unwrap_or((leaf, leaf.signature_oid.as_str()));
+    format!(
+        "the certificate '{}' of the broker's chain is signed with an algorithm that is not accepted ({name}): RSA of 2048 bits \
+         and more, ECDSA on P-256 and P-384 with SHA-256 or SHA-384, and Ed25519 are",
+        facts.subject
+    )
+}
+
+/// Curves and kinds of keys that the crypto library does not know, by their object identifiers.
+fn unread_key(oid: &str) -> Option<&'static str> {
+    match oid {
+        "1.3.132.0.35" => Some("P-521"),
+        "1.3.132.0.33" => Some("P-224"),
+        "1.3.132.0.10" => Some("secp256k1"),
+        "1.3.101.113" => Some("Ed448"),
+        "1.2.840.10040.4.1" => Some("DSA"),
+        _ => oid.starts_with("1.3.36.3.3.2.8.1.1.").then_some("a brainpool curve"),
+    }
+}
+
+fn unread_signature(oid: &str) -> Option<&'static str> {
+    match oid {
+        "1.2.840.10045.4.3.4" => Some("ECDSA with SHA-512"),
+        "1.2.840.10045.4.3.1" => Some("ECDSA with SHA-224"),
+        "1.2.840.113549.1.1.10" => Some("RSA-PSS with other parameters than TLS's: salt and both hashes of one length"),
+        "1.2.840.113549.1.1.14" => Some("RSA with SHA-224"),
+        "1.3.101.113" => Some("Ed448"),
+        _ => None,
     }
 }
 
@@ -255,6 +311,12 @@ pub(super) fn connection(error: &Error, first_bytes: &[u8], client: &Client<'_>)
         Error::PeerIncompatible(
             PeerIncompatible::ServerDoesNotSupportTls12Or13 | PeerIncompatible::ServerTlsVersionIsDisabledByOurConfig,
         ) => version_refused(client),
+        // The library signs so in TLS 1.3 only.
+        Error::PeerMisbehaved(PeerMisbehaved::SignedKxWithWrongAlgorithm) => permanent(
+            "the broker's key is for RSA-PSS alone (id-RSASSA-PSS), which is accepted in TLS 1.3 only: enable TLSv1.3 in \
+             ssl.enabled.protocols of the broker, and here, or give it a certificate with an RSA key (rsaEncryption)"
+                .to_owned(),
+        ),
         Error::PeerIncompatible(what) => permanent(format!(
             "the broker and this client have nothing in common in TLS ({what:?}): look at ssl.enabled.protocols and \
              ssl.cipher.suites on both sides"
@@ -338,12 +400,13 @@ fn alerted(alert: AlertDescription, client: &Client<'_>) -> TlsTrouble {
         }
         (A::HandshakeFailure | A::InsufficientSecurity, None) => permanent(format!(
             "the broker refuses the handshake (TLS alert {}): either it demands a client certificate, which \
-             ssl.keystore.location brings, or it has no cipher suite in common with ssl.cipher.suites",
+             ssl.keystore.location brings, or it has no cipher suite in common with ssl.cipher.suites, or its certificate has \
+             a key that is not accepted here (on P-521, Ed448 or DSA; give it RSA, P-256, P-384 or Ed25519)",
             name(alert)
         )),
         (A::HandshakeFailure | A::InsufficientSecurity, Some(about)) => permanent(format!(
             "the broker refuses the handshake (TLS alert {}): it has no cipher suite or signature in common with this client, or \
-             does not take its certificate ({about})",
+             does not take its certificate ({about}); a broker's own key has to be RSA, P-256, P-384 or Ed25519, not P-521",
             name(alert)
         )),
         (A::CertificateExpired, Some(about)) => {

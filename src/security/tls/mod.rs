@@ -1,5 +1,7 @@
 //! TLS as clients of Kafka configure it, over rustls.
 
+mod adapted;
+mod algorithms;
 mod ec;
 mod explain;
 mod files;
@@ -7,6 +9,7 @@ mod identity;
 mod names;
 mod pbe;
 mod pem;
+mod purpose;
 mod store;
 mod suites;
 mod system;
@@ -22,6 +25,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::ServerCertVerifier;
+use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
 use rustls::sign::SingleCertAndKey;
 use rustls::{ClientConfig, ClientConnection, RootCertStore};
@@ -155,7 +159,9 @@ fn load(settings: &TlsSettings, system: &SystemStore, files: &mut Files, memory:
         let chains = if roots.is_empty() {
             None
         } else {
-            let builder = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider.clone())
+            let signatures = algorithms::for_chains();
+            let for_chains = CryptoProvider { signature_verification_algorithms: signatures, ..(*provider).clone() };
+            let builder = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::new(for_chains))
                 .with_crls(trust.crls.iter().cloned())
                 .allow_unknown_revocation_status();
             Some(builder.build().map_err(|error| {

@@ -5,6 +5,7 @@ use rustls::{NamedGroup, SignatureScheme, SupportedCipherSuite, SupportedProtoco
 
 use crate::config::{TlsSettings, TlsVersion};
 use crate::error::{Error, Result, Status};
+use crate::security::tls::algorithms::{self, RSA_PSS_PSS_SHA256, RSA_PSS_PSS_SHA384, RSA_PSS_PSS_SHA512};
 
 /// What is offered to brokers.
 pub(super) struct Offer {
@@ -17,6 +18,7 @@ pub(super) struct Offer {
 
 pub(super) fn offer(settings: &TlsSettings) -> Result<Offer> {
     let mut provider = rustls::crypto::ring::default_provider();
+    provider.signature_verification_algorithms = algorithms::supported();
     let mut warnings = Vec::new();
     let suites = provider.cipher_suites.clone();
     if !settings.cipher_suites.is_empty() {
@@ -134,6 +136,10 @@ fn signature_names(scheme: SignatureScheme) -> Vec<String> {
         SignatureScheme::RSA_PSS_SHA256 => &["rsa_pss_rsae_sha256", "RSA-PSS+SHA256", "PSS+SHA256"],
         SignatureScheme::RSA_PSS_SHA384 => &["rsa_pss_rsae_sha384", "RSA-PSS+SHA384", "PSS+SHA384"],
         SignatureScheme::RSA_PSS_SHA512 => &["rsa_pss_rsae_sha512", "RSA-PSS+SHA512", "PSS+SHA512"],
+        // Java and OpenSSL have no words of their own for keys that are for RSA-PSS alone.
+        RSA_PSS_PSS_SHA256 => &["rsa_pss_pss_sha256"],
+        RSA_PSS_PSS_SHA384 => &["rsa_pss_pss_sha384"],
+        RSA_PSS_PSS_SHA512 => &["rsa_pss_pss_sha512"],
         SignatureScheme::RSA_PKCS1_SHA256 => &["rsa_pkcs1_sha256", "RSA+SHA256"],
         SignatureScheme::RSA_PKCS1_SHA384 => &["rsa_pkcs1_sha384", "RSA+SHA384"],
         SignatureScheme::RSA_PKCS1_SHA512 => &["rsa_pkcs1_sha512", "RSA+SHA512"],

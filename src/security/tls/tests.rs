@@ -1,5 +1,6 @@
 //! Certificates of every kind against brokers in memory: what is accepted, and what is said of the rest.
 
+mod extensions;
 mod keys;
 mod stores;
 mod zoo;
@@ -85,8 +86,13 @@ fn authority_params(name: &str) -> CertificateParams {
 }
 
 pub fn root(name: &str) -> Authority {
+    root_with(name, |_| {})
+}
+
+pub fn root_with(name: &str, change: impl FnOnce(&mut CertificateParams)) -> Authority {
     let key = KeyPair::generate().unwrap();
-    let params = authority_params(name);
+    let mut params = authority_params(name);
+    change(&mut params);
     let certificate = params.self_signed(&key).unwrap();
     let (pem, der) = (certificate.pem(), certificate.der().clone());
     Authority { issuer: Issuer::new(params, key), pem, der }

@@ -10,6 +10,7 @@ use crate::config::{StoreType, TlsSettings};
 use crate::error::{Error, Result, Status};
 use crate::security::tls::files::{Directory, Files, shown};
 use crate::security::tls::pem::{self, Section};
+use crate::security::tls::purpose;
 use crate::security::tls::store::{self, Form, Unopened};
 use crate::security::tls::system::SystemStore;
 
@@ -81,23 +82,6 @@ pub(super) fn of_location_or_text(
         trust.system(system, &mut files)?;
     }
     Ok(trust.certificates)
-}
-
-/// Whether others may be issued with this certificate's key. One that says of itself that it is not for that is trusted alone:
-/// whoever has a broker's key must not be able to issue certificates of other brokers.
-pub(super) fn may_issue(certificate: &CertificateDer<'_>) -> bool {
-    let Ok((_, certificate)) = X509Certificate::from_der(certificate) else {
-        return true;
-    };
-    let is_authority = match certificate.basic_constraints() {
-        Ok(found) => found.is_none_or(|constraints| constraints.value.ca),
-        Err(_) => false,
-    };
-    let may_sign = match certificate.key_usage() {
-        Ok(found) => found.is_none_or(|usage| usage.value.key_cert_sign()),
-        Err(_) => false,
-    };
-    is_authority && may_sign
 }
 
 fn nothing() -> Trust {
@@ -227,7 +211,7 @@ impl Trust {
 
     fn add(&mut self, certificate: CertificateDer<'static>) -> std::result::Result<(), rustls::Error> {
         if !self.certificates.contains(&certificate) {
-            if may_issue(&certificate) {
+            if purpose::may_issue(&certificate) {
                 self.roots.add(certificate.clone())?;
             }
             self.certificates.push(certificate);

@@ -7,16 +7,19 @@ use std::sync::Arc;
 
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{WebPkiSupportedAlgorithms, verify_tls13_signature_with_raw_key};
-use rustls::pki_types::{CertificateDer, ServerName, SubjectPublicKeyInfoDer, UnixTime};
+use rustls::crypto::WebPkiSupportedAlgorithms;
+use rustls::pki_types::{
+    CertificateDer, ServerName, SignatureVerificationAlgorithm, SubjectPublicKeyInfoDer, UnixTime,
+};
 use rustls::server::ParsedCertificate;
 use rustls::{CertificateError, DigitallySignedStruct, Error, PeerMisbehaved, SignatureScheme};
 use webpki::RawPublicKeyEntity;
 use x509_parser::prelude::{FromDer, X509Certificate, X509Version};
 
+use crate::security::tls::adapted::{ReadAs, adapted};
 use crate::security::tls::explain::{self, Refused};
-use crate::security::tls::trust::{self, Trust};
-use crate::security::tls::{TlsTrouble, names};
+use crate::security::tls::trust::Trust;
+use crate::security::tls::{TlsTrouble, algorithms, names, purpose};
 use crate::sync::Mutex;
 
 /// What was said of the last certificate that was refused, by host. Shared by all configurations of one producer.
@@ -71,8 +74,27 @@ impl Verifier {
         host: &ServerName<'_>,
         now: UnixTime,
     ) -> Result<(), Error> {
+        self.check_trust(end_entity, intermediates, host, now)?;
+        match purpose::no_server(end_entity) {
+            Some(_) => Err(CertificateError::InvalidPurpose.into()),
+            None => Ok(()),
+        }
+    }
+
+    /// Everything but what the certificate may be used for.
+    fn check_trust(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        host: &ServerName<'_>,
+        now: UnixTime,
+    ) -> Result<(), Error> {
         let checked = match &self.chains {
-            Some(chains) => chains.verify_server_cert(end_entity, intermediates, host, &[], now),
+            Some(chains) => {
+                let issuers = intermediates.iter().filter(|one| purpose::may_be_between(one));
+                let issuers: Vec<_> = issuers.map(|one| adapted(one, ReadAs::Issuer)).collect();
+                chains.verify_server_cert(&adapted(end_entity, ReadAs::Broker), &issuers, host, &[], now)
+            }
             None => Err(CertificateError::UnknownIssuer.into()),
         };
         let refused = match checked {
@@ -99,7 +121,7 @@ impl Verifier {
     }
 
     fn check_name_of(&self, end_entity: &CertificateDer<'_>, host: &ServerName<'_>) -> Result<(), Error> {
-        let fits = ParsedCertificate::try_from(end_entity)
+        let fits = ParsedCertificate::try_from(&adapted(end_entity, ReadAs::Broker))
             .is_ok_and(|parsed| rustls::client::verify_server_name(&parsed, host).is_ok());
         if fits { Ok(()) } else { self.check_name(end_entity, &[], host, refused_name(host)) }
     }
@@ -127,7 +149,7 @@ impl Verifier {
         };
         let signed = certificate.tbs_certificate.as_ref();
         let signature = &certificate.signature_value.data;
-        self.trust.certificates.iter().filter(|root| trust::may_issue(root)).any(|root| {
+        self.trust.certificates.iter().filter(|root| purpose::may_issue(root)).any(|root| {
             let Ok((_, root)) = X509Certificate::from_der(root) else {
                 return false;
             };
@@ -204,7 +226,7 @@ impl ServerCertVerifier for Verifier {
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
         self.check_scheme(dss)?;
-        handshake_12(&self.supported, message, cert, dss)
+        check_handshake(algorithms::of_tls12(&self.supported, dss.scheme), message, cert, dss)
     }
 
     fn verify_tls13_signature(
@@ -214,7 +236,7 @@ impl ServerCertVerifier for Verifier {
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
         self.check_scheme(dss)?;
-        handshake_13(&self.supported, message, cert, dss)
+        check_handshake(algorithms::of_tls13(&self.supported, dss.scheme), message, cert, dss)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
@@ -225,34 +247,27 @@ impl ServerCertVerifier for Verifier {
     }
 }
 
-fn handshake_12(
-    supported: &WebPkiSupportedAlgorithms,
+/// Whether the holder of the certificate's key has signed the handshake, by one of these algorithms.
+fn check_handshake(
+    algorithms: &[&dyn SignatureVerificationAlgorithm],
     message: &[u8],
     certificate: &CertificateDer<'_>,
     signed: &DigitallySignedStruct,
 ) -> Result<HandshakeSignatureValid, Error> {
-    let Some((_, key)) = version_1(certificate) else {
-        return rustls::crypto::verify_tls12_signature(message, certificate, signed, supported);
+    if algorithms.is_empty() {
+        return Err(PeerMisbehaved::SignedHandshakeWithUnadvertisedSigScheme.into());
+    }
+    let key = match ParsedCertificate::try_from(&adapted(certificate, ReadAs::Broker)) {
+        Ok(parsed) => parsed.subject_public_key_info(),
+        // The library reads no version 1.
+        Err(error) => version_1(certificate).ok_or(error)?.1,
     };
-    let algorithms = supported.mapping.iter().find(|(scheme, _)| *scheme == signed.scheme).map(|(_, found)| *found);
     let is_valid = RawPublicKeyEntity::try_from(&key).is_ok_and(|key| {
-        algorithms.unwrap_or_default().iter().any(|alg| key.verify_signature(*alg, message, signed.signature()).is_ok())
+        algorithms.iter().any(|algorithm| key.verify_signature(*algorithm, message, signed.signature()).is_ok())
     });
     match is_valid {
         true => Ok(HandshakeSignatureValid::assertion()),
         false => Err(CertificateError::BadSignature.into()),
-    }
-}
-
-fn handshake_13(
-    supported: &WebPkiSupportedAlgorithms,
-    message: &[u8],
-    certificate: &CertificateDer<'_>,
-    signed: &DigitallySignedStruct,
-) -> Result<HandshakeSignatureValid, Error> {
-    match version_1(certificate) {
-        Some((_, key)) => verify_tls13_signature_with_raw_key(message, &key, signed, supported),
-        None => rustls::crypto::verify_tls13_signature(message, certificate, signed, supported),
     }
 }
 
@@ -286,7 +301,7 @@ impl ServerCertVerifier for Unverified {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        handshake_12(&self.supported, message, cert, dss)
+        check_handshake(algorithms::of_tls12(&self.supported, dss.scheme), message, cert, dss)
     }
 
     fn verify_tls13_signature(
@@ -295,7 +310,7 @@ impl ServerCertVerifier for Unverified {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        handshake_13(&self.supported, message, cert, dss)
+        check_handshake(algorithms::of_tls13(&self.supported, dss.scheme), message, cert, dss)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {

@@ -239,8 +239,6 @@ fn certificates_for_something_else_are_refused() {
     refused(&settings, HOST, &broker(&clients), &["is not for servers", "serverAuth"]);
     let any = leaf_with(&[HOST], &ca, |params| params.extended_key_usages.clear());
     accepted(&settings, HOST, &broker(&any));
-    let authority = leaf_with(&[HOST], &ca, |params| params.is_ca = IsCa::Ca(rcgen::BasicConstraints::Unconstrained));
-    refused(&settings, HOST, &broker(&authority), &["certificate authority (CA:TRUE)"]);
     let not_an_issuer = leaf(&["issuer"], &ca);
     let pretended = Authority {
         issuer: Issuer::new(leaf_params(&["issuer"]), not_an_issuer.key),
