@@ -2548,12 +2548,17 @@ producer_status_t producer_set_oauth_token(producer_t *producer,
 #define PRODUCER_HEALTH_CONNECTING 0
 
 /**
- * state: all is well. Single brokers may come and go: as long as every partition has a leader and a broker answers, nothing
- * is wrong.
+ * state: all is well. Single brokers may come and go: as long as every partition has a leader and no records wait for a broker that
+ * is away, nothing is wrong.
  */
 #define PRODUCER_HEALTH_OK 1
 
-/** state: partitions of the topics in use have no leader, says the cluster; records for them wait. */
+/**
+ * state: brokers answer, but records wait. Partitions of the topics in use have no leader, says the cluster; or a broker that leads
+ * some cannot be reached, its name not be resolved, or it does not answer; or it throttles this producer by a quota; or a topic is not
+ * there; or a partition's records are sent again and again. text names the broker, partition or topic, and the last error. What may
+ * pass by itself counts when it has lasted a second, and slow answers after three.
+ */
 #define PRODUCER_HEALTH_DEGRADED 2
 
 /** state: every known broker failed when it was last connected to or asked; the producer goes on trying. */
@@ -2584,7 +2589,7 @@ typedef struct producer_health_t {
     int64_t partitions;
     /** Those of them without a leader. */
     int64_t partitions_leaderless;
-    /** What is wrong, in words that name brokers or partitions, cut to fit; empty when nothing is. */
+    /** What is wrong, in words that name brokers, partitions or topics, cut to fit; empty when nothing is. */
     char text[PRODUCER_HEALTH_TEXT_BYTES];
 } producer_health_t;
 
@@ -3063,6 +3068,20 @@ producer_status_t producer_mock_cluster_broker_set_latency(producer_mock_cluster
 producer_status_t producer_mock_cluster_broker_set_rack(producer_mock_cluster_t *mock,
                                                         int32_t broker_id,
                                                         const char *rack);
+
+/**
+ * Sets where clients find a broker according to metadata, as a broker's advertised.listeners does: to send them to a proxy, or to
+ * try what an address does that leads nowhere. The broker itself stays where it is.
+ *
+ * broker_id: from 1 to the number of brokers. host: a name or an address, copied; NULL brings back the broker's own address, and
+ * then port is not looked at. port: 1 to 65535. Clients hear of it with their next metadata.
+ * Returns PRODUCER_OK; PRODUCER_ERR_NOT_FOUND if there is no such broker; PRODUCER_ERR_INVALID_ARGUMENT if mock is NULL,
+ * host is empty or not UTF-8, or port out of its range. Does not block.
+ */
+producer_status_t producer_mock_cluster_broker_set_address(producer_mock_cluster_t *mock,
+                                                           int32_t broker_id,
+                                                           const char *host,
+                                                           int32_t port);
 
 /**
  * Moves a partition's leader to another broker, under a new leader epoch.

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
 use std::fs;
-use std::io::Read;
+use std::io::{BufRead, BufReader, Read};
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
@@ -83,6 +83,7 @@ programs! {
     transactions: "tests/c/transactions.c" [];
     transactions_bad_input: "tests/c/transactions_bad_input.c" [];
     unload: "tests/c/unload.c" [];
+    visible_causes: "tests/c/visible_causes.c" [];
     yield_reports: "tests/c/yield.c" [];
     quickstart: "examples-c/quickstart.c" ["", "", "20000"];
     batches_example: "examples-c/batches.c" [];
@@ -214,13 +215,11 @@ fn the_documents_programs_compile_and_run() {
     ];
     let guides = guides.map(|name| format!("docs/{name}.md"));
     for document in guides.iter().map(String::as_str).chain(["README.md"]) {
-        let text = fs::read_to_string(root().join(document)).expect(document);
-        let (_, rest) = text.split_once("```c\n").expect(document);
-        let (program, _) = rest.split_once("```").expect("the program's end");
+        let program = first_program(document);
         let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("c_programs").join("documents");
         recreate(&directory);
         let source = directory.join("program.c");
-        fs::write(&source, program).expect("written");
+        fs::write(&source, &program).expect("written");
         let binary = directory.join("program");
         compile(source.to_str().expect("UTF-8"), &binary, &[]);
         if program.contains("\"test.mock.num.brokers\"") || program.contains("producer_mock_cluster_new") {
@@ -229,6 +228,54 @@ fn the_documents_programs_compile_and_run() {
             assert!(ended.status.success(), "the program of {document} ended with {}:\n{}", ended.status, ended.output);
         }
     }
+}
+
+/// The first thing that goes wrong for a newcomer is the address: the program must say so at once, and not when it gives up.
+#[test]
+fn the_readmes_program_says_within_seconds_that_its_address_is_wrong() {
+    let program = first_program("README.md");
+    let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("c_programs").join("wrong_address");
+    recreate(&directory);
+    let source = directory.join("program.c");
+    for (address, cause) in [("127.0.0.1:1", "refused"), ("broker.invalid:9092", "resol")] {
+        assert!(program.contains("\"localhost:9092\""), "the address is another: change this test");
+        fs::write(&source, program.replace("localhost:9092", address)).expect("written");
+        let compiled = directory.join("program");
+        compile(source.to_str().expect("UTF-8"), &compiled, &[]);
+        let mut child = Command::new(&compiled)
+            .env("LD_LIBRARY_PATH", library_directory())
+            .env("DYLD_LIBRARY_PATH", library_directory())
+            .stdin(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the compiled program starts");
+        let errors = BufReader::new(child.stderr.take().expect("a pipe"));
+        let (found, finds) = mpsc::channel();
+        let reader = thread::spawn(move || {
+            let mut said = String::new();
+            for line in errors.lines().map_while(Result::ok) {
+                said.push_str(&line);
+                if line.contains(address) && line.contains(cause) {
+                    break;
+                }
+            }
+            found.send(said).expect("the test waits");
+        });
+        let said = finds.recv_timeout(Duration::from_secs(20));
+        child.kill().expect("the program can be killed");
+        child.wait().expect("the program ends");
+        let said = said.unwrap_or_else(|_| panic!("{address}: nothing was said within 20 seconds"));
+        assert!(said.contains(address) && said.contains(cause), "{address}: {said}");
+        reader.join().expect("the reader ends");
+    }
+}
+
+/// The first program of a document.
+fn first_program(document: &str) -> String {
+    let text = fs::read_to_string(root().join(document)).expect(document);
+    let (_, rest) = text.split_once("```c\n").expect(document);
+    let (program, _) = rest.split_once("```").expect("the program's end");
+    program.to_owned()
 }
 
 fn root() -> &'static Path {

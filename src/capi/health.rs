@@ -13,10 +13,13 @@ use crate::stats::{Health, HealthState};
 
 /// `state`: the producer is new, no broker has answered yet, and not every bootstrap server has failed either.
 pub const PRODUCER_HEALTH_CONNECTING: i32 = 0;
-/// `state`: all is well. Single brokers may come and go: as long as every partition has a leader and a broker answers, nothing
-/// is wrong.
+/// `state`: all is well. Single brokers may come and go: as long as every partition has a leader and no records wait for a broker that
+/// is away, nothing is wrong.
 pub const PRODUCER_HEALTH_OK: i32 = 1;
-/// `state`: partitions of the topics in use have no leader, says the cluster; records for them wait.
+/// `state`: brokers answer, but records wait. Partitions of the topics in use have no leader, says the cluster; or a broker that leads
+/// some cannot be reached, its name not be resolved, or it does not answer; or it throttles this producer by a quota; or a topic is not
+/// there; or a partition's records are sent again and again. `text` names the broker, partition or topic, and the last error. What may
+/// pass by itself counts when it has lasted a second, and slow answers after three.
 pub const PRODUCER_HEALTH_DEGRADED: i32 = 2;
 /// `state`: every known broker failed when it was last connected to or asked; the producer goes on trying.
 pub const PRODUCER_HEALTH_UNREACHABLE: i32 = 3;
@@ -45,7 +48,7 @@ pub struct producer_health_t {
     pub partitions: i64,
     /// Those of them without a leader.
     pub partitions_leaderless: i64,
-    /// What is wrong, in words that name brokers or partitions, cut to fit; empty when nothing is.
+    /// What is wrong, in words that name brokers, partitions or topics, cut to fit; empty when nothing is.
     pub text: [c_char; PRODUCER_HEALTH_TEXT_BYTES],
 }
 

@@ -388,6 +388,39 @@ pub unsafe extern "C-unwind" fn producer_mock_cluster_broker_set_rack(
     })
 }
 
+/// Sets where clients find a broker according to metadata, as a broker's `advertised.listeners` does: to send them to a proxy, or to
+/// try what an address does that leads nowhere. The broker itself stays where it is.
+///
+/// `broker_id`: from 1 to the number of brokers. `host`: a name or an address, copied; NULL brings back the broker's own address, and
+/// then `port` is not looked at. `port`: 1 to 65535. Clients hear of it with their next metadata.
+/// Returns `PRODUCER_OK`; `PRODUCER_ERR_NOT_FOUND` if there is no such broker; `PRODUCER_ERR_INVALID_ARGUMENT` if `mock` is NULL,
+/// `host` is empty or not UTF-8, or `port` out of its range. Does not block.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn producer_mock_cluster_broker_set_address(
+    mock: *mut producer_mock_cluster_t,
+    broker_id: i32,
+    host: *const c_char,
+    port: i32,
+) -> producer_status_t {
+    call(|| {
+        // SAFETY: the handle is NULL or live, by the header.
+        let mock = unsafe { broker_arg(mock, broker_id) }?;
+        if host.is_null() {
+            mock.broker_set_address(broker_id, None);
+            return Ok(());
+        }
+        // SAFETY: not NULL, and a NUL-ended string by the header.
+        let host = unsafe { str_arg(host, "host") }?;
+        if host.is_empty() {
+            return Err(invalid("host is empty; NULL brings back the broker's own address"));
+        }
+        let port = u16::try_from(port).ok().filter(|port| *port > 0);
+        let port = port.ok_or_else(|| invalid("port is out of its range, 1 to 65535"))?;
+        mock.broker_set_address(broker_id, Some((host, port)));
+        Ok(())
+    })
+}
+
 /// Moves a partition's leader to another broker, under a new leader epoch.
 ///
 /// `topic`, `partition`: an existing partition. `broker_id`: from 1 to the number of brokers; -1 leaves the partition without a

@@ -57,7 +57,7 @@ pub use otlp::{KindSeen, MetricSeen, PointSeen, decode_metrics};
 pub use partition_log::{LogSnapshot, StoredRecord};
 pub use producer_state::UnknownProducer;
 pub use request::Answer;
-pub use server::MockCluster;
+pub use server::{Listening, MockCluster};
 pub use stats::{RequestSeen, Stats};
 pub use telemetry::{PushSeen, Subscription};
 

@@ -8,6 +8,7 @@ mod event_loop;
 mod link;
 mod listener;
 
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
@@ -47,6 +48,11 @@ fn wall_ms() -> i64 {
     i64::try_from(since_1970.as_millis()).unwrap_or(i64::MAX)
 }
 
+/// `host:port`, with brackets around an IPv6 address.
+fn shown(host: &str, port: u16) -> String {
+    if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
+}
+
 /// How far the thread has followed the cluster.
 #[derive(Default)]
 struct Progress {
@@ -61,12 +67,44 @@ struct Progress {
 pub struct MockCluster {
     shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
+    /// Where the brokers are, by id less 1.
+    addresses: Vec<(String, u16)>,
     bootstrap_servers: String,
 }
 
+/// Where the brokers listen, and as what clients find them.
+#[derive(Clone, Debug)]
+pub struct Listening {
+    pub address: IpAddr,
+    /// The first broker's port; the others have those behind it. 0: free ones.
+    pub first_port: u16,
+    /// The name that bootstrap list and metadata have.
+    pub host: String,
+}
+
+impl Default for Listening {
+    /// Free ports of 127.0.0.1.
+    fn default() -> Listening {
+        Listening { address: Ipv4Addr::LOCALHOST.into(), first_port: 0, host: "127.0.0.1".to_owned() }
+    }
+}
+
+impl Listening {
+    fn of_broker(&self, id: i32) -> Option<SocketAddr> {
+        let offset = u16::try_from(id - 1).ok()?;
+        let port = if self.first_port == 0 { 0 } else { self.first_port.checked_add(offset)? };
+        Some(SocketAddr::new(self.address, port))
+    }
+}
+
 impl MockCluster {
-    /// Starts the brokers, each on a free port.
+    /// Starts the brokers, each on a free port of 127.0.0.1.
     pub fn new(options: ClusterOptions) -> Result<MockCluster> {
+        MockCluster::listening(options, &Listening::default())
+    }
+
+    /// Starts the brokers where they are to listen.
+    pub fn listening(options: ClusterOptions, listening: &Listening) -> Result<MockCluster> {
         let mut cluster = Cluster::new(options);
         let no_resources = |what: &str, error: std::io::Error| {
             Error::new(Status::NO_RESOURCES, format!("the mock cluster got no {what}: {error}"))
@@ -76,10 +114,16 @@ impl MockCluster {
         let mut listeners = Vec::new();
         let mut addresses = Vec::new();
         for id in cluster.broker_ids() {
-            let mut listener = BrokerListener::reserve(id).map_err(|error| no_resources("port", error))?;
-            listener.listen(poll.registry()).map_err(|error| no_resources("listener", error))?;
-            cluster.set_address(id, "127.0.0.1", listener.port());
-            addresses.push(format!("127.0.0.1:{}", listener.port()));
+            let wanted = listening.of_broker(id).ok_or_else(|| {
+                let text =
+                    format!("broker {id} has no port: the first has {}, and 65535 is the last", listening.first_port);
+                Error::new(Status::INVALID_ARGUMENT, text)
+            })?;
+            let no_socket = |error: std::io::Error| no_resources(&format!("socket at {wanted}"), error);
+            let mut listener = BrokerListener::reserve(id, wanted).map_err(no_socket)?;
+            listener.listen(poll.registry()).map_err(no_socket)?;
+            cluster.set_address(id, &listening.host, listener.port());
+            addresses.push((listening.host.clone(), listener.port()));
             listeners.push(listener);
         }
         let shared = Arc::new(Shared {
@@ -93,7 +137,8 @@ impl MockCluster {
         let event_loop = EventLoop::new(poll, listeners, Arc::clone(&shared));
         let thread = crate::threads::spawn("kp-mock", move || event_loop.run());
         let thread = thread.map_err(|error| no_resources("thread", error))?;
-        Ok(MockCluster { shared, thread: Some(thread), bootstrap_servers: addresses.join(",") })
+        let bootstrap_servers = addresses.iter().map(|(host, port)| shown(host, *port)).collect::<Vec<_>>().join(",");
+        Ok(MockCluster { shared, thread: Some(thread), addresses, bootstrap_servers })
     }
 
     /// `host:port` of every broker, separated by commas.
@@ -179,6 +224,13 @@ impl MockCluster {
 
     pub fn broker_set_latency(&self, broker: i32, latency_ms: u32) {
         self.with(|cluster| cluster.broker_set_latency(broker, latency_ms));
+    }
+
+    /// What Metadata says of where the broker is; `None`: where it really is.
+    pub fn broker_set_address(&self, broker: i32, address: Option<(&str, u16)>) {
+        let real = || self.addresses.get(usize::try_from(broker).ok()?.checked_sub(1)?);
+        let Some((host, port)) = address.or_else(|| real().map(|(host, port)| (host.as_str(), *port))) else { return };
+        self.with(|cluster| cluster.set_address(broker, host, port));
     }
 
     pub fn broker_set_rack(&self, broker: i32, rack: Option<&str>) {

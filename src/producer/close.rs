@@ -31,6 +31,7 @@ impl Producer {
     pub fn close(&self, timeout_ms: i32, mut hand: impl FnMut(Item<'_>) -> Handed) -> Result<()> {
         let (started, flushed) = (Arc::new(Completion::default()), Arc::new(Completion::default()));
         let mut in_time = false;
+        let mut why = String::new();
         let deadline = self.call_deadline(timeout_ms);
         let ends_open = timeout_ms == 0 || self.end_transaction(deadline, &mut hand);
         if self.accumulator.fatal().is_none() {
@@ -41,6 +42,10 @@ impl Producer {
             }
             let ended = self.reports.wait_for(&flushed, deadline, &mut hand);
             in_time = ends_open && matches!(ended, Dispatch::Done(_));
+            if !in_time {
+                // Before everything left fails and the connections go.
+                why = self.health().why().to_string_lossy().into_owned();
+            }
         }
         if timeout_ms != 0 && in_time {
             self.accumulator.inbox.command(Command::LastPush);
@@ -93,7 +98,7 @@ impl Producer {
             return Err(fatal.clone());
         }
         if !in_time {
-            let text = if ends_open {
+            let mut text = if ends_open {
                 format!("not everything was delivered within {timeout_ms} ms; the rest was failed and reported")
             } else {
                 format!(
@@ -101,6 +106,9 @@ impl Producer {
                      when its transactional.id is initialized again"
                 )
             };
+            if !why.is_empty() {
+                text.push_str(&format!("; {why}"));
+            }
             return Err(Error::new(Status::TIMED_OUT, text));
         }
         Ok(())

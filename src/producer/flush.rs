@@ -89,9 +89,9 @@ impl Producer {
                     .map_or("not everything".into(), |topic| format!("not every record of topic '{topic}'"));
                 let mut text = format!("{what} was delivered within {timeout_ms} ms; it goes on, call {call} again");
                 // With all well they are merely many; otherwise this is why.
-                let trouble = self.health().text;
-                if !trouble.is_empty() {
-                    text.push_str(&format!("; {}", trouble.to_string_lossy()));
+                let health = self.health();
+                if !health.why().is_empty() {
+                    text.push_str(&format!("; {}", health.why().to_string_lossy()));
                 }
                 Err(Error::new(Status::TIMED_OUT, text))
             }

@@ -6,6 +6,7 @@ use super::ConnId;
 use super::authentication::Sasl;
 use super::partition::Taken;
 use super::silence::{SUSPECTED_AFTER, Silence};
+use super::throttle::Throttle;
 use super::transaction::CoordinatorRequest;
 use crate::time::Time;
 use crate::wire::api::{ApiRange, choose_version};
@@ -37,7 +38,7 @@ pub struct Connection {
     pub written_bytes: u64,
     pub through_bytes: u64,
     /// KIP-219: the broker asked for silence until then.
-    pub throttled_until: Time,
+    pub throttle: Throttle,
     /// When connecting began.
     pub begun_at: Time,
     pub last_used: Time,
@@ -128,7 +129,7 @@ impl Connection {
             queued_bytes: 0,
             written_bytes: 0,
             through_bytes: 0,
-            throttled_until: Time::ZERO,
+            throttle: Throttle::default(),
             begun_at: now,
             last_used: now,
             unanswered: 0,

@@ -189,7 +189,7 @@ impl Sender {
             if !connection.takes_requests() {
                 return None;
             }
-            let until = connection.throttled_until;
+            let until = connection.throttle.until;
             if until > now {
                 self.arm_transaction(until);
                 return None;
@@ -244,8 +244,7 @@ impl Sender {
         let connections = ready.filter_map(|broker| Some((broker.id, broker.connection.as_ref()?)));
         let free = connections.filter(|(_, connection)| !owes(connection));
         // One that owes metadata may be slow.
-        let Some((id, _)) = free.min_by_key(|(_, c)| (c.throttled_until > now, c.owes_metadata(), c.in_flight()))
-        else {
+        let Some((id, _)) = free.min_by_key(|(_, c)| (c.throttle.until > now, c.owes_metadata(), c.in_flight())) else {
             self.note_unreachable();
             match self.metadata_source(now) {
                 Source::Connect(id) => self.ensure_connected(now, id),

@@ -4,6 +4,7 @@ use super::connection::Kind;
 use super::outcome::Ending;
 use super::partition::Taken;
 use super::produce::c_text;
+use super::published::{throttle_words, why_records_wait};
 use super::timers::Timer;
 use super::{Action, Sender};
 use crate::accumulator::{NO_LEADER, Orphan, Topic};
@@ -123,19 +124,27 @@ impl Sender {
             _ if taken.batch.is_being_compressed() => (Phase::Queued, IN_COMPRESSION.to_owned()),
             None => (Phase::Leader, format!("{} had no leader", state.label())),
             Some(broker) if !broker.is_ready() => (Phase::Leader, format!("{} was not connected", broker.label())),
-            Some(broker) => (Phase::Queued, format!("waiting in the queue of {}", broker.label())),
+            Some(broker) => {
+                let throttled = throttle_words(broker, now).map_or_else(String::new, |words| format!("; {words}"));
+                (Phase::Queued, format!("waiting in the queue of {}{throttled}", broker.label()))
+            }
         };
         let after_ms = now.since(taken.batch.opened_at).as_ms();
         let mut text =
             format!("not delivered within {after_ms} ms (delivery.timeout.ms, or the record's own): {place}");
-        let last = match &taken.cause {
-            Some(cause) => Some(cause.to_string_lossy().into_owned()),
-            None => self.last_trouble(state.leader),
+        // What keeps it from a leader now says more than what an attempt came to before.
+        let present = if phase == Phase::Leader { self.last_trouble(state.leader) } else { None };
+        let last = match (present, &taken.cause) {
+            (Some(trouble), _) => Some(trouble),
+            (None, Some(cause)) => Some(cause.to_string_lossy().into_owned()),
+            (None, None) => self.last_trouble(state.leader),
         };
         if let Some(last) = last {
             text = format!("{text}; last: {last}");
         }
         taken.cause = c_text(&text);
+        // With nothing left to wait, a broker that cannot be reached hinders nobody.
+        self.note_change();
         let ending = Ending::without_answer(Status::DELIVERY_TIMED_OUT, taken.in_doubt, phase);
         self.finish(now, dense, taken, ending);
     }
@@ -171,7 +180,9 @@ impl Sender {
             self.fail_all_parked(now, &topic, status, &cause);
             return;
         }
-        let why = self.last_trouble(NO_LEADER).map_or_else(String::new, |last| format!("; last: {last}"));
+        let answered = missing.filter(|(_, code)| *code != 0).map(|(_, code)| Status(i32::from(code)).text());
+        let why = answered.map(str::to_owned).or_else(|| self.last_trouble(NO_LEADER));
+        let why = why.map_or_else(String::new, |last| format!("; last: {last}"));
         let cause = format!("delivery time passed before metadata of topic '{}' was there{why}", topic.name());
         for record in self.accumulator.take_parked(&topic, Some(now)) {
             self.fail_parked(now, &topic, record, Status::DELIVERY_TIMED_OUT, &cause);
@@ -294,7 +305,11 @@ impl Sender {
 
     /// The application's time for closing is over: everything left fails now and the connections go.
     pub(super) fn abort(&mut self, now: Time) {
-        self.fail_where(now, true, true, Status::CLOSED, "the producer was closed before the record was delivered");
+        let mut text = "the producer was closed before the record was delivered".to_owned();
+        if let Some(why) = why_records_wait(self, now) {
+            text.push_str(&format!("; {why}"));
+        }
+        self.fail_where(now, true, true, Status::CLOSED, &text);
         for conn in std::mem::take(&mut self.connections).into_keys() {
             self.actions.push_back(Action::Close { conn });
         }

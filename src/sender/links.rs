@@ -105,6 +105,7 @@ impl Sender {
             setup_timeout_ms: self.config.socket_connection_setup_timeout_ms,
         });
         self.arm_broker(id, now + SUSPECTED_AFTER);
+        self.note_change();
     }
 
     pub fn handle_connected(&mut self, now: Time, conn: ConnId) {
@@ -230,6 +231,7 @@ impl Sender {
         self.count_answer(now, id, &request);
         if matches!(request.kind, Kind::Produce { .. }) {
             self.telemetry.note_round_trip(id, now.since(request.sent_at));
+            self.published.note_answer(id);
         }
         if !matches!(request.kind, Kind::ApiVersions | Kind::Sasl(_))
             && let Some(broker) = self.brokers.get_mut(&id)
@@ -505,7 +507,7 @@ impl Sender {
             return;
         }
         let sasl_at = connection.sasl.due_at();
-        let throttled = if connection.throttled_until > now { connection.throttled_until } else { Time::NEVER };
+        let throttled = if connection.throttle.until > now { connection.throttle.until } else { Time::NEVER };
         // Idle for long enough, but throttled work waits: its own timer comes.
         let idle_at = if idle_at > now { idle_at } else { Time::NEVER };
         // A leader that does not answer may have lost its partitions: others know long before the request times out.
@@ -528,6 +530,7 @@ impl Sender {
         }
         self.arm_broker(id, due.min(idle_at).min(throttled).min(ask_at).min(sasl_at));
         if is_suspected {
+            self.note_change();
             self.refresh_metadata(now);
         }
         self.pump_soon.push(id);

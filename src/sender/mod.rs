@@ -24,6 +24,7 @@ pub mod hostile;
 mod idempotence;
 mod identity;
 mod links;
+mod obstacles;
 mod opening;
 mod outcome;
 mod partition;
@@ -35,6 +36,7 @@ mod refusal;
 mod sequence;
 mod silence;
 mod telemetry;
+mod throttle;
 mod timers;
 mod transaction;
 pub mod verdict;
@@ -310,6 +312,7 @@ impl Sender {
                 Timer::Query => self.drive_queries(now),
                 Timer::WarmUp => self.drive_warm_ups(now),
                 Timer::Statistics => self.tell_statistics(now),
+                Timer::Health => self.published.look_again(),
                 Timer::Telemetry => self.telemetry_timeout(now),
                 Timer::Memory => self.trim_memory(now),
             }

@@ -191,6 +191,7 @@ impl Sender {
             self.timers.arm(Timer::Partition(dense), until);
         }
         let deadline = taken.batch.deadline;
+        self.published.note_retry(now, dense, taken.cause.as_ref());
         self.partitions[dense as usize].push_retry(taken);
         self.transaction.note_retry();
         // Held beyond its time while it was in doubt: now that is decided, its time counts again.
@@ -249,6 +250,7 @@ impl Sender {
     pub(super) fn finish(&mut self, now: Time, dense: u32, mut taken: Taken, ending: Ending) {
         self.some_finished = true;
         self.window.finish(taken.batch.id);
+        self.published.note_outcome(dense);
         self.count_outcome(now, dense, &taken, &ending);
         let state = &mut self.partitions[dense as usize];
         state.shared().note_finished(taken.batch.len());

@@ -75,8 +75,8 @@ impl Sender {
             {
                 return;
             }
-            if connection.throttled_until > now {
-                let until = connection.throttled_until;
+            if connection.throttle.until > now {
+                let until = connection.throttle.until;
                 self.arm_broker(id, until);
                 return;
             }
@@ -441,8 +441,13 @@ impl Sender {
         self.count_throttle(id, throttle_ms.min(THROTTLE_MS_MAX) as u64);
         let span = Micros::from_ms(throttle_ms.min(THROTTLE_MS_MAX) as u64);
         if let Some(connection) = self.brokers.get_mut(&id).and_then(|broker| broker.connection.as_mut()) {
-            connection.throttled_until = connection.throttled_until.max(now + span);
+            let was_felt = connection.throttle.felt(now).is_some();
+            connection.throttle.ask(now, span);
+            let is_news = !was_felt && connection.throttle.felt(now).is_some();
             self.arm_broker(id, now + span);
+            if is_news {
+                self.note_change();
+            }
         }
     }
 

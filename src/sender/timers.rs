@@ -28,6 +28,8 @@ pub enum Timer {
     WarmUp,
     /// `statistics.interval.ms`.
     Statistics,
+    /// Something that keeps records waiting has lasted long enough to degrade health, or may be over.
+    Health,
     /// Telemetry's next request, or the deadline of the one under way.
     Telemetry,
     /// Memory that no burst has needed for a while goes back to the system.

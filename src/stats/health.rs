@@ -12,7 +12,8 @@ pub enum HealthState {
     #[default]
     Connecting,
     Ok,
-    /// Partitions of the topics in use have no leader.
+    /// Records cannot go where they have to: partitions without a leader, brokers that cannot be reached, do not answer or
+    /// throttle, partitions that refuse for a while.
     Degraded,
     /// Every broker known failed when it was last connected to or asked.
     Unreachable,
@@ -33,6 +34,15 @@ pub struct Health {
     pub partitions: u64,
     /// What is wrong, in words; empty when nothing is.
     pub text: Arc<CStr>,
+    /// What keeps records waiting just now and has not lasted long enough to be a state; empty when nothing does.
+    pub hint: Arc<CStr>,
+}
+
+impl Health {
+    /// Why records may be waiting, as far as that is known; empty when it is not.
+    pub fn why(&self) -> &CStr {
+        if self.text.is_empty() { &self.hint } else { &self.text }
+    }
 }
 
 /// The latest health: written by the I/O thread, read by any.
@@ -48,6 +58,7 @@ impl Default for HealthCell {
             partitions_leaderless: 0,
             partitions: 0,
             text: c"no broker has answered yet".into(),
+            hint: c"".into(),
         }))
     }
 }

@@ -1,7 +1,7 @@
 //! One broker's port: listening while the broker is up, kept reserved while it is down.
 
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 
 use mio::net::{TcpListener, TcpStream};
 use mio::{Interest, Registry, Token};
@@ -19,7 +19,7 @@ pub(super) struct BrokerListener {
 }
 
 fn bound_socket(address: SocketAddr) -> io::Result<Socket> {
-    let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
     // Lets the listener share the port with its reservation and with connections in TIME_WAIT.
     socket.set_reuse_address(true)?;
     socket.bind(&address.into())?;
@@ -27,10 +27,11 @@ fn bound_socket(address: SocketAddr) -> io::Result<Socket> {
 }
 
 impl BrokerListener {
-    pub(super) fn reserve(broker: i32) -> io::Result<BrokerListener> {
-        let reservation = bound_socket(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))?;
+    /// Port 0 is a free one.
+    pub(super) fn reserve(broker: i32, address: SocketAddr) -> io::Result<BrokerListener> {
+        let reservation = bound_socket(address)?;
         let bound = reservation.local_addr()?.as_socket();
-        let address = bound.ok_or_else(|| io::Error::other("the loopback socket has no address"))?;
+        let address = bound.ok_or_else(|| io::Error::other("the broker's socket has no address"))?;
         Ok(BrokerListener { broker, address, _reservation: reservation, listener: None })
     }
 
