@@ -52,7 +52,7 @@ PC_VALUES = -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' -e 's|@DESCR
 	-e 's|@INCLUDEDIR@|$(patsubst $(PREFIX)/%,$${prefix}/%,$(INCLUDEDIR))|' \
 	-e "s|@LIBS_PRIVATE@|$$(cat $(BUILD)/libs_private)|"
 
-.PHONY: all lib pc demo demo-transactions test sanitize fuzz mutants test-kafka instructions bench bench-peers bench-transactions \
+.PHONY: all lib pc mock demo demo-transactions test sanitize fuzz mutants test-kafka instructions bench bench-peers bench-transactions \
 	soak bless install uninstall clean help
 .DEFAULT_GOAL := all
 
@@ -85,6 +85,12 @@ ifeq ($(BROKERS),)
 NO_BROKERS = $(error TOPIC needs BROKERS: make $@ BROKERS=host:9092 TOPIC=$(TOPIC))
 endif
 endif
+
+# The mock cluster as a program of its own, for any client.
+mock:
+	@mkdir -p $(BUILD)
+	$(CARGO) build --bin kproducer-mock --profile $(PROFILE)
+	@ln -sf "$(abspath $(CARGO_TARGET_DIR)/$(PROFILE_DIR))/kproducer-mock" $(BUILD)/kproducer-mock
 
 demo: lib
 	$(NO_BROKERS)$(call compile_example,quickstart)
@@ -198,6 +204,7 @@ help:
 	@echo "make             build the libraries (release: takes minutes) and $(BUILD)/kproducer.pc"
 	@echo "make demo        compile examples-c/quickstart.c and run it; BROKERS=host:port TOPIC=t for a real cluster"
 	@echo "make demo-transactions  the same for examples-c/transactions.c: commits, aborts, and is killed again and again"
+	@echo "make mock        build $(BUILD)/kproducer-mock, the mock cluster as a program for any client"
 	@echo "make test        all tests that need only Rust and a C compiler"
 	@echo "make sanitize    stress every function under ThreadSanitizer and AddressSanitizer (clang, rust-src)"
 	@echo "make fuzz        fuzz what reads bytes of others, FUZZ_SECONDS=$(FUZZ_SECONDS) each"

@@ -242,6 +242,11 @@ statuses! {
 }
 
 impl Status {
+    /// The status of this name, as `name` writes it.
+    pub fn of_name(name: &str) -> Option<Status> {
+        STATUS_TABLE.iter().find(|row| row.name.to_bytes() == name.as_bytes()).map(|row| row.status)
+    }
+
     /// The number that crosses the C boundary.
     pub const fn code(self) -> i32 {
         self.0
@@ -335,6 +340,8 @@ mod tests {
             let text = row.status.text();
             assert!(text.ends_with('.') && text.len() < 150 && !text.contains('\n'), "{text}");
         }
+        assert!(STATUS_TABLE.iter().all(|row| Status::of_name(row.status.name()) == Some(row.status)));
+        assert_eq!(Status::of_name("NO_SUCH_STATUS"), None);
         let names: std::collections::BTreeSet<_> = STATUS_TABLE.iter().map(|row| row.name).collect();
         assert_eq!(names.len(), STATUS_TABLE.len(), "names are unique");
     }

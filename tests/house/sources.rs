@@ -10,8 +10,11 @@ pub type Sources = BTreeMap<String, String>;
 pub fn read_package() -> Sources {
     let mut files = Vec::new();
     rust_files(&root().join("src"), &mut files);
+    // Programs are crates of their own, to which only the library's public names are visible.
+    let programs = root().join("src/bin");
     files
         .into_iter()
+        .filter(|file| !file.starts_with(&programs))
         .map(|file| {
             let path = file.strip_prefix(root()).expect("below the root").to_string_lossy().replace('\\', "/");
             let text = fs::read_to_string(&file).unwrap_or_else(|e| panic!("{path}: {e}"));
