@@ -315,7 +315,10 @@ mod tests {
                     settings.note_packed(ZSTD, 1_000_000, 1_000 * (1 + n % 1_000));
                 }
             });
-            while !packer.is_finished() {
+            // Once at least, also where the other thread is done before this one has begun.
+            let mut is_last = false;
+            while !is_last {
+                is_last = packer.is_finished();
                 for (size, kind) in [("100", "zstd"), ("900000", "zstd"), ("5000", "none")] {
                     settings.set(&producer, "t", "batch.size", size).expect("legal");
                     settings.set(&producer, "t", "compression.type", kind).expect("legal");
