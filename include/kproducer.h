@@ -69,6 +69,12 @@
  *             producer_view_partition_t and producer_view_broker_t. All other types are opaque. Within one major version
  *             a function's signature never changes and no function is removed.
  *
+ * Handles     What a function gives out as a pointer to an opaque type is not to be looked at; most of them are no addresses. A
+ *             handle of another kind, one that was freed, also long ago, and one that was freed twice give
+ *             PRODUCER_ERR_INVALID_ARGUMENT, and the sentence names what was passed and what was wanted; a _free leaves
+ *             the sentence only. Freeing what another thread is using is safe: its call ends as if it had come first. Only
+ *             a producer_t and a producer_topic_t are read where they point: pass no other pointers of your own there.
+ *
  * Late calls  Any call may race with producer_close on the same producer. One wins, the others return
  *             PRODUCER_ERR_CLOSED. A handle that was closed is an error to use, not a crash.
  *

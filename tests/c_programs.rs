@@ -84,6 +84,7 @@ programs! {
     transactions_bad_input: "tests/c/transactions_bad_input.c" [];
     unload: "tests/c/unload.c" [];
     visible_causes: "tests/c/visible_causes.c" [];
+    wrong_handles: "tests/c/wrong_handles.c" [];
     yield_reports: "tests/c/yield.c" [];
     quickstart: "examples-c/quickstart.c" ["", "", "20000"];
     batches_example: "examples-c/batches.c" [];

@@ -4,9 +4,11 @@
 
 use std::ffi::{c_char, c_void};
 use std::ptr;
+use std::sync::Arc;
 
 use crate::capi::boundary::{call, invalid, out_arg};
 use crate::capi::fork;
+use crate::capi::handle::{Handles, Kind};
 use crate::capi::producer::{enter, pass, producer_t};
 use crate::capi::record::{
     PRODUCER_ACKS_DEFAULT, PRODUCER_PARTITION_ANY, PRODUCER_TIMEOUT_DEFAULT, PRODUCER_TIMESTAMP_NOW, partition_arg,
@@ -24,14 +26,17 @@ use crate::producer::ProducerBatch;
 /// docs/BATCHES.md is the guide.
 #[allow(non_camel_case_types)]
 pub struct producer_batch_t {
-    /// Tells a handle from a stray pointer, as far as that can be told.
-    magic: u64,
+    _opaque: [u8; 0],
+}
+
+/// What a handle stands for.
+struct BatchHandle {
     /// The process that made it, counted in forks.
     generation: u32,
     batch: ProducerBatch,
 }
 
-const MAGIC: u64 = 0x6b70_5f62_6174_6368;
+static BATCHES: Handles<BatchHandle> = Handles::new(Kind::Batch);
 
 /// Makes an empty batch. It takes nothing of `buffer.memory` before its first record.
 ///
@@ -49,9 +54,9 @@ pub unsafe extern "C-unwind" fn producer_batch_new(
         // SAFETY: the caller's promise: NULL or a handle of ours.
         let inside = unsafe { enter(producer) }?;
         let out = out_arg(batch, "batch")?;
-        let made = producer_batch_t { magic: MAGIC, generation: fork::generation(), batch: inside.new_batch()? };
+        let made = BATCHES.insert(BatchHandle { generation: fork::generation(), batch: inside.new_batch()? })?;
         // SAFETY: not NULL, and the caller's to be written.
-        unsafe { *out = Box::into_raw(Box::new(made)) };
+        unsafe { *out = made };
         Ok(())
     })
 }
@@ -77,8 +82,7 @@ pub unsafe extern "C-unwind" fn producer_batch_append(
     index: *mut i32,
 ) -> producer_status_t {
     call(|| {
-        // SAFETY: the caller's promise: NULL or a batch of ours.
-        let batch = unsafe { batch_arg(batch) }?;
+        let batch = &batch_arg(batch)?.batch;
         // SAFETY: the caller's promise: NULL or a record of `struct_size` bytes.
         let record = unsafe { record_arg(record) }?;
         if !record.topic.is_null() || !record.topic_handle.is_null() {
@@ -131,8 +135,7 @@ pub unsafe extern "C-unwind" fn producer_batch_append(
 pub unsafe extern "C-unwind" fn producer_batch_count(batch: *const producer_batch_t) -> i32 {
     let mut count = 0;
     let status = call(|| {
-        // SAFETY: the caller's promise: NULL or a batch of ours.
-        count = i32::try_from(unsafe { batch_arg(batch) }?.count()).unwrap_or(i32::MAX);
+        count = i32::try_from(batch_arg(batch)?.batch.count()).unwrap_or(i32::MAX);
         Ok(())
     });
     if status == Status::OK.code() { count } else { status }
@@ -148,8 +151,7 @@ pub unsafe extern "C-unwind" fn producer_batch_count(batch: *const producer_batc
 pub unsafe extern "C-unwind" fn producer_batch_size(batch: *const producer_batch_t) -> i64 {
     let mut size = 0;
     let status = call(|| {
-        // SAFETY: the caller's promise: NULL or a batch of ours.
-        size = i64::try_from(unsafe { batch_arg(batch) }?.len()).unwrap_or(i64::MAX);
+        size = i64::try_from(batch_arg(batch)?.batch.len()).unwrap_or(i64::MAX);
         Ok(())
     });
     if status == Status::OK.code() { size } else { i64::from(status) }
@@ -164,8 +166,7 @@ pub unsafe extern "C-unwind" fn producer_batch_size(batch: *const producer_batch
 /// Does not block. May be called from callbacks.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn producer_batch_close(batch: *mut producer_batch_t) -> producer_status_t {
-    // SAFETY: the caller's promise: NULL or a batch of ours.
-    call(|| unsafe { batch_arg(batch) }?.close())
+    call(|| batch_arg(batch)?.batch.close())
 }
 
 /// Sends a batch: behind everything that was sent to its partition before. A batch that was not closed becomes the
@@ -199,8 +200,7 @@ pub unsafe extern "C-unwind" fn producer_batch_send(
     call(|| {
         // SAFETY: the caller's promise: NULL or a handle of ours. Closing waits for this pass before it sends what is left.
         let inside = unsafe { pass(producer) }?;
-        // SAFETY: the caller's promise: NULL or a batch of ours.
-        let contents = unsafe { batch_arg(batch) }?;
+        let contents = batch_arg(batch)?;
         if inside.is_called_out() {
             let text = "producer_batch_send was called from an interceptor or a serializer of the same producer; call it \
                         elsewhere";
@@ -208,9 +208,9 @@ pub unsafe extern "C-unwind" fn producer_batch_send(
         }
         // SAFETY: the caller's promise: NULL or a NUL-ended string; the pass keeps the producer alive.
         let topic = unsafe { topic_of(&inside, ptr::null(), topic) }?;
-        inside.send_batch(contents, topic, partition_arg(partition)?, tag_of(callback, opaque))?;
-        // SAFETY: made by `Box::into_raw` in `producer_batch_new`; from now on it is ours.
-        unsafe { free(batch) };
+        inside.send_batch(&contents.batch, topic, partition_arg(partition)?, tag_of(callback, opaque))?;
+        // Another thread may have been faster: it was theirs to free then, and it is sent.
+        let _ = BATCHES.remove(batch, "batch");
         Ok(())
     })
 }
@@ -225,36 +225,16 @@ pub unsafe extern "C-unwind" fn producer_batch_free(batch: *mut producer_batch_t
         if batch.is_null() {
             return Ok(());
         }
-        // SAFETY: the caller's promise: a batch of ours, which is not used any more.
-        unsafe {
-            batch_arg(batch)?;
-            free(batch);
-        }
-        Ok(())
+        batch_arg(batch)?;
+        BATCHES.remove(batch, "batch").map(drop)
     });
 }
 
-/// # Safety
-/// The batch is one of ours, and nobody uses it any more.
-unsafe fn free(batch: *mut producer_batch_t) {
-    // SAFETY: as the caller promises. A second call with the same pointer finds, with luck, that it is none of ours.
-    unsafe {
-        (*batch).magic = 0;
-        drop(Box::from_raw(batch));
-    }
-}
-
-/// # Safety
-/// `batch` is NULL or a handle from `producer_batch_new` that is neither sent nor freed.
-unsafe fn batch_arg<'a>(batch: *const producer_batch_t) -> Result<&'a ProducerBatch> {
-    // SAFETY: as the caller promises.
-    let Some(batch) = (unsafe { batch.as_ref() }) else { return Err(invalid("batch is NULL")) };
-    if batch.magic != MAGIC {
-        return Err(invalid("batch is not a handle from producer_batch_new, or was sent or freed"));
-    }
+fn batch_arg(batch: *const producer_batch_t) -> Result<Arc<BatchHandle>> {
+    let batch = BATCHES.get(batch, "batch")?;
     if batch.generation != fork::generation() {
         let text = "this batch belongs to the parent process: make a producer and a batch here";
         return Err(Error::new(Status::FORKED, text));
     }
-    Ok(&batch.batch)
+    Ok(batch)
 }

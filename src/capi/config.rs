@@ -6,6 +6,7 @@
 use crate::capi::boundary::{call, str_arg};
 use crate::capi::call_out::call_out;
 use crate::capi::data_loss::DataLossCallback;
+use crate::capi::handle::{Handles, Kind};
 use crate::capi::health::HealthCallback;
 use crate::capi::hooks::Hooks;
 use crate::capi::oauth::TokenCallback;
@@ -18,14 +19,21 @@ use crate::error::{Error, Result, Status};
 use crate::sync::Mutex;
 use std::ffi::{CStr, CString, c_char, c_void};
 use std::path::Path;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 /// Settings for producers to be made: opaque, made by `producer_config_new` and freed by `producer_config_free`. It may
 /// be used from any number of threads at once, and for any number of producers; a producer copies what it needs.
 #[allow(non_camel_case_types)]
 pub struct producer_config_t {
+    _opaque: [u8; 0],
+}
+
+/// What a handle stands for.
+pub struct ConfigHandle {
     inner: Mutex<Inner>,
 }
+
+static CONFIGS: Handles<ConfigHandle> = Handles::new(Kind::Config);
 
 #[derive(Default)]
 struct Inner {
@@ -81,7 +89,7 @@ impl LogCallback {
     }
 }
 
-impl producer_config_t {
+impl ConfigHandle {
     /// What a new producer takes along: a copy of the settings, and the callbacks.
     pub fn parts(&self) -> (ConfigBuilder, Callbacks) {
         let inner = self.inner.lock();
@@ -117,13 +125,9 @@ impl producer_config_t {
     }
 }
 
-/// Borrows a configuration handle.
-///
-/// # Safety
-/// `config` is NULL or a handle from `producer_config_new` or `producer_config_clone` that is not freed during `'a`.
-pub unsafe fn config_arg<'a>(config: *const producer_config_t) -> Result<&'a producer_config_t> {
-    // SAFETY: NULL becomes `None`; the rest is the caller's promise.
-    unsafe { config.as_ref() }.ok_or_else(|| null("config"))
+/// What a configuration's handle stands for.
+pub fn config_arg(config: *const producer_config_t) -> Result<Arc<ConfigHandle>> {
+    CONFIGS.get(config, "config")
 }
 
 fn null(name: &str) -> Error {
@@ -134,7 +138,7 @@ fn hand_out(out: *mut *mut producer_config_t, inner: Inner) -> Result<()> {
     if out.is_null() {
         return Err(null("out"));
     }
-    let config = Box::into_raw(Box::new(producer_config_t { inner: Mutex::new(inner) }));
+    let config = CONFIGS.insert(ConfigHandle { inner: Mutex::new(inner) })?;
     // SAFETY: not NULL, and the header asks for a pointer that may be written through.
     unsafe { out.write(config) };
     Ok(())
@@ -239,8 +243,7 @@ pub unsafe extern "C-unwind" fn producer_config_clone(
     out: *mut *mut producer_config_t,
 ) -> producer_status_t {
     call(|| {
-        // SAFETY: the caller's promise is that of this function.
-        let (builder, callbacks) = unsafe { config_arg(config)? }.parts();
+        let (builder, callbacks) = config_arg(config)?.parts();
         hand_out(out, Inner { builder, callbacks, answer: CString::default() })
     })
 }
@@ -251,14 +254,7 @@ pub unsafe extern "C-unwind" fn producer_config_clone(
 /// May be called from any thread and from callbacks; does not block.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn producer_config_free(config: *mut producer_config_t) {
-    if config.is_null() {
-        return;
-    }
-    call(|| {
-        // SAFETY: every handle comes from `Box::into_raw`, and the caller gives this one up.
-        drop(unsafe { Box::from_raw(config) });
-        Ok(())
-    });
+    call(|| if config.is_null() { Ok(()) } else { CONFIGS.remove(config, "config").map(drop) });
 }
 
 /// Sets the function that receives the log of producers made from this configuration; without one they are silent.
@@ -277,8 +273,7 @@ pub unsafe extern "C-unwind" fn producer_config_set_log_callback(
     opaque: *mut c_void,
 ) -> producer_status_t {
     call(|| {
-        // SAFETY: the caller's promise is that of this function.
-        let config = unsafe { config_arg(config)? };
+        let config = config_arg(config)?;
         config.inner.lock().callbacks.log = callback.map(|function| LogCallback { function, opaque });
         Ok(())
     })
@@ -555,13 +550,11 @@ mod tests {
         let opaque = (&raw const level).cast_mut().cast::<c_void>();
         // SAFETY: a live handle, and a callback that fits its pointer.
         assert_eq!(unsafe { producer_config_set_log_callback(config.0, Some(note), opaque) }, PRODUCER_OK);
-        // SAFETY: a live handle.
-        let (_, callbacks) = unsafe { config_arg(config.0) }.unwrap().parts();
+        let (_, callbacks) = config_arg(config.0).unwrap().parts();
         callbacks.log.unwrap().line(4, c"broker", c"gone");
         assert_eq!(level.load(Ordering::Relaxed), 4);
         // SAFETY: as above.
         assert_eq!(unsafe { producer_config_set_log_callback(config.0, None, ptr::null_mut()) }, PRODUCER_OK);
-        // SAFETY: as above.
-        assert!(unsafe { config_arg(config.0) }.unwrap().parts().1.log.is_none());
+        assert!(config_arg(config.0).unwrap().parts().1.log.is_none());
     }
 }

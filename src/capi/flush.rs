@@ -3,9 +3,11 @@
 #![allow(clippy::missing_safety_doc)] // The comments are the C header's: they say it in C's terms.
 
 use std::ffi::c_char;
+use std::sync::Arc;
 
 use crate::capi::boundary::{call, invalid, out_arg, str_arg, timeout_arg};
 use crate::capi::fork;
+use crate::capi::handle::{Handles, Kind};
 use crate::capi::producer::{enter, producer_t};
 use crate::capi::status::producer_status_t;
 use crate::error::{Error, Result, Status};
@@ -71,14 +73,17 @@ pub unsafe extern "C-unwind" fn producer_flush_topic(
 /// Any number of threads may use it at once.
 #[allow(non_camel_case_types)]
 pub struct producer_flush_t {
-    /// Tells a handle from a stray pointer, as far as that can be told.
-    magic: u64,
+    _opaque: [u8; 0],
+}
+
+/// What a handle stands for.
+struct FlushHandle {
     /// The process that made it, counted in forks.
     generation: u32,
     token: FlushToken,
 }
 
-const MAGIC: u64 = 0x6b70_5f66_6c75_7368;
+static FLUSHES: Handles<FlushHandle> = Handles::new(Kind::Flush);
 
 /// Begins a flush: everything that was sent before this call, by any thread, is sent at once, whatever `linger.ms` says.
 ///
@@ -104,9 +109,9 @@ pub unsafe extern "C-unwind" fn producer_flush_begin(
         };
         let out = out_arg(flush, "flush")?;
         let token = inside.begin_flush(topic)?;
-        let made = Box::new(producer_flush_t { magic: MAGIC, generation: fork::generation(), token });
+        let made = FLUSHES.insert(FlushHandle { generation: fork::generation(), token })?;
         // SAFETY: not NULL, and the caller's to be written.
-        unsafe { *out = Box::into_raw(made) };
+        unsafe { *out = made };
         Ok(())
     })
 }
@@ -129,8 +134,7 @@ pub unsafe extern "C-unwind" fn producer_flush_wait(
     call(|| {
         // SAFETY: the caller's promise: NULL or a handle of ours.
         let inside = unsafe { enter(producer) }?;
-        // SAFETY: the caller's promise: NULL or a flush of ours.
-        let flush = unsafe { flush_arg(flush) }?;
+        let flush = flush_arg(flush)?;
         let timeout_ms = timeout_arg(timeout_ms)?;
         inside.wait_flush("producer_flush_wait", &flush.token, timeout_ms, inside.dispatcher())
     })
@@ -144,8 +148,7 @@ pub unsafe extern "C-unwind" fn producer_flush_wait(
 /// Returns true or false. Never blocks; may be called from any thread and from callbacks.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn producer_flush_is_complete(flush: *const producer_flush_t) -> bool {
-    // SAFETY: the caller's promise: NULL or a flush of ours.
-    unsafe { flush_arg(flush) }.is_ok_and(|flush| flush.token.is_complete())
+    flush_arg(flush).is_ok_and(|flush| flush.token.is_complete())
 }
 
 /// Forgets a flush. Its records go on.
@@ -154,23 +157,11 @@ pub unsafe extern "C-unwind" fn producer_flush_is_complete(flush: *const produce
 /// May be called from any thread, from callbacks, after the producer was closed, and in the child of a fork.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn producer_flush_free(flush: *mut producer_flush_t) {
-    call(|| {
-        if !flush.is_null() {
-            // SAFETY: the caller's promise: a flush of ours that nobody uses any more.
-            drop(unsafe { Box::from_raw(flush) });
-        }
-        Ok(())
-    });
+    call(|| if flush.is_null() { Ok(()) } else { FLUSHES.remove(flush, "flush").map(drop) });
 }
 
-/// # Safety
-/// `flush` is NULL or from `producer_flush_begin`, and not freed yet.
-unsafe fn flush_arg<'a>(flush: *const producer_flush_t) -> Result<&'a producer_flush_t> {
-    // SAFETY: the caller's promise.
-    let Some(flush) = (unsafe { flush.as_ref() }) else { return Err(invalid("flush is NULL")) };
-    if flush.magic != MAGIC {
-        return Err(invalid("flush is not a flush from producer_flush_begin"));
-    }
+fn flush_arg(flush: *const producer_flush_t) -> Result<Arc<FlushHandle>> {
+    let flush = FLUSHES.get(flush, "flush")?;
     if flush.generation != fork::generation() {
         let text = "this flush belongs to the parent process: its records are not sent from here";
         return Err(Error::new(Status::FORKED, text));

@@ -1,13 +1,16 @@
 //! Telling the child of a fork from its parent: threads do not survive fork(), so inherited handles are dead there.
 
+use std::any::Any;
 use std::cell::UnsafeCell;
 use std::sync::Once;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use super::{gate, producer};
+use super::{gate, handle, producer, topic};
 
 /// The locks that are taken across a fork: those that live as long as the process and are held for moments only.
-struct Held(UnsafeCell<Option<(gate::ForkLock, producer::ForkLock)>>);
+struct Held(UnsafeCell<Option<Locks>>);
+
+type Locks = (gate::ForkLock, producer::ForkLock, topic::PlacesLock, Vec<Box<dyn Any>>);
 
 // SAFETY: only touched by the thread that forks, between `before`, after it has taken the locks, and `after_*`, before it
 // lets go of them: the locks themselves keep other forks out.
@@ -37,13 +40,13 @@ pub fn watch() {
 
 extern "C" fn before() {
     // Nobody else may be inside when the process is copied: the child could never get in again.
-    let held = (gate::lock_for_fork(), producer::lock_for_fork());
-    // SAFETY: both locks are held.
+    let held = (gate::lock_for_fork(), producer::lock_for_fork(), topic::lock_for_fork(), handle::lock_for_fork());
+    // SAFETY: all locks are held.
     unsafe { *HELD.0.get() = Some(held) };
 }
 
 extern "C" fn after_in_parent() {
-    // SAFETY: `before` has taken both locks on this thread.
+    // SAFETY: `before` has taken the locks on this thread.
     drop(unsafe { (*HELD.0.get()).take() });
 }
 

@@ -10,6 +10,7 @@ use crate::capi::boundary::{call, call_hot, invalid, out_arg, timeout_arg};
 use crate::capi::call_out::not_returned;
 use crate::capi::fork;
 use crate::capi::gate::is_choosing;
+use crate::capi::handle::{Handles, Kind};
 use crate::capi::producer::{pass, producer_t};
 use crate::capi::record::{producer_record_t, record_arg};
 use crate::capi::report::{
@@ -27,8 +28,11 @@ use crate::reports::{Future, KEPT, Outcome, RICH, RichTag, Waiting};
 /// of threads may use it at once, and it outlives its producer: producer_close completes it.
 #[allow(non_camel_case_types)]
 pub struct producer_future_t {
-    /// Tells a handle from a stray pointer, as far as that can be told.
-    magic: u64,
+    _opaque: [u8; 0],
+}
+
+/// What a handle stands for.
+struct FutureHandle {
     /// The process that made it, counted in forks.
     generation: u32,
     /// The id of its producer.
@@ -36,7 +40,7 @@ pub struct producer_future_t {
     sent: SentFuture,
 }
 
-const MAGIC: u64 = 0x6b70_6675_7475_7265;
+static FUTURES: Handles<FutureHandle> = Handles::new(Kind::Future);
 
 /// Sends a record like producer_send, and gives a future for its outcome instead of calling back.
 ///
@@ -71,15 +75,14 @@ pub unsafe extern "C-unwind" fn producer_send_future(
                 return Err(why);
             }
         };
-        let made = Box::new(producer_future_t {
-            magic: MAGIC,
+        let made = FUTURES.insert(FutureHandle {
             generation: fork::generation(),
             producer: inside.id(),
             // An interceptor may send it to another.
             sent: inside.sent_future(outcome, inside.hooks().is_none().then_some(topic.id), placed),
-        });
+        })?;
         // SAFETY: not NULL, and the caller's to be written.
-        unsafe { *out = Box::into_raw(made) };
+        unsafe { *out = made };
         Ok(())
     })
 }
@@ -105,8 +108,7 @@ pub unsafe extern "C-unwind" fn producer_future_await(
     report: *mut producer_report_t,
 ) -> producer_status_t {
     call(|| {
-        // SAFETY: the caller's promise: NULL or a future of ours.
-        let handle = unsafe { future_arg(future) }?;
+        let handle = future_arg(future)?;
         let timeout_ms = timeout_arg(timeout_ms)?;
         // SAFETY: the caller's promise: NULL or a report of `struct_size` bytes.
         unsafe { check_report(report) }?;
@@ -117,8 +119,7 @@ pub unsafe extern "C-unwind" fn producer_future_await(
                         outcome yet; call it elsewhere, or use producer_future_when_complete";
             return Err(Error::new(Status::IN_CALLBACK, text));
         }
-        // One of its callbacks may free the handle.
-        let sent = handle.sent.clone();
+        let sent = &handle.sent;
         let Some(outcome) = sent.wait(timeout_ms) else {
             let text = format!("the record had no outcome within {timeout_ms} ms; it goes on, await it again");
             return Err(Error::new(Status::TIMED_OUT, text));
@@ -155,8 +156,7 @@ pub unsafe extern "C-unwind" fn producer_future_await(
 /// Returns true or false. Never blocks; may be called from any thread and from callbacks.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn producer_future_is_complete(future: *const producer_future_t) -> bool {
-    // SAFETY: the caller's promise: NULL or a future of ours.
-    unsafe { future_arg(future) }.is_ok_and(|handle| handle.sent.future().is_complete())
+    future_arg(future).is_ok_and(|handle| handle.sent.future().is_complete())
 }
 
 /// Has a function called with the record's report when it has its outcome: any number of functions, each called once.
@@ -178,18 +178,15 @@ pub unsafe extern "C-unwind" fn producer_future_when_complete(
     opaque: *mut c_void,
 ) -> producer_status_t {
     call(|| {
-        // SAFETY: the caller's promise: NULL or a future of ours.
-        let handle = unsafe { future_arg(future) }?;
+        let handle = future_arg(future)?;
         let Some(callback) = callback else { return Err(invalid("callback is NULL: there is nothing to call")) };
         if callback_address(callback) == KEPT {
             let text = "callback is PRODUCER_QUEUE_REPORT: a future keeps its report itself, for producer_future_await";
             return Err(invalid(text));
         }
         let waiting = Waiting { callback: callback_address(callback), opaque: opaque as usize };
-        // The callback may free the handle, but not this.
-        let outcome = handle.sent.future().when_complete(waiting).cloned();
-        if let Some(outcome) = outcome {
-            let mut report = report_of(&outcome);
+        if let Some(outcome) = handle.sent.future().when_complete(waiting) {
+            let mut report = report_of(outcome);
             report.opaque = opaque;
             // SAFETY: the address was taken from it just now, and the outcome outlives the call.
             unsafe { run_callback(waiting.callback, &report, waiting.opaque) };
@@ -205,23 +202,11 @@ pub unsafe extern "C-unwind" fn producer_future_when_complete(
 /// callbacks, from those of the future itself too, after the producer was closed, and in the child of a fork.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn producer_future_free(future: *mut producer_future_t) {
-    call(|| {
-        if !future.is_null() {
-            // SAFETY: the caller's promise: a future of ours that nobody uses any more.
-            drop(unsafe { Box::from_raw(future) });
-        }
-        Ok(())
-    });
+    call(|| if future.is_null() { Ok(()) } else { FUTURES.remove(future, "future").map(drop) });
 }
 
-/// # Safety
-/// `future` is NULL or from `producer_send_future`, and not freed yet.
-unsafe fn future_arg<'a>(future: *const producer_future_t) -> Result<&'a producer_future_t> {
-    // SAFETY: the caller's promise.
-    let Some(handle) = (unsafe { future.as_ref() }) else { return Err(invalid("future is NULL")) };
-    if handle.magic != MAGIC {
-        return Err(invalid("future is not a future from producer_send_future"));
-    }
+fn future_arg(future: *const producer_future_t) -> Result<Arc<FutureHandle>> {
+    let handle = FUTURES.get(future, "future")?;
     if handle.generation != fork::generation() {
         let text = "this future belongs to the parent process: its record is not sent from here";
         return Err(Error::new(Status::FORKED, text));

@@ -119,8 +119,7 @@ pub unsafe extern "C-unwind" fn producer_config_set_health_callback(
     opaque: *mut c_void,
 ) -> producer_status_t {
     call(|| {
-        // SAFETY: the caller's promise is that of this function.
-        let config = unsafe { config_arg(config)? };
+        let config = config_arg(config)?;
         config.set_health(callback.map(|function| HealthCallback { function, opaque }));
         Ok(())
     })

@@ -165,8 +165,7 @@ pub unsafe extern "C-unwind" fn producer_config_add_interceptor(
     interceptor: *const producer_interceptor_t,
 ) -> producer_status_t {
     call(|| {
-        // SAFETY: the caller's promise is that of this function.
-        let config = unsafe { config_arg(config)? };
+        let config = config_arg(config)?;
         // SAFETY: the caller's promise: NULL or a struct of `struct_size` bytes.
         let given = unsafe { interceptor_arg(interceptor) }?;
         // SAFETY: the caller's promise: NULL or a NUL-ended string.

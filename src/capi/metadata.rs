@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use crate::accumulator::{Nodes, Snapshot, TopicDetail};
 use crate::capi::boundary::{call, invalid, out_arg, out_struct, str_arg, timeout_arg};
+use crate::capi::handle::{Handles, Kind, free_string, give_string};
 use crate::capi::producer::{enter, producer_t};
 use crate::capi::status::producer_status_t;
 use crate::error::Result;
@@ -16,8 +17,10 @@ use crate::error::Result;
 /// does not need its producer any more, and may be read by any number of threads at once.
 #[allow(non_camel_case_types)]
 pub struct producer_metadata_t {
-    snapshot: Snapshot,
+    _opaque: [u8; 0],
 }
+
+static METADATA: Handles<Snapshot> = Handles::new(Kind::Metadata);
 
 /// A broker. The strings live as long as the metadata.
 #[repr(C)]
@@ -114,8 +117,9 @@ pub unsafe extern "C-unwind" fn producer_metadata(
             false => Some(unsafe { str_arg(topic, "topic") }?),
         };
         let snapshot = inside.metadata(topic, timeout_arg(timeout_ms)?)?;
+        let made = METADATA.insert(snapshot)?;
         // SAFETY: not NULL, and the caller's to be written.
-        unsafe { out.write(Box::into_raw(Box::new(producer_metadata_t { snapshot }))) };
+        unsafe { out.write(made) };
         Ok(())
     })
 }
@@ -126,10 +130,7 @@ pub unsafe extern "C-unwind" fn producer_metadata(
 /// May be called from any thread and from callbacks, also after the producer was closed; does not block.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn producer_metadata_free(metadata: *mut producer_metadata_t) {
-    if !metadata.is_null() {
-        // SAFETY: every handle comes from `Box::into_raw`, and the caller gives this one up.
-        drop(unsafe { Box::from_raw(metadata) });
-    }
+    call(|| if metadata.is_null() { Ok(()) } else { METADATA.remove(metadata, "metadata").map(drop) });
 }
 
 /// Tells the cluster's id.
@@ -138,9 +139,7 @@ pub unsafe extern "C-unwind" fn producer_metadata_free(metadata: *mut producer_m
 /// `metadata` is NULL. May be called from any thread; does not block.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn producer_metadata_cluster_id(metadata: *const producer_metadata_t) -> *const c_char {
-    // SAFETY: the caller's promise: NULL or metadata of ours.
-    let id = unsafe { metadata.as_ref() }.and_then(|metadata| metadata.snapshot.cluster_id.as_ref());
-    text_or_null(id)
+    METADATA.get(metadata, "metadata").map_or(ptr::null(), |snapshot| text_or_null(snapshot.cluster_id.as_ref()))
 }
 
 /// Tells the broker id of the cluster's controller, or of the broker that stands for it.
@@ -149,8 +148,7 @@ pub unsafe extern "C-unwind" fn producer_metadata_cluster_id(metadata: *const pr
 /// does not block.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn producer_metadata_controller_id(metadata: *const producer_metadata_t) -> i32 {
-    // SAFETY: the caller's promise: NULL or metadata of ours.
-    unsafe { metadata.as_ref() }.map_or(-1, |metadata| metadata.snapshot.controller_id)
+    METADATA.get(metadata, "metadata").map_or(-1, |snapshot| snapshot.controller_id)
 }
 
 /// Tells how many brokers there are.
@@ -158,8 +156,7 @@ pub unsafe extern "C-unwind" fn producer_metadata_controller_id(metadata: *const
 /// `metadata`: the metadata. Returns the count; 0 when `metadata` is NULL. May be called from any thread; does not block.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn producer_metadata_broker_count(metadata: *const producer_metadata_t) -> usize {
-    // SAFETY: the caller's promise: NULL or metadata of ours.
-    unsafe { metadata.as_ref() }.map_or(0, |metadata| metadata.snapshot.brokers.len())
+    METADATA.get(metadata, "metadata").map_or(0, |snapshot| snapshot.brokers.len())
 }
 
 /// Describes a broker.
@@ -175,8 +172,7 @@ pub unsafe extern "C-unwind" fn producer_metadata_broker_at(
     broker: *mut producer_metadata_broker_t,
 ) -> producer_status_t {
     call(|| {
-        // SAFETY: the caller's promise: NULL or metadata of ours.
-        let snapshot = unsafe { snapshot_arg(metadata) }?;
+        let snapshot = METADATA.get(metadata, "metadata")?;
         let found = at(&snapshot.brokers, index, "brokers")?;
         let value = producer_metadata_broker_t {
             struct_size: size_of::<producer_metadata_broker_t>(),
@@ -196,8 +192,7 @@ pub unsafe extern "C-unwind" fn producer_metadata_broker_at(
 /// `metadata`: the metadata. Returns the count; 0 when `metadata` is NULL. May be called from any thread; does not block.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn producer_metadata_topic_count(metadata: *const producer_metadata_t) -> usize {
-    // SAFETY: the caller's promise: NULL or metadata of ours.
-    unsafe { metadata.as_ref() }.map_or(0, |metadata| metadata.snapshot.topics.len())
+    METADATA.get(metadata, "metadata").map_or(0, |snapshot| snapshot.topics.len())
 }
 
 /// Describes a topic.
@@ -213,8 +208,7 @@ pub unsafe extern "C-unwind" fn producer_metadata_topic_at(
     topic: *mut producer_metadata_topic_t,
 ) -> producer_status_t {
     call(|| {
-        // SAFETY: the caller's promise: NULL or metadata of ours.
-        let snapshot = unsafe { snapshot_arg(metadata) }?;
+        let snapshot = METADATA.get(metadata, "metadata")?;
         let found = at(&snapshot.topics, index, "topics")?;
         let value = producer_metadata_topic_t {
             struct_size: size_of::<producer_metadata_topic_t>(),
@@ -241,8 +235,7 @@ pub unsafe extern "C-unwind" fn producer_metadata_partition_at(
     partition: *mut producer_metadata_partition_t,
 ) -> producer_status_t {
     call(|| {
-        // SAFETY: the caller's promise: NULL or metadata of ours.
-        let snapshot = unsafe { snapshot_arg(metadata) }?;
+        let snapshot = METADATA.get(metadata, "metadata")?;
         let topic = at(&snapshot.topics, topic_index, "topics")?;
         let found = at(&topic.partitions, index, "partitions")?;
         let value = producer_metadata_partition_t {
@@ -284,7 +277,7 @@ pub unsafe extern "C-unwind" fn producer_cluster_id(
         let out = out_arg(cluster_id, "cluster_id")?;
         let id = inside.cluster_id(timeout_arg(timeout_ms)?)?;
         // SAFETY: not NULL, and the caller's to be written.
-        unsafe { out.write(CString::from(&*id).into_raw()) };
+        unsafe { out.write(give_string(CString::from(&*id))) };
         Ok(())
     })
 }
@@ -322,18 +315,7 @@ pub unsafe extern "C-unwind" fn producer_warm_up(
 /// May be called from any thread and from callbacks, also after the producer was closed; does not block.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn producer_string_free(string: *mut c_char) {
-    if !string.is_null() {
-        // SAFETY: it comes from `CString::into_raw`, and the caller gives it up.
-        drop(unsafe { CString::from_raw(string) });
-    }
-}
-
-unsafe fn snapshot_arg<'a>(metadata: *const producer_metadata_t) -> Result<&'a Snapshot> {
-    // SAFETY: NULL becomes `None`; the rest is the caller's promise.
-    match unsafe { metadata.as_ref() } {
-        Some(metadata) => Ok(&metadata.snapshot),
-        None => Err(invalid("metadata is NULL")),
-    }
+    call(|| if string.is_null() { Ok(()) } else { free_string(string) });
 }
 
 fn at<'a, T>(all: &'a [T], index: usize, what: &str) -> Result<&'a T> {

@@ -5,10 +5,13 @@
 
 use std::ffi::{CString, c_char, c_int, c_void};
 use std::mem::ManuallyDrop;
+use std::ops::Deref;
 use std::ptr;
+use std::sync::Arc;
 
 use crate::capi::boundary::{call, str_arg};
 use crate::capi::call_out::call_out;
+use crate::capi::handle::{Handles, Kind};
 use crate::capi::record::producer_header_t;
 use crate::capi::status::producer_status_t;
 use crate::error::{Error, Result, Status};
@@ -19,13 +22,28 @@ use crate::mock::{ClusterOptions, LogSnapshot, MockCluster, RecordView};
 /// its functions may be called from a callback. It keeps the newest 256 MiB of each partition.
 #[allow(non_camel_case_types)]
 pub struct producer_mock_cluster_t {
+    _opaque: [u8; 0],
+}
+
+/// What a handle stands for.
+pub struct MockHandle {
     mock: ManuallyDrop<MockCluster>,
     bootstrap_servers: CString,
     /// The process that has the cluster's thread.
     process_id: u32,
 }
 
-impl Drop for producer_mock_cluster_t {
+static MOCK_CLUSTERS: Handles<MockHandle> = Handles::new(Kind::MockCluster);
+
+impl Deref for MockHandle {
+    type Target = MockCluster;
+
+    fn deref(&self) -> &MockCluster {
+        &self.mock
+    }
+}
+
+impl Drop for MockHandle {
     fn drop(&mut self) {
         // After a fork the child has no such thread to join, so there the cluster's memory is left alone.
         if self.process_id == std::process::id() {
@@ -72,26 +90,18 @@ fn invalid(message: impl Into<String>) -> Error {
     Error::new(Status::INVALID_ARGUMENT, message)
 }
 
-/// Borrows a mock cluster's handle.
-///
-/// # Safety
-/// `mock` is NULL or a handle from `producer_mock_cluster_new` that is not freed during `'a`.
-pub(super) unsafe fn mock_arg<'a>(mock: *const producer_mock_cluster_t) -> Result<&'a MockCluster> {
-    // SAFETY: NULL becomes `None`; the rest is the caller's promise.
-    let handle = unsafe { mock.as_ref() }.ok_or_else(|| invalid("mock is NULL"))?;
+/// What a mock cluster's handle stands for.
+pub(super) fn mock_arg(mock: *const producer_mock_cluster_t) -> Result<Arc<MockHandle>> {
+    let handle = MOCK_CLUSTERS.get(mock, "mock")?;
     if handle.process_id != std::process::id() {
         return Err(Error::new(Status::FORKED, "the mock cluster belongs to the parent process"));
     }
-    Ok(&handle.mock)
+    Ok(handle)
 }
 
 /// As `mock_arg`, with a broker's id that has to be one of the cluster's.
-///
-/// # Safety
-/// As of `mock_arg`.
-unsafe fn broker_arg<'a>(mock: *const producer_mock_cluster_t, broker_id: i32) -> Result<&'a MockCluster> {
-    // SAFETY: the caller's promise is the same.
-    let mock = unsafe { mock_arg(mock) }?;
+fn broker_arg(mock: *const producer_mock_cluster_t, broker_id: i32) -> Result<Arc<MockHandle>> {
+    let mock = mock_arg(mock)?;
     if !mock.with(|cluster| cluster.has_broker(broker_id)) {
         return Err(Error::new(Status::NOT_FOUND, format!("the mock cluster has no broker {broker_id}")));
     }
@@ -121,9 +131,9 @@ pub unsafe extern "C-unwind" fn producer_mock_cluster_new(
         let bootstrap_servers = CString::new(mock.bootstrap_servers())
             .map_err(|_| Error::new(Status::INTERNAL, "a bootstrap list with a NUL"))?;
         let process_id = std::process::id();
-        let handle = producer_mock_cluster_t { mock: ManuallyDrop::new(mock), bootstrap_servers, process_id };
+        let made = MOCK_CLUSTERS.insert(MockHandle { mock: ManuallyDrop::new(mock), bootstrap_servers, process_id })?;
         // SAFETY: not NULL, and the header asks for a pointer that may be written through.
-        unsafe { out.write(Box::into_raw(Box::new(handle))) };
+        unsafe { out.write(made) };
         Ok(())
     })
 }
@@ -133,13 +143,7 @@ pub unsafe extern "C-unwind" fn producer_mock_cluster_new(
 /// `mock`: NULL does nothing. Takes the handle: nobody may be using it. Waits for the cluster's thread, a moment.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn producer_mock_cluster_free(mock: *mut producer_mock_cluster_t) {
-    call(|| {
-        if !mock.is_null() {
-            // SAFETY: the handle came from `Box::into_raw` in `producer_mock_cluster_new`, and the caller gives it up.
-            drop(unsafe { Box::from_raw(mock) });
-        }
-        Ok(())
-    });
+    call(|| if mock.is_null() { Ok(()) } else { MOCK_CLUSTERS.remove(mock, "mock").map(drop) });
 }
 
 /// The cluster's addresses, as `bootstrap.servers` takes them.
@@ -150,8 +154,7 @@ pub unsafe extern "C-unwind" fn producer_mock_cluster_free(mock: *mut producer_m
 pub unsafe extern "C-unwind" fn producer_mock_cluster_bootstrap_servers(
     mock: *const producer_mock_cluster_t,
 ) -> *const c_char {
-    // SAFETY: NULL becomes `None`; else it is a live handle by the caller's promise.
-    unsafe { mock.as_ref() }.map_or(ptr::null(), |handle| handle.bootstrap_servers.as_ptr())
+    MOCK_CLUSTERS.get(mock, "mock").map_or(ptr::null(), |handle| handle.bootstrap_servers.as_ptr())
 }
 
 /// Creates a topic.
@@ -205,8 +208,7 @@ pub unsafe extern "C-unwind" fn producer_mock_cluster_broker_set_throttle(
     throttle_ms: i32,
 ) -> producer_status_t {
     call(|| {
-        // SAFETY: the handle is NULL or live, by the header.
-        let mock = unsafe { broker_arg(mock, broker_id) }?;
+        let mock = broker_arg(mock, broker_id)?;
         if throttle_ms < 0 {
             return Err(invalid(format!("throttle_ms is {throttle_ms}, below 0")));
         }
@@ -235,8 +237,7 @@ pub unsafe extern "C-unwind" fn producer_mock_cluster_push_error(
     count: i32,
 ) -> producer_status_t {
     call(|| {
-        // SAFETY: the handle is NULL or live, by the header.
-        let mock = unsafe { mock_arg(mock) }?;
+        let mock = mock_arg(mock)?;
         let count = count_arg(count)?;
         if status == Status::DISCONNECTED.code() {
             mock.push_disconnect(api_key, false, count);
@@ -263,8 +264,7 @@ pub unsafe extern "C-unwind" fn producer_mock_cluster_push_disconnect(
     count: i32,
 ) -> producer_status_t {
     call(|| {
-        // SAFETY: the handle is NULL or live, by the header.
-        let mock = unsafe { mock_arg(mock) }?;
+        let mock = mock_arg(mock)?;
         mock.push_disconnect(api_key, after_append != 0, count_arg(count)?);
         Ok(())
     })
@@ -286,8 +286,7 @@ pub unsafe extern "C-unwind" fn producer_mock_cluster_broker_down(
     broker_id: i32,
 ) -> producer_status_t {
     call(|| {
-        // SAFETY: the handle is NULL or live, by the header.
-        unsafe { broker_arg(mock, broker_id) }?.broker_down(broker_id);
+        broker_arg(mock, broker_id)?.broker_down(broker_id);
         Ok(())
     })
 }
@@ -302,10 +301,7 @@ pub unsafe extern "C-unwind" fn producer_mock_cluster_broker_up(
     mock: *mut producer_mock_cluster_t,
     broker_id: i32,
 ) -> producer_status_t {
-    call(|| {
-        // SAFETY: the handle is NULL or live, by the header.
-        unsafe { broker_arg(mock, broker_id) }?.broker_up(broker_id)
-    })
+    call(|| broker_arg(mock, broker_id)?.broker_up(broker_id))
 }
 
 /// Makes a broker hang: it reads, answers and accepts nothing, while its connections stay open.
@@ -319,8 +315,7 @@ pub unsafe extern "C-unwind" fn producer_mock_cluster_broker_freeze(
     broker_id: i32,
 ) -> producer_status_t {
     call(|| {
-        // SAFETY: the handle is NULL or live, by the header.
-        unsafe { broker_arg(mock, broker_id) }?.broker_freeze(broker_id);
+        broker_arg(mock, broker_id)?.broker_freeze(broker_id);
         Ok(())
     })
 }
@@ -336,8 +331,7 @@ pub unsafe extern "C-unwind" fn producer_mock_cluster_broker_thaw(
     broker_id: i32,
 ) -> producer_status_t {
     call(|| {
-        // SAFETY: the handle is NULL or live, by the header.
-        unsafe { broker_arg(mock, broker_id) }?.broker_thaw(broker_id);
+        broker_arg(mock, broker_id)?.broker_thaw(broker_id);
         Ok(())
     })
 }
@@ -354,8 +348,7 @@ pub unsafe extern "C-unwind" fn producer_mock_cluster_broker_set_latency(
     latency_ms: i32,
 ) -> producer_status_t {
     call(|| {
-        // SAFETY: the handle is NULL or live, by the header.
-        let mock = unsafe { broker_arg(mock, broker_id) }?;
+        let mock = broker_arg(mock, broker_id)?;
         let latency_ms =
             u32::try_from(latency_ms).map_err(|_| invalid(format!("latency_ms is {latency_ms}, below 0")))?;
         mock.broker_set_latency(broker_id, latency_ms);
@@ -376,8 +369,7 @@ pub unsafe extern "C-unwind" fn producer_mock_cluster_broker_set_rack(
     rack: *const c_char,
 ) -> producer_status_t {
     call(|| {
-        // SAFETY: the handle is NULL or live, by the header.
-        let mock = unsafe { broker_arg(mock, broker_id) }?;
+        let mock = broker_arg(mock, broker_id)?;
         let rack = match rack.is_null() {
             true => None,
             // SAFETY: not NULL, and a NUL-ended string by the header.
@@ -403,8 +395,7 @@ pub unsafe extern "C" fn producer_mock_cluster_broker_set_address(
     port: i32,
 ) -> producer_status_t {
     call(|| {
-        // SAFETY: the handle is NULL or live, by the header.
-        let mock = unsafe { broker_arg(mock, broker_id) }?;
+        let mock = broker_arg(mock, broker_id)?;
         if host.is_null() {
             mock.broker_set_address(broker_id, None);
             return Ok(());
@@ -451,8 +442,7 @@ pub unsafe extern "C-unwind" fn producer_mock_cluster_set_message_max_bytes(
     bytes: usize,
 ) -> producer_status_t {
     call(|| {
-        // SAFETY: the handle is NULL or live, by the header.
-        let mock = unsafe { mock_arg(mock) }?;
+        let mock = mock_arg(mock)?;
         if bytes == 0 {
             return Err(invalid("bytes is 0"));
         }

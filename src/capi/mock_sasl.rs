@@ -29,8 +29,7 @@ pub unsafe extern "C-unwind" fn producer_mock_cluster_set_sasl(
     session_lifetime_ms: i64,
 ) -> producer_status_t {
     call(|| {
-        // SAFETY: the handle is NULL or live, by the header.
-        let mock = unsafe { mock_arg(mock) }?;
+        let mock = mock_arg(mock)?;
         if mechanism.is_null() {
             return mock.with(|cluster| cluster.set_sasl(None, "", "", 0));
         }
@@ -96,10 +95,9 @@ unsafe fn count(
     ask: impl FnOnce(&MockCluster) -> u64,
 ) -> producer_status_t {
     call(|| {
-        // SAFETY: this function's promises.
-        let mock = unsafe { mock_arg(mock) }?;
+        let mock = mock_arg(mock)?;
         let out = out_arg(out, "out")?;
-        let count = ask(mock);
+        let count = ask(&mock);
         // SAFETY: not NULL, and the caller's to be written.
         unsafe { out.write(i64::try_from(count).unwrap_or(i64::MAX)) };
         Ok(())

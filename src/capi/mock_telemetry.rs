@@ -58,8 +58,7 @@ pub unsafe extern "C-unwind" fn producer_mock_cluster_telemetry_subscribe(
     max_bytes: i32,
 ) -> producer_status_t {
     call(|| {
-        // SAFETY: the handle is NULL or live, by the header.
-        let mock = unsafe { mock_arg(mock) }?;
+        let mock = mock_arg(mock)?;
         if max_bytes < 0 {
             return Err(invalid(format!("max_bytes is {max_bytes}, below 0")));
         }
@@ -89,8 +88,7 @@ pub unsafe extern "C-unwind" fn producer_mock_cluster_telemetry_push_count(
     out: *mut i64,
 ) -> producer_status_t {
     call(|| {
-        // SAFETY: the handle is NULL or live, by the header.
-        let mock = unsafe { mock_arg(mock) }?;
+        let mock = mock_arg(mock)?;
         let out = out_arg(out, "out")?;
         let count = mock.with(|cluster| cluster.telemetry_push_count());
         // SAFETY: not NULL, and the caller's to be written.
@@ -111,8 +109,7 @@ pub unsafe extern "C-unwind" fn producer_mock_cluster_telemetry_pushes(
     opaque: *mut c_void,
 ) -> producer_status_t {
     call(|| {
-        // SAFETY: the handle is NULL or live, by the header.
-        let mock = unsafe { mock_arg(mock) }?;
+        let mock = mock_arg(mock)?;
         let callback = callback.ok_or_else(|| invalid("callback is NULL"))?;
         let pushes: Vec<PushSeen> = mock.with(|cluster| cluster.telemetry_pushes().cloned().collect());
         for push in pushes {

@@ -26,8 +26,7 @@ pub unsafe extern "C-unwind" fn producer_mock_cluster_set_tls(
     client_ca_pem: *const c_char,
 ) -> producer_status_t {
     call(|| {
-        // SAFETY: the handle is NULL or live, by the header.
-        let mock = unsafe { mock_arg(mock) }?;
+        let mock = mock_arg(mock)?;
         if certificate_chain_pem.is_null() && key_pem.is_null() {
             if !client_ca_pem.is_null() {
                 return Err(invalid("client_ca_pem without certificate_chain_pem: only TLS asks for certificates"));

@@ -82,8 +82,7 @@ pub unsafe extern "C-unwind" fn producer_mock_cluster_set_transaction_version(
     version: i32,
 ) -> producer_status_t {
     call(|| {
-        // SAFETY: the handle is NULL or live, by the header.
-        let mock = unsafe { mock_arg(mock) }?;
+        let mock = mock_arg(mock)?;
         // A number beyond 16 bits is no version either, and refused in the same words.
         let version = i16::try_from(version).unwrap_or(i16::MAX);
         mock.with(|cluster| cluster.set_transaction_version(version))
@@ -101,8 +100,7 @@ pub unsafe extern "C-unwind" fn producer_mock_cluster_set_marker_delay(
     delay_ms: i32,
 ) -> producer_status_t {
     call(|| {
-        // SAFETY: the handle is NULL or live, by the header.
-        let mock = unsafe { mock_arg(mock) }?;
+        let mock = mock_arg(mock)?;
         let delay_ms = u32::try_from(delay_ms).map_err(|_| invalid(format!("delay_ms is {delay_ms}, below 0")))?;
         mock.with(|cluster| cluster.set_marker_delay_ms(delay_ms));
         Ok(())
@@ -162,8 +160,7 @@ pub unsafe extern "C-unwind" fn producer_mock_cluster_expire_producer_ids(
     mock: *mut producer_mock_cluster_t,
 ) -> producer_status_t {
     call(|| {
-        // SAFETY: the handle is NULL or live, by the header.
-        let mock = unsafe { mock_arg(mock) }?;
+        let mock = mock_arg(mock)?;
         mock.with(|cluster| cluster.expire_all_producers());
         Ok(())
     })

@@ -1,5 +1,6 @@
 //! The C interface, one file per noun of the header in the header's order, and nearly the crate's only `unsafe`: check,
-//! convert, call, map. `boundary` keeps panics and errors inside, `call_out` calls the application, `gate` knows who is inside a producer, `fork` tells a
+//! convert, call, map. `boundary` keeps panics and errors inside, `call_out` calls the application, `gate` knows who is inside a producer, `handle` what a
+//! program passes, `fork` tells a
 //! child from its parent.
 
 pub mod batch;
@@ -15,6 +16,7 @@ pub mod flush;
 mod fork;
 pub mod future;
 mod gate;
+mod handle;
 pub mod health;
 mod hooks;
 pub mod interceptor;

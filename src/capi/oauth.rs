@@ -2,12 +2,12 @@
 
 #![allow(clippy::missing_safety_doc)] // The comments are the C header's: they say it in C's terms.
 
-use std::cell::RefCell;
 use std::ffi::{c_char, c_void};
 
 use crate::capi::boundary::{call, invalid, str_arg};
 use crate::capi::call_out::{call_out, forget};
 use crate::capi::config::{config_arg, producer_config_t};
+use crate::capi::handle::{Handles, Kind};
 use crate::capi::producer::{enter, producer_t};
 use crate::capi::status::producer_status_t;
 use crate::error::{Result, Status};
@@ -16,6 +16,7 @@ use crate::security::login::Refusal;
 use crate::security::oauthbearer::check_token;
 use crate::security::secret::Secret;
 use crate::security::token::{Token, TokenGetter};
+use crate::sync::Mutex;
 
 /// A SASL extension that goes with a token (KIP-342).
 #[repr(C)]
@@ -31,14 +32,17 @@ pub struct producer_oauth_extension_t {
 /// A producer's wish for a token: opaque, valid until the callback that it was given to returns, on the thread of that callback.
 #[allow(non_camel_case_types)]
 pub struct producer_token_request_t {
-    /// Tells a request from a stray pointer, as far as that can be told.
-    magic: u64,
-    /// When it was made, by the wall clock.
-    now_ms: i64,
-    answer: RefCell<Option<std::result::Result<Token, String>>>,
+    _opaque: [u8; 0],
 }
 
-const MAGIC: u64 = 0x6b70_746f_6b65_6e3f;
+/// What a handle stands for.
+struct TokenRequest {
+    /// When it was made, by the wall clock.
+    now_ms: i64,
+    answer: Mutex<Option<std::result::Result<Token, String>>>,
+}
+
+static TOKEN_REQUESTS: Handles<TokenRequest> = Handles::new(Kind::TokenRequest);
 /// Longest text of a failure, in characters; more is cut.
 const FAILURE_MAX: usize = 1_000;
 /// More are no array but a mistake.
@@ -83,20 +87,22 @@ impl TokenCallback {
 
 impl TokenGetter for TokenCallback {
     fn get(&mut self, now_ms: i64) -> std::result::Result<Token, Refusal> {
-        let mut request = producer_token_request_t { magic: MAGIC, now_ms, answer: RefCell::default() };
         if self.is_over {
             return Err(refusal(ENDED_ITS_THREAD.to_owned()));
         }
-        let arguments = [(&raw mut request) as usize, self.opaque as usize, 0, 0];
-        // SAFETY: the application gave function and pointer for this use, and the request outlives the call.
+        let request = TokenRequest { now_ms, answer: Mutex::default() };
+        let handle: *mut producer_token_request_t =
+            TOKEN_REQUESTS.insert(request).map_err(|why| refusal(why.message))?;
+        let arguments = [handle as usize, self.opaque as usize, 0, 0];
+        // SAFETY: the application gave function and pointer for this use.
         let returned = unsafe { call_out(self.function as *const (), arguments) };
-        request.magic = 0;
+        let request = TOKEN_REQUESTS.remove(handle, "request").map_err(|why| refusal(why.message))?;
         if returned.is_none() {
             self.is_over = forget() == Some(Leaving::Thread);
             let text = if self.is_over { ENDED_ITS_THREAD } else { "the token callback threw an exception" };
             return Err(refusal(text.to_owned()));
         }
-        let text = match request.answer.take() {
+        let text = match request.answer.lock().take() {
             Some(Ok(token)) => return Ok(token),
             Some(Err(text)) => format!("the token callback failed: {text}"),
             None => "the token callback returned without a token and without saying why: call producer_token_request_set or \
@@ -130,8 +136,7 @@ pub unsafe extern "C-unwind" fn producer_config_set_oauth_token_callback(
     opaque: *mut c_void,
 ) -> producer_status_t {
     call(|| {
-        // SAFETY: the caller's promise is that of this function.
-        let config = unsafe { config_arg(config)? };
+        let config = config_arg(config)?;
         config.set_tokens(callback.map(|function| TokenCallback { function, opaque, is_over: false }));
         Ok(())
     })
@@ -156,12 +161,11 @@ pub unsafe extern "C-unwind" fn producer_token_request_set(
     extension_count: usize,
 ) -> producer_status_t {
     call(|| {
-        // SAFETY: the caller's promise: NULL, or a request whose callback runs.
-        let request = unsafe { request_arg(request) }?;
+        let request = TOKEN_REQUESTS.get(request, "request")?;
         // SAFETY: the caller's promises are those of this function.
         let token = unsafe { token_arg(token, expires_at_ms, principal, extensions, extension_count) }?;
         check_token(&token, request.now_ms)?;
-        request.answer.replace(Some(Ok(token)));
+        *request.answer.lock() = Some(Ok(token));
         Ok(())
     })
 }
@@ -179,12 +183,11 @@ pub unsafe extern "C-unwind" fn producer_token_request_fail(
     text: *const c_char,
 ) -> producer_status_t {
     call(|| {
-        // SAFETY: the caller's promise: NULL, or a request whose callback runs.
-        let request = unsafe { request_arg(request) }?;
+        let request = TOKEN_REQUESTS.get(request, "request")?;
         // SAFETY: the caller's promise: NULL or a NUL-ended string.
         let text = unsafe { str_arg(text, "text") }?;
         let text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(FAILURE_MAX).collect();
-        request.answer.replace(Some(Err(text)));
+        *request.answer.lock() = Some(Err(text));
         Ok(())
     })
 }
@@ -218,17 +221,6 @@ pub unsafe extern "C-unwind" fn producer_set_oauth_token(
         let token = unsafe { token_arg(token, expires_at_ms, principal, extensions, extension_count) }?;
         inside.set_oauth_token(token)
     })
-}
-
-/// # Safety
-/// `request` is NULL, or was given to a callback that has not returned.
-unsafe fn request_arg<'a>(request: *mut producer_token_request_t) -> Result<&'a producer_token_request_t> {
-    // SAFETY: NULL becomes `None`; the rest is the caller's promise.
-    let request = unsafe { request.as_ref() }.ok_or_else(|| invalid("request is NULL"))?;
-    if request.magic != MAGIC {
-        return Err(invalid("request is not one that a token callback was given and is still in"));
-    }
-    Ok(request)
 }
 
 /// # Safety

@@ -206,8 +206,7 @@ pub unsafe extern "C-unwind" fn producer_config_set_partitioner(
     opaque: *mut c_void,
 ) -> producer_status_t {
     call(|| {
-        // SAFETY: the caller's promise is that of this function.
-        let config = unsafe { config_arg(config)? };
+        let config = config_arg(config)?;
         config.set_partitioner(partitioner.map(|function| PartitionerCallback { function, opaque }));
         Ok(())
     })

@@ -10,14 +10,16 @@ use std::time::Duration;
 
 use crate::sync::{Mutex, MutexGuard};
 
-use crate::capi::boundary::{call, invalid, keep_panics_quiet, out_arg, timeout_arg};
+use crate::capi::boundary::{call, keep_panics_quiet, out_arg, timeout_arg};
 use crate::capi::config::{config_arg, producer_config_t};
 use crate::capi::fork;
 use crate::capi::gate::{self, Gate, Pass};
+use crate::capi::handle::{Kind, forget_address, is_no_address, know_address, wrong};
 use crate::capi::hooks::Hooks;
 use crate::capi::oauth::TokenCallback;
 use crate::capi::report::{self, Hearing};
 use crate::capi::status::producer_status_t;
+use crate::capi::topic;
 use crate::config::DeliveryDispatch;
 use crate::error::{Error, Result, Status};
 use crate::producer::Producer;
@@ -27,7 +29,13 @@ use crate::reports::{Handed, Item};
 /// A producer: opaque, made by producer_new, ended by producer_close. It may be used from any number of threads at once.
 #[allow(non_camel_case_types)]
 pub struct producer_t {
-    /// Tells a handle from a stray pointer, as far as that can be told.
+    _opaque: [u8; 0],
+}
+
+/// What a handle points to.
+#[repr(C)]
+pub(super) struct Shell {
+    /// Tells a handle from another address of ours, whose first word it is too. First, so that it is no further away.
     magic: u64,
     /// The process that made it, counted in forks.
     generation: u32,
@@ -40,11 +48,11 @@ pub struct producer_t {
 }
 
 // SAFETY: `producer` is only read by threads that the gate let in, and only taken when it has let all of them out.
-unsafe impl Sync for producer_t {}
+unsafe impl Sync for Shell {}
 // SAFETY: nothing in it belongs to one thread; the callbacks say the same of their pointers.
-unsafe impl Send for producer_t {}
+unsafe impl Send for Shell {}
 
-impl producer_t {
+impl Shell {
     pub(super) fn hearing(&self) -> &Hearing {
         &self.hearing
     }
@@ -57,15 +65,15 @@ const QUARANTINE_MAX: usize = 16_384;
 const OTHERS_WAIT: Duration = Duration::from_secs(1);
 
 /// A closed handle. Not a `Box`: a late call of another thread may be looking at it at any time.
-pub(super) struct Shell(*mut producer_t);
+pub(super) struct ClosedShell(*mut Shell);
 
 // SAFETY: it is only moved; what it points to is `Send` and `Sync`.
-unsafe impl Send for Shell {}
+unsafe impl Send for ClosedShell {}
 
 /// Closed shells, oldest first.
-static QUARANTINE: Mutex<VecDeque<Shell>> = Mutex::new(VecDeque::new());
+static QUARANTINE: Mutex<VecDeque<ClosedShell>> = Mutex::new(VecDeque::new());
 
-pub(super) type ForkLock = MutexGuard<'static, VecDeque<Shell>>;
+pub(super) type ForkLock = MutexGuard<'static, VecDeque<ClosedShell>>;
 
 /// Takes the list of closed shells across a fork.
 pub(super) fn lock_for_fork() -> ForkLock {
@@ -92,8 +100,7 @@ pub unsafe extern "C-unwind" fn producer_new(
     call(|| {
         keep_panics_quiet();
         fork::watch();
-        // SAFETY: the caller's promise: NULL or a configuration of ours.
-        let config = unsafe { config_arg(config) }?;
+        let config = config_arg(config)?;
         let out = out_arg(producer, "producer")?;
         let (builder, callbacks) = config.parts();
         let mut config = builder.build()?;
@@ -124,7 +131,7 @@ pub unsafe extern "C-unwind" fn producer_new(
             let _ = made.close(0, |_| Handed::All);
             return Err(why);
         }
-        let shell = Box::new(producer_t {
+        let shell = Box::new(Shell {
             magic: MAGIC,
             generation: fork::generation(),
             gate: Gate::new(made.id()),
@@ -132,8 +139,10 @@ pub unsafe extern "C-unwind" fn producer_new(
             hooks,
             producer: UnsafeCell::new(Some(Box::new(made))),
         });
+        let handle: *mut producer_t = Box::into_raw(shell).cast();
+        know_address(handle, Kind::Producer);
         // SAFETY: not NULL, and the caller's to be written.
-        unsafe { *out = Box::into_raw(shell) };
+        unsafe { *out = handle };
         Ok(())
     })
 }
@@ -205,25 +214,27 @@ pub(super) unsafe fn close(
             }
             // SAFETY: the gate is shut and everybody is out.
             drop(unsafe { &mut *shell.producer.get() }.take());
+            topic::retire_handles(shell.gate.id());
             if let Some(hooks) = &shell.hooks {
                 report::in_callback_of(shell.gate.id(), || hooks.on_close());
             }
         }
         // Otherwise another thread, the library's own perhaps, is in a callback that does not return: its producer stays, idle, with the shell.
-        quarantine(producer);
+        quarantine(producer.cast());
         ended
     })
 }
 
 /// Keeps the closed shell, and lets the oldest go when there are very many.
-fn quarantine(producer: *mut producer_t) {
+fn quarantine(producer: *mut Shell) {
     let mut shells = QUARANTINE.lock();
-    shells.push_back(Shell(producer));
+    shells.push_back(ClosedShell(producer));
     let oldest = if shells.len() > QUARANTINE_MAX { shells.pop_front() } else { None };
     drop(shells);
     if let Some(oldest) = oldest {
         // SAFETY: the list owns it, and nobody has been let in since it was shut.
         if unsafe { &*(*oldest.0).producer.get() }.is_none() {
+            forget_address(oldest.0);
             // SAFETY: made by `Box::into_raw` in `producer_new`, and put in the list once: by the thread that shut the gate.
             drop(unsafe { Box::from_raw(oldest.0) });
         }
@@ -233,7 +244,7 @@ fn quarantine(producer: *mut producer_t) {
 
 /// A call that is inside a producer: the producer stays alive until this is dropped.
 pub(super) struct Inside<'a> {
-    shell: &'a producer_t,
+    shell: &'a Shell,
     _pass: Pass<'a>,
 }
 
@@ -318,12 +329,18 @@ pub(super) unsafe fn enter<'a>(producer: *mut producer_t) -> Result<Call<'a>> {
 }
 
 #[inline]
-pub(super) unsafe fn shell_arg<'a>(producer: *mut producer_t) -> Result<&'a producer_t> {
-    // SAFETY: NULL becomes `None`; a shell lives on in quarantine after it was closed.
-    let Some(shell) = (unsafe { producer.as_ref() }) else { return Err(invalid("producer is NULL")) };
-    if shell.magic != MAGIC {
-        return Err(invalid("producer is not a handle from producer_new"));
+pub(super) unsafe fn shell_arg<'a>(producer: *mut producer_t) -> Result<&'a Shell> {
+    if is_no_address(producer) {
+        return Err(wrong(producer, "producer", Kind::Producer));
     }
+    // SAFETY: the caller's promise about an address: a shell, which lives on in quarantine after it was closed, or what `topic` has
+    // given out, which is as readable.
+    let magic = unsafe { producer.cast::<u64>().read() };
+    if magic != MAGIC {
+        return Err(wrong(producer, "producer", Kind::Producer));
+    }
+    // SAFETY: nothing else begins so.
+    let shell = unsafe { &*producer.cast::<Shell>() };
     if shell.generation != fork::generation() {
         return Err(forked());
     }
@@ -332,7 +349,7 @@ pub(super) unsafe fn shell_arg<'a>(producer: *mut producer_t) -> Result<&'a prod
 
 /// While a producer is being closed its callbacks still run, and what they may not call is named as always.
 #[cold]
-fn closed_or_calling_back(shell: &producer_t) -> Error {
+fn closed_or_calling_back(shell: &Shell) -> Error {
     if report::is_dispatching(shell.gate.id()) {
         let text = "called from a callback of the same producer, which is being closed; call it elsewhere";
         return Error::new(Status::IN_CALLBACK, text);
@@ -341,7 +358,7 @@ fn closed_or_calling_back(shell: &producer_t) -> Error {
 }
 
 #[cold]
-fn closed_or_choosing(shell: &producer_t) -> Error {
+fn closed_or_choosing(shell: &Shell) -> Error {
     if gate::is_choosing(shell.gate.id()) { choosing() } else { closed() }
 }
 

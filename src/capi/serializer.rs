@@ -130,8 +130,7 @@ pub unsafe extern "C-unwind" fn producer_config_set_key_serializer(
     opaque: *mut c_void,
 ) -> producer_status_t {
     call(|| {
-        // SAFETY: the caller's promise is that of this function.
-        let config = unsafe { config_arg(config)? };
+        let config = config_arg(config)?;
         config.change_hooks(|hooks| {
             hooks.key_serializer = serializer.map(|function| Serializer { function, opaque });
             Ok(())
@@ -153,8 +152,7 @@ pub unsafe extern "C-unwind" fn producer_config_set_value_serializer(
     opaque: *mut c_void,
 ) -> producer_status_t {
     call(|| {
-        // SAFETY: the caller's promise is that of this function.
-        let config = unsafe { config_arg(config)? };
+        let config = config_arg(config)?;
         config.change_hooks(|hooks| {
             hooks.value_serializer = serializer.map(|function| Serializer { function, opaque });
             Ok(())

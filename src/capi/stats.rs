@@ -7,6 +7,7 @@ use std::ffi::{CString, c_char, c_void};
 use crate::capi::boundary::{call, out_arg, out_struct_since};
 use crate::capi::call_out::call_out;
 use crate::capi::config::{config_arg, producer_config_t};
+use crate::capi::handle::give_string;
 use crate::capi::producer::{enter, producer_t};
 use crate::capi::status::producer_status_t;
 use crate::error::Result;
@@ -245,8 +246,7 @@ pub unsafe extern "C-unwind" fn producer_config_set_stats_callback(
     opaque: *mut c_void,
 ) -> producer_status_t {
     call(|| {
-        // SAFETY: the caller's promise is that of this function.
-        let config = unsafe { config_arg(config)? };
+        let config = config_arg(config)?;
         config.set_stats(callback.map(|function| StatsCallback { function, opaque }));
         Ok(())
     })
@@ -258,7 +258,7 @@ unsafe fn give_text(out: *mut *mut c_char, text: String) -> Result<()> {
     // A NUL in a client.id or a broker's words would end the text early.
     let text = CString::new(text.replace('\0', "")).unwrap_or_default();
     // SAFETY: the caller's promise.
-    unsafe { out.write(text.into_raw()) };
+    unsafe { out.write(give_string(text)) };
     Ok(())
 }
 

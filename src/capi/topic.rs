@@ -3,16 +3,20 @@
 #![allow(clippy::missing_safety_doc)] // The comments are the C header's: they say it in C's terms.
 
 use std::cell::Cell;
+use std::collections::{BTreeMap, VecDeque};
 use std::ffi::c_char;
 use std::ptr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
 
 use crate::accumulator::Topic;
 use crate::capi::boundary::{call, invalid, out_arg, str_arg};
+use crate::capi::handle::{Kind, is_no_address, know_address, wrong};
 use crate::capi::producer::{enter, producer_t};
 use crate::capi::status::producer_status_t;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::producer::Producer;
+use crate::sync::{Mutex, MutexGuard};
 use crate::threads;
 
 /// A topic of one producer: saves producer_send the look-up of its name. Opaque; it belongs to the producer, is valid as
@@ -43,8 +47,8 @@ pub unsafe extern "C-unwind" fn producer_topic(
         let name = unsafe { str_arg(name, "name") }?;
         let out = out_arg(topic, "topic")?;
         let found = inside.topic(name)?;
-        // SAFETY: not NULL, and the caller's to be written. The producer's table keeps the topic alive.
-        unsafe { *out = Arc::as_ptr(&found).cast() };
+        // SAFETY: not NULL, and the caller's to be written.
+        unsafe { *out = handle_of(&found) };
         Ok(())
     })
 }
@@ -91,6 +95,80 @@ thread_local! {
     static CACHE: [Cell<(u64, *const Topic)>; CACHED] = const { [const { Cell::new((0, ptr::null())) }; CACHED] };
 }
 
+/// What a topic's handle points to. It stays readable for good, so that a handle of a closed producer, or of another one, is
+/// recognised by its number.
+#[repr(C, align(16))]
+struct TopicPlace {
+    /// The id of the producer, which no other ever has; 0 when that is closed.
+    producer: AtomicU64,
+    topic: AtomicPtr<Topic>,
+}
+
+/// Places of closed producers wait for so many others before they are used again: an old handle finds a producer that is not its own.
+const RETIRED_MIN: usize = 65_536;
+
+/// Every place: those in use by producer and topic, and those of closed producers, oldest first.
+pub(super) struct Places {
+    used: BTreeMap<(u64, u32), &'static TopicPlace>,
+    retired: VecDeque<&'static TopicPlace>,
+}
+
+static PLACES: Mutex<Places> = Mutex::new(Places { used: BTreeMap::new(), retired: VecDeque::new() });
+
+/// The handle of a topic, which its producer keeps alive; the same for each call.
+fn handle_of(topic: &Arc<Topic>) -> *const producer_topic_t {
+    let mut places = PLACES.lock();
+    if let Some(place) = places.used.get(&(topic.producer, topic.id)) {
+        return ptr::from_ref(*place).cast();
+    }
+    let place = match places.retired.len() > RETIRED_MIN {
+        true => places.retired.pop_front(),
+        false => None,
+    };
+    let place = place.unwrap_or_else(|| {
+        let place: &'static TopicPlace =
+            Box::leak(Box::new(TopicPlace { producer: AtomicU64::new(0), topic: AtomicPtr::default() }));
+        know_address(place, Kind::Topic);
+        place
+    });
+    place.topic.store(Arc::as_ptr(topic).cast_mut(), Ordering::Relaxed);
+    place.producer.store(topic.producer, Ordering::Release);
+    places.used.insert((topic.producer, topic.id), place);
+    ptr::from_ref(place).cast()
+}
+
+/// The producer is closed, and its topics are gone.
+pub(super) fn retire_handles(producer: u64) {
+    let mut places = PLACES.lock();
+    let mut later = places.used.split_off(&(producer, 0));
+    let mut rest = later.split_off(&(producer + 1, 0));
+    places.used.append(&mut rest);
+    for place in later.into_values() {
+        place.producer.store(0, Ordering::Relaxed);
+        places.retired.push_back(place);
+    }
+}
+
+pub(super) type PlacesLock = MutexGuard<'static, Places>;
+
+/// Takes the list of places across a fork.
+pub(super) fn lock_for_fork() -> PlacesLock {
+    PLACES.lock()
+}
+
+#[cold]
+fn wrong_handle(handle: *const producer_topic_t) -> Error {
+    let places = PLACES.lock();
+    let is_at = |place: &&TopicPlace| ptr::from_ref(*place).addr() == handle.addr();
+    if places.used.values().any(|place| is_at(&place)) {
+        return invalid("topic_handle is from another producer; ask this one with producer_topic");
+    }
+    if places.retired.iter().any(|place| is_at(&place)) {
+        return invalid("topic_handle is from a producer that is closed; ask this one with producer_topic");
+    }
+    wrong(handle, "topic_handle", Kind::Topic)
+}
+
 /// The topic that a record names.
 ///
 /// # Safety
@@ -102,12 +180,17 @@ pub(super) unsafe fn topic_of(
     handle: *const producer_topic_t,
     name: *const c_char,
 ) -> Result<&Topic> {
-    // SAFETY: NULL, or a topic that lives as long as the producer it is from.
-    if let Some(topic) = unsafe { handle.cast::<Topic>().as_ref() } {
-        if topic.producer == producer.id() {
-            return Ok(topic);
+    if !is_no_address(handle) {
+        // SAFETY: an address that was given to us as a topic's handle is a place of ours, or as readable.
+        let producer_of = unsafe { &*handle.cast::<TopicPlace>() };
+        if producer_of.producer.load(Ordering::Relaxed) == producer.id() {
+            // SAFETY: no other producer has this number: the place is this living one's, and so is the topic.
+            return Ok(unsafe { &*producer_of.topic.load(Ordering::Relaxed) });
         }
-        return Err(invalid("topic_handle is from another producer; ask this one with producer_topic"));
+        return Err(wrong_handle(handle));
+    }
+    if !handle.is_null() {
+        return Err(wrong_handle(handle));
     }
     if name.is_null() {
         return Err(invalid("topic is NULL, and so is topic_handle: name the topic to send to"));

@@ -80,7 +80,7 @@ fn records_come_back_with_null_and_empty_apart_and_their_headers() {
     // SAFETY: the handle is live.
     unsafe {
         assert_eq!(producer_mock_cluster_topic_create(mock, c"t".as_ptr(), 1, 1), 0);
-        (*mock).mock.with(|cluster| assert_eq!(produce(cluster, 1, "t", 0, &batch), (0, 0)));
+        mock_arg(mock).unwrap().with(|cluster| assert_eq!(produce(cluster, 1, "t", 0, &batch), (0, 0)));
         let mut end_offset = -5;
         assert_eq!(producer_mock_cluster_end_offset(mock, c"t".as_ptr(), 0, &mut end_offset), 0);
         assert_eq!(end_offset, 3);

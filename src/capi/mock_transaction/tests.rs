@@ -20,8 +20,7 @@ fn new_mock(brokers: i32) -> *mut producer_mock_cluster_t {
 }
 
 fn with<R>(mock: *mut producer_mock_cluster_t, work: impl FnOnce(&mut Cluster) -> R) -> R {
-    // SAFETY: the handle is live.
-    unsafe { mock_arg(mock) }.unwrap().with(work)
+    mock_arg(mock).unwrap().with(work)
 }
 
 fn free(mock: *mut producer_mock_cluster_t) {
