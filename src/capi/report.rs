@@ -422,11 +422,35 @@ fn hand_batch<const CALLING: bool>(
 /// The records of a batch that want nothing but a callback: nearly every record of nearly every program.
 struct Plain<'a> {
     hearing: &'a Hearing,
-    batch: &'a FinishedBatch,
     slots: &'a [Slot],
     report: &'a mut producer_report_t,
+    offset: Counted,
+    timestamp_ms: Counted,
     /// How many callbacks have been run, the one that is running included.
     count: usize,
+}
+
+/// A number that each record has as its batch's plus its own, or that is the same for all.
+#[derive(Clone, Copy)]
+struct Counted {
+    base: i64,
+    /// Of the record's own: all bits, or none.
+    mask: i64,
+}
+
+impl Counted {
+    /// `None`: the sum might be none, as with a broker that names the end of all offsets.
+    fn new(base: i64, is_own: bool) -> Option<Counted> {
+        let mask = if is_own { -1 } else { 0 };
+        let fits = !is_own
+            || base.checked_add(i64::from(u32::MAX)).is_some() && base.checked_add(i64::from(i32::MIN)).is_some();
+        fits.then_some(Counted { base, mask })
+    }
+
+    #[inline(always)]
+    fn at(self, own: i64) -> i64 {
+        self.base.wrapping_add(own & self.mask)
+    }
 }
 
 /// Runs their callbacks up to the first that wants more than that. Answers how many were run, and whether all have returned.
@@ -436,10 +460,14 @@ fn hand_plain(
     slots: &[Slot],
     report: &mut producer_report_t,
 ) -> (usize, bool) {
-    let mut plain = Plain { hearing, batch, slots, report, count: 0 };
     if slots.first().is_none_or(|slot| slot.callback < MARKS_END) {
         return (0, true);
     }
+    let offset = Counted::new(batch.base_offset.max(-1), batch.base_offset >= 0);
+    let stamped = batch.log_append_time_ms;
+    let timestamp_ms = Counted::new(stamped.unwrap_or(batch.base_timestamp_ms), stamped.is_none());
+    let (Some(offset), Some(timestamp_ms)) = (offset, timestamp_ms) else { return (0, true) };
+    let mut plain = Plain { hearing, slots, report, offset, timestamp_ms, count: 0 };
     // One for all of them: for each record it would show.
     let arguments = [(&raw mut plain) as usize, 0, 0, 0];
     // SAFETY: the function takes the one argument, which outlives the call.
@@ -453,21 +481,28 @@ fn hand_plain(
 /// `plain` is a `Plain` that nobody else uses meanwhile.
 unsafe extern "C-unwind" fn run_plain(plain: *mut Plain<'_>) {
     // SAFETY: as the caller promises.
-    let Plain { hearing, batch, slots, report, count } = unsafe { &mut *plain };
+    let Plain { hearing, slots, report, offset, timestamp_ms, count } = unsafe { &mut *plain };
+    // Copies, which callbacks cannot change: they stay in registers.
+    let (cut, offset, timestamp_ms, slots) = (&hearing.cut, *offset, *timestamp_ms, *slots);
     let report: &mut producer_report_t = report;
-    for slot in slots.iter() {
+    for slot in slots {
         if slot.callback < MARKS_END {
             break;
         }
-        fill_plain(report, batch, slot);
+        let opaque = slot.opaque as *mut c_void;
+        report.offset = offset.at(i64::from(slot.offset_delta));
+        report.timestamp_ms = timestamp_ms.at(i64::from(slot.timestamp_delta_ms));
+        report.key_len = i64::from(slot.key_len);
+        report.value_len = i64::from(slot.value_len);
+        report.opaque = opaque;
         *count += 1;
         // SAFETY: the slot's callback is from `callback_address`, and was given with its opaque for this use.
         unsafe {
             let callback = std::mem::transmute::<usize, UnwindingDelivery>(slot.callback);
-            callback(&raw const *report, slot.opaque as *mut c_void);
+            callback(&raw const *report, opaque);
         }
         // Nothing to decide but whether a callback wants the rest to wait.
-        if hearing.cut.load(Ordering::Relaxed) {
+        if cut.load(Ordering::Relaxed) {
             break;
         }
     }
