@@ -13,6 +13,12 @@ RSA = "-algorithm RSA -pkeyopt rsa_keygen_bits:{}"
 EC = "-algorithm EC -pkeyopt ec_paramgen_curve:{}"
 AUTHORITY = "basicConstraints=critical,CA:TRUE\nkeyUsage=critical,keyCertSign,cRLSign\n"
 POLICY = "certificatePolicies=1.2.3.4\n"
+# What the TLS library lacks; the refusal names it (docs/TLS.md).
+REFUSED_IN_WORDS = {
+    ("ECDSA P-521", "1.2"): "P-521",
+    ("ECDSA P-521", "1.3"): "P-521",
+    ("RSA-PSS key", "1.2"): "accepted in TLS 1.3 only",
+}
 zoo = []
 
 
@@ -119,7 +125,7 @@ for what, certificates, key, trusted in zoo:
             text=True,
             timeout=20,
         )
-        accepted = "Verify return code: 0" in reference.stdout
+        accepted = reference.returncode == 0 and "Verify return code: 0" in reference.stdout
         producer = Producer(
             bootstrap_servers=f"localhost:{cluster.ports[1]}",
             security_protocol="SSL",
@@ -133,6 +139,8 @@ for what, certificates, key, trusted in zoo:
         report = producer.reports[-1] if producer.reports else {"status": "none", "text": ""}
         producer.close(100)
         rows.append(f"{what}, TLS {name}: OpenSSL {accepted}, here {report['status']}")
+        if (what, name) in REFUSED_IN_WORDS:
+            accepted = REFUSED_IN_WORDS[(what, name)] not in report["text"]
         if (report["status"] == "OK") != accepted:
             differences.append(f"{rows[-1]}: {report['text'][-170:]}")
 if os.environ.get("VERBOSE"):
