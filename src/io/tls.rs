@@ -12,7 +12,7 @@ use mio::net::TcpStream;
 use rustls::ClientConnection;
 
 use super::{SHORT_READ_IS_LAST, socket};
-use crate::security::tls::{SharedTls, TlsTrouble};
+use crate::security::tls::{Renamer, SharedTls, TlsTrouble};
 use crate::sender::{Cause, Closed};
 
 /// Read from the socket at a time: a record of the greatest size and a little more.
@@ -35,6 +35,7 @@ pub(super) struct TlsStream {
     /// The last read of the socket did not fill `ciphertext`, and so emptied it.
     is_drained: bool,
     first_bytes: Vec<u8>,
+    renamer: Renamer,
     /// Bytes that rustls took since its buffer was last empty, and those that the socket has and that nobody was told of.
     held: usize,
     through: usize,
@@ -60,6 +61,7 @@ impl TlsStream {
             untaken: 0..0,
             is_drained: false,
             first_bytes: Vec::new(),
+            renamer: Renamer::default(),
             held: 0,
             through: 0,
             has_ended: false,
@@ -127,6 +129,7 @@ impl TlsStream {
             self.untaken = 0..len;
             let wanted = FIRST_BYTES_MAX.saturating_sub(self.first_bytes.len()).min(len);
             self.first_bytes.extend_from_slice(&self.ciphertext[..wanted]);
+            self.renamer.pass(&mut self.ciphertext[..len]);
         }
         let taken = self.session.read_tls(&mut &self.ciphertext[self.untaken.clone()])?;
         if taken == 0 {

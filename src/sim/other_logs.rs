@@ -68,8 +68,7 @@ fn a_record_in_flight_when_its_topic_is_made_again_says_so_and_the_next_ones_go_
 fn a_record_in_flight_when_another_cluster_answers_says_so() {
     let (mut sim, index) = in_flight(false);
     sim.refuse(3, 1);
-    sim.faults.twist_metadata =
-        Some(Box::new(|_, response| response.cluster_id = Some("another".to_owned().into())));
+    sim.faults.twist_metadata = Some(Box::new(|_, response| response.cluster_id = Some("another".to_owned().into())));
     leave_leader(&mut sim);
     sim.run_for(3_000);
     let report = sim.report(index);

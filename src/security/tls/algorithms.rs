@@ -73,6 +73,16 @@ pub(super) fn of_tls13(supported: &WebPkiSupportedAlgorithms, scheme: SignatureS
     }
 }
 
+/// The name that the same signature has by a key for RSA-PSS alone.
+pub(super) fn by_pss_key(scheme: SignatureScheme) -> Option<SignatureScheme> {
+    match scheme {
+        SignatureScheme::RSA_PSS_SHA256 => Some(RSA_PSS_PSS_SHA256),
+        SignatureScheme::RSA_PSS_SHA384 => Some(RSA_PSS_PSS_SHA384),
+        SignatureScheme::RSA_PSS_SHA512 => Some(RSA_PSS_PSS_SHA512),
+        _ => None,
+    }
+}
+
 /// One kind of RSA-PSS key with one hash.
 #[derive(Debug)]
 struct RsaPss {

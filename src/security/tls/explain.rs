@@ -1,7 +1,7 @@
 //! What the failure of a TLS connection means and what helps, in words. The texts follow the broker's name and a colon.
 
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{AlertDescription, CertificateError, Error, InvalidMessage, OtherError, PeerIncompatible, PeerMisbehaved};
+use rustls::{AlertDescription, CertificateError, Error, InvalidMessage, OtherError, PeerIncompatible};
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 use crate::security::tls::TlsTrouble;
@@ -311,12 +311,6 @@ pub(super) fn connection(error: &Error, first_bytes: &[u8], client: &Client<'_>)
         Error::PeerIncompatible(
             PeerIncompatible::ServerDoesNotSupportTls12Or13 | PeerIncompatible::ServerTlsVersionIsDisabledByOurConfig,
         ) => version_refused(client),
-        // The library signs so in TLS 1.3 only.
-        Error::PeerMisbehaved(PeerMisbehaved::SignedKxWithWrongAlgorithm) => permanent(
-            "the broker's key is for RSA-PSS alone (id-RSASSA-PSS), which is accepted in TLS 1.3 only: enable TLSv1.3 in \
-             ssl.enabled.protocols of the broker, and here, or give it a certificate with an RSA key (rsaEncryption)"
-                .to_owned(),
-        ),
         Error::PeerIncompatible(what) => permanent(format!(
             "the broker and this client have nothing in common in TLS ({what:?}): look at ssl.enabled.protocols and \
              ssl.cipher.suites on both sides"

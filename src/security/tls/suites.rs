@@ -6,6 +6,7 @@ use rustls::{NamedGroup, SignatureScheme, SupportedCipherSuite, SupportedProtoco
 use crate::config::{TlsSettings, TlsVersion};
 use crate::error::{Error, Result, Status};
 use crate::security::tls::algorithms::{self, RSA_PSS_PSS_SHA256, RSA_PSS_PSS_SHA384, RSA_PSS_PSS_SHA512};
+use crate::security::tls::pss12;
 
 /// What is offered to brokers.
 pub(super) struct Offer {
@@ -19,6 +20,7 @@ pub(super) struct Offer {
 pub(super) fn offer(settings: &TlsSettings) -> Result<Offer> {
     let mut provider = rustls::crypto::ring::default_provider();
     provider.signature_verification_algorithms = algorithms::supported();
+    provider.cipher_suites = pss12::suites();
     let mut warnings = Vec::new();
     let suites = provider.cipher_suites.clone();
     if !settings.cipher_suites.is_empty() {

@@ -205,6 +205,7 @@ pub fn connect(
     let mut server = ServerConnection::new(Arc::new(broker.clone())).unwrap();
     std::io::Write::write_all(&mut client.writer(), b"ping").unwrap();
     let mut refused = false;
+    let mut renamer = Renamer::default();
     for _ in 0..20 {
         let mut bytes = Vec::new();
         while client.wants_write() {
@@ -219,6 +220,7 @@ pub fn connect(
         while server.wants_write() {
             server.write_tls(&mut bytes).unwrap();
         }
+        renamer.pass(&mut bytes);
         let mut bytes = &bytes[..];
         while !bytes.is_empty() {
             client.read_tls(&mut bytes).unwrap();

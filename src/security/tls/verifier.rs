@@ -166,12 +166,13 @@ impl Verifier {
         })
     }
 
-    fn check_scheme(&self, signed: &DigitallySignedStruct) -> Result<(), Error> {
-        match self.signatures.is_empty() || self.signatures.contains(&signed.scheme) {
-            true => Ok(()),
-            false => Err(PeerMisbehaved::SignedHandshakeWithUnadvertisedSigScheme.into()),
-        }
+    fn is_offered(&self, scheme: SignatureScheme) -> bool {
+        self.signatures.is_empty() || self.signatures.contains(&scheme)
     }
+}
+
+fn unadvertised() -> Error {
+    PeerMisbehaved::SignedHandshakeWithUnadvertisedSigScheme.into()
 }
 
 fn refused_name(host: &ServerName<'_>) -> Error {
@@ -225,8 +226,7 @@ impl ServerCertVerifier for Verifier {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        self.check_scheme(dss)?;
-        check_handshake(algorithms::of_tls12(&self.supported, dss.scheme), message, cert, dss)
+        check_tls12(&self.supported, |scheme| self.is_offered(scheme), message, cert, dss)
     }
 
     fn verify_tls13_signature(
@@ -235,7 +235,9 @@ impl ServerCertVerifier for Verifier {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        self.check_scheme(dss)?;
+        if !self.is_offered(dss.scheme) {
+            return Err(unadvertised());
+        }
         check_handshake(algorithms::of_tls13(&self.supported, dss.scheme), message, cert, dss)
     }
 
@@ -247,6 +249,20 @@ impl ServerCertVerifier for Verifier {
     }
 }
 
+/// TLS 1.2: the signature of a key for RSA-PSS alone comes under the name that it has by another (`pss12.rs`).
+fn check_tls12(
+    supported: &WebPkiSupportedAlgorithms,
+    is_offered: impl Fn(SignatureScheme) -> bool,
+    message: &[u8],
+    certificate: &CertificateDer<'_>,
+    signed: &DigitallySignedStruct,
+) -> Result<HandshakeSignatureValid, Error> {
+    let schemes = [Some(signed.scheme), algorithms::by_pss_key(signed.scheme)].into_iter().flatten();
+    let offered = schemes.filter(|scheme| is_offered(*scheme));
+    let all: Vec<_> = offered.flat_map(|scheme| algorithms::of_tls12(supported, scheme)).copied().collect();
+    check_handshake(&all, message, certificate, signed)
+}
+
 /// Whether the holder of the certificate's key has signed the handshake, by one of these algorithms.
 fn check_handshake(
     algorithms: &[&dyn SignatureVerificationAlgorithm],
@@ -255,7 +271,7 @@ fn check_handshake(
     signed: &DigitallySignedStruct,
 ) -> Result<HandshakeSignatureValid, Error> {
     if algorithms.is_empty() {
-        return Err(PeerMisbehaved::SignedHandshakeWithUnadvertisedSigScheme.into());
+        return Err(unadvertised());
     }
     let key = match ParsedCertificate::try_from(&adapted(certificate, ReadAs::Broker)) {
         Ok(parsed) => parsed.subject_public_key_info(),
@@ -301,7 +317,7 @@ impl ServerCertVerifier for Unverified {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        check_handshake(algorithms::of_tls12(&self.supported, dss.scheme), message, cert, dss)
+        check_tls12(&self.supported, |_| true, message, cert, dss)
     }
 
     fn verify_tls13_signature(
