@@ -47,6 +47,7 @@ const HEADER_ORDER: &[&str] = &[
     "mock_telemetry",
     "mock_tls",
     "mock_sasl",
+    "mock_limits",
 ];
 
 const CAPI_DIR: &str = "src/capi";

@@ -3399,6 +3399,32 @@ producer_status_t producer_mock_cluster_reauthentication_count(const producer_mo
 producer_status_t producer_mock_cluster_expired_session_count(const producer_mock_cluster_t *mock,
                                                               int64_t *out);
 
+/* mock_limits ------------------------------------------------------------------------------------- */
+
+/**
+ * Makes the brokers speak no newer version of one request than this, as older brokers do; connections that are open keep the
+ * versions that they agreed on, and lose their connection with a newer one. A newer ApiVersions is answered with error 35
+ * (UNSUPPORTED_VERSION) and the versions that there are.
+ *
+ * api_key: Kafka's number of the request, as in producer_mock_cluster_push_error. max_version: the newest version; -1
+ * takes the request away, and a broker without ApiVersions ends the connection that asks for it.
+ * Returns PRODUCER_OK; PRODUCER_ERR_INVALID_ARGUMENT if mock is NULL, api_key negative or max_version below -1. Does not
+ * block.
+ */
+producer_status_t producer_mock_cluster_set_api_version(producer_mock_cluster_t *mock,
+                                                        int16_t api_key,
+                                                        int16_t max_version);
+
+/**
+ * Sets the largest request that the brokers read, like Kafka's socket.request.max.bytes; 104857600 at first. On a larger one they
+ * end the connection without an answer, and nothing of it is carried out.
+ *
+ * bytes: the whole request without the four bytes of its length; from 1 up.
+ * Returns PRODUCER_OK; PRODUCER_ERR_INVALID_ARGUMENT if mock is NULL or bytes is 0. Does not block.
+ */
+producer_status_t producer_mock_cluster_set_request_max_bytes(producer_mock_cluster_t *mock,
+                                                              size_t bytes);
+
 #ifdef __cplusplus
 } /* extern "C" */
 #endif

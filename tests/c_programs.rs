@@ -60,6 +60,7 @@ programs! {
     lifecycle: "tests/c/lifecycle.c" [];
     logs: "tests/c/logs.c" [];
     options: "tests/c/options.c" [];
+    other_brokers: "tests/c/other_brokers.c" [];
     poll_reports: "tests/c/poll_reports.c" [];
     reports: "tests/c/reports.c" [];
     metadata: "tests/c/metadata.c" [];

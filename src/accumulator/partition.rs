@@ -313,7 +313,7 @@ impl Partition {
 
     /// The next batch: a sealed one, or the open one when `may_seal` says so of its id and the time it is due.
     pub fn take(&self, shared: &Accumulator, may_seal: impl FnOnce(u64, Time) -> bool) -> Option<Batch> {
-        self.take_if(shared, may_seal, |_| true).ok().flatten()
+        self.take_if(shared, may_seal, |_, _| true).ok().flatten()
     }
 
     /// The same, if `suits` says so of its acks; the error is those of a batch that stays. While the next one is being
@@ -322,16 +322,16 @@ impl Partition {
         &self,
         shared: &Accumulator,
         may_seal: impl FnOnce(u64, Time) -> bool,
-        suits: impl FnOnce(i16) -> bool,
+        suits: impl FnOnce(i16, usize) -> bool,
     ) -> Result<Option<Batch>, i16> {
         let mut queue = self.queue.lock();
-        let acks = match (queue.sealed.front(), &queue.open) {
+        let (acks, len) = match (queue.sealed.front(), &queue.open) {
             (Some(sealed), _) if !sealed.is_ready() => return Ok(None),
-            (Some(sealed), _) => sealed.acks,
-            (None, Some(open)) if may_seal(open.id, open.due_at) => open.acks,
+            (Some(sealed), _) => (sealed.acks, sealed.len()),
+            (None, Some(open)) if may_seal(open.id, open.due_at) => (open.acks, open.len),
             _ => return Ok(None),
         };
-        if !suits(acks) {
+        if !suits(acks, len) {
             return Err(acks);
         }
         if queue.sealed.is_empty() {

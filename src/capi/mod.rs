@@ -22,6 +22,7 @@ mod hooks;
 pub mod interceptor;
 pub mod metadata;
 pub mod mock;
+pub mod mock_limits;
 pub mod mock_sasl;
 pub mod mock_telemetry;
 pub mod mock_tls;

@@ -92,6 +92,7 @@ impl ConfigBuilder {
         self.settle(&mut config);
         config.settle_compression(|name| self.effective(name).is_some());
         sasl::settle(self, &mut config, &mut conflicts);
+        protocol_contradictions(self, &mut conflicts);
         contradictions(&config, &mut conflicts);
         match conflicts.as_slice() {
             [] => Ok(config),
@@ -154,11 +155,13 @@ impl ConfigBuilder {
         } else if !is_set("reconnect.backoff.ms") {
             config.reconnect_backoff_ms = config.reconnect_backoff_ms.min(config.reconnect_backoff_max_ms);
         }
-        if !is_set("batch.size") {
-            config.batch_size = config.batch_size.min(config.buffer_memory);
-        }
         if !is_set("max.request.size") {
             config.max_request_size = config.max_request_size.min(config.buffer_memory);
+        }
+        if !is_set("batch.size") {
+            // A full batch has room in a request beside the request's own bytes.
+            let room = config.max_request_size - config.max_request_size / 32;
+            config.batch_size = config.batch_size.min(config.buffer_memory).min(room);
         }
         if config.transactional_id.is_some() && !is_set("request.timeout.ms") {
             // Half, as the defaults are to each other: a request that gets lost can be sent again before the broker aborts.
@@ -219,6 +222,23 @@ fn contradictions(config: &Config, found: &mut Vec<String>) {
     partitioner_contradictions(config, found);
     idempotence_contradictions(config, found);
     transaction_contradictions(config, found);
+}
+
+/// What an entry of the server list says of the connections' protection has to be what is done.
+fn protocol_contradictions(builder: &ConfigBuilder, found: &mut Vec<String>) {
+    let Some(servers) = builder.value("bootstrap.servers") else { return };
+    let (protocol, by_default) = match builder.value("security.protocol") {
+        Some(protocol) => (protocol, ""),
+        None => ("PLAINTEXT".to_string(), ", the default"),
+    };
+    let other = value::protocols_named(&servers).find(|(_, named)| !named.eq_ignore_ascii_case(&protocol));
+    if let Some((entry, named)) = other {
+        found.push(format!(
+            "entry '{}' of bootstrap.servers names another protocol than security.protocol={protocol}{by_default}: set \
+             security.protocol={named}, or write the entry without {named}://",
+            shown(entry)
+        ));
+    }
 }
 
 /// Settings that would do nothing: who makes them believes that they do.

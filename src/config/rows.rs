@@ -35,7 +35,7 @@ const CALLBACKS: &[&str] = &[""];
 pub(super) static CONNECTING: &[Property] = rows! {
     "bootstrap.servers" ["metadata.broker.list" Same] Servers, "",
         Built(|c, v| if let crate::config::table::Value::Servers(list) = v { c.bootstrap_servers.clone_from(list) }),
-        "Brokers to start from; the others are learned from them. Required, unless test.mock.num.brokers is set.";
+        "Brokers to start from; the others are learned from them. An entry may begin with SECURITY_PROTOCOL://, which then has to be security.protocol's. Required, unless test.mock.num.brokers is set.";
     "client.id" [] Text(1000), "", Built(|c, v| c.client_id = v.text().to_string()),
         "The client's name in requests, quotas and logs. Empty: kproducer-N, counted per process.";
     "client.rack" [] Text(ANY), "", Built(|c, v| c.client_rack = v.text().to_string()),
@@ -51,7 +51,7 @@ pub(super) static CONNECTING: &[Property] = rows! {
 
 pub(super) static BATCHING: &[Property] = rows! {
     "batch.size" [] Int(0, INT, "bytes"), "1000000", Built(|c, v| c.batch_size = v.size().max(1)),
-        "Most bytes of one partition's batch; 0 makes each record a batch. Lowered to buffer.memory if not set. Memory follows data, so that a large value costs nothing.";
+        "Most bytes of one partition's batch; 0 makes each record a batch. Lowered to buffer.memory, and to what max.request.size has room for, if not set. Memory follows data, so that a large value costs nothing.";
     "batch.num.messages" [] Int(0, 1_000_000, ""), "0",
         Built(|c, v| c.batch_num_messages = u32::try_from(v.int()).unwrap_or(0)),
         "Most records of one batch, whatever batch.size says; 0 for no bound. librdkafka's own default is 10000.";
@@ -68,7 +68,7 @@ pub(super) static BATCHING: &[Property] = rows! {
         "How long a send may wait for room in buffer.memory before it fails with QUEUE_FULL; 0 never waits, as librdkafka.";
     "max.request.size" ["message.max.bytes" Same] Int(1000, 1_000_000_000, "bytes"), "1048576",
         Built(|c, v| c.max_request_size = v.size()),
-        "Largest record accepted, uncompressed, with its overhead. Lowered to buffer.memory if not set. The broker's message.max.bytes and the topic's max.message.bytes must allow it too.";
+        "Largest record accepted, uncompressed, with its overhead; and the most bytes of one produce request, which carries batches of several partitions, but for one batch that is larger by itself (as in Java). Lowered to buffer.memory if not set. The broker's message.max.bytes, the topic's max.message.bytes and the broker's socket.request.max.bytes must allow it too.";
     "message.copy.max.bytes" [] Int(0, 1_000_000_000, "bytes"), "65535",
         NoEffect("every record is copied once, into its batch"),
         "librdkafka: larger payloads are sent by reference.";

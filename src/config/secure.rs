@@ -19,6 +19,9 @@ pub enum SecurityProtocol {
     SaslSsl,
 }
 
+/// Their names, as security.protocol and entries of server lists spell them.
+pub(super) const SECURITY_PROTOCOLS: &[&str] = &["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"];
+
 impl SecurityProtocol {
     pub fn uses_tls(self) -> bool {
         matches!(self, SecurityProtocol::Ssl | SecurityProtocol::SaslSsl)

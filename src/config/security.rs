@@ -1,6 +1,7 @@
 //! The rows of TLS; those of SASL are in sasl.rs.
 
 use crate::config::rows::{LONG_MS, rows};
+use crate::config::secure::SECURITY_PROTOCOLS;
 use crate::config::table::Convert::Same;
 use crate::config::table::Kind::{Bool, Choice, Secret, Text, Words};
 use crate::config::table::State::{Built, Harmless};
@@ -13,7 +14,7 @@ const NO_OPENSSL: &str = "TLS is built in here, without OpenSSL; remove it";
 const JVM: &str = "it chooses a Java class, which a C library cannot load; remove it";
 
 pub(super) static SECURITY: &[Property] = rows! {
-    "security.protocol" [] Choice(&["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]), "PLAINTEXT", Built(|c, v| c.security_protocol = protocol(v.text())),
+    "security.protocol" [] Choice(SECURITY_PROTOCOLS), "PLAINTEXT", Built(|c, v| c.security_protocol = protocol(v.text())),
         "How connections are protected: SSL is TLS, SASL is authentication; it has to be what the brokers' listener speaks.";
     "security.providers" [] Text(ANY), "", Harmless(&[""], JVM),
         "Java: security providers.";

@@ -261,7 +261,7 @@ impl Property {
             Kind::Text(_) | Kind::Secret => String::new(),
             Kind::Jaas => "module required name=\"value\" …;".to_string(),
             Kind::Servers => {
-                "host:port, host or [IPv6]:port, separated by commas; the port is 9092 if missing".to_string()
+                "host:port, host or [IPv6]:port, separated by commas, each with or without SECURITY_PROTOCOL:// before it; the port is 9092 if missing".to_string()
             }
         }
     }

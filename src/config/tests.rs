@@ -326,7 +326,11 @@ fn bad_values_are_refused_with_what_is_allowed() {
         ("bootstrap.servers", "[::1", "closing bracket"),
         ("bootstrap.servers", "[x]:1", "no IPv6 address"),
         ("bootstrap.servers", "[::1]9", "not :port"),
-        ("bootstrap.servers", "http://a:1", "names a protocol"),
+        ("bootstrap.servers", "http://a:1", "names a protocol that is none of Kafka's"),
+        ("bootstrap.servers", "a:1,SSL2://b:1", "entry 'SSL2://b:1' names a protocol"),
+        ("bootstrap.servers", "://a:1", "names a protocol"),
+        ("bootstrap.servers", "SSL://", "no valid host name"),
+        ("bootstrap.servers", "SSL://SSL://a", "no valid port"),
     ] {
         let error = bad(name, value);
         assert_eq!(error.status, Status::INVALID_PROPERTY, "{name}={value}: {error}");
@@ -346,6 +350,46 @@ fn server_lists_are_parsed() {
     assert_eq!(servers(" a:1 ,, a:1, "), [pair("a", 1)], "blanks, empty entries and repetitions do not count");
     assert_eq!(servers("[::1]:7,[fe80::1%eth0]"), [pair("::1", 7), pair("fe80::1%eth0", 9092)]);
     assert_eq!(servers("PLAINTEXT://127.0.0.1:65535"), [pair("127.0.0.1", 65535)]);
+    assert_eq!(servers("plaintext://[::1]:7, a, PlainText://a:9092"), [pair("::1", 7), pair("a", 9092)]);
+}
+
+#[test]
+fn a_server_list_may_name_the_protocol_that_is_spoken_and_no_other() {
+    let protocols = ["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"];
+    let sasl = [("sasl.mechanism", "PLAIN"), ("sasl.username", "u"), ("sasl.password", "p")];
+    for spoken in protocols {
+        for named in protocols {
+            let list = format!("a:1,{}://b:2", named.to_lowercase());
+            let mut settings = vec![("bootstrap.servers", list.as_str()), ("security.protocol", spoken)];
+            settings.extend(sasl.iter().filter(|_| spoken.starts_with("SASL")));
+            match build(&settings) {
+                Ok(config) => {
+                    assert_eq!(named, spoken);
+                    assert_eq!(config.bootstrap_servers, [("a".to_string(), 1), ("b".to_string(), 2)]);
+                }
+                Err(error) => {
+                    assert_ne!(named, spoken, "{error}");
+                    assert_eq!(error.status, Status::CONFIG_CONFLICT);
+                    let words =
+                        [format!("entry '{}://b:2'", named.to_lowercase()), format!("security.protocol={spoken}")];
+                    assert!(words.iter().all(|words| error.message.contains(words)), "{error}");
+                    assert!(error.message.contains(&format!("set security.protocol={named}")), "{error}");
+                }
+            }
+        }
+    }
+    let error = build(&[("bootstrap.servers", "SASL_SSL://a:1")]).expect_err("the default is another");
+    assert!(error.message.contains("security.protocol=PLAINTEXT, the default"), "{error}");
+}
+
+#[test]
+fn a_batch_that_was_not_sized_has_room_in_a_request() {
+    for (request, most) in [("1048576", 1_000_000), ("100000", 100_000), ("1000", 1_000), ("100000000", 1_000_000)] {
+        let config = good("max.request.size", request);
+        assert!(config.batch_size <= most && config.batch_size >= most / 32 * 31, "{request}: {}", config.batch_size);
+    }
+    let both = build(&[("bootstrap.servers", "a"), ("max.request.size", "5000"), ("batch.size", "200000")]);
+    assert_eq!(both.expect("a lone batch may be larger").batch_size, 200_000);
 }
 
 #[test]
@@ -523,7 +567,7 @@ fn defaults_give_way_to_what_was_set() {
     assert_eq!(good("reconnect.backoff.ms", "5000").reconnect_backoff_max_ms, 5000);
     assert_eq!(good("reconnect.backoff.max.ms", "20").reconnect_backoff_ms, 20);
     let small = good("buffer.memory", "65536");
-    assert_eq!((small.batch_size, small.max_request_size), (65_536, 65_536));
+    assert_eq!((small.batch_size, small.max_request_size), (65_536 - 65_536 / 32, 65_536));
     let set = [("bootstrap.servers", "a"), ("delivery.timeout.ms", "30005")];
     assert_eq!(build(&set).unwrap().delivery_timeout_ms, 30_005, "the least that is legal");
 }

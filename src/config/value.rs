@@ -1,6 +1,7 @@
 //! From text to checked values: one parser per kind of property, and the sentences for what does not parse.
 
 use crate::config::jaas;
+use crate::config::secure::SECURITY_PROTOCOLS;
 use crate::config::table::{Convert, Found, Kind, Property, State, Value, not_supported, shown};
 use crate::error::{Error, Result, Status};
 use std::net::Ipv6Addr;
@@ -204,10 +205,24 @@ fn servers(text: &str) -> std::result::Result<Vec<(String, u16)>, String> {
     Ok(servers)
 }
 
+/// The entries of a server list that begin with a protocol, and that protocol, one of security.protocol's values.
+pub(super) fn protocols_named(text: &str) -> impl Iterator<Item = (&str, &'static str)> {
+    let entries = text.split(',').map(str::trim);
+    entries.filter_map(|entry| Some((entry, protocol(entry.split_once("://")?.0)?)))
+}
+
+fn protocol(name: &str) -> Option<&'static str> {
+    SECURITY_PROTOCOLS.iter().find(|known| known.eq_ignore_ascii_case(name)).copied()
+}
+
 fn server(entry: &str) -> std::result::Result<(String, u16), String> {
     let rest = match entry.split_once("://") {
-        Some((protocol, rest)) if protocol.eq_ignore_ascii_case("plaintext") => rest,
-        Some(_) => return Err("names a protocol; write only host:port".to_string()),
+        // Whether it is the one of security.protocol is looked at when both are known.
+        Some((name, rest)) if protocol(name).is_some() => rest,
+        Some(_) => {
+            let known = SECURITY_PROTOCOLS.join(", ");
+            return Err(format!("names a protocol that is none of Kafka's ({known}); write host:port"));
+        }
         None => entry,
     };
     let (host, port) = if let Some(inner) = rest.strip_prefix('[') {

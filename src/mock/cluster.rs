@@ -39,6 +39,8 @@ pub struct ClusterOptions {
     /// A request with bytes behind its body loses its connection, so that a client's encoder that writes too much is noticed.
     /// Kafka ignores them, and so does the mock without this.
     pub refuses_trailing_bytes: bool,
+    /// Larger requests end their connection: Kafka's `socket.request.max.bytes`.
+    pub request_max_bytes: usize,
 }
 
 impl Default for ClusterOptions {
@@ -51,6 +53,7 @@ impl Default for ClusterOptions {
             retention_bytes_per_partition: 256 << 20,
             message_max_bytes: 1_048_588,
             refuses_trailing_bytes: false,
+            request_max_bytes: 100 << 20,
         }
     }
 }
@@ -369,6 +372,10 @@ impl Cluster {
     /// `message.max.bytes` from now on.
     pub fn set_message_max_bytes(&mut self, bytes: usize) {
         self.options.message_max_bytes = bytes;
+    }
+
+    pub fn set_request_max_bytes(&mut self, bytes: usize) {
+        self.options.request_max_bytes = bytes;
     }
 
     /// Every record of the partition that retention has left, in order.

@@ -103,6 +103,9 @@ pub(super) fn handle(cluster: &mut Cluster, now: Time, wall_ms: i64, source: Sou
         return Answer::Disconnect { delay: Micros::ZERO };
     };
     let latency = broker.latency;
+    if frame.len() > cluster.options.request_max_bytes {
+        return Answer::Disconnect { delay: latency };
+    }
     match answer(cluster, now, wall_ms, source, frame) {
         Ok(Outcome::Respond(bytes)) => Answer::Respond { bytes, delay: latency },
         Ok(Outcome::RespondAfter(bytes, wait)) => {

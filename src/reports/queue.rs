@@ -13,6 +13,7 @@ use crate::sync::{Condvar, Mutex, MutexGuard};
 
 use super::{DataLoss, FinishedBatch, RichTags, Slot, UndeliveredTo};
 use crate::stats::{Health, HealthState, Numbers};
+use crate::text::clean;
 use crate::time::{Micros, Time};
 
 mod ending;
@@ -323,7 +324,8 @@ impl Reports {
         if level > self.log_level_max {
             return;
         }
-        let line = LogLine { level, facility, text: text() };
+        // Whatever brokers, certificates and resolvers have put into it.
+        let line = LogLine { level, facility, text: clean(text()) };
         let mut state = self.state.lock();
         if state.logs.len() == LOG_LINES_MAX {
             state.logs.pop_front();

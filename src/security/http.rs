@@ -15,6 +15,7 @@ use crate::error::Status;
 use crate::security::login::Refusal;
 use crate::security::mask::Mask;
 use crate::security::tls::{self, SystemStore};
+use crate::text::line_of;
 
 /// No answer that is any good is larger.
 const ANSWER_BYTES_MAX: u64 = 1024 * 1024;
@@ -371,8 +372,7 @@ pub fn shown_url(url: &str) -> String {
 
 /// What somebody else says, fit for a message: one line, not too long.
 pub fn printable(text: &str) -> String {
-    let line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(PEER_WORDS_MAX).collect();
-    line.trim().to_owned()
+    line_of(text, PEER_WORDS_MAX).into_owned()
 }
 
 /// Percent-encoding as forms want it: a space is `+` there, and `%20` in URLs.

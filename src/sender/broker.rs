@@ -4,10 +4,13 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::connection::{Connection, Phase};
+use super::greeting::Greeting;
 use super::partition::PartitionState;
+use super::rate_limit::RateLimit;
+use super::request_limit::RequestLimit;
 use crate::error::Status;
 use crate::stats::BrokerNumbers;
-use crate::time::{Micros, Time};
+use crate::time::Time;
 
 /// Entries of the bootstrap list are brokers with ids of their own: -1, -2, …
 pub fn bootstrap_id(index: usize) -> i32 {
@@ -41,13 +44,14 @@ pub struct Broker {
     pub refused: Option<Refused>,
     /// When this broker's timer was last armed for: saves an entry per request.
     pub armed_at: Time,
+    /// Which version of ApiVersions it is asked with.
+    pub greeting: Greeting,
+    /// How large a request it takes.
+    pub request_limit: RequestLimit,
+    /// For every warning about it.
+    pub log_limit: RateLimit,
     /// What the log last said of it.
     announced: Option<bool>,
-    /// Changes that may be logged before the log falls silent about this broker, and when it was last allowed one more.
-    lines_left: u32,
-    refilled_at: Time,
-    /// Changes that were not logged.
-    unlogged: u32,
 }
 
 /// What a broker that does not let us in says to that.
@@ -61,10 +65,6 @@ pub struct Refused {
 
 /// One failure may be a broker that is being restarted.
 const DEAD_AFTER_FAILURES: u32 = 2;
-
-/// A broker that comes and goes may say so this often in a row, then once per `LOG_REFILL`.
-const LOG_LINES_IN_A_ROW: u32 = 6;
-const LOG_REFILL: Micros = Micros::from_ms(10_000);
 
 impl Broker {
     pub fn new(id: i32, host: String, port: u16, numbers: Arc<BrokerNumbers>) -> Broker {
@@ -84,30 +84,20 @@ impl Broker {
             timed_out: false,
             refused: None,
             armed_at: Time::NEVER,
+            greeting: Greeting::default(),
+            request_limit: RequestLimit::default(),
+            log_limit: RateLimit::default(),
             announced: None,
-            lines_left: LOG_LINES_IN_A_ROW,
-            refilled_at: Time::ZERO,
-            unlogged: 0,
         }
     }
 
-    /// Whether a change of state is worth a line, and how many went unlogged before it.
-    pub fn announce(&mut self, now: Time, is_up: bool) -> Option<u32> {
+    /// Whether a change of state is worth a line, and what to append to it.
+    pub fn announce(&mut self, now: Time, is_up: bool) -> Option<String> {
         if self.announced == Some(is_up) {
             return None;
         }
         self.announced = Some(is_up);
-        let earned = now.since(self.refilled_at).0 / LOG_REFILL.0;
-        if earned > 0 {
-            self.lines_left = LOG_LINES_IN_A_ROW.min(self.lines_left.saturating_add(earned.min(100) as u32));
-            self.refilled_at = now;
-        }
-        if self.lines_left == 0 {
-            self.unlogged += 1;
-            return None;
-        }
-        self.lines_left -= 1;
-        Some(std::mem::take(&mut self.unlogged))
+        self.log_limit.allow(now)
     }
 
     pub fn is_bootstrap(&self) -> bool {
@@ -121,6 +111,11 @@ impl Broker {
     /// Whether it is no use to wait until this one lets us in: it has failed again, or taken all its time to.
     pub fn is_dead(&self) -> bool {
         self.refused.is_none() && (self.failures >= DEAD_AFTER_FAILURES || self.failures > 0 && self.timed_out)
+    }
+
+    /// The last attempt has shown that it speaks none of our versions.
+    pub fn is_unsupported(&self) -> bool {
+        self.refused.is_some_and(|refused| refused.status == Status::UNSUPPORTED_BROKER)
     }
 
     /// Whether requests may be written to it now.
@@ -172,10 +167,11 @@ mod tests {
     #[test]
     fn a_broker_that_flaps_does_not_flood_the_log() {
         let mut broker = Broker::new(1, "h".into(), 1, Arc::default());
-        assert_eq!(broker.announce(Time::ZERO, true), Some(0));
+        assert_eq!(broker.announce(Time::ZERO, true).as_deref(), Some(""));
         assert_eq!(broker.announce(Time::ZERO, true), None, "nothing changed");
         let logged = (0..100).filter(|i| broker.announce(Time(*i), i % 2 == 1).is_some()).count();
-        assert_eq!(logged, LOG_LINES_IN_A_ROW as usize - 1);
-        assert_eq!(broker.announce(Time::ZERO + LOG_REFILL, false), Some(95));
+        assert!((1..10).contains(&logged), "{logged}");
+        let later = broker.announce(Time::from_ms(60_000), false);
+        assert!(later.is_some_and(|words| words.contains("not logged")));
     }
 }

@@ -17,6 +17,7 @@ use super::{Action, ConnId, Sender};
 use crate::accumulator::{Accumulator, NO_LEADER, Topic};
 use crate::config::Config;
 use crate::error::Status;
+use crate::text::line_of;
 use crate::time::{Micros, Time};
 use crate::wire::api::{BrokerInfo, Detail, MetadataAnswer, TopicInfo, decode_metadata, encode_metadata};
 use crate::wire::header::Api;
@@ -26,6 +27,8 @@ const ATTEMPT_TIMEOUT_MS: u64 = 5_000;
 /// A connection that is not made by then has another tried beside it.
 const CONNECT_PATIENCE: Micros = Micros::from_ms(1_000);
 const REBOOTSTRAP_REQUIRED: i16 = 129;
+/// Kafka's own have 22 bytes.
+const CLUSTER_ID_SHOWN_MAX: usize = 100;
 
 pub struct Cluster {
     pub topics: BTreeMap<u32, TopicState>,
@@ -305,9 +308,15 @@ impl Sender {
                 // Another cluster counts its leaders' epochs anew, and may have given our producer id to somebody else.
                 self.partitions.iter_mut().for_each(|state| state.leader_epoch = -1);
                 self.forget_producer_id();
-                let text =
-                    format!("the cluster id changed from {old} to {new}: do the bootstrap servers name one cluster?");
-                self.reports.log(4, "METADATA", || text);
+                if let Some(more) = self.brokers.get_mut(&id).and_then(|broker| broker.log_limit.allow(now)) {
+                    // Both, however long a broker makes them.
+                    let (old, new) = (line_of(&old, CLUSTER_ID_SHOWN_MAX), line_of(&new, CLUSTER_ID_SHOWN_MAX));
+                    self.reports.log(4, "METADATA", || {
+                        format!(
+                            "the cluster id changed from {old} to {new}: do the bootstrap servers name one cluster?{more}"
+                        )
+                    });
+                }
             }
         }
         self.cluster.controller_id = answer.controller_id;

@@ -58,6 +58,7 @@ pub struct Request {
     pub correlation_id: i32,
     pub version: i16,
     pub kind: Kind,
+    pub len: usize,
     /// Its place in the connection's byte stream: tells whether the socket took any or all of it.
     pub end: u64,
     pub sent_at: Time,
@@ -165,6 +166,7 @@ impl Connection {
             correlation_id,
             version,
             kind,
+            len,
             end: self.queued_bytes,
             sent_at: now,
             deadline,
@@ -203,6 +205,19 @@ impl Connection {
         let waits = self.oldest_produce().map(|request| (Some(request.correlation_id), request.sent_at));
         let waits = waits.or_else(|| (has_work && self.phase != Phase::Ready).then_some((None, self.begun_at)));
         waits.map_or(Time::NEVER, |(request, since)| self.silence.ask_at(request, since))
+    }
+
+    /// The version of ApiVersions whose answer is awaited.
+    pub fn greeted_with(&self) -> Option<i16> {
+        let greeting = self.requests.iter().find(|request| matches!(request.kind, Kind::ApiVersions));
+        greeting.map(|request| request.version)
+    }
+
+    /// Bytes of the request that the broker has to answer next, if it is a produce request that may have reached it.
+    pub fn produce_next_answered(&self) -> Option<usize> {
+        let oldest = self.requests.front().filter(|request| matches!(request.kind, Kind::Produce { .. }))?;
+        let begun = oldest.end - (oldest.len as u64) < self.written_bytes;
+        begun.then_some(oldest.len)
     }
 
     /// Takes input apart: gives each whole response (without its length) to `take` until that answers false. The error is

@@ -6,14 +6,16 @@ use super::broker::{Broker, Refused, bootstrap_id};
 use super::connection::{Connection, Kind, Phase, Versions};
 use super::counting::count_ended;
 use super::frame::Frame;
+use super::greeting::{self, Reading};
 use super::silence::SUSPECTED_AFTER;
 use super::timers::Timer;
 use super::verdict::Outcome;
 use super::{Action, Cause, Closed, ConnId, Sender};
 use crate::error::Status;
 use crate::security::login::Refusal;
+use crate::text::clean;
 use crate::time::{Micros, Time};
-use crate::wire::api::{decode_api_versions, encode_api_versions};
+use crate::wire::api::encode_api_versions;
 use crate::wire::header::{Api, split_response};
 
 /// Why a connection is of no use any more.
@@ -32,6 +34,8 @@ pub(super) struct Trouble {
 
 impl Trouble {
     fn new(reason: String, refusal: Option<Status>) -> Trouble {
+        // It may repeat a certificate's names, a token endpoint's words, a resolver's or a library's.
+        let reason = clean(reason);
         Trouble { reason, refusal, is_permanent: refusal.is_some(), is_timeout: false, is_planned: false }
     }
 
@@ -64,9 +68,6 @@ impl From<Closed> for Trouble {
 
 /// A broker that accepts a connection and then stays silent is no broker.
 const API_VERSIONS_TIMEOUT_MS: u64 = 10_000;
-const UNSUPPORTED_VERSION: i16 = 35;
-/// ApiVersions: the version asked for first, and the one that every broker answers.
-const API_VERSIONS: (i16, i16) = (3, 0);
 /// Before a connection can be used, answers are lists of a few names.
 const GREETING_BYTES_MAX: usize = 1 << 20;
 /// Whoever refuses credentials is not asked again at once: accounts get locked. The first pause, and the longest; longer where
@@ -110,9 +111,11 @@ impl Sender {
 
     pub fn handle_connected(&mut self, now: Time, conn: ConnId) {
         let Some(&id) = self.connections.get(&conn) else { return self.telemetry_connected(now, conn) };
-        let Some(connection) = self.brokers.get_mut(&id).and_then(|broker| broker.connection.as_mut()) else { return };
+        let Some(broker) = self.brokers.get_mut(&id) else { return };
+        let version = broker.greeting.version();
+        let Some(connection) = &mut broker.connection else { return };
         connection.phase = Phase::Negotiating;
-        self.ask_versions(now, id, API_VERSIONS.0);
+        self.ask_versions(now, id, version);
     }
 
     fn ask_versions(&mut self, now: Time, id: i32, version: i16) {
@@ -243,13 +246,16 @@ impl Sender {
             if let Some(connection) = &mut broker.connection {
                 connection.has_served = true;
             }
+            if matches!(request.kind, Kind::Produce { .. }) {
+                broker.request_limit.answered(request.len);
+            }
             if recovers || !std::mem::replace(&mut self.published.was_reached, true) {
                 self.note_change();
             }
         }
         let handled = match request.kind {
             Kind::Sasl(api) => return self.handle_sasl(now, id, api, request.version, body),
-            Kind::ApiVersions => self.handle_versions(now, id, request.version, body),
+            Kind::ApiVersions => return self.handle_versions(now, id, request.version, body),
             Kind::Metadata => self.handle_metadata(now, id, request.version, body),
             Kind::Query(serial) => self.handle_query_answer(now, id, serial, request.version, body),
             Kind::Produce { parts, .. } => self.handle_produced(now, id, request.version, parts, body),
@@ -261,27 +267,28 @@ impl Sender {
         handled.map_err(Trouble::from)
     }
 
-    fn handle_versions(&mut self, now: Time, id: i32, version: i16, body: &[u8]) -> Result<(), String> {
-        let answer = decode_api_versions(version, body)
-            .map_err(|error| format!("its ApiVersions response cannot be read: {error}; is it a Kafka broker?"))?;
-        if answer.error_code == UNSUPPORTED_VERSION && version > API_VERSIONS.1 {
+    fn handle_versions(&mut self, now: Time, id: i32, version: i16, body: &[u8]) -> Result<(), Trouble> {
+        let answer = match greeting::read(version, body)? {
+            Reading::Versions(answer) => answer,
             // The older version is lower for certain, so this cannot go round in circles.
-            self.ask_versions(now, id, API_VERSIONS.1);
-            return Ok(());
-        }
-        if answer.error_code != 0 {
-            return Err(format!("it refused ApiVersions with error {}", answer.error_code));
-        }
+            Reading::AskAgain(older) => {
+                self.ask_versions(now, id, older);
+                return Ok(());
+            }
+        };
         let versions = Versions::new(answer.ranges);
+        let Some(broker) = self.brokers.get_mut(&id) else { return Ok(()) };
+        broker.greeting.answered();
+        let unsupported = |why| Trouble::new(why, Some(Status::UNSUPPORTED_BROKER));
         for api in [Api::Produce, Api::Metadata] {
-            versions.choose(api).map_err(|why| format!("{why}; Kafka 2.1 or newer is needed"))?;
+            versions.choose(api).map_err(|why| unsupported(format!("{why}; Kafka 2.1 or newer is needed")))?;
         }
         self.features.learn(answer.features_epoch, &answer.features);
-        if let Some(connection) = self.brokers.get_mut(&id).and_then(|broker| broker.connection.as_mut()) {
+        if let Some(connection) = &mut broker.connection {
             connection.versions = versions;
         }
         match self.login.clone() {
-            Some(login) => self.begin_authentication(now, id, login)?,
+            Some(login) => self.begin_authentication(now, id, login).map_err(unsupported)?,
             None => self.connection_ready(now, id),
         }
         Ok(())
@@ -291,8 +298,7 @@ impl Sender {
     pub(super) fn connection_ready(&mut self, now: Time, id: i32) {
         let Some(broker) = self.brokers.get_mut(&id) else { return };
         let label = broker.label();
-        if let Some(unlogged) = broker.announce(now, true) {
-            let more = unlogged_words(unlogged);
+        if let Some(more) = broker.announce(now, true) {
             self.reports.log(6, "BROKER", || format!("{label}: connected{more}"));
         }
         if let Some(connection) = &mut broker.connection {
@@ -318,27 +324,13 @@ impl Sender {
     pub fn handle_closed(&mut self, now: Time, conn: ConnId, closed: impl Into<Closed>) {
         let mut closed = closed.into();
         let Some(id) = self.connections.get(&conn) else { return self.telemetry_closed(now, conn, &closed.reason) };
-        if let Some(connection) = self.brokers.get(id).and_then(|broker| broker.connection.as_ref())
-            && let Some(words) = self.words_of_end(connection)
+        if let Some(broker) = self.brokers.get_mut(id)
+            && let Some(words) = words_of_end(broker, self.login.is_some(), self.config.max_request_size)
         {
             closed.reason = format!("{}; {words}", closed.reason);
         }
         self.connection_ended(now, conn, closed.into());
         self.serve(now);
-    }
-
-    /// What it most likely means that this connection has ended of itself, where that is known.
-    fn words_of_end(&self, connection: &Connection) -> Option<String> {
-        if let Some(exchange) = &connection.sasl.exchange {
-            return Some(exchange.place());
-        }
-        // A listener with SASL greets everybody and hangs up at the first request of a client that does not log in.
-        let hung_up = connection.phase == Phase::Ready && !connection.has_served && !connection.requests.is_empty();
-        (hung_up && self.login.is_none()).then(|| {
-            "it hung up at the first request: if the listener authenticates by SASL, set security.protocol=SASL_PLAINTEXT or \
-             SASL_SSL"
-                .into()
-        })
     }
 
     /// Ends a connection that is of no use any more, and says so to the driver.
@@ -368,6 +360,9 @@ impl Sender {
         if connection.has_served && broker.failures == 0 {
             self.published.was_good_until = now;
         }
+        if let Some(version) = connection.greeted_with().filter(|_| !is_planned) {
+            broker.greeting.hung_up(version);
+        }
         if is_planned {
             self.reports.log(7, "BROKER", || format!("{label}: {reason}; connecting again"));
         } else if idle && broker.failures == 0 {
@@ -383,8 +378,7 @@ impl Sender {
             self.published.was_refused |= broker.is_dead() && !was_dead;
             self.accumulator.numbers.connection_failures.add(1);
             broker.numbers.connection_failures.add(1);
-            if let Some(unlogged) = broker.announce(now, false) {
-                let more = unlogged_words(unlogged);
+            if let Some(more) = broker.announce(now, false) {
                 let level = if refusal.is_some() { 3 } else { 4 };
                 self.reports.log(level, "BROKER", || format!("{label}: {reason}; connecting again{more}"));
             }
@@ -400,6 +394,9 @@ impl Sender {
         if !is_planned {
             broker.last_error = Some(reason.clone());
             broker.refused = refusal.map(|status| Refused { status, is_permanent, at: now });
+        }
+        if broker.is_unsupported() {
+            self.pump_soon.push(id);
         }
         self.published.was_refused |= refusal.is_some();
         self.note_change();
@@ -581,6 +578,36 @@ impl Sender {
     }
 }
 
-fn unlogged_words(unlogged: u32) -> String {
-    if unlogged == 0 { String::new() } else { format!(" ({unlogged} changes before this were not logged)") }
+/// What it most likely means that the broker has ended its connection, where that is known; a request that may have been too
+/// large bounds those to come.
+fn words_of_end(broker: &mut Broker, logs_in: bool, max_request_size: usize) -> Option<String> {
+    let connection = broker.connection.as_ref()?;
+    if let Some(exchange) = &connection.sasl.exchange {
+        return Some(exchange.place());
+    }
+    if let Some(version) = connection.greeted_with() {
+        return Some(match version {
+            0 => "it hung up at ApiVersions: is it a Kafka broker, and does it want TLS?".into(),
+            _ => format!("it hung up at version {version} of ApiVersions: the next connection asks with version 0"),
+        });
+    }
+    if connection.phase != Phase::Ready {
+        return None;
+    }
+    if let Some(len) = connection.produce_next_answered()
+        && let Some(bound) = broker.request_limit.hung_up(len)
+    {
+        return Some(format!(
+            "it hung up right after a request of {len} bytes, the largest so far: it may refuse that size \
+             (socket.request.max.bytes); set max.request.size (now {max_request_size}) and batch.size to what it takes; until then \
+             its requests have at most {bound} bytes"
+        ));
+    }
+    // A listener with SASL greets everybody and hangs up at the first request of a client that does not log in.
+    let hung_up = !connection.has_served && !connection.requests.is_empty();
+    (hung_up && !logs_in).then(|| {
+        "it hung up at the first request: if the listener authenticates by SASL, set security.protocol=SASL_PLAINTEXT or \
+         SASL_SSL"
+            .into()
+    })
 }

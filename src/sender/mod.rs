@@ -19,6 +19,7 @@ mod expiry;
 mod features;
 mod flush;
 mod frame;
+mod greeting;
 #[doc(hidden)]
 pub mod hostile;
 mod idempotence;
@@ -32,7 +33,9 @@ mod produce;
 mod published;
 mod queries;
 mod random;
+mod rate_limit;
 mod refusal;
+mod request_limit;
 mod sequence;
 mod silence;
 mod telemetry;

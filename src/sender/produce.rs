@@ -3,23 +3,27 @@
 use std::sync::Arc;
 
 use super::Sender;
+use super::broker::Broker;
 use super::connection::{Kind, Part};
 use super::counting::{count_ended, extent};
 use super::frame::Frame;
 use super::partition::Taken;
+use super::refusal::fail_unsupported;
 use super::sequence::Stamp;
 use super::timers::Timer;
 use super::verdict::Outcome;
 use crate::accumulator::NO_LEADER;
 use crate::codec::Codec;
 use crate::error::Status;
+use crate::text::line;
 use crate::time::{Micros, Time};
 use crate::wire::api::BrokerInfo;
 use crate::wire::header::Api;
-use crate::wire::produce::{ProduceHead, ProduceTail, TopicPart, decode_produce_response, encode_produce};
+use crate::wire::produce::{
+    PARTITION_BYTES, ProduceHead, ProduceTail, TopicPart, decode_produce_response, encode_produce, request_bytes,
+    topic_bytes,
+};
 
-/// Batches of many partitions share a request up to here; brokers accept 100 MiB (`socket.request.max.bytes`).
-const REQUEST_BYTES_MAX: usize = 8 << 20;
 /// The next request is built when no more than this waits for the socket: late enough that batches fill meanwhile, early
 /// enough that the socket never runs dry.
 const UNWRITTEN_BYTES_MAX: u64 = 256 << 10;
@@ -43,6 +47,8 @@ enum Next {
     Nothing,
     /// A batch that wants a request of another kind.
     Other,
+    /// A batch that this request has no room for.
+    Full,
 }
 
 /// What a response said of one partition, kept until the whole response has been read.
@@ -66,7 +72,11 @@ impl Sender {
                 return;
             }
             let Some(connection) = &broker.connection else {
-                self.ensure_connected(now, id);
+                if broker.is_unsupported() && now < broker.retry_at {
+                    fail_unsupported(self, now, id);
+                } else {
+                    self.ensure_connected(now, id);
+                }
                 return;
             };
             if !connection.takes_requests()
@@ -86,18 +96,19 @@ impl Sender {
         }
     }
 
-    /// One batch of each partition that may send, in the order in which they got in line. The first decides with which acks
-    /// and time limit; those that want others keep their places, and the next request is theirs.
+    /// One batch of each partition that may send, in the order in which they got in line, up to what the application and the
+    /// broker allow of a request; one batch goes whatever its size. The first decides with which acks and time limit; those
+    /// that want others keep their places, and the next request is theirs.
     fn collect(&mut self, now: Time, id: i32) -> (Vec<Part>, Option<Asked>) {
         let mut parts: Vec<Part> = Vec::new();
-        let mut bytes = 0;
+        let broker_max = self.brokers.get(&id).map_or(usize::MAX, |broker| broker.request_limit.bytes_max());
+        let bytes_max = self.config.max_request_size.min(broker_max);
+        let mut bytes = request_bytes(&self.config.client_id, self.config.transactional_id.as_deref());
+        let mut last_topic = None;
         let mut how: Option<Asked> = None;
         let mut others: Vec<u32> = Vec::new();
         let in_line = self.brokers.get(&id).map_or(0, |broker| broker.ready.len());
         for _ in 0..in_line {
-            if bytes >= REQUEST_BYTES_MAX {
-                break;
-            }
             let Some(dense) = self.brokers.get_mut(&id).and_then(|broker| broker.ready.pop_front()) else { break };
             let state = &mut self.partitions[dense as usize];
             if state.queued_on != Some(id) {
@@ -117,20 +128,32 @@ impl Sender {
             if !self.transaction_lets(now, dense) || !self.may_number(now, dense) {
                 continue;
             }
-            let request_timeout_ms = self.partitions[dense as usize].topic.settings().request_timeout_ms();
+            let topic = &self.partitions[dense as usize].topic;
+            let request_timeout_ms = topic.settings().request_timeout_ms();
+            // Where topics alternate their names are counted more often than they are written: requests are a little smaller then.
+            let topic_head = if last_topic == Some(topic.id) { 0 } else { topic_bytes(topic.name()) };
+            let topic_id = topic.id;
+            let head = bytes + topic_head + PARTITION_BYTES;
+            let room = if parts.is_empty() { usize::MAX } else { bytes_max.saturating_sub(head) };
             let suits = how.is_none_or(|how| how.request_timeout_ms == request_timeout_ms);
-            let taken = match self.take_unexpired(now, dense, |acks| suits && how.is_none_or(|how| how.acks == acks)) {
+            let suits = |acks| suits && how.is_none_or(|how| how.acks == acks);
+            let taken = match self.take_unexpired(now, dense, room, suits) {
                 Next::Batch(taken) => taken,
                 Next::Nothing => continue,
-                Next::Other => {
+                next => {
                     self.partitions[dense as usize].queued_on = Some(id);
                     others.push(dense);
-                    continue;
+                    match next {
+                        // Looking for smaller ones behind it would cost a look at each of them for every request.
+                        Next::Full => break,
+                        _ => continue,
+                    }
                 }
             };
             self.transaction.note_produced();
             how = Some(Asked { acks: taken.batch.acks, request_timeout_ms });
-            bytes += taken.batch.len();
+            last_topic = Some(topic_id);
+            bytes = head + taken.batch.len();
             parts.push(Part { partition: dense, taken: Some(taken) });
         }
         if let Some(broker) = self.brokers.get_mut(&id) {
@@ -143,19 +166,21 @@ impl Sender {
         (parts, how)
     }
 
-    /// The partition's next batch, if its acks suit. Expired ones on the way are reported, not sent.
-    fn take_unexpired(&mut self, now: Time, dense: u32, suits: impl Fn(i16) -> bool) -> Next {
+    /// The partition's next batch, if its acks suit and it has no more than `room` bytes. Expired ones on the way are reported,
+    /// not sent.
+    fn take_unexpired(&mut self, now: Time, dense: u32, room: usize, suits: impl Fn(i16) -> bool) -> Next {
         loop {
             let may_seal = self.may_seal(now, dense);
             let state = &mut self.partitions[dense as usize];
             // What was asked for with other acks is decided first, or a retry of it would come after this.
             let follows = |acks: i16| state.in_flight == 0 || state.acks_in_flight == acks;
+            let may_take = |acks: i16, len: usize| follows(acks) && suits(acks) && len <= room;
             let next = match state.retries.front() {
-                Some(taken) if follows(taken.batch.acks) && suits(taken.batch.acks) => Ok(None),
+                Some(taken) if may_take(taken.batch.acks, taken.batch.len()) => Ok(None),
                 Some(taken) => Err(taken.batch.acks),
                 None => {
                     let shared = &self.accumulator;
-                    match state.shared().take_if(shared, may_seal, |acks| follows(acks) && suits(acks)) {
+                    match state.shared().take_if(shared, may_seal, may_take) {
                         Ok(None) => return Next::Nothing,
                         Ok(Some(batch)) => Ok(Some(Taken::new(batch))),
                         Err(acks) => Err(acks),
@@ -165,15 +190,18 @@ impl Sender {
             let taken = match next {
                 // The outcome of what is in flight puts it in line again.
                 Err(acks) if !follows(acks) => return Next::Nothing,
-                Err(_) => return Next::Other,
+                Err(acks) if !suits(acks) => return Next::Other,
+                Err(_) => return Next::Full,
                 Ok(taken) => taken.or_else(|| state.retries.pop_front()),
             };
             let Some(taken) = taken else { return Next::Nothing };
             if taken.batch.deadline > now || self.is_held(&taken) {
-                if !self.outgrew(dense, &taken) {
+                let outgrown = self.outgrew(dense, &taken);
+                let leader = self.partitions[dense as usize].leader;
+                if !outgrown && !self.brokers.get(&leader).is_some_and(|broker| exceeds(broker, &taken)) {
                     return Next::Batch(taken);
                 }
-                self.split(dense, taken, true);
+                self.split(dense, taken, outgrown);
                 if self.partitions[dense as usize].in_flight > 0 {
                     // The parts go one at a time, like what is sent again.
                     return Next::Nothing;
@@ -347,12 +375,8 @@ impl Sender {
                 base_offset: response.base_offset,
                 log_append_time_ms: response.log_append_time_ms,
                 log_start_offset: response.log_start_offset,
-                message: response.error_message.map(str::to_owned),
-                record_errors: response
-                    .record_errors
-                    .iter()
-                    .map(|(place, text)| (*place, text.map(str::to_owned)))
-                    .collect(),
+                message: response.error_message,
+                record_errors: response.record_errors,
                 leader: response.current_leader,
             });
         });
@@ -361,10 +385,12 @@ impl Sender {
             Ok(_) => None,
             Err(error) => Some(format!("its produce response cannot be read: {error}")),
         };
-        if strange > 0 {
-            let text =
-                format!("{label}: {strange} entries of a produce response repeat or were not asked for; ignored");
-            self.reports.log(4, "BROKER", || text);
+        if strange > 0
+            && let Some(more) = self.brokers.get_mut(&id).and_then(|broker| broker.log_limit.allow(now))
+        {
+            self.reports.log(4, "BROKER", || {
+                format!("{label}: {strange} entries of a produce response repeat or were not asked for; ignored{more}")
+            });
         }
         let tail = tail.unwrap_or_default();
         self.adopt_endpoints(now, &tail);
@@ -471,12 +497,14 @@ impl Sender {
     }
 }
 
+/// Whether the broker has hung up on requests of this batch's size. One that may be in the log keeps its boundaries.
+fn exceeds(broker: &Broker, taken: &Taken) -> bool {
+    taken.batch.len() > broker.request_limit.bytes_max() && taken.batch.count > 1 && !taken.in_doubt
+}
+
 /// Words of a batch's last attempt, shared with its report.
 pub(super) fn c_text(text: &str) -> Option<Arc<std::ffi::CStr>> {
-    if text.is_empty() {
-        return None;
-    }
-    // A NUL inside comes from a broker's message; what stands before it is what can be shown.
-    let clean: String = text.chars().filter(|c| *c != '\0').collect();
-    std::ffi::CString::new(clean).ok().map(Into::into)
+    let line = line(text);
+    // A clean line has no NUL inside.
+    if line.is_empty() { None } else { std::ffi::CString::new(&*line).ok().map(Into::into) }
 }

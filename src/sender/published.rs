@@ -184,7 +184,8 @@ impl Sender {
         }
         let refuser = known.clone().find(|broker| broker.refused.is_some());
         let told = refuser.or_else(|| known.next())?;
-        Some((refuser.is_some(), told.trouble()))
+        // One whose versions are not ours has nothing against the credentials.
+        Some((refuser.is_some_and(|broker| !broker.is_unsupported()), told.trouble()))
     }
 
     /// How many partitions of the topics in use there are, how many have no leader, and one of these.

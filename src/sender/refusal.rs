@@ -11,6 +11,26 @@ use crate::time::{Micros, Time};
 /// New work does not wait longer than this since the last refusal before it has its own.
 const PATIENCE: Micros = Micros::from_ms(1_000);
 
+/// Whatever waits for a broker that speaks none of our versions fails: the next attempt to connect will show the same.
+pub(super) fn fail_unsupported(sender: &mut Sender, now: Time, id: i32) {
+    let Some(broker) = sender.brokers.get_mut(&id) else { return };
+    let (text, waiting) = (broker.trouble(), std::mem::take(&mut broker.ready));
+    for dense in waiting {
+        let state = &mut sender.partitions[dense as usize];
+        if state.queued_on != Some(id) {
+            continue;
+        }
+        state.queued_on = None;
+        if state.leader == id {
+            sender.fail_queued(now, dense, Status::UNSUPPORTED_BROKER, &text);
+        } else {
+            sender.mark_ready(now, dense);
+        }
+    }
+    // Another may lead by now what this one led.
+    sender.refresh_metadata(now);
+}
+
 impl Sender {
     /// Whether nobody has ever let us in and everybody refuses us; then what the last of them said.
     fn refused_by_all(&self) -> Option<(Status, String)> {

@@ -111,7 +111,8 @@ impl Sim {
                 return Some(format!("record {index} has a report of partition {}", report.partition));
             }
             let holds = self.plan.config.on_in_doubt_timeout == OnInDoubtTimeout::Hold && report.attempts > 0;
-            if report.finished_at > sent.deadline + SLACK && !holds {
+            let slack = Micros(SLACK.0 + self.faults.stood_still.0);
+            if report.finished_at > sent.deadline + slack && !holds {
                 let late = report.finished_at.since(sent.deadline).0;
                 return Some(format!("the report of record {index} came {late} us after its deadline"));
             }

@@ -1,6 +1,6 @@
 //! What goes wrong: at brokers from time to time, and to single requests and responses.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use bytes::BytesMut;
 use kafka_protocol::messages::produce_response::PartitionProduceResponse;
@@ -8,7 +8,7 @@ use kafka_protocol::messages::{MetadataResponse, ProduceResponse, ResponseHeader
 use kafka_protocol::protocol::{Encodable, HeaderVersion};
 
 use super::network::Told;
-use super::plan::Rates;
+use super::plan::{Greets, Rates};
 use super::{Happening, Sim};
 use crate::mock::{Answer, api_key, testing};
 use crate::sender::ConnId;
@@ -38,6 +38,10 @@ pub(super) struct Faults {
     /// Named scenarios: every request that is unanswered when its connection ends reaches its broker so much later, and not
     /// before.
     pub zombies_after: Option<Micros>,
+    /// The client's process stands still until then; what happens to it meanwhile, in order; and how long it ever stood.
+    pub still_until: Time,
+    pub meanwhile: VecDeque<Happening>,
+    pub stood_still: Micros,
 }
 
 impl Sim {
@@ -57,6 +61,9 @@ impl Sim {
         }
         if self.faults.frozen_requests.contains(&(broker, key)) {
             self.out_of_step(conn);
+            return;
+        }
+        if key == api_key::API_VERSIONS && version > 0 && self.greets_otherwise(conn, broker, request) {
             return;
         }
         self.note_leaders();
@@ -84,6 +91,60 @@ impl Sim {
                 self.respond(conn, broker, key, version, bytes, delay);
             }
         }
+    }
+
+    /// Whether the broker, or what stands before it, made something else of a request for its versions than Kafka does.
+    fn greets_otherwise(&mut self, conn: ConnId, broker: i32, request: &[u8]) -> bool {
+        let mut oldest = request.get(..8).unwrap_or_default().to_vec();
+        match self.plan.greets {
+            Greets::AsKafka => return false,
+            Greets::TooOld(one) if one != broker => return false,
+            Greets::TooOld(_) => {
+                let body =
+                    [&[0, 0, 0, 0, 0, 3][..], &[0, 0, 0, 0, 0, 5], &[0, 3, 0, 0, 0, 5], &[0, 18, 0, 0, 0, 0]].concat();
+                let mut bytes = (4 + body.len() as u32).to_be_bytes().to_vec();
+                bytes.extend_from_slice(&oldest[4..]);
+                bytes.extend_from_slice(&body);
+                self.respond(conn, broker, api_key::API_VERSIONS, 0, bytes, Micros::ZERO);
+            }
+            Greets::HangsUp => self.break_off(conn),
+            Greets::Refuses(tail) => {
+                let mut bytes = (6 + tail.len() as u32).to_be_bytes().to_vec();
+                bytes.extend_from_slice(&oldest[4..]);
+                bytes.extend_from_slice(&[0, 35]);
+                bytes.extend_from_slice(tail);
+                self.respond(conn, broker, api_key::API_VERSIONS, 0, bytes, Micros::ZERO);
+            }
+            Greets::InVersion0 => {
+                // The same request in version 0, without a client id.
+                oldest[2..4].fill(0);
+                oldest.extend_from_slice(&[0xff; 2]);
+                let answer = self.cluster.handle_frame_from(self.now, self.wall_ms(), broker, conn.0, &oldest);
+                if let Answer::Respond { bytes, delay } = answer {
+                    self.respond(conn, broker, api_key::API_VERSIONS, 0, bytes, delay);
+                } else {
+                    self.break_off(conn);
+                }
+            }
+        }
+        true
+    }
+
+    /// A request of so many bytes is coming in: whether the broker hangs up instead of reading it.
+    pub(super) fn refuses_size(&mut self, conn: ConnId, len: usize) -> bool {
+        let refuses = !self.faults.are_over && self.plan.request_bytes_max.is_some_and(|most| len > most);
+        if refuses {
+            self.note(26, conn.0, len as u64, || format!("the broker hangs up on a request of {len} bytes"));
+            self.break_off(conn);
+        }
+        refuses
+    }
+
+    /// From now on nothing of the client's process runs for a while.
+    pub(super) fn stand_still(&mut self, span: Micros) {
+        self.note(27, span.0, 0, || format!("the process stands still for {} us", span.0));
+        self.faults.still_until = self.now + span;
+        self.faults.stood_still = Micros(self.faults.stood_still.0 + span.0);
     }
 
     pub(super) fn wall_ms(&self) -> i64 {
@@ -336,6 +397,12 @@ impl Sim {
             let bytes = self.random.pick(&[300, 1_000, 5_000, 1_048_588]);
             self.note(34, bytes as u64, 0, || format!("message.max.bytes={bytes}"));
             self.cluster.set_message_max_bytes(bytes);
+        }
+        let left = self.plan.faults_span_us.saturating_sub(self.now.0);
+        if self.faults.still_until <= self.now && self.fault(|rates| rates.stands_still) {
+            let most = 2_000 * self.plan.config.request_timeout_ms;
+            let span = self.random.micros(0, most).min(Micros(left));
+            self.stand_still(span);
         }
         let pause = self.random.micros(1_000, 100_000);
         self.schedule(self.now + pause, Happening::Fault);

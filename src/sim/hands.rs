@@ -70,7 +70,7 @@ impl Sim {
         self.abort();
         self.faults.are_over = true;
         while self.violation.is_none()
-            && (!self.sender.is_finished() || !self.queue.is_empty())
+            && (!self.sender.is_finished() || !self.has_nothing_ahead())
             && self.step(Time::NEVER)
         {}
         self.check_end();

@@ -4,6 +4,7 @@
 //! `KP_SIM_SEED=7 cargo test sim::` runs one seed and tells what happened; `KP_SIM_SEEDS=100000` runs more of them, from
 //! `KP_SIM_FIRST` on.
 
+mod abroad;
 mod all_or_nothing;
 mod batches;
 mod check;
@@ -86,6 +87,12 @@ enum Happening {
 }
 
 impl Happening {
+    /// Whether it goes on without the client's process.
+    fn is_elsewhere(&self) -> bool {
+        use Happening::{Arrive, Fault, Heal, Zombie};
+        matches!(self, Arrive(..) | Zombie(..) | Fault | Heal)
+    }
+
     /// Whether it is something that the client's end of the connection sees.
     fn is_for_client(&self, conn: ConnId) -> bool {
         matches!(self, Happening::Answer(to, ..) | Happening::HangUp(to, _) if *to == conn)
@@ -166,6 +173,7 @@ impl Sim {
         let mut plan = Plan::draw(&mut random);
         // Beside what is drawn, so that the other seeds' runs stay what they are.
         plan.compress(seed);
+        plan.go_abroad(seed);
         plan.telemetry_ms = (seed % 4 == 1).then_some(100 + 300 * (seed / 4 % 8) as i32);
         plan.logins = (seed % 3 == 2).then(|| LoginPlan::draw(&mut Random::new(seed.rotate_left(17))));
         Sim::new(plan, random, is_traced)
@@ -274,7 +282,7 @@ impl Sim {
             self.schedule(faults_end, Happening::Heal);
             self.schedule(faults_end + Micros(self.plan.settle_us()), Happening::Tail);
         }
-        while self.violation.is_none() && !(self.sender.is_finished() && self.queue.is_empty()) {
+        while self.violation.is_none() && !(self.sender.is_finished() && self.has_nothing_ahead()) {
             if self.now > Time::ZERO + RUN_MAX {
                 self.fail("the run does not end".into());
             }
@@ -285,10 +293,16 @@ impl Sim {
         self.check_end();
     }
 
+    fn has_nothing_ahead(&self) -> bool {
+        self.queue.is_empty() && self.faults.meanwhile.is_empty()
+    }
+
     /// The next thing that happens, if it does so by `until`. The sender's own timer comes after everything else of its time.
     fn step(&mut self, until: Time) -> bool {
         let due = if self.sender.is_finished() { Time::NEVER } else { self.sender.poll_timeout() };
+        let due = if self.faults.still_until > self.now { due.max(self.faults.still_until) } else { due };
         let first = self.queue.first_key_value().map_or(Time::NEVER, |((at, _), _)| *at);
+        let first = if self.faults.meanwhile.is_empty() { first } else { first.min(self.faults.still_until) };
         let next = first.min(due).max(self.now);
         if first.min(due) == Time::NEVER || next > until {
             return false;
@@ -310,8 +324,13 @@ impl Sim {
             self.begin_packing();
             return true;
         }
-        let Some((_, happening)) = self.queue.pop_first() else { return false };
-        self.happen(happening);
+        let waited = if self.faults.still_until <= self.now { self.faults.meanwhile.pop_front() } else { None };
+        let Some(happening) = waited.or_else(|| Some(self.queue.pop_first()?.1)) else { return false };
+        if self.faults.still_until > self.now && !happening.is_elsewhere() {
+            self.faults.meanwhile.push_back(happening);
+        } else {
+            self.happen(happening);
+        }
         self.begin_packing();
         true
     }

@@ -157,7 +157,7 @@ impl Sim {
                 self.fail(format!("{outstanding} produce requests in flight (acks={acks}), {most} allowed"));
                 return;
             }
-            self.watch_produce(conn, broker, produced);
+            self.watch_produce(conn, broker, copy.len(), produced);
         }
         if self.is_transactional() && COORDINATOR_APIS.contains(&api_key(&copy)) {
             self.watch_coordinator(conn, &copy);
@@ -169,11 +169,19 @@ impl Sim {
     }
 
     /// The rules that the wire shows.
-    fn watch_produce(&mut self, conn: ConnId, broker: i32, produced: Option<Produced>) {
+    fn watch_produce(&mut self, conn: ConnId, broker: i32, len: usize, produced: Option<Produced>) {
         let Some(produced) = produced else {
             self.fail("a produce request cannot be read".into());
             return;
         };
+        let most = self.plan.config.max_request_size;
+        if len > most && produced.parts.len() > 1 {
+            self.fail(format!(
+                "a request of {} batches has {len} bytes, max.request.size is {most}",
+                produced.parts.len()
+            ));
+            return;
+        }
         if let Some(text) = self.wrong_acks(&produced) {
             self.fail(text);
             return;
@@ -315,6 +323,10 @@ impl Sim {
                 return;
             }
             let end = 4 + len as usize;
+            if self.refuses_size(conn, end) {
+                return;
+            }
+            let Some(link) = self.net.links.get_mut(&conn) else { return };
             if link.broker_input.len() < end {
                 return;
             }
@@ -357,7 +369,8 @@ impl Sim {
     pub(super) fn answer(&mut self, conn: ConnId, mut bytes: Vec<u8>, told: Option<Told>) {
         let now = self.now;
         let mut told: Vec<Told> = told.into_iter().collect();
-        if self.random.percent(50) {
+        // What came while the process stood still has its own order.
+        if self.random.percent(50) && self.faults.meanwhile.is_empty() {
             let soon = self.queue.range(..(now + Micros::from_ms(1), 0)).map(|(key, happening)| (*key, happening));
             let ours = soon.filter(|(_, happening)| happening.is_for_client(conn));
             let answers = ours.take_while(|(_, happening)| matches!(happening, Happening::Answer(..)));

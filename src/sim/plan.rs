@@ -47,6 +47,8 @@ pub(super) struct Rates {
     pub latency: u32,
     pub error_code: u32,
     pub message_max: u32,
+    /// The client's process stands still, as a debugger or a paused machine has it.
+    pub stands_still: u32,
     /// A log loses its end, with what was acknowledged.
     pub truncation: u32,
     /// A partition forgets its producer ids.
@@ -68,6 +70,20 @@ pub(super) struct Rates {
     pub hidden_append: u32,
 }
 
+/// What brokers, or what stands before them, make of a version of ApiVersions above 0.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Greets {
+    AsKafka,
+    /// The connection ends.
+    HangsUp,
+    /// Error 35, and these bytes behind it.
+    Refuses(&'static [u8]),
+    /// The answer has the form of version 0.
+    InVersion0,
+    /// This broker speaks none of our versions; the others are as Kafka.
+    TooOld(i32),
+}
+
 #[derive(Clone, Debug)]
 pub(super) struct Plan {
     pub config: Config,
@@ -79,6 +95,9 @@ pub(super) struct Plan {
     /// A topic that never exists gets records too.
     pub ghost_topic: bool,
     pub old_brokers: bool,
+    pub greets: Greets,
+    /// Brokers end connections on which a larger request comes, without having read it.
+    pub request_bytes_max: Option<usize>,
     /// What brokers do with a producer id that they do not know.
     pub unknown_producer: UnknownProducer,
     /// The epoch of a fresh producer id.
@@ -152,6 +171,8 @@ impl Plan {
             late_topics: 0,
             ghost_topic: false,
             old_brokers: false,
+            greets: Greets::AsKafka,
+            request_bytes_max: None,
             unknown_producer: UnknownProducer::Accept,
             first_epoch: 0,
             bootstrap_aliases: false,
@@ -264,6 +285,27 @@ impl Plan {
         }
     }
 
+    /// Brokers of other makers, and a client that is stopped and continued: beside what is drawn, so that the other seeds' runs
+    /// stay what they are.
+    pub fn go_abroad(&mut self, seed: u64) {
+        self.greets = match seed % 13 {
+            3 => Greets::HangsUp,
+            5 => Greets::Refuses(&[]),
+            7 => Greets::Refuses(&[0, 0, 0, 0, 0xff]),
+            11 => Greets::InVersion0,
+            _ => Greets::AsKafka,
+        };
+        if seed % 7 == 4 {
+            self.config.max_request_size = 5_000;
+        }
+        if seed % 11 == 6 && self.faults_span_us > 0 {
+            self.request_bytes_max = Some(30_000);
+        }
+        if seed % 5 == 2 && self.faults_span_us > 0 {
+            self.rates.stands_still = 40;
+        }
+    }
+
     fn draw_transactions(&mut self, random: &mut Random) {
         self.config.transactional_id = Some(TRANSACTIONAL_ID.to_owned());
         self.config.transaction_timeout_ms = random.pick(&[8_000, 60_000, 300_000]);
@@ -359,6 +401,7 @@ fn draw_rates(random: &mut Random) -> Rates {
         latency: rate(60),
         error_code: rate(300),
         message_max: rate(60),
+        stands_still: 0,
         coordinator_moves: rate(80),
         coordinator_loads: rate(60),
         coordinator_error: rate(200),

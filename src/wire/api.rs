@@ -14,7 +14,7 @@ pub struct ApiRange {
 /// The answer to ApiVersions.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct ApiVersionsAnswer {
-    /// UNSUPPORTED_VERSION (35) means: ask again with version 0 (or one within `ranges`, if it names ApiVersions).
+    /// UNSUPPORTED_VERSION (35) means: ask again with an older version (one within `ranges`, if it names ApiVersions).
     pub error_code: i16,
     pub ranges: Vec<ApiRange>,
     /// Finalized features of the cluster: name and highest finalized level.
@@ -109,11 +109,26 @@ pub fn encode_api_versions(
     out
 }
 
-/// Decodes the body of an answer to ApiVersions of `version`.
+/// Decodes the body of an answer to ApiVersions of `version`. A broker that does not speak the version answers in version 0
+/// (KIP-511), others in whichever version they like, so that the body is read in every form, that of `version` first; none of
+/// them can be taken for another. A refusal needs no body at all: then `ranges` is empty.
 pub fn decode_api_versions(version: i16, body: &[u8]) -> std::result::Result<ApiVersionsAnswer, DecodeError> {
+    let asked = read_api_versions(version, body);
+    if asked.is_ok() {
+        return asked;
+    }
+    let others = [3, 1, 0].into_iter().filter(|other| *other != version);
+    if let Some(answer) = others.filter_map(|other| read_api_versions(other, body).ok()).next() {
+        return Ok(answer);
+    }
     let error_code = Reader::new(body, Form::Classic).i16("error code")?;
-    // A broker that does not speak the version answers in version 0: the only one it knows that we know (KIP-511).
-    let version = if error_code == UNSUPPORTED_VERSION { 0 } else { version };
+    match error_code {
+        0 => asked,
+        _ => Ok(ApiVersionsAnswer { error_code, features_epoch: -1, ..ApiVersionsAnswer::default() }),
+    }
+}
+
+fn read_api_versions(version: i16, body: &[u8]) -> Result<ApiVersionsAnswer> {
     let mut reader = Reader::new(body, Api::ApiVersions.form(version));
     let mut answer =
         ApiVersionsAnswer { error_code: reader.i16("error code")?, features_epoch: -1, ..ApiVersionsAnswer::default() };
@@ -143,7 +158,7 @@ pub fn decode_api_versions(version: i16, body: &[u8]) -> std::result::Result<Api
 fn read_features(reader: &mut Reader<'_>) -> Result<Vec<(String, i16)>> {
     let mut features = Vec::new();
     for _ in 0..reader.array_len(6, "finalized features")? {
-        let name = reader.string("feature name")?.to_owned();
+        let name = reader.string("feature name")?.into_owned();
         let level_max = reader.i16("highest feature level")?;
         reader.i16("lowest feature level")?;
         reader.skip_tagged_fields("feature's tagged fields")?;
@@ -190,13 +205,13 @@ pub fn decode_metadata(version: i16, body: &[u8], detail: Detail) -> std::result
     for _ in 0..reader.array_len(10, "brokers")? {
         answer.brokers.push(BrokerInfo {
             id: reader.i32("broker id")?,
-            host: reader.string("broker host")?.to_owned(),
+            host: reader.line("broker host")?,
             port: reader.i32("broker port")?,
-            rack: reader.nullable_string("broker rack")?.map(str::to_owned),
+            rack: reader.nullable_line("broker rack")?,
         });
         reader.skip_tagged_fields("broker's tagged fields")?;
     }
-    answer.cluster_id = reader.nullable_string("cluster id")?.map(str::to_owned);
+    answer.cluster_id = reader.nullable_line("cluster id")?;
     answer.controller_id = reader.i32("controller id")?;
     for _ in 0..reader.array_len(5, "topics")? {
         answer.topics.push(read_topic(version, &mut reader, detail)?);
@@ -212,8 +227,8 @@ fn read_topic(version: i16, reader: &mut Reader<'_>, detail: Detail) -> Result<T
     let mut topic = TopicInfo {
         error_code: reader.i16("topic's error code")?,
         name: match version {
-            12.. => reader.nullable_string("topic name")?.unwrap_or_default().to_owned(),
-            _ => reader.string("topic name")?.to_owned(),
+            12.. => reader.nullable_string("topic name")?.unwrap_or_default().into_owned(),
+            _ => reader.string("topic name")?.into_owned(),
         },
         topic_id: if version >= 10 { reader.uuid("topic id")? } else { [0; 16] },
         partitions: Vec::new(),
@@ -267,7 +282,6 @@ pub fn choose_version(ranges: &[ApiRange], api: Api, ours_min: i16, ours_max: i1
     Ok(version)
 }
 
-const UNSUPPORTED_VERSION: i16 = 35;
 const TAG_FINALIZED_FEATURES_EPOCH: u32 = 1;
 const TAG_FINALIZED_FEATURES: u32 = 2;
 /// Error, index, leader, epoch and three arrays, each at its shortest.

@@ -68,7 +68,7 @@ pub fn decode_find_coordinator(version: i16, body: &[u8]) -> std::result::Result
             let error_code = reader.i16("error code")?;
             let error_message = read_error_message(&mut reader)?;
             let node_id = reader.i32("coordinator's id")?;
-            let host = reader.string("coordinator's host")?.to_owned();
+            let host = reader.line("coordinator's host")?;
             let port = reader.i32("coordinator's port")?;
             FindCoordinatorAnswer { throttle_time_ms, error_code, error_message, node_id, host, port }
         }
@@ -84,7 +84,7 @@ fn read_only_coordinator(throttle_time_ms: i32, reader: &mut Reader<'_>) -> Resu
     }
     reader.string("coordinator's key")?;
     let node_id = reader.i32("coordinator's id")?;
-    let host = reader.string("coordinator's host")?.to_owned();
+    let host = reader.line("coordinator's host")?;
     let port = reader.i32("coordinator's port")?;
     let error_code = reader.i16("coordinator's error code")?;
     let error_message = read_error_message(reader)?;
@@ -93,7 +93,7 @@ fn read_only_coordinator(throttle_time_ms: i32, reader: &mut Reader<'_>) -> Resu
 }
 
 fn read_error_message(reader: &mut Reader<'_>) -> Result<Option<String>> {
-    Ok(reader.nullable_string("coordinator's error message")?.map(str::to_owned))
+    reader.nullable_line("coordinator's error message")
 }
 
 /// Key, id, host, port, error, message and tagged fields, each at its shortest.

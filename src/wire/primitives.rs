@@ -1,5 +1,9 @@
 //! Kafka's primitive types: a reader that never leaves its slice, and writers onto a `Vec<u8>`.
 
+use std::borrow::Cow;
+
+use crate::text::line_from_bytes;
+
 /// How a message writes strings, bytes, arrays and the ends of structures.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Form {
@@ -125,20 +129,35 @@ impl<'a> Reader<'a> {
         Err(start)
     }
 
-    /// A string or `None` for null.
-    pub fn nullable_string(&mut self, what: &'static str) -> Result<Option<&'a str>> {
+    /// A string or `None` for null. Brokers that are not Java send bytes that are not UTF-8: these become U+FFFD, since a bad
+    /// text must not make what stands beside it unreadable.
+    pub fn nullable_string(&mut self, what: &'static str) -> Result<Option<Cow<'a, str>>> {
+        Ok(self.nullable_string_bytes(what)?.map(String::from_utf8_lossy))
+    }
+
+    /// A string where null is an error; see `nullable_string`.
+    pub fn string(&mut self, what: &'static str) -> Result<Cow<'a, str>> {
         let start = self.error(what);
+        self.nullable_string(what)?.ok_or(start)
+    }
+
+    /// A string that is only shown: one clean line of bounded length, or `None` for null.
+    pub fn nullable_line(&mut self, what: &'static str) -> Result<Option<String>> {
+        Ok(self.nullable_string_bytes(what)?.map(|bytes| line_from_bytes(bytes).into_owned()))
+    }
+
+    /// A string that is only shown, where null is an error; see `nullable_line`.
+    pub fn line(&mut self, what: &'static str) -> Result<String> {
+        let start = self.error(what);
+        self.nullable_line(what)?.ok_or(start)
+    }
+
+    fn nullable_string_bytes(&mut self, what: &'static str) -> Result<Option<&'a [u8]>> {
         let len = match self.form {
             Form::Classic => i64::from(self.i16(what)?),
             Form::Flexible => i64::from(self.unsigned_varint(what)?) - 1,
         };
-        self.nullable(len, what)?.map(|bytes| std::str::from_utf8(bytes).map_err(|_| start)).transpose()
-    }
-
-    /// A string where null is an error.
-    pub fn string(&mut self, what: &'static str) -> Result<&'a str> {
-        let start = self.error(what);
-        self.nullable_string(what)?.ok_or(start)
+        self.nullable(len, what)
     }
 
     /// Bytes or `None` for null.
@@ -320,8 +339,8 @@ mod tests {
             assert_eq!(reader.i32("a"), Ok(i32::MAX));
             assert_eq!(reader.i64("a"), Ok(i64::MIN));
             assert_eq!(reader.bool("a"), Ok(true));
-            assert_eq!(reader.string("a"), Ok("größe"));
-            assert_eq!(reader.string("a"), Ok(""));
+            assert_eq!(reader.string("a"), Ok("größe".into()));
+            assert_eq!(reader.string("a"), Ok("".into()));
             assert_eq!(reader.nullable_string("a"), Ok(None));
             assert_eq!(reader.nullable_bytes("a"), Ok(Some(&b"ab"[..])));
             assert_eq!(reader.nullable_array_len(1, "a"), Ok(None));
@@ -338,7 +357,19 @@ mod tests {
         let error = reader.string("topic name").unwrap_err();
         assert_eq!(error, DecodeError { what: "topic name", at: 2 });
         assert_eq!(error.to_string(), "cannot read topic name at byte 2");
-        assert_eq!(Reader::new(&[0, 1, 0xff], Form::Classic).string("invalid UTF-8").unwrap_err().at, 0);
+        assert_eq!(Reader::new(&[0, 2, 0xff], Form::Classic).string("too short").unwrap_err().at, 2);
+    }
+
+    #[test]
+    fn a_string_that_is_not_utf8_is_read_all_the_same() {
+        let bytes = [0, 4, b'a', 0xff, b'\n', b'b', 0x55];
+        let mut reader = Reader::new(&bytes, Form::Classic);
+        assert_eq!(reader.clone().line("a"), Ok("a\u{fffd} b".to_owned()));
+        assert_eq!(reader.string("a"), Ok("a\u{fffd}\nb".into()));
+        assert_eq!(reader.rest(), [0x55]);
+        let null = Reader::new(&[0xff, 0xff], Form::Classic);
+        assert_eq!(null.clone().nullable_line("a"), Ok(None));
+        assert!(null.clone().line("a").is_err());
     }
 
     #[test]

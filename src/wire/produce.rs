@@ -60,7 +60,20 @@ pub fn encode_produce(
     finish_request(head, batches_bytes);
 }
 
-/// The broker's answer for one partition, borrowed from the response.
+/// The most that a request takes beside its topics, the length prefix included, whatever its version.
+pub fn request_bytes(client_id: &str, transactional_id: Option<&str>) -> usize {
+    64 + client_id.len() + transactional_id.map_or(0, str::len)
+}
+
+/// The most that a topic of a request takes beside its partitions.
+pub fn topic_bytes(name: &str) -> usize {
+    16 + name.len()
+}
+
+/// The most that a partition of a request takes beside its batch.
+pub const PARTITION_BYTES: usize = 16;
+
+/// The broker's answer for one partition. Its texts are clean lines.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct PartitionResponse<'a> {
     pub topic: &'a str,
@@ -73,8 +86,8 @@ pub struct PartitionResponse<'a> {
     /// -1 when unknown.
     pub log_start_offset: i64,
     /// Records that made the batch be refused, by their place in it, with a message (v8 on). Usually empty.
-    pub record_errors: Vec<(i32, Option<&'a str>)>,
-    pub error_message: Option<&'a str>,
+    pub record_errors: Vec<(i32, Option<String>)>,
+    pub error_message: Option<String>,
     /// Id and epoch of the leader, when the broker knows a newer one than we do (v10 on, KIP-951). Never negative.
     pub current_leader: Option<(i32, i32)>,
 }
@@ -115,7 +128,7 @@ fn walk(version: i16, body: &[u8], mut visit: impl FnMut(PartitionResponse<'_>))
     for _ in 0..reader.array_len(TOPIC_BYTES_MIN, "produced topics")? {
         let topic = reader.string("topic name")?;
         for _ in 0..reader.array_len(PARTITION_BYTES_MIN, "produced partitions")? {
-            visit(read_partition(version, topic, &mut reader)?);
+            visit(read_partition(version, &topic, &mut reader)?);
         }
         reader.skip_tagged_fields("topic's tagged fields")?;
     }
@@ -132,7 +145,7 @@ fn walk(version: i16, body: &[u8], mut visit: impl FnMut(PartitionResponse<'_>))
     Ok(tail)
 }
 
-fn read_partition<'a>(version: i16, topic: &'a str, reader: &mut Reader<'a>) -> Result<PartitionResponse<'a>> {
+fn read_partition<'a>(version: i16, topic: &'a str, reader: &mut Reader<'_>) -> Result<PartitionResponse<'a>> {
     let mut partition = PartitionResponse {
         topic,
         index: reader.i32("partition index")?,
@@ -147,11 +160,11 @@ fn read_partition<'a>(version: i16, topic: &'a str, reader: &mut Reader<'a>) -> 
     if version >= 8 {
         for _ in 0..reader.array_len(RECORD_ERROR_BYTES_MIN, "record errors")? {
             let index = reader.i32("record index")?;
-            let message = reader.nullable_string("record's error message")?;
+            let message = reader.nullable_line("record's error message")?;
             reader.skip_tagged_fields("record error's tagged fields")?;
             partition.record_errors.push((index, message));
         }
-        partition.error_message = reader.nullable_string("error message")?;
+        partition.error_message = reader.nullable_line("error message")?;
     }
     reader.tagged_fields("partition's tagged fields", |tag, field| {
         if tag == TAG_CURRENT_LEADER && version >= 10 {
@@ -167,9 +180,9 @@ fn read_partition<'a>(version: i16, topic: &'a str, reader: &mut Reader<'a>) -> 
 fn read_node_endpoint(reader: &mut Reader<'_>) -> Result<NodeEndpoint> {
     let endpoint = NodeEndpoint {
         id: reader.i32("node id")?,
-        host: reader.string("node host")?.to_owned(),
+        host: reader.line("node host")?,
         port: reader.i32("node port")?,
-        rack: reader.nullable_string("node rack")?.map(str::to_owned),
+        rack: reader.nullable_line("node rack")?,
     };
     reader.skip_tagged_fields("node endpoint's tagged fields")?;
     Ok(endpoint)

@@ -1,6 +1,8 @@
 //! SaslHandshake v1 and SaslAuthenticate v0-2: how a connection is authenticated. What the mechanisms say to each other is
 //! carried as it is.
 
+use std::borrow::Cow;
+
 use super::header::{Api, begin_request, finish_request};
 use super::primitives::{DecodeError, Reader, put_array_len, put_no_tagged_fields, put_string};
 
@@ -24,6 +26,7 @@ pub struct HandshakeAnswer {
 #[derive(Clone, PartialEq, Eq, Default)]
 pub struct AuthenticateAnswer {
     pub error_code: i16,
+    /// As sent: a secret in it has to be found before it is cut.
     pub error_message: Option<String>,
     pub bytes: Vec<u8>,
     /// As sent: how long the broker keeps the connection authenticated; zero and less are for ever. From v1 on.
@@ -60,7 +63,7 @@ pub fn decode_sasl_handshake(body: &[u8]) -> Result<HandshakeAnswer, DecodeError
         return Err(reader.error("mechanisms, which are too many"));
     }
     for _ in 0..count {
-        answer.mechanisms.push(reader.string("mechanism")?.to_owned());
+        answer.mechanisms.push(reader.line("mechanism")?);
     }
     Ok(answer)
 }
@@ -83,7 +86,7 @@ pub fn decode_sasl_authenticate(version: i16, body: &[u8]) -> Result<Authenticat
     let mut reader = Reader::new(body, Api::SaslAuthenticate.form(version));
     let answer = AuthenticateAnswer {
         error_code: reader.i16("error code")?,
-        error_message: reader.nullable_string("error message")?.map(str::to_owned),
+        error_message: reader.nullable_string("error message")?.map(Cow::into_owned),
         // A broker that has nothing to say may say so in either way.
         bytes: reader.nullable_bytes("SASL bytes")?.unwrap_or_default().to_vec(),
         session_lifetime_ms: if version >= 1 { reader.i64("session lifetime")? } else { 0 },

@@ -76,7 +76,7 @@ pub fn decode_subscriptions(body: &[u8]) -> Result<SubscriptionAnswer, DecodeErr
     answer.telemetry_max_bytes = reader.i32("telemetry's most bytes")?;
     answer.delta_temporality = reader.bool("delta temporality")?;
     for _ in 0..reader.array_len(1, "requested metrics")? {
-        answer.requested_metrics.push(reader.string("requested metric")?.to_owned());
+        answer.requested_metrics.push(reader.string("requested metric")?.into_owned());
     }
     reader.skip_tagged_fields("subscription's tagged fields")?;
     Ok(answer)

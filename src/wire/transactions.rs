@@ -265,7 +265,7 @@ fn read_partition_results(api: Api, version: i16, body: &[u8]) -> Result<(i32, V
             copies_bytes_left.checked_sub(topic.len().saturating_mul(partition_count)).ok_or(too_many_copies)?;
         for _ in 0..partition_count {
             let index = reader.i32("partition index")?;
-            results.push((topic.to_owned(), index, reader.i16("partition's error code")?));
+            results.push((topic.clone().into_owned(), index, reader.i16("partition's error code")?));
             reader.skip_tagged_fields("partition's tagged fields")?;
         }
         reader.skip_tagged_fields("topic's tagged fields")?;

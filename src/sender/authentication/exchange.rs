@@ -1,17 +1,19 @@
 //! One SASL exchange: which message goes to whom next. What the messages say is the login's to know.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
 use crate::error::Status;
 use crate::security::login::{Asked, AttemptId, Login, Refusal, Reply};
+use crate::text::line_of;
 use crate::time::Time;
 use crate::wire::sasl::{decode_sasl_authenticate, decode_sasl_handshake};
 
 /// No mechanism needs more messages; a broker that never ends is left.
 const ROUNDS_MAX: u32 = 16;
 /// As much of a broker's words as is repeated.
-const WORDS_CHARS_MAX: usize = 300;
+const WORDS_BYTES_MAX: usize = 300;
 
 /// What happens next on the connection.
 #[derive(PartialEq, Eq, Debug)]
@@ -248,13 +250,9 @@ fn remedy(mechanism: &str) -> &'static str {
     }
 }
 
-/// A peer's words, as much of them as a sentence bears, without what would end a line.
-fn shortened(words: &str) -> String {
-    let mut short: String = words.chars().take(WORDS_CHARS_MAX).map(|c| if c.is_control() { ' ' } else { c }).collect();
-    if words.chars().nth(WORDS_CHARS_MAX).is_some() {
-        short.push('…');
-    }
-    short
+/// A peer's words, as much of them as a sentence bears.
+fn shortened(words: &str) -> Cow<'_, str> {
+    line_of(words, WORDS_BYTES_MAX)
 }
 
 const UNSUPPORTED_SASL_MECHANISM: i32 = 33;

@@ -6,10 +6,11 @@ use std::sync::Arc;
 use super::super::authentication::Next;
 use super::super::connection::{Connection, Kind, Phase, Versions};
 use super::super::frame::Frame;
+use super::super::greeting::{self, Reading};
 use super::super::{Action, ConnId, Sender};
 use crate::security::login::{AttemptId, Login, Refusal, Reply};
 use crate::time::{Micros, Time};
-use crate::wire::api::{decode_api_versions, encode_api_versions};
+use crate::wire::api::encode_api_versions;
 use crate::wire::header::{Api, split_response};
 use crate::wire::sasl::{HANDSHAKE_VERSION, encode_sasl_authenticate, encode_sasl_handshake};
 use crate::wire::telemetry::{decode_pushed, decode_subscriptions};
@@ -18,8 +19,6 @@ use crate::wire::telemetry::{decode_pushed, decode_subscriptions};
 const ANSWER_TIMEOUT_MS: u64 = 10_000;
 /// A subscription is a list of names.
 const ANSWER_BYTES_MAX: usize = 1 << 20;
-/// Every broker that has telemetry speaks it.
-const API_VERSIONS_VERSION: i16 = 3;
 
 /// The two requests.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -32,6 +31,8 @@ pub struct Link {
     connection: Connection,
     /// The connection's end, or the answer, is awaited until then.
     until: Time,
+    /// The version of ApiVersions that it was asked with last.
+    greeted_with: i16,
     /// The request whose answer is awaited; with `ApiVersions` there is none.
     awaited: Option<Awaited>,
 }
@@ -95,7 +96,9 @@ impl Sender {
         let setup_timeout_ms = self.config.socket_connection_setup_timeout_ms;
         // The driver keeps to the limit; should it not, this does.
         let until = now + Micros::from_ms(setup_timeout_ms.saturating_add(ANSWER_TIMEOUT_MS));
-        self.telemetry.link = Some(Link { connection: Connection::new(conn, now), until, awaited: None });
+        let same = self.brokers.values().find(|broker| broker.host == host && broker.port == port);
+        let greeted_with = same.map(|broker| broker.greeting).unwrap_or_default().version();
+        self.telemetry.link = Some(Link { connection: Connection::new(conn, now), until, greeted_with, awaited: None });
         self.actions.push_back(Action::Connect { conn, host, port, setup_timeout_ms });
         self.arm_telemetry(until);
     }
@@ -106,17 +109,19 @@ impl Sender {
     }
 
     pub(in super::super) fn telemetry_connected(&mut self, now: Time, conn: ConnId) {
-        if !self.is_telemetry(conn) {
-            return;
+        if self.is_telemetry(conn) {
+            self.greet_telemetry(now, conn);
         }
+    }
+
+    fn greet_telemetry(&mut self, now: Time, conn: ConnId) {
         let until = now + self.answer_timeout();
-        let client_id = self.config.client_id.clone();
         let Some(link) = &mut self.telemetry.link else { return };
         link.connection.phase = Phase::Negotiating;
         link.until = until;
         let correlation_id = link.connection.next_correlation_id();
         let (name, version) = super::SCOPE;
-        let frame = encode_api_versions(API_VERSIONS_VERSION, correlation_id, &client_id, name, version);
+        let frame = encode_api_versions(link.greeted_with, correlation_id, &self.config.client_id, name, version);
         link.awaited = None;
         self.actions.push_back(Action::Write { conn, frame: Frame::plain(frame) });
         self.arm_telemetry(until);
@@ -172,12 +177,18 @@ impl Sender {
             return self.telemetry_sasl_answered(now, frame);
         }
         if link.connection.phase != Phase::Ready {
-            let (_, body) = split_response(Api::ApiVersions, API_VERSIONS_VERSION, frame)
+            let (_, body) = split_response(Api::ApiVersions, link.greeted_with, frame)
                 .map_err(|error| format!("the ApiVersions response cannot be read: {error}"))?;
-            let answer = decode_api_versions(API_VERSIONS_VERSION, body)
-                .map_err(|error| format!("the ApiVersions response cannot be read: {error}"))?;
-            let versions = Versions::new(answer.ranges);
-            if answer.error_code != 0 || !offers(&versions) {
+            let versions = match greeting::read(link.greeted_with, body)? {
+                Reading::Versions(answer) => Versions::new(answer.ranges),
+                Reading::AskAgain(older) => {
+                    link.greeted_with = older;
+                    let conn = link.connection.id;
+                    self.greet_telemetry(now, conn);
+                    return Ok(());
+                }
+            };
+            if !offers(&versions) {
                 return Err("this broker does not offer client telemetry".into());
             }
             link.connection.versions = versions;

@@ -61,7 +61,10 @@ fn api_versions_answers_of_the_generated_types_are_read_whole() {
         };
         assert_eq!(decode_api_versions(version, &body), Ok(expected), "version {version}");
         for len in 0..body.len() {
-            assert!(decode_api_versions(version, &body[..len]).is_err(), "version {version}, {len} bytes");
+            let answer = decode_api_versions(version, &body[..len]);
+            // Without its throttle time it is an answer of version 0.
+            let is_version_0 = (1..=2).contains(&version) && len >= body.len() - 4;
+            assert_eq!(answer.is_ok(), is_version_0, "version {version}, {len} bytes");
         }
     }
 }

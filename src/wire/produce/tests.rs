@@ -94,6 +94,12 @@ fn requests_are_what_the_generated_types_encode() {
             for topics in [&several[..], &several[..1], &[]] {
                 let ours = ours(version, transactional_id, topics, &mut out);
                 assert!(ours == theirs(version, transactional_id, topics), "version {version}, {transactional_id:?}");
+                let of_topic = |(name, partitions): &Topic<'_>| {
+                    let batches: usize = partitions.iter().map(|(_, batch)| batch.len()).sum();
+                    topic_bytes(name) + PARTITION_BYTES * partitions.len() + batches
+                };
+                let most = request_bytes("client-ü", transactional_id) + topics.iter().map(of_topic).sum::<usize>();
+                assert!(ours.len() <= most, "version {version}: {} bytes, {most} at most", ours.len());
             }
         }
     }
@@ -182,8 +188,8 @@ fn responses_of_the_generated_types_are_read_whole() {
                     base_offset: 1 << 40,
                     log_append_time_ms: 1_700_000_000_123,
                     log_start_offset: 17,
-                    record_errors: if version >= 8 { vec![(0, None), (9, Some("no key"))] } else { vec![] },
-                    error_message: (version >= 8).then_some("größer"),
+                    record_errors: if version >= 8 { vec![(0, None), (9, Some("no key".into()))] } else { vec![] },
+                    error_message: (version >= 8).then(|| "größer".into()),
                     current_leader: None,
                 },
                 1 => PartitionResponse {
