@@ -160,10 +160,10 @@ pub(super) fn lock_for_fork() -> PlacesLock {
 fn wrong_handle(handle: *const producer_topic_t) -> Error {
     let places = PLACES.lock();
     let is_at = |place: &&TopicPlace| ptr::from_ref(*place).addr() == handle.addr();
-    if places.used.values().any(|place| is_at(&place)) {
+    if places.used.values().any(&is_at) {
         return invalid("topic_handle is from another producer; ask this one with producer_topic");
     }
-    if places.retired.iter().any(|place| is_at(&place)) {
+    if places.retired.iter().any(is_at) {
         return invalid("topic_handle is from a producer that is closed; ask this one with producer_topic");
     }
     wrong(handle, "topic_handle", Kind::Topic)
