@@ -236,6 +236,17 @@ static void too_large(void) {
     free(o);
 }
 
+/* Until the producer has noticed that its brokers are gone: what is sent earlier may be written to a dead connection. */
+static void wait_until_disconnected(producer_t *p) {
+    producer_stats_t stats = PRODUCER_STATS_INIT;
+    int64_t deadline = now_ms() + WAIT_MS;
+    do {
+        REQUIRE_OK(producer_stats(p, &stats));
+        pause_ms(1);
+    } while (stats.connections > 0 && now_ms() < deadline);
+    CHECK_INT(stats.connections, 0);
+}
+
 static void records_own_deadline(void) {
     check_case("a record's own deadline is shorter than the producer's");
     producer_mock_cluster_t *mock = mock_of(1, "t", 1);
@@ -243,6 +254,7 @@ static void records_own_deadline(void) {
     struct outcome *o = outcomes_new(2);
     int32_t broker = warm_up(p, "t", 0);
     REQUIRE_OK(producer_mock_cluster_broker_down(mock, broker));
+    wait_until_disconnected(p);
     producer_record_t r = PRODUCER_RECORD_INIT;
     r.topic = "t", r.partition = 0, r.value = "hurry", r.value_len = 5;
     r.delivery_timeout_ms = 500;
