@@ -209,6 +209,9 @@ typedef int32_t producer_status_t;
 /** The record does not fit into the batch any more; send the batch and begin another. */
 #define PRODUCER_ERR_BATCH_FULL (-130)
 
+/** The broker refused another record of the batch, and the batch with it. */
+#define PRODUCER_ERR_BATCH_REFUSED (-131)
+
 /** A serializer of the application failed. */
 #define PRODUCER_ERR_SERIALIZATION (-140)
 
@@ -2968,6 +2971,21 @@ producer_status_t producer_mock_cluster_topic_create(producer_mock_cluster_t *mo
 producer_status_t producer_mock_cluster_topic_set_log_append_time(producer_mock_cluster_t *mock,
                                                                   const char *topic,
                                                                   bool log_append_time);
+
+/**
+ * Sets a configuration of a topic, by which brokers judge records: a batch with one that breaks it is refused, and the answer
+ * names every such record (KIP-467).
+ *
+ * topic: an existing one. name: cleanup.policy, message.timestamp.before.max.ms or message.timestamp.after.max.ms.
+ * value: for the first compact, which demands a key of every record, delete, or both with a comma between them; for the
+ * others milliseconds, 0 or more.
+ * Returns PRODUCER_OK; PRODUCER_ERR_UNKNOWN_TOPIC_OR_PARTITION; PRODUCER_ERR_INVALID_ARGUMENT if a pointer is NULL or
+ * not UTF-8, or for another name or value. Does not block.
+ */
+producer_status_t producer_mock_cluster_topic_set(producer_mock_cluster_t *mock,
+                                                  const char *topic,
+                                                  const char *name,
+                                                  const char *value);
 
 /**
  * Makes a broker ask its clients, in every answer, to send nothing for a while (KIP-219).

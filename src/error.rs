@@ -73,6 +73,7 @@ statuses! {
     -151 CREDENTIALS Plain "Credentials, a token or a library that authentication needs could not be had; the sentence says why.",
     -150 TLS_FAILED Plain "TLS with the broker failed; the sentence says why.",
     -140 SERIALIZATION Plain "A serializer of the application failed.",
+    -131 BATCH_REFUSED Abortable "The broker refused another record of the batch, and the batch with it.",
     -130 BATCH_FULL Plain "The record does not fit into the batch any more; send the batch and begin another.",
     -129 CANCELLED Plain "The record was cancelled before it was sent.",
     -128 TOO_LATE Plain "The record is on its way or finished; its report says what became of it.",

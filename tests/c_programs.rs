@@ -33,6 +33,7 @@ macro_rules! programs {
 programs! {
     backpressure: "tests/c/backpressure.c" [];
     bad_input: "tests/c/bad_input.c" [];
+    bad_neighbours: "tests/c/bad_neighbours.c" [];
     batches: "tests/c/batches.c" [];
     callbacks: "tests/c/callbacks.c" [];
     cancel: "tests/c/cancel.c" [];

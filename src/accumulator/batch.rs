@@ -233,6 +233,23 @@ impl OpenBatch {
     }
 }
 
+/// Some records of a batch, in a batch of their own.
+#[derive(Debug)]
+pub struct BatchPart {
+    pub group: usize,
+    /// The place of its first record in the whole.
+    pub first_record: u32,
+    pub batch: Batch,
+}
+
+/// The same while it is being filled.
+struct GrowingPart {
+    group: usize,
+    first_record: u32,
+    open: OpenBatch,
+    slots: Vec<Slot>,
+}
+
 /// What is left of a batch that was dropped with records unreported: only a panic does that.
 #[derive(Debug)]
 pub struct Orphan {
@@ -402,17 +419,28 @@ impl Batch {
     }
 
     /// Cuts a batch that a broker found too large into batches of at most `max_bytes` (one record at least) before
-    /// compression, in order. The records are inside `buffer.memory` already, so their new chunks are had whatever the budget
-    /// says.
-    pub fn split(mut self, max_bytes: usize) -> Vec<Batch> {
+    /// compression, in order.
+    pub fn split(self, max_bytes: usize) -> Vec<BatchPart> {
+        self.cut(max_bytes, |_| 0)
+    }
+
+    /// Takes the records apart by the group that their place in the batch has, each group's in order. A group is several parts
+    /// where its records' times lie too far apart for one.
+    pub fn separate(self, group_of: impl Fn(u32) -> usize) -> Vec<BatchPart> {
+        self.cut(usize::MAX, group_of)
+    }
+
+    /// The records are inside `buffer.memory` already, so their new chunks are had whatever the budget says.
+    fn cut(mut self, max_bytes: usize, group_of: impl Fn(u32) -> usize) -> Vec<BatchPart> {
         let memory = self.bytes.memory.clone();
         let holder = self.bytes.holder;
-        let mut parts: Vec<Batch> = Vec::new();
-        let mut open: Option<OpenBatch> = None;
+        let room_max = max_bytes.min(self.raw_len);
+        let mut growing: Vec<GrowingPart> = Vec::new();
+        // By group: the part that its next record goes to.
+        let mut current: Vec<Option<usize>> = Vec::new();
         let partition = self.partition;
         // The slots stay here until the parts are made, so that a panic in between reports each record, and once.
         let mut slots = self.slots.iter().copied().peekable();
-        let mut part_slots: Vec<Vec<Slot>> = Vec::new();
         // The report that many records have between them is asked for by each part that has some of them.
         let shared = if self.direct > 0 { slots.next() } else { None };
         // The thread that speaks to brokers compresses the parts: it has no time for more.
@@ -436,30 +464,36 @@ impl Batch {
                 // A record's fields only shrink when its deltas do; this is the size it can have at most.
                 let most = record_batch::record_len_max(&record);
                 // Deltas to the first record's time fit the slots' 32 bits in the whole batch; in a part its first is another.
-                let ends = |open: &OpenBatch| {
-                    let delta = record.timestamp_ms - open.base_timestamp_ms;
-                    open.len + most > max_bytes || i32::try_from(delta).is_err()
+                let takes = |part: &GrowingPart| {
+                    let delta = record.timestamp_ms - part.open.base_timestamp_ms;
+                    most <= max_bytes.saturating_sub(part.open.len) && i32::try_from(delta).is_ok()
                 };
-                if open.as_ref().is_some_and(ends) {
-                    parts.extend(open.take().map(|open| open.seal(partition, &memory)));
+                let group = group_of(own.offset_delta);
+                if current.len() <= group {
+                    current.resize(group + 1, None);
                 }
-                let target = open.get_or_insert_with(|| {
-                    part_slots.push(Vec::new());
-                    let tail = memory.forced_chunk(holder, Memory::capacity_for(most + HEADER_LEN, max_bytes), 0);
-                    OpenBatch {
-                        deadline: self.deadline,
-                        due_at: self.due_at,
-                        acks: self.acks,
-                        compression: part_compression,
-                        ..OpenBatch::new(self.id, self.opened_at, record.timestamp_ms, tail)
+                let at = match current[group] {
+                    Some(at) if takes(&growing[at]) => at,
+                    _ => {
+                        let tail = memory.forced_chunk(holder, Memory::capacity_for(most + HEADER_LEN, room_max), 0);
+                        let open = OpenBatch {
+                            deadline: self.deadline,
+                            due_at: self.due_at,
+                            acks: self.acks,
+                            compression: part_compression,
+                            ..OpenBatch::new(self.id, self.opened_at, record.timestamp_ms, tail)
+                        };
+                        growing.push(GrowingPart { group, first_record: own.offset_delta, open, slots: Vec::new() });
+                        current[group] = Some(growing.len() - 1);
+                        growing.len() - 1
                     }
-                });
+                };
+                let GrowingPart { open: target, slots: own_slots, .. } = &mut growing[at];
                 if target.tail.room_len() < most {
-                    target.push_chunk(memory.forced_chunk(holder, Memory::capacity_for(most, max_bytes), 0));
+                    target.push_chunk(memory.forced_chunk(holder, Memory::capacity_for(most, room_max), 0));
                 }
                 let delta = record.timestamp_ms - target.base_timestamp_ms;
                 let body_len = record_batch::record_body_len(delta, target.count, &record);
-                let own_slots = part_slots.last_mut().expect("each part has some");
                 if let Some(shared) = shared
                     && own.offset_delta < self.direct
                 {
@@ -480,18 +514,19 @@ impl Batch {
                 target.write(&record, delta, body_len, record_batch::record_len(body_len));
             }
         }
-        parts.extend(open.map(|open| open.seal(partition, &memory)));
         self.take_slots();
-        for (part, slots) in parts.iter_mut().zip(part_slots) {
+        let finished = growing.into_iter().map(|part| {
+            let mut batch = part.open.seal(partition, &memory);
             if !is_unpacked {
                 // It was not compressed, or that made it no smaller.
-                part.stage = Stage::Final;
+                batch.stage = Stage::Final;
             }
-            part.slots = slots;
-            part.slot_bytes = part.slots.capacity() * size_of::<Slot>();
-            memory.force_charge(holder, part.slot_bytes);
-        }
-        parts
+            batch.slots = part.slots;
+            batch.slot_bytes = batch.slots.capacity() * size_of::<Slot>();
+            memory.force_charge(holder, batch.slot_bytes);
+            BatchPart { group: part.group, first_record: part.first_record, batch }
+        });
+        finished.collect()
     }
 
     /// Whether the bytes still fit the checksum that was written over them.

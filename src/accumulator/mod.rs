@@ -28,7 +28,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
-pub use batch::{Batch, BatchBytes, Orphan};
+pub use batch::{Batch, BatchBytes, BatchPart, Orphan};
 pub use calls::{CallReply, GivenUp, TransactionCall};
 pub use cancel::Ticket;
 pub use choice::{ANY_PARTITION, NOT_CHOSEN, PartitionPicture, Partitioning, Picture, View};

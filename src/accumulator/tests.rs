@@ -1,6 +1,7 @@
 //! The accumulator as its two sides use it together: bounds, order, and what is left when everything has been taken.
 
 use super::*;
+use crate::codec::{Codec, Compression};
 use crate::reports::{Handed, Item, Slot};
 use crate::wire::record_batch::{HEADER_LEN, read_record};
 use std::collections::HashMap;
@@ -148,7 +149,7 @@ fn a_split_batch_keeps_each_records_own_time_and_returns_its_charge() {
     assert_eq!(batch.count, 6);
     let mut reported = Vec::new();
     let mut written = Vec::new();
-    for mut part in batch.split(310) {
+    for BatchPart { batch: mut part, .. } in batch.split(310) {
         let bytes: Vec<u8> = part.bytes.chunks().flatten().copied().collect();
         let mut rest = &bytes[HEADER_LEN..];
         while !rest.is_empty() {
@@ -366,4 +367,52 @@ fn an_append_that_found_the_door_open_opens_no_batch_once_it_is_shut() {
     });
     assert_eq!((line, accumulator.inbox.next_batch()), (0, 0), "no batch behind the line");
     assert_eq!(accumulator.memory.used(), 0);
+}
+
+#[test]
+fn records_taken_apart_keep_their_order_their_reports_and_their_bytes() {
+    for codec in [Codec::None, Codec::Gzip, Codec::Lz4] {
+        let accumulator = accumulator(|config| {
+            config.compression = Compression { codec, level: 1 };
+            // Compressed by whoever takes it.
+            config.compression_threads = 0;
+        });
+        let topic = accumulator.topics.intern("t").expect("legal");
+        publish(&accumulator, &topic, 1);
+        for place in 0..6usize {
+            let bytes = [place as u8; 200];
+            // Only every other one wants a report.
+            let tag = (place % 2 == 0).then(|| Tag::marked(1, place));
+            let record = Record { timestamp_ms: 100 - 7 * place as i64, ..value(&bytes) };
+            send(&accumulator, &topic, &record, &Sending { tag, ..sending(None) }).expect("room");
+        }
+        let partition = topic.partition(0).expect("published");
+        let batch = partition.take(&accumulator, |_, _| true).expect("one batch");
+        assert_eq!((batch.count, batch.codec), (6, codec));
+        let mut seen = Vec::new();
+        for BatchPart { group, first_record, batch: mut part } in
+            batch.separate(|place| usize::from(place == 2 || place == 5))
+        {
+            assert_eq!(part.codec, Codec::None);
+            let bytes: Vec<u8> = part.bytes.chunks().flatten().copied().collect();
+            let (mut rest, mut values) = (&bytes[HEADER_LEN..], Vec::new());
+            while !rest.is_empty() {
+                let (record, used) = read_record(rest).expect("our own encoding");
+                rest = &rest[used..];
+                assert_eq!(record.offset_delta as usize, values.len());
+                let value = record.value.expect("each has one");
+                assert!(value.len() == 200 && value.iter().all(|byte| *byte == value[0]));
+                assert_eq!(part.base_timestamp_ms + record.timestamp_delta, 100 - 7 * i64::from(value[0]));
+                values.push(value[0]);
+            }
+            let base = part.base_timestamp_ms;
+            let told = |slot: &Slot| (slot.opaque, base + i64::from(slot.timestamp_delta_ms));
+            assert!(part.slots.iter().all(|slot| usize::from(values[slot.offset_delta as usize]) == slot.opaque));
+            seen.push((group, first_record, values, part.take_slots().iter().map(told).collect::<Vec<_>>()));
+        }
+        let others = (0, 0, vec![0, 1, 3, 4], vec![(0, 100), (4, 72)]);
+        let named = (1, 2, vec![2, 5], vec![(2, 86)]);
+        assert_eq!(seen, [others, named], "{codec:?}");
+        assert_eq!(accumulator.memory.used(), 0);
+    }
 }

@@ -196,6 +196,30 @@ pub unsafe extern "C-unwind" fn producer_mock_cluster_topic_set_log_append_time(
     })
 }
 
+/// Sets a configuration of a topic, by which brokers judge records: a batch with one that breaks it is refused, and the answer
+/// names every such record (KIP-467).
+///
+/// `topic`: an existing one. `name`: cleanup.policy, message.timestamp.before.max.ms or message.timestamp.after.max.ms.
+/// `value`: for the first compact, which demands a key of every record, delete, or both with a comma between them; for the
+/// others milliseconds, 0 or more.
+/// Returns `PRODUCER_OK`; `PRODUCER_ERR_UNKNOWN_TOPIC_OR_PARTITION`; `PRODUCER_ERR_INVALID_ARGUMENT` if a pointer is NULL or
+/// not UTF-8, or for another name or value. Does not block.
+#[unsafe(no_mangle)]
+pub unsafe extern "C-unwind" fn producer_mock_cluster_topic_set(
+    mock: *mut producer_mock_cluster_t,
+    topic: *const c_char,
+    name: *const c_char,
+    value: *const c_char,
+) -> producer_status_t {
+    call(|| {
+        // SAFETY: the pointers are NULL or valid for the call, by the header.
+        let (mock, topic) = unsafe { (mock_arg(mock)?, str_arg(topic, "topic")?) };
+        // SAFETY: the same.
+        let (name, value) = unsafe { (str_arg(name, "name")?, str_arg(value, "value")?) };
+        mock.with(|cluster| cluster.topic_set(topic, name, value))
+    })
+}
+
 /// Makes a broker ask its clients, in every answer, to send nothing for a while (KIP-219).
 ///
 /// `broker_id`: 1 to the number of brokers. `throttle_ms`: milliseconds, 0 for none.

@@ -1,7 +1,7 @@
 //! Reports as C receives them: one per record, made from the finished batch on the dispatching thread.
 
 use std::cell::Cell;
-use std::ffi::{CStr, CString, c_char, c_void};
+use std::ffi::{CString, c_char, c_void};
 use std::ptr;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -11,7 +11,7 @@ use crate::capi::config::{Callbacks, LogCallback};
 use crate::capi::hooks::Hooks;
 use crate::capi::producer::{producer_t, shell_arg};
 use crate::capi::status::producer_status_t;
-use crate::error::{Result, Status};
+use crate::error::Result;
 use crate::reports::{
     FinishedBatch, Future, Handed, Item, KEPT, LogLine, MARKS_END, Persisted, Phase, RICH, RichTag, SILENT, Slot,
 };
@@ -558,15 +558,12 @@ pub(super) unsafe fn run_callback(address: usize, report: &producer_report_t, op
     unsafe { call_out(address as *const (), [ptr::from_ref(report) as usize, opaque, 0, 0]) }.is_some()
 }
 
-/// KIP-467: the broker named the records that made it refuse the batch.
+/// KIP-467: what the broker says of this record, where it has named it.
 #[cold]
 pub(super) fn name_record(batch: &FinishedBatch, place: u32, report: &mut producer_report_t) {
-    let words: &CStr = match batch.record_causes.binary_search_by_key(&place, |(named, _)| *named) {
-        Ok(at) => &batch.record_causes[at].1,
-        Err(_) => c"another record of its batch was refused by the broker, and the batch with it",
-    };
-    report.status = Status::INVALID_RECORD.code();
-    report.error_text = words.as_ptr();
+    if let Ok(at) = batch.record_causes.binary_search_by_key(&place, |(named, _)| *named) {
+        report.error_text = batch.record_causes[at].1.as_ptr();
+    }
 }
 
 #[cfg(test)]

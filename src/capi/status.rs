@@ -72,6 +72,8 @@ pub const PRODUCER_ERR_TOO_LATE: producer_status_t = -128;
 pub const PRODUCER_ERR_CANCELLED: producer_status_t = -129;
 /// The record does not fit into the batch any more; send the batch and begin another.
 pub const PRODUCER_ERR_BATCH_FULL: producer_status_t = -130;
+/// The broker refused another record of the batch, and the batch with it.
+pub const PRODUCER_ERR_BATCH_REFUSED: producer_status_t = -131;
 /// A serializer of the application failed.
 pub const PRODUCER_ERR_SERIALIZATION: producer_status_t = -140;
 /// TLS with the broker failed; the sentence says why.

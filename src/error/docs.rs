@@ -56,6 +56,7 @@ const MET: &[(Status, &str, &str)] = &[
     (Status::TOO_LATE, "`producer_cancel`: the record is in flight or finished.", "Its report tells the outcome."),
     (Status::CANCELLED, "`producer_cancel` took the record back.", "None: you asked for it."),
     (Status::BATCH_FULL, "`producer_batch_append`: the record does not fit any more.", "Send the batch and begin another."),
+    (Status::BATCH_REFUSED, "The broker refused a record of the same batch, and this one could not be sent again without it: an earlier attempt may be in the log, or the transaction has failed.", "Nothing is wrong with this record: send it again after `PRODUCER_PERSISTED_NO`, or in the next transaction."),
     (Status::SERIALIZATION, "A serializer of the program returned a failure.", "The sentence is the serializer's own."),
     (Status::TLS_FAILED, "The certificate is not trusted, names another host, has expired, or the versions differ.", "The sentence says which ([TLS.md](TLS.md))."),
     (Status::CREDENTIALS, "A token, ticket or password could not be obtained.", "The sentence says from where and why ([SASL.md](SASL.md))."),

@@ -10,6 +10,7 @@ use super::faults::{Fault, Faults};
 use super::groups::Groups;
 use super::partition_log::{LogSnapshot, StoredRecord};
 use super::producer_state::UnknownProducer;
+use super::record_rules::RecordRules;
 use super::request::{self, Answer, Source};
 use super::sasl::Sasl;
 use super::stats::Stats;
@@ -185,7 +186,8 @@ impl Cluster {
         let partitions = (0..u64::from(partitions.unsigned_abs())).map(partition).collect();
         let mut id = *b"kproducer-\0\0\0\0\0\0";
         id[10..].copy_from_slice(&self.topics_created.to_be_bytes()[2..]);
-        self.topics.insert(name.to_owned(), Topic { id, partitions, log_append_time: false });
+        self.topics
+            .insert(name.to_owned(), Topic { id, partitions, log_append_time: false, rules: RecordRules::default() });
         Ok(())
     }
 
@@ -194,6 +196,13 @@ impl Cluster {
         let topic = self.topics.get_mut(name).ok_or_else(|| unknown_partition(name, -1))?;
         topic.log_append_time = log_append_time;
         Ok(())
+    }
+
+    /// Sets a configuration of a topic under Kafka's name: cleanup.policy, message.timestamp.before.max.ms or
+    /// message.timestamp.after.max.ms. Batches with records that break it are refused, and the answer names these records.
+    pub fn topic_set(&mut self, topic: &str, name: &str, value: &str) -> Result<()> {
+        let topic = self.topics.get_mut(topic).ok_or_else(|| unknown_partition(topic, -1))?;
+        topic.rules.set(name, value).map_err(|text| Error::new(Status::INVALID_ARGUMENT, text))
     }
 
     /// The next `count` requests of this API answer `error_code`; 0 lets them through. A Produce answers it for every partition

@@ -32,6 +32,7 @@ mod partition_log;
 mod produce;
 mod producer_state;
 mod reader;
+mod record_rules;
 mod request;
 mod sasl;
 mod scram;

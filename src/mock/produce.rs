@@ -3,7 +3,7 @@
 //! finds the transaction before still ending is refused at once (Kafka tries again for 100 ms first).
 
 use kafka_protocol::messages::produce_response::{
-    LeaderIdAndEpoch, NodeEndpoint, PartitionProduceResponse, TopicProduceResponse,
+    BatchIndexAndErrorMessage, LeaderIdAndEpoch, NodeEndpoint, PartitionProduceResponse, TopicProduceResponse,
 };
 use kafka_protocol::messages::{BrokerId, ProduceResponse};
 use kafka_protocol::protocol::StrBytes;
@@ -63,6 +63,8 @@ fn read<'a>(body: &mut Reader<'a>) -> ReadResult<ProduceRequest<'a>> {
 struct Appended {
     error_code: i16,
     reason: Option<&'static str>,
+    /// Records that made the broker refuse the batch, by place (KIP-467).
+    record_errors: Vec<(i32, String)>,
     base_offset: i64,
     log_append_time_ms: i64,
     log_start_offset: i64,
@@ -75,6 +77,7 @@ impl Appended {
         Appended {
             error_code: code::NONE,
             reason: None,
+            record_errors: Vec::new(),
             base_offset,
             log_append_time_ms,
             log_start_offset,
@@ -86,6 +89,7 @@ impl Appended {
         Appended {
             error_code,
             reason: None,
+            record_errors: Vec::new(),
             base_offset: -1,
             log_append_time_ms: -1,
             log_start_offset: -1,
@@ -239,10 +243,18 @@ fn append_checked(cluster: &mut Cluster, request: &Request<'_>, place: &Place<'_
     let retention_bytes = cluster.options.retention_bytes_per_partition;
     let known = cluster.topics.get_mut(place.topic);
     let append_ms = known.as_ref().is_some_and(|topic| topic.log_append_time).then_some(request.wall_ms);
+    let batch = place.data.records.unwrap_or(&[]);
+    if let Some(topic) = &known
+        && let Some(refusal) =
+            topic.rules.check(batch, (place.topic, place.data.index), request.wall_ms, append_ms.is_none())
+    {
+        // Before anything is asked of its sequence, as in Kafka.
+        let reason = Some("One or more records have been rejected");
+        return Appended { reason, record_errors: refusal.records, ..Appended::refused(refusal.error_code) };
+    }
     let Some(partition) = known.and_then(|topic| topic.partition_mut(place.data.index)) else {
         return Appended::refused(code::UNKNOWN_TOPIC_OR_PARTITION);
     };
-    let batch = place.data.records.unwrap_or(&[]);
     let log_start_offset = partition.log.start_offset();
     let appended = match partition.log.producers.check(header, cluster.unknown_producer) {
         // Kafka tells the log's start with the errors of sequences and epochs, and with no other.
@@ -284,6 +296,12 @@ fn partition_response(appended: &Appended, index: i32, version: i16) -> Partitio
     }
     if version >= 8 {
         response.error_message = appended.reason.map(StrBytes::from_static_str);
+        let named = appended.record_errors.iter().map(|(place, text)| {
+            BatchIndexAndErrorMessage::default()
+                .with_batch_index(*place)
+                .with_batch_index_error_message(Some(StrBytes::from_string(text.clone())))
+        });
+        response.record_errors = named.collect();
     }
     if let Some((leader, epoch)) = appended.current_leader.filter(|_| version >= 10) {
         response.current_leader = LeaderIdAndEpoch::default().with_leader_id(BrokerId(leader)).with_leader_epoch(epoch);

@@ -1,6 +1,7 @@
 //! Topics and partitions: who leads, under which epoch, and the log.
 
 use super::partition_log::PartitionLog;
+use super::record_rules::RecordRules;
 
 pub(super) struct Partition {
     /// `None` while no replica is up, or after `partition_set_leader(None)`.
@@ -50,6 +51,7 @@ pub(super) struct Topic {
     pub(super) partitions: Vec<Partition>,
     /// `message.timestamp.type=LogAppendTime`.
     pub(super) log_append_time: bool,
+    pub(super) rules: RecordRules,
 }
 
 impl Topic {

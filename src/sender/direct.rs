@@ -20,8 +20,8 @@ pub(super) type PartsByReport = BTreeMap<usize, Parts>;
 
 impl Sender {
     /// A batch was cut. Where several parts have records of one report, it is given when the last of them is finished.
-    pub(super) fn note_direct_parts(&mut self, parts: &[Taken]) {
-        let mut of_report = parts.iter().filter(|part| part.batch.direct > 0);
+    pub(super) fn note_direct_parts<'a>(&mut self, parts: impl Iterator<Item = &'a Taken>) {
+        let mut of_report = parts.filter(|part| part.batch.direct > 0);
         let Some(slot) = of_report.next().and_then(|part| part.batch.slots.first()) else { return };
         let more = of_report.count();
         if more > 0 {

@@ -1,5 +1,6 @@
 //! Carrying out verdicts: done, again, in smaller batches, or failed. Every batch passes `finish` exactly once.
 
+use std::collections::BTreeMap;
 use std::ffi::CStr;
 
 use super::Sender;
@@ -7,10 +8,10 @@ use super::connection::Part;
 use super::partition::Taken;
 use super::produce::c_text;
 use super::timers::Timer;
-use super::verdict::{BatchFacts, Guard, InLog, Outcome, Pause, Verdict, decide};
+use super::verdict::{BatchFacts, Guard, InLog, NamedRecords, Outcome, Pause, Verdict, decide};
 use crate::accumulator::{ParkedRecord, Topic, undelivered_batch, undelivered_parked};
 use crate::codec::Codec;
-use crate::config::{OnInDoubtTimeout, OnSequenceGap};
+use crate::config::{OnFailure, OnInDoubtTimeout, OnSequenceGap};
 use crate::error::Status;
 use crate::reports::{DataLoss, FinishedBatch, Persisted, Phase};
 use crate::time::Time;
@@ -30,6 +31,15 @@ pub(super) struct Answer {
 }
 
 impl Answer {
+    /// The records of a batch of `count` that the broker names, and what it says of them.
+    fn named_records(&self, count: u32) -> BTreeMap<u32, Option<&str>> {
+        let places = self.record_errors.iter().filter_map(|(place, text)| {
+            let place = u32::try_from(*place).ok().filter(|place| *place < count)?;
+            Some((place, text.as_deref()))
+        });
+        places.collect()
+    }
+
     /// No broker answered.
     pub fn none() -> Answer {
         Answer { base_offset: -1, log_append_time_ms: None, log_start_offset: -1, record_errors: Vec::new() }
@@ -103,6 +113,10 @@ impl Sender {
                 }
                 Verdict::Renumber { pause } => self.retry(now, dense, taken, false, pause),
                 Verdict::Split => self.split(dense, taken, false),
+                Verdict::FailNamed { others_again } => {
+                    let ending = Ending { status: outcome.status(), in_log: decision.in_log, phase, answer };
+                    fail_named(self, now, dense, taken, ending, others_again);
+                }
                 Verdict::Fail => {
                     let status = outcome.status();
                     // First, so that nobody is told meanwhile that an abort will do.
@@ -134,6 +148,10 @@ impl Sender {
         BatchFacts {
             limited_retries: taken.limited_retries,
             record_count: taken.batch.count,
+            named: NamedRecords {
+                count: answer.named_records(taken.batch.count).len() as u32,
+                fails_as_one: taken.batch.direct > 0 && self.config.on_failure == OnFailure::StopPartition,
+            },
             earlier_attempt_in_doubt: taken.in_doubt,
             retries_left: taken.counted_retries < self.config.retries,
             guard,
@@ -239,7 +257,7 @@ impl Sender {
             self.accumulator.numbers.split(parts.len(), bytes.saturating_sub(len), &topic.numbers);
         }
         self.window.split(id, parts.len());
-        self.note_direct_parts(&parts);
+        self.note_direct_parts(parts.iter());
         for part in parts {
             self.partitions[dense as usize].push_retry(part);
         }
@@ -355,6 +373,81 @@ impl Sender {
             rich: Vec::new(),
             undelivered,
         });
+    }
+}
+
+/// Groups of the records of a batch that a broker has refused for some of them.
+const NAMED: usize = 0;
+const OTHERS: usize = 1;
+/// With `on.failure=stop-partition`: behind the first that is named, so that they fail with what follows the batch.
+const OTHERS_BEHIND: usize = 2;
+
+/// KIP-467: the records that the broker names end here. The others are sent again without them, in a batch of their own, or
+/// fail as a batch that was refused.
+#[cold]
+fn fail_named(sender: &mut Sender, now: Time, dense: u32, taken: Taken, ending: Ending, others_again: bool) {
+    let (id, len, count, number) = (taken.batch.id, taken.batch.len(), taken.batch.count, taken.number);
+    let named = ending.answer.named_records(count);
+    let stops = sender.config.on_failure == OnFailure::StopPartition;
+    let first = named.keys().next().copied().unwrap_or(count);
+    let mut parts = taken.separate(|place| match named.contains_key(&place) {
+        true => NAMED,
+        false if stops && place > first => OTHERS_BEHIND,
+        false => OTHERS,
+    });
+    let state = &mut sender.partitions[dense as usize];
+    let (label, topic) = (state.label(), state.topic.clone());
+    let named_count = named.len();
+    sender.reports.log(4, "PARTITION", || {
+        let others = if others_again { "the others are sent again without them" } else { "the others fail with them" };
+        format!("{label}: the broker refuses {named_count} of {count} records of a batch; {others}")
+    });
+    // They are in no log, and in no request any more: where nothing behind them has numbers, theirs are given again.
+    // Otherwise nothing behind them fits, and what is left goes on under a new epoch.
+    if let Some(number) = number
+        && !(others_again && state.sequences.withdraw(number, count))
+    {
+        state.sequences.give_up(number, count, false);
+        if others_again {
+            state.sequences.refuse();
+        }
+        if state.sequences.has_hole() {
+            sender.transaction_needs_bump();
+        }
+    }
+    for (group, part) in &mut parts {
+        if others_again && *group != NAMED {
+            sender.accumulator.pack(&mut part.batch, &topic);
+        }
+        part.reached_broker = false;
+    }
+    let bytes: usize = parts.iter().map(|(_, part)| part.batch.len()).sum();
+    sender.partitions[dense as usize].shared().note_split(len, bytes, parts.len());
+    sender.window.split(id, parts.len());
+    let (named_parts, others): (Vec<_>, Vec<_>) = parts.into_iter().partition(|(group, _)| *group == NAMED);
+    let named_parts: Vec<Taken> = named_parts.into_iter().map(|(_, part)| part).collect();
+    let mut others: Vec<Taken> = others.into_iter().map(|(_, part)| part).collect();
+    sender.note_direct_parts(named_parts.iter().chain(&others));
+    if others_again {
+        // First, so that what the failure brings about finds them.
+        for part in others.drain(..) {
+            sender.retry(now, dense, part, false, Pause::None);
+        }
+    }
+    let Ending { status, in_log, phase, .. } = &ending;
+    let mut texts = named.values();
+    for part in named_parts {
+        let texts = texts.by_ref().take(part.batch.count as usize);
+        let record_errors = texts.enumerate().map(|(at, text)| (at as i32, text.map(str::to_owned))).collect();
+        let answer = Answer { record_errors, ..Answer::none() };
+        sender.finish(now, dense, part, Ending { status: *status, in_log: *in_log, phase: *phase, answer });
+    }
+    for mut part in others {
+        let words = part.cause.as_deref().map(CStr::to_string_lossy).unwrap_or_default();
+        part.cause =
+            c_text(&format!("another record of the batch was refused by the broker, and the batch with it: {words}"));
+        let ending = Ending { status: Status::BATCH_REFUSED, in_log: *in_log, phase: *phase, answer: Answer::none() };
+        sender.finish(now, dense, part, ending);
     }
 }
 

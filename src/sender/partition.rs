@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::identity::Identity;
 use super::sequence::{Sequences, Stamp};
-use crate::accumulator::{Batch, NO_LEADER, Partition, Topic};
+use crate::accumulator::{Batch, BatchPart, NO_LEADER, Partition, Topic};
 use crate::time::{Micros, Time};
 
 /// A batch that the sender took, with what happened to it so far.
@@ -65,11 +65,21 @@ impl Taken {
         (self.batch.id, self.first_record)
     }
 
-    /// The batch in parts of at most `max_bytes`: they share its history, not its bytes.
+    /// The batch in parts of at most `max_bytes`.
     pub fn split(self, max_bytes: usize) -> Vec<Taken> {
+        self.parts(|batch| batch.split(max_bytes)).into_iter().map(|(_, part)| part).collect()
+    }
+
+    /// The records by the group that their place in the batch has, and the groups' numbers.
+    pub fn separate(self, group_of: impl Fn(u32) -> usize) -> Vec<(usize, Taken)> {
+        self.parts(|batch| batch.separate(group_of))
+    }
+
+    /// What it is cut into: parts share its history, not its bytes.
+    fn parts(self, cut: impl FnOnce(Batch) -> Vec<BatchPart>) -> Vec<(usize, Taken)> {
         let Taken {
             batch,
-            first_record: mut next_record,
+            first_record: before,
             attempts,
             counted_retries,
             in_doubt,
@@ -79,12 +89,10 @@ impl Taken {
             cause,
             ..
         } = self;
-        let part = |batch: Batch| {
-            let first_record = next_record;
-            next_record += batch.count;
-            Taken {
+        let part = |BatchPart { group, first_record, batch }| {
+            let taken = Taken {
                 batch,
-                first_record,
+                first_record: before + first_record,
                 attempts,
                 counted_retries,
                 limited_retries: 0,
@@ -95,9 +103,10 @@ impl Taken {
                 broker,
                 leader_epoch,
                 cause: cause.clone(),
-            }
+            };
+            (group, taken)
         };
-        batch.split(max_bytes).into_iter().map(part).collect()
+        cut(batch).into_iter().map(part).collect()
     }
 }
 

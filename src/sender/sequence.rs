@@ -160,6 +160,17 @@ impl Sequences {
         }
     }
 
+    /// The batch was refused for certain, whenever it was sent: its numbers are given again, to fewer records. Not where
+    /// others have later ones, which then would not fit.
+    pub fn withdraw(&mut self, stamp: Stamp, count: u32) -> bool {
+        if Some(stamp.identity) != self.identity || stamp.counter + u64::from(count) != self.next {
+            return false;
+        }
+        self.decide(stamp);
+        self.next = stamp.counter;
+        true
+    }
+
     /// Whether the broker would refuse whatever is sent next: a batch that was given up has left a hole before it, or the
     /// broker has said so.
     pub fn has_hole(&self) -> bool {
@@ -280,6 +291,19 @@ mod tests {
         assert_eq!((sequences.has_acked(), sequences.broken()), (false, Some(SequenceBreak::OtherCluster)));
         sequences.adopt(SECOND, 0);
         assert_eq!(sequences.broken(), None);
+    }
+
+    #[test]
+    fn numbers_of_a_refused_batch_are_given_again_unless_others_have_later_ones() {
+        let mut sequences = numbered(0);
+        let (first, second) = (sequences.assign(3).expect("numbered"), sequences.assign(4).expect("numbered"));
+        assert!(!sequences.withdraw(first, 3), "the second would leave a gap");
+        assert!(sequences.is_oldest(first) && sequences.withdraw(second, 4));
+        assert_eq!(sequences.assign(2).map(|stamp| stamp.base_sequence), Some(3));
+        let third = sequences.assign(1).expect("numbered");
+        sequences.adopt(SECOND, 0);
+        assert!(!sequences.withdraw(third, 1), "of an epoch that was left");
+        assert!(!sequences.has_hole());
     }
 
     #[test]

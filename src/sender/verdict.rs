@@ -20,6 +20,7 @@ pub struct BatchFacts {
     /// How often this batch was retried by a decision with `limited` set.
     pub limited_retries: u32,
     pub record_count: u32,
+    pub named: NamedRecords,
     /// An earlier attempt of this batch (or of the batch it was split from) may be in the log.
     pub earlier_attempt_in_doubt: bool,
     /// `retries` allows one more.
@@ -37,6 +38,15 @@ pub struct BatchFacts {
     pub has_acked: bool,
     /// acks=all: the leader answers when others have the batch too, and may lose its place between the append and then.
     pub acks_all: bool,
+}
+
+/// The records of a batch that made the broker refuse it (KIP-467).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct NamedRecords {
+    /// How many the answer names.
+    pub count: u32,
+    /// Records of the batch have one report between them, and that one has to come before anything behind it is delivered.
+    pub fails_as_one: bool,
 }
 
 /// How an attempt ended.
@@ -101,6 +111,9 @@ pub enum Verdict {
     Split,
     /// Report the failure with `Outcome::status`.
     Fail,
+    /// Report it for the records that the answer names. The others are sent again without them, or fail too, with a status
+    /// of their own, where they may be in the log, their transaction has failed, or their report is the same.
+    FailNamed { others_again: bool },
 }
 
 /// How long to wait before the next attempt.
@@ -163,9 +176,17 @@ pub fn decide(outcome: Outcome, facts: &BatchFacts) -> Decision {
         Action::Split if may_split => (Verdict::Split, false),
         Action::Renumber(_) if facts.earlier_attempt_in_doubt => (Verdict::Fail, false),
         Action::Renumber(pause) => (Verdict::Renumber { pause }, false),
-        Action::RetryAtMost(_) | Action::Split | Action::Fail | Action::FailRefused | Action::FailForGood => {
-            (Verdict::Fail, false)
+        Action::FailNamed if (1..facts.record_count).contains(&facts.named.count) => {
+            // Under new numbers, in a batch of other bytes, a copy that is still under way would not be recognised.
+            let others_again = !facts.earlier_attempt_in_doubt && facts.guard != Guard::Transaction;
+            (Verdict::FailNamed { others_again: others_again && !facts.named.fails_as_one }, false)
         }
+        Action::RetryAtMost(_)
+        | Action::Split
+        | Action::Fail
+        | Action::FailNamed
+        | Action::FailRefused
+        | Action::FailForGood => (Verdict::Fail, false),
     };
     Decision {
         verdict,
@@ -199,7 +220,9 @@ enum Action {
     /// Again under a new epoch; in doubt, it fails instead.
     Renumber(Pause),
     Fail,
-    /// The same, and its sequence is the reason: a transaction's epochs are its coordinator's to give.
+    /// The same, for the records that are named, if any are.
+    FailNamed,
+    /// The same as `Fail`, and its sequence is the reason: a transaction's epochs are its coordinator's to give.
     FailRefused,
     /// And the producer with it.
     FailForGood,
@@ -259,18 +282,18 @@ fn code_row(code: i16, newer_leader: bool, facts: &BatchFacts) -> Row {
         CLUSTER_AUTHORIZATION_FAILED | UNSUPPORTED_VERSION | TRANSACTIONAL_ID_AUTHORIZATION_FAILED if guarded => {
             (FailForGood, InLog::No)
         }
+        // What may be wrong with one record and not with its neighbours.
+        INVALID_TIMESTAMP | UNSUPPORTED_FOR_MESSAGE_FORMAT | POLICY_VIOLATION | INVALID_RECORD => {
+            (FailNamed, InLog::No)
+        }
         INVALID_TOPIC_EXCEPTION
         | INVALID_REQUIRED_ACKS
         | TOPIC_AUTHORIZATION_FAILED
         | CLUSTER_AUTHORIZATION_FAILED
-        | INVALID_TIMESTAMP
         | UNSUPPORTED_VERSION
         | INVALID_REQUEST
-        | UNSUPPORTED_FOR_MESSAGE_FORMAT
-        | POLICY_VIOLATION
         | TRANSACTIONAL_ID_AUTHORIZATION_FAILED
-        | UNSUPPORTED_COMPRESSION_TYPE
-        | INVALID_RECORD => (Fail, InLog::No),
+        | UNSUPPORTED_COMPRESSION_TYPE => (Fail, InLog::No),
 
         DUPLICATE_SEQUENCE_NUMBER if guarded && facts.earlier_attempt_in_doubt => (DoneDuplicate, InLog::Yes),
         // Something of this sequence is in the log, but nothing says that it is this batch: the numbers are wrong.

@@ -161,6 +161,13 @@ impl Sim {
         let code = report.status.code();
         // A transaction that was given up elsewhere is refused everywhere.
         let excused = self.is_transactional() && [47, 48].contains(&code) && self.may_be_fatal();
+        // One report stands for all records of a batch that the application filled, and old brokers do not name any.
+        let is_unnamed = sent.is_direct.is_some() || self.plan.old_brokers;
+        let excused = excused || code == 87 && self.plan.compacted && (sent.key.is_none() || is_unnamed);
+        let is_alone = sent.is_direct.is_none() && !self.plan.directs && !self.is_transactional();
+        if report.status == Status::BATCH_REFUSED && report.persisted == Persisted::No && is_alone {
+            return Some(format!("record {index} could have been sent again without the refused one: {report:?}"));
+        }
         if OUR_MISTAKES.contains(&code) && !self.plan.may_answer(code) && !excused {
             return Some(format!("record {index} was refused as only a mistake of ours is: {report:?}"));
         }
@@ -172,7 +179,10 @@ impl Sim {
         let may_be_forgotten = self.plan.rates.producer_expiry > 0
             || self.plan.rates.truncation > 0
             || self.plan.unknown_producer != UnknownProducer::Accept;
-        if sent.is_tail && !ok && may_try && !(is_forgotten && may_be_forgotten) {
+        // Something that was sent before, and lingered, has no key.
+        let neighbours = [Status::EARLIER_FAILED, Status::BATCH_REFUSED, Status::INVALID_RECORD];
+        let is_stopped = self.plan.compacted && neighbours.contains(&report.status);
+        if sent.is_tail && !ok && may_try && !(is_forgotten && may_be_forgotten) && !is_stopped {
             return Some(format!("record {index} was sent after everything had settled, and failed: {report:?}"));
         }
         None
@@ -259,14 +269,17 @@ impl Sim {
     fn check_order(&self) -> Option<String> {
         let one_in_flight = self.plan.config.max_in_flight_requests_per_connection == 1;
         let is_idempotent = self.plan.config.enable_idempotence;
-        let promised = is_idempotent || one_in_flight || self.plan.faults_span_us == 0;
+        let nothing_is_refused = self.plan.faults_span_us == 0 && !self.plan.compacted;
+        let promised = is_idempotent || one_in_flight || nothing_is_refused;
         if !promised {
             return None;
         }
         let mut last: BTreeMap<(usize, i32), (usize, i64)> = BTreeMap::new();
         let mut last_place: BTreeMap<(usize, i32), (usize, usize)> = BTreeMap::new();
         // Own deadlines and purges end later batches before earlier ones.
-        let in_order = !self.plan.own_deadlines && !self.app.purged && one_in_flight && !is_idempotent;
+        // So does a broker that refuses a record, whose neighbours are sent again.
+        let in_order =
+            !self.plan.own_deadlines && !self.plan.compacted && !self.app.purged && one_in_flight && !is_idempotent;
         for (index, sent) in self.app.sent.iter().enumerate() {
             let Some(report) = sent.report.as_ref().filter(|report| report.partition >= 0) else { continue };
             let partition = (sent.topic, report.partition);

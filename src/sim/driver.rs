@@ -98,6 +98,7 @@ impl Sim {
             let name = format!("t{index}");
             let replicas = i16::try_from(self.plan.brokers.min(3)).expect("few brokers");
             self.cluster.topic_create(&name, partitions, replicas).expect("a legal topic");
+            self.compact(&name);
             let topic = self.accumulator.topics.intern(&name).expect("a legal name");
             self.app.topics.push(topic);
         }
@@ -115,6 +116,13 @@ impl Sim {
         for name in std::mem::take(&mut self.app.late) {
             self.note(40, 0, 0, || format!("topic {name} is created"));
             self.cluster.topic_create(&name, 2, 1).expect("a legal topic");
+            self.compact(&name);
+        }
+    }
+
+    fn compact(&mut self, name: &str) {
+        if self.plan.compacted {
+            self.cluster.topic_set(name, "cleanup.policy", "compact").expect("legal");
         }
     }
 

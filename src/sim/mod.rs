@@ -6,6 +6,7 @@
 
 mod abroad;
 mod all_or_nothing;
+mod bad_neighbours;
 mod batches;
 mod check;
 mod cluster_changes;
@@ -174,6 +175,7 @@ impl Sim {
         // Beside what is drawn, so that the other seeds' runs stay what they are.
         plan.compress(seed);
         plan.go_abroad(seed);
+        plan.compacted = seed % 7 == 3;
         plan.telemetry_ms = (seed % 4 == 1).then_some(100 + 300 * (seed / 4 % 8) as i32);
         plan.logins = (seed % 3 == 2).then(|| LoginPlan::draw(&mut Random::new(seed.rotate_left(17))));
         Sim::new(plan, random, is_traced)
@@ -460,8 +462,15 @@ impl Sim {
         }
         for topic in 0..self.plan.topics.len() {
             for partition in 0..self.plan.topics[topic] as u32 {
-                let mut sent =
-                    self.record(topic, Some(partition), None, Some(b"tail".to_vec()), Vec::new(), None, true);
+                let mut sent = self.record(
+                    topic,
+                    Some(partition),
+                    Some(b"tail".to_vec()),
+                    Some(b"tail".to_vec()),
+                    Vec::new(),
+                    None,
+                    true,
+                );
                 sent.is_tail = true;
                 // A full budget at this point is full of what nobody can deliver.
                 self.send(sent, u32::MAX);

@@ -119,6 +119,8 @@ pub(super) struct Plan {
     pub flushes: bool,
     /// Some batches are filled by the application itself.
     pub directs: bool,
+    /// Topics are compacted: brokers refuse records without a key, and name them.
+    pub compacted: bool,
     /// Some records are taken back.
     pub cancels: bool,
     /// Threads that compress, which take so long at most.
@@ -187,6 +189,7 @@ impl Plan {
             purges: false,
             flushes: false,
             directs: false,
+            compacted: false,
             cancels: false,
             packers: 0,
             packing_us: 0,

@@ -504,8 +504,15 @@ impl Sim {
     fn send_last(&mut self) {
         for topic in 0..self.plan.topics.len() {
             for partition in 0..self.plan.topics[topic] as u32 {
-                let mut sent =
-                    self.record(topic, Some(partition), None, Some(b"tail".to_vec()), Vec::new(), None, true);
+                let mut sent = self.record(
+                    topic,
+                    Some(partition),
+                    Some(b"tail".to_vec()),
+                    Some(b"tail".to_vec()),
+                    Vec::new(),
+                    None,
+                    true,
+                );
                 sent.is_tail = true;
                 self.send(sent, 0);
             }

@@ -188,7 +188,7 @@ fn a_batch_whose_first_chunk_was_cancelled_is_split_like_any_other() {
     assert_eq!((whole.bytes.chunks().count(), first.len()), (3, HEADER_LEN), "nothing but the header");
     let mut parts = whole.split(1_000);
     let left: Vec<Vec<usize>> =
-        parts.iter_mut().map(|part| part.take_slots().iter().map(|slot| slot.opaque).collect()).collect();
+        parts.iter_mut().map(|part| part.batch.take_slots().iter().map(|slot| slot.opaque).collect()).collect();
     assert_eq!(left, [[1], [2]]);
     drop(parts);
     assert_eq!(accumulator.memory.used(), 0);

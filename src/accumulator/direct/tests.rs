@@ -1,7 +1,7 @@
 //! Direct batches between an application thread and a taker.
 
 use super::*;
-use crate::accumulator::{Claim, Event, Letters, Sending, Wanted};
+use crate::accumulator::{BatchPart, Claim, Event, Letters, Sending, Wanted};
 use crate::config::Config;
 use crate::reports::Reports;
 use crate::time::Micros;
@@ -208,7 +208,9 @@ fn parts_of_a_split_one_share_its_report() {
     let mut parts = whole.split(600);
     let seen: Vec<(u32, u32, Vec<u32>)> = parts
         .iter_mut()
-        .map(|part| (part.count, part.direct, part.take_slots().iter().map(|slot| slot.offset_delta).collect()))
+        .map(|BatchPart { batch: part, .. }| {
+            (part.count, part.direct, part.take_slots().iter().map(|slot| slot.offset_delta).collect())
+        })
         .collect();
     assert_eq!(seen, [(4, 4, vec![0]), (4, 2, vec![0, 2, 3]), (1, 0, vec![0])]);
     drop(parts);

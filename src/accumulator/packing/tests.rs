@@ -1,7 +1,7 @@
 //! Batches between sealing and taking: order, memory, and what else may happen to them while they are compressed.
 
 use super::*;
-use crate::accumulator::{Letters, Placed, Sending, Tag, Ticket};
+use crate::accumulator::{BatchPart, Letters, Placed, Sending, Tag, Ticket};
 use crate::codec::Codec;
 use crate::config::Config;
 use crate::record::Record;
@@ -236,7 +236,7 @@ fn a_compressed_batch_is_cut_into_parts_that_are_compressed_again() {
     let (mut seen, mut opaques) = (Vec::new(), Vec::new());
     let parts = batch.split(raw / 2);
     assert!(parts.len() >= 2);
-    for mut part in parts {
+    for BatchPart { batch: mut part, .. } in parts {
         accumulator.pack(&mut part, &topic);
         assert!(part.codec == Codec::Zstd && part.len() < part.raw_len && part.raw_len <= raw / 2);
         seen.extend(values(&part));

@@ -5,6 +5,7 @@ use super::*;
 const FACTS: BatchFacts = BatchFacts {
     limited_retries: 0,
     record_count: 10,
+    named: NamedRecords { count: 0, fails_as_one: false },
     earlier_attempt_in_doubt: false,
     retries_left: true,
     guard: Guard::None,
@@ -270,6 +271,31 @@ fn a_broker_that_refuses_the_first_sequence_too_is_asked_again_later() {
     for code in [45, 59] {
         let decision = decide(Outcome::code(code), &BatchFacts { guard: Guard::Sequence, has_acked: false, ..FACTS });
         assert_eq!((decision.verdict, decision.refused), (BUMP_LATER, true));
+    }
+}
+
+#[test]
+fn records_that_are_named_fail_alone_where_nothing_is_in_doubt_and_no_transaction_has_failed() {
+    for (code, guard) in all() {
+        for (count, fails_as_one) in [(1, false), (9, false), (1, true)] {
+            let named = NamedRecords { count, fails_as_one };
+            for earlier_attempt_in_doubt in [false, true] {
+                let facts = BatchFacts { named, earlier_attempt_in_doubt, guard, ..FACTS };
+                let decision = decide(Outcome::code(code), &facts);
+                let plain = decide(Outcome::code(code), &BatchFacts { named: FACTS.named, ..facts });
+                let others_again = !earlier_attempt_in_doubt && guard != Guard::Transaction && !fails_as_one;
+                let verdict = match [32, 43, 44, 87].contains(&code) {
+                    true => Verdict::FailNamed { others_again },
+                    false => plain.verdict,
+                };
+                assert_eq!(decision, Decision { verdict, ..plain }, "{code} {guard:?}");
+            }
+        }
+        // All of them, or more than there are: there is nobody to spare.
+        for count in [10, 11] {
+            let facts = BatchFacts { named: NamedRecords { count, fails_as_one: false }, guard, ..FACTS };
+            assert_eq!(decide(Outcome::code(code), &facts).verdict, written(code, guard).verdict, "{code}");
+        }
     }
 }
 
