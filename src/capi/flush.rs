@@ -25,7 +25,8 @@ pub const PRODUCER_PURGE_IN_FLIGHT: u32 = 2;
 /// PRODUCER_ERR_TIMED_OUT when the time passed first: it all goes on, call again, and producer_last_error says what is wrong
 /// with the cluster, if anything is; the status of its end when the producer has failed for good, before the call or during it
 /// (PRODUCER_ERR_FATAL, PRODUCER_ERR_PRODUCER_FENCED or another for which producer_status_is_fatal is true, or
-/// PRODUCER_ERR_INTERNAL after a bug of the library): the records that were left have failed then, and their callbacks have run;
+/// PRODUCER_ERR_INTERNAL after a bug of the library): the records that were left have failed then, and their callbacks have
+/// run, also with a timeout_ms of 0;
 /// PRODUCER_ERR_INVALID_ARGUMENT; PRODUCER_ERR_IN_CALLBACK from one of this producer's own callbacks; PRODUCER_ERR_CLOSED;
 /// PRODUCER_ERR_FORKED.
 /// Callbacks of a future that another thread awaits run on that thread, and are not waited for.

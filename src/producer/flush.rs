@@ -1,7 +1,9 @@
 //! Flushes: of everything or of one topic, waited for at once or later (KIP-8).
 
 use std::sync::{Arc, Weak};
+use std::time::Instant;
 
+use super::close::LAST_TURN;
 use super::{Producer, in_callback};
 use crate::accumulator::{Accumulator, check_topic_name};
 use crate::error::{Error, Result, Status};
@@ -58,7 +60,7 @@ impl Producer {
         call: &str,
         token: &FlushToken,
         timeout_ms: i32,
-        hand: impl FnMut(Item<'_>) -> Handed,
+        mut hand: impl FnMut(Item<'_>) -> Handed,
     ) -> Result<()> {
         if self.reports.in_callback() {
             return Err(in_callback(call));
@@ -74,8 +76,12 @@ impl Producer {
                 _ => {}
             }
         }
-        let ended = self.reports.wait_for(&token.done, self.call_deadline(timeout_ms), hand);
+        let ended = self.reports.wait_for(&token.done, self.call_deadline(timeout_ms), &mut hand);
         if let Some(fatal) = self.accumulator.fatal() {
+            if matches!(ended, Dispatch::TimedOut(_)) {
+                // The cause is known before the I/O thread has failed what is left, for which it waits for no broker.
+                self.reports.wait_for(&token.done, Some(Instant::now() + LAST_TURN), &mut hand);
+            }
             return Err(fatal.clone());
         }
         match ended {
