@@ -23,9 +23,11 @@ int main(int argc, char **argv) {
     }
     producer_config_free(config);
     if (strcmp(argv[1], "use") == 0) {
-        /* The library reads what it has freed: only code of its own that is instrumented notices. */
-        const char *value = NULL;
-        producer_config_get(config, "linger.ms", &value);
+        /* The library reads what the program has freed: it notices only when its own code is instrumented. */
+        producer_property_t *property = calloc(1, sizeof *property);
+        if (property == NULL) return 2;
+        free(property);
+        producer_property_at(0, property);
     }
     if (strcmp(argv[1], "leak") == 0) {
         producer_config_t *volatile lost = NULL;

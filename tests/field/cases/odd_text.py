@@ -25,7 +25,7 @@ rows, all_hold = [], True
 for words, code, status, persisted in (
     (b"Schl\xfcssel fehlt", 87, "INVALID_RECORD", 0),
     (b"bad\x00text", 87, "INVALID_RECORD", 0),
-    (b"\xff" * 3000, 44, "INVALID_RECORD", 0),  # The answer names the record.
+    (b"\xff" * 3000, 44, "POLICY_VIOLATION", 0),
     (b"warnung: k\xfcrzer", 0, "OK", 2),
 ):
     report, requests = run(words, code)
