@@ -12,8 +12,11 @@ use crate::reports::{
 };
 use crate::time::Time;
 
-/// What the I/O thread, which never blocks, is given for its last turn, and a callback that runs elsewhere for its end.
-pub(super) const LAST_TURN: Duration = Duration::from_millis(1_000);
+/// How long a call waits for the I/O thread's turn. It never blocks; on a machine that is short of processors (or in a program
+/// under a sanitizer) it may still wait for seconds until it runs.
+pub(super) const IO_TURN: Duration = Duration::from_secs(10);
+/// How long close waits for callbacks that run on other threads.
+const CALLBACKS_END: Duration = Duration::from_millis(1_000);
 
 impl Producer {
     /// Frees threads that wait for memory: they get `CLOSED`.
@@ -38,7 +41,7 @@ impl Producer {
             self.accumulator.inbox.flush(None, started.clone(), flushed.clone());
             if timeout_ms == 0 {
                 // Whether anything is left is the I/O thread's to say, at once.
-                self.reports.wait_complete(&started, Some(Instant::now() + LAST_TURN));
+                self.reports.wait_complete(&started, Some(Instant::now() + IO_TURN));
             }
             let ended = self.reports.wait_for(&flushed, deadline, &mut hand);
             in_time = ends_open && matches!(ended, Dispatch::Done(_));
@@ -51,15 +54,15 @@ impl Producer {
             self.accumulator.inbox.command(Command::LastPush);
         }
         self.accumulator.inbox.command(Command::Abort);
-        // All are told first, so that they end at the same time: one second for all.
+        // All are told first, so that they end at the same time: one second for all but the I/O thread.
         self.accumulator.packing.end();
         let chooser = self.chooser.get();
         chooser.iter().for_each(|chooser| chooser.tell_end());
         self.secured.iter().for_each(|secured| secured.tell_end());
         self.login.iter().for_each(LoginThread::tell_end);
-        let deadline = Instant::now() + LAST_TURN;
+        let deadline = Instant::now() + CALLBACKS_END;
         let left = || deadline.saturating_duration_since(Instant::now());
-        let io_ended = self.io.lock().join(left());
+        let io_ended = self.io.lock().join(IO_TURN);
         let packers_ended = self.packers.end(&self.accumulator, left());
         let chooser_ended = chooser.is_none_or(|chooser| chooser.end(left()));
         self.secured.iter().for_each(|secured| secured.end(left()));
@@ -68,7 +71,7 @@ impl Producer {
         self.abandon_futures();
         // Wakes threads that poll: nothing more will come.
         self.reports.shut();
-        let last = Instant::now() + LAST_TURN;
+        let last = Instant::now() + CALLBACKS_END;
         let all = self.reports.drain_all(Some(last), &mut hand);
         if all {
             self.join_dispatch();

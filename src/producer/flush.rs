@@ -3,7 +3,7 @@
 use std::sync::{Arc, Weak};
 use std::time::Instant;
 
-use super::close::LAST_TURN;
+use super::close::IO_TURN;
 use super::{Producer, in_callback};
 use crate::accumulator::{Accumulator, check_topic_name};
 use crate::error::{Error, Result, Status};
@@ -80,7 +80,7 @@ impl Producer {
         if let Some(fatal) = self.accumulator.fatal() {
             if matches!(ended, Dispatch::TimedOut(_)) {
                 // The cause is known before the I/O thread has failed what is left, for which it waits for no broker.
-                self.reports.wait_for(&token.done, Some(Instant::now() + LAST_TURN), &mut hand);
+                self.reports.wait_for(&token.done, Some(Instant::now() + IO_TURN), &mut hand);
             }
             return Err(fatal.clone());
         }

@@ -2,14 +2,11 @@
 
 use std::ffi::{CStr, CString};
 use std::sync::Arc;
-use std::time::Duration;
 
+use super::close::IO_TURN;
 use super::{Producer, in_callback};
 use crate::accumulator::{CallReply, Command, GivenUp, MetadataReply, Question, Snapshot, check_topic_name};
 use crate::error::{Error, Result, Status};
-
-/// What the I/O thread is given for the answer that it is writing at this moment.
-const LAST_TURN: Duration = Duration::from_secs(1);
 
 impl Producer {
     /// What the cluster says of a topic, or of those in use; with a timeout of 0 what is known now.
@@ -77,7 +74,7 @@ impl Producer {
         match reply.give_up() {
             GivenUp::Answered(result) => {
                 if !in_time {
-                    self.reports.wait_complete(&reply.done, Some(std::time::Instant::now() + LAST_TURN));
+                    self.reports.wait_complete(&reply.done, Some(std::time::Instant::now() + IO_TURN));
                 }
                 result
             }

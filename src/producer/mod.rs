@@ -127,7 +127,7 @@ impl Producer {
             .and_then(|()| IoThread::start("kp-io", options, clock, driver))
             .inspect_err(|_| {
                 accumulator.packing.end();
-                secured.iter().for_each(|secured| secured.end(close::LAST_TURN));
+                secured.iter().for_each(|secured| secured.end(close::IO_TURN));
             })?;
         let waker = io.waker();
         accumulator.inbox.set_wake(move || waker.wake());
@@ -281,7 +281,7 @@ impl Producer {
 
     /// The I/O thread never blocks: this is a hand-over, not a wait for brokers.
     fn wait_for_io_thread(&self, done: &Completion) -> Result<()> {
-        if self.reports.wait_complete(done, Some(Instant::now() + close::LAST_TURN)) {
+        if self.reports.wait_complete(done, Some(Instant::now() + close::IO_TURN)) {
             return Ok(());
         }
         if self.reports.is_shut() {

@@ -5,15 +5,14 @@
 mod tests;
 
 use std::sync::Arc;
+use std::time::Instant;
 
+use super::close::IO_TURN;
 use super::{Producer, in_callback};
 use crate::accumulator::{CallReply, Command, GivenUp, TransactionCall};
 use crate::error::{Error, Result, Status};
 use crate::offsets::{GroupMetadata, TopicOffset};
 use crate::reports::{Dispatch, Handed, Item};
-
-/// What the I/O thread, which never blocks, is given for what it is doing at this moment.
-const LAST_TURN_MS: u64 = 1_000;
 
 impl Producer {
     /// Gets the producer id of the transactional id, and ends what an earlier producer of that id has left open.
@@ -34,7 +33,7 @@ impl Producer {
         match reply.give_up() {
             GivenUp::Answered(result) => {
                 // The door is being opened at this moment.
-                self.reports.wait_complete(&reply.done, self.deadline(LAST_TURN_MS));
+                self.reports.wait_complete(&reply.done, Some(Instant::now() + IO_TURN));
                 result
             }
             GivenUp::Waiting(_) if !in_time && self.reports.is_shut() => Err(self.ended()),
@@ -81,7 +80,7 @@ impl Producer {
             GivenUp::Answered(result) => {
                 if matches!(ended, Dispatch::TimedOut(_)) {
                     // It came at the last moment: what was reported before it is handed out before it, all the same.
-                    self.reports.wait_for(&reply.done, self.deadline(LAST_TURN_MS), hand);
+                    self.reports.wait_for(&reply.done, Some(Instant::now() + IO_TURN), hand);
                 }
                 result
             }
@@ -105,7 +104,7 @@ impl Producer {
     /// Until the I/O thread has looked at the call. When even that takes too long, the call is given up like any other whose
     /// time is over: it may yet be taken up.
     fn wait_for_a_look(&self, reply: &CallReply) {
-        self.reports.wait_complete(&reply.started, self.deadline(LAST_TURN_MS));
+        self.reports.wait_complete(&reply.started, Some(Instant::now() + IO_TURN));
     }
 
     fn command(&self, call: TransactionCall) -> Arc<CallReply> {

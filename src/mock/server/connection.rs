@@ -115,7 +115,10 @@ impl Connection {
             self.buffer.copy_within(self.start..self.filled, 0);
             (self.start, self.filled) = (0, self.filled - self.start);
         } else {
-            self.buffer.resize((self.buffer.len() * 2).max(READ_BUFFER_BYTES_MIN), 0);
+            // Zeroed memory from the allocator costs nothing; `resize` would write every byte.
+            let mut larger = vec![0; (self.buffer.len() * 2).max(READ_BUFFER_BYTES_MIN)];
+            larger[self.start..self.filled].copy_from_slice(&self.buffer[self.start..self.filled]);
+            self.buffer = larger;
         }
         Ok(())
     }
