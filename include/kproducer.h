@@ -2963,6 +2963,15 @@ producer_status_t producer_mock_cluster_topic_create(producer_mock_cluster_t *mo
                                                      int32_t replicas);
 
 /**
+ * Deletes a topic with all its records. One that is created under the same name afterwards is another topic, with an id of its own.
+ *
+ * topic: an existing one.
+ * Returns PRODUCER_OK; PRODUCER_ERR_UNKNOWN_TOPIC_OR_PARTITION; PRODUCER_ERR_INVALID_ARGUMENT if a pointer is NULL or
+ * topic is not UTF-8. Does not block.
+ */
+producer_status_t producer_mock_cluster_topic_delete(producer_mock_cluster_t *mock, const char *topic);
+
+/**
  * Makes a topic stamp records with the time of appending, as message.timestamp.type=LogAppendTime does.
  *
  * topic: an existing one. log_append_time: false brings the records' own timestamps back.

@@ -80,6 +80,7 @@ programs! {
     telemetry: "tests/c/telemetry.c" [];
     thread_end: "tests/c/thread_end.c" [];
     tls: "tests/c/tls.c" [];
+    topic_changes: "tests/c/topic_changes.c" [];
     token_sources: "tests/c/token_sources.c" [];
     threads: "tests/c/threads.c" [];
     transactions: "tests/c/transactions.c" [];

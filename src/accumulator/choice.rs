@@ -106,6 +106,15 @@ pub(super) struct Spread {
     is_choosing: AtomicBool,
 }
 
+impl Spread {
+    /// The topic has no partitions for now: what was made for those that it had goes.
+    pub(super) fn forget(&self) {
+        self.choosable.store(0, Ordering::Release);
+        *self.table.lock() = Cached::default();
+        *self.picture.write() = None;
+    }
+}
+
 impl Choosing {
     pub(super) fn new(config: &Config, seed: u64) -> Choosing {
         let strategy = Strategy::new(config);

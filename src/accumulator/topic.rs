@@ -241,9 +241,21 @@ impl Topic {
         }
     }
 
+    /// By the I/O thread only, under the lock of the parked records.
     pub(super) fn publish(&self, count: u32) {
-        // Kafka never takes partitions away; a smaller count is a stale answer.
-        self.partition_count.fetch_max(count, Ordering::AcqRel);
+        self.partition_count.store(count, Ordering::Release);
+    }
+
+    /// Records wait for metadata again, unless some do already: then nothing changes, and the answer is false. By the I/O
+    /// thread only.
+    pub fn unpublish(&self) -> bool {
+        let parked = self.parked.lock();
+        if !parked.is_empty() {
+            return false;
+        }
+        self.partition_count.store(0, Ordering::Release);
+        self.spread.forget();
+        true
     }
 }
 

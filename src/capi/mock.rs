@@ -178,6 +178,23 @@ pub unsafe extern "C-unwind" fn producer_mock_cluster_topic_create(
     })
 }
 
+/// Deletes a topic with all its records. One that is created under the same name afterwards is another topic, with an id of its own.
+///
+/// `topic`: an existing one.
+/// Returns `PRODUCER_OK`; `PRODUCER_ERR_UNKNOWN_TOPIC_OR_PARTITION`; `PRODUCER_ERR_INVALID_ARGUMENT` if a pointer is NULL or
+/// `topic` is not UTF-8. Does not block.
+#[unsafe(no_mangle)]
+pub unsafe extern "C-unwind" fn producer_mock_cluster_topic_delete(
+    mock: *mut producer_mock_cluster_t,
+    topic: *const c_char,
+) -> producer_status_t {
+    call(|| {
+        // SAFETY: both pointers are NULL or valid for the call, by the header.
+        let (mock, topic) = unsafe { (mock_arg(mock)?, str_arg(topic, "topic")?) };
+        mock.with(|cluster| cluster.topic_delete(topic))
+    })
+}
+
 /// Makes a topic stamp records with the time of appending, as message.timestamp.type=LogAppendTime does.
 ///
 /// `topic`: an existing one. `log_append_time`: false brings the records' own timestamps back.

@@ -187,8 +187,8 @@ pub(super) static METADATA: &[Property] = rows! {
     "metadata.max.age.ms" ["topic.metadata.refresh.interval.ms" Replace("-1", "9223372036854775807")]
         Int(10, i64::MAX, "ms"), "300000", Built(|c, v| c.metadata_max_age_ms = v.ms()),
         "Age at which metadata is asked for again, as in Java; in librdkafka this name is a cache's lifetime.";
-    "metadata.max.idle.ms" [] Int(5000, i64::MAX, "ms"), "300000", Harmless(&["300000"], LATER),
-        "When a topic that nothing is sent to is forgotten.";
+    "metadata.max.idle.ms" [] Int(5000, i64::MAX, "ms"), "300000", Built(|c, v| c.metadata_max_idle_ms = v.ms()),
+        "When a topic that nothing is sent to is not asked for any more, and its statistics and those of a broker that left the cluster go.";
     "metadata.recovery.strategy" [] Choice(&["rebootstrap", "none"]), "rebootstrap",
         Built(|c, v| c.metadata_recovery_rebootstrap = v.text() == "rebootstrap"),
         "rebootstrap: go back to bootstrap.servers when no known broker answers (KIP-899).";

@@ -438,7 +438,6 @@ fn what_is_not_built_is_refused_and_what_asks_for_nothing_accepted() {
         ("queuing.strategy", "lifo", "order"),
         ("dr_msg_cb", "0x1234", "producer_send"),
         ("socket.nagle.disable", "false", "accepts only 'true'"),
-        ("metadata.max.idle.ms", "60000", "accepts only '300000'"),
         ("client.dns.lookup", "resolve_canonical_bootstrap_servers_only", "use_all_dns_ips"),
     ] {
         let error = bad(name, value);

@@ -191,6 +191,11 @@ impl Cluster {
         Ok(())
     }
 
+    /// Deletes a topic with its logs. One that is created under the same name is another, with an id of its own.
+    pub fn topic_delete(&mut self, name: &str) -> Result<()> {
+        self.topics.remove(name).map(|_| ()).ok_or_else(|| unknown_partition(name, -1))
+    }
+
     /// `message.timestamp.type` of a topic: true keeps the time of the append (`LogAppendTime`).
     pub fn topic_set_log_append_time(&mut self, name: &str, log_append_time: bool) -> Result<()> {
         let topic = self.topics.get_mut(name).ok_or_else(|| unknown_partition(name, -1))?;

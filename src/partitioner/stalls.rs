@@ -54,6 +54,11 @@ impl Stalls {
         self.0.write().entry(broker).or_default().clone()
     }
 
+    /// The broker has left the cluster.
+    pub fn forget(&self, broker: i32) {
+        self.0.write().remove(&broker);
+    }
+
     /// Brokers that have been stalled for longer than `timeout`.
     pub fn lasting(&self, now: Time, timeout: Micros) -> Vec<i32> {
         self.0.read().iter().filter(|(_, stall)| stall.lasts(now, timeout)).map(|(id, _)| *id).collect()

@@ -101,6 +101,9 @@ fn everything(accumulator: &Accumulator, client_id: &str, clock: &Clock, partiti
     };
     for id in 0..accumulator.topics.len() as u32 {
         let topic = accumulator.topics.by_id(id);
+        if topic.numbers.is_hidden() {
+            continue;
+        }
         let count = topic.partition_count();
         everything.topics.push(TopicRow {
             name: topic.name().to_owned(),

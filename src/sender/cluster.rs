@@ -1,7 +1,6 @@
 //! Metadata: whom to ask and when, and what follows from the answer. One request at a time; an answer that does not come in
 //! a few seconds is sought elsewhere, so that no broker can hold the cluster's truth back.
 
-use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -10,9 +9,11 @@ use super::broker::Broker;
 use super::connection::{Connection, Kind, Phase};
 use super::counting::count_ended;
 use super::frame::Frame;
+use super::leader_tally::LeaderTally;
+use super::metadata_schedule::{MetadataSchedule, Named};
 use super::partition::PartitionState;
-use super::sequence::SequenceBreak;
-use super::timers::Timer;
+use super::timers::{Timer, Timers};
+use super::topic_doubts::{Identified, TopicDoubts, is_absence, is_refusal};
 use super::{Action, ConnId, Sender};
 use crate::accumulator::{Accumulator, NO_LEADER, Topic};
 use crate::config::Config;
@@ -31,21 +32,23 @@ const REBOOTSTRAP_REQUIRED: i16 = 129;
 const CLUSTER_ID_SHOWN_MAX: usize = 100;
 
 pub struct Cluster {
+    /// Every topic that was ever in use.
     pub topics: BTreeMap<u32, TopicState>,
     pub cluster_id: Option<String>,
     /// -1 when unknown.
     pub controller_id: i32,
-    /// The connection whose answer is awaited, and until when.
-    asked: Option<(ConnId, Time)>,
-    /// The topics that the last request named: an answer says nothing about those that were wanted after it was built.
-    asked_topics: BTreeSet<u32>,
-    /// When metadata is too old (`metadata.max.age.ms`).
-    refresh_at: Time,
-    /// Somebody waits for newer metadata.
-    wanted: bool,
-    /// Back-off between attempts, and its exponent.
-    not_before: Time,
-    attempts: u32,
+    /// What is asked for, and when.
+    pub schedule: MetadataSchedule,
+    /// Partitions of the topics in use, and their leaders.
+    pub tally: LeaderTally,
+    /// Topics that had records waiting for metadata when this was last looked at.
+    parked: BTreeSet<u32>,
+    /// Where the batches end that were ever made of parked records.
+    unparked_before: u64,
+    /// When the next topic or broker will not have been in use for `metadata.max.idle.ms`.
+    sweep_at: Time,
+    /// When `Timer::Metadata` was last armed for: saves an entry per answer.
+    armed_at: Time,
     /// The last answer, or the start: without one for long the bootstrap list is tried again.
     last_answer: Time,
     /// Brokers learned from metadata are distrusted until the bootstrap list has answered.
@@ -59,17 +62,36 @@ pub struct TopicState {
     pub topic: Arc<Topic>,
     /// Dense ids by partition index.
     pub partitions: Vec<u32>,
-    /// Since when answers say that it does not exist, and how.
+    pub interest: Interest,
+    /// What the last answer had instead of partitions, and since when answers have it while records wait; `Time::NEVER` when
+    /// none do.
     pub missing: Option<(Time, i16)>,
     /// The partition count of the last answer, while records wait for partitions beyond it.
     pub doubted_count: Option<u32>,
-    /// Somebody waits for a record that waits for metadata: what becomes of those does not linger.
+    /// A caller waits for a record that waits for metadata: the batch that it gets does not linger.
     pub hurry_parked: bool,
     /// The batches that parked records were put into last have smaller numbers: a flush that was asked for before that, and
     /// is handled after it, covers them.
     pub unparked_before: u64,
-    /// Tells a topic from one of the same name that was made after it was deleted; zero when not told.
-    pub topic_id: [u8; 16],
+    /// What answers say that is not believed yet.
+    pub doubts: TopicDoubts,
+}
+
+/// Whether a topic is asked for when everything is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Interest {
+    InUse,
+    /// The cluster has refused it for good: it is asked for again when something is sent to it.
+    Refused,
+    /// It was deleted, or not used for `metadata.max.idle.ms`: known as if it had never been used, but for its sequences.
+    Forgotten,
+}
+
+impl TopicState {
+    /// Whether records wait for one of its leaders; `leaderless`: the partitions that have such records.
+    pub fn waits_for_leader(&self, leaderless: &BTreeSet<u32>) -> bool {
+        !leaderless.is_empty() && self.partitions.iter().any(|dense| leaderless.contains(dense))
+    }
 }
 
 impl Cluster {
@@ -78,12 +100,12 @@ impl Cluster {
             topics: BTreeMap::new(),
             cluster_id: None,
             controller_id: -1,
-            asked: None,
-            asked_topics: BTreeSet::new(),
-            refresh_at: now + Micros::from_ms(config.metadata_max_age_ms),
-            wanted: false,
-            not_before: Time::ZERO,
-            attempts: 0,
+            schedule: MetadataSchedule::new(now, Micros::from_ms(config.metadata_max_age_ms)),
+            tally: LeaderTally::default(),
+            parked: BTreeSet::new(),
+            unparked_before: 0,
+            sweep_at: Time::NEVER,
+            armed_at: Time::NEVER,
             last_answer: now,
             rebootstrapping: false,
             rebootstrap_told: false,
@@ -95,59 +117,168 @@ impl Cluster {
         now.since(self.last_answer)
     }
 
-    /// Whether somebody waits for newer metadata already.
-    pub fn is_wanted(&self) -> bool {
-        self.wanted
+    /// Topics with records that wait for metadata.
+    pub fn topics_with_parked(&mut self, accumulator: &Accumulator) -> BTreeSet<u32> {
+        let topics = &self.topics;
+        self.parked.retain(|id| topics.get(id).is_some_and(|state| accumulator.parked_since(&state.topic).is_some()));
+        self.parked.clone()
     }
 
-    /// Topics with records that wait for metadata.
-    pub fn topics_with_parked(&self, accumulator: &Accumulator) -> BTreeSet<u32> {
-        let parked = |state: &TopicState| accumulator.parked_since(&state.topic).is_some();
-        self.topics.iter().filter(|(_, state)| parked(state)).map(|(id, _)| *id).collect()
+    /// The same, and perhaps some that have none any more.
+    pub fn topics_wanted(&self) -> impl Iterator<Item = &TopicState> {
+        self.parked.iter().filter_map(|id| self.topics.get(id))
+    }
+
+    /// No record waits for the topic's metadata any more.
+    pub fn none_parked(&mut self, topic: u32) {
+        self.parked.remove(&topic);
+    }
+
+    /// Whether records were known to wait for the topic's metadata.
+    pub fn has_parked(&self, topic: u32) -> bool {
+        self.parked.contains(&topic)
     }
 
     /// Where the batches end that were made of parked records, of one topic or of all.
     pub fn unparked_before(&self, topic: Option<u32>) -> u64 {
         match topic {
             Some(id) => self.topics.get(&id).map_or(0, |state| state.unparked_before),
-            None => self.topics.values().map(|state| state.unparked_before).max().unwrap_or(0),
+            None => self.unparked_before,
         }
     }
+
+    /// Parked records of the topic were put into batches, all with smaller numbers.
+    pub fn note_unparked(&mut self, topic: u32, before: u64) {
+        self.unparked_before = self.unparked_before.max(before);
+        if let Some(state) = self.topics.get_mut(&topic) {
+            state.unparked_before = before;
+        }
+    }
+
+    /// The topic is in use: it belongs to those whose metadata is asked for.
+    pub fn use_topic(&mut self, now: Time, topic: Arc<Topic>, max_idle: Micros) {
+        let id = topic.id;
+        topic.numbers.used(now);
+        self.sweep_by(now + max_idle);
+        let state = self.topics.entry(id).or_insert_with(|| TopicState {
+            topic,
+            partitions: Vec::new(),
+            interest: Interest::Forgotten,
+            missing: None,
+            doubted_count: None,
+            hurry_parked: false,
+            unparked_before: 0,
+            doubts: TopicDoubts::default(),
+        });
+        if state.interest != Interest::InUse {
+            state.interest = Interest::InUse;
+            // What was said of it before is asked again.
+            state.missing = None;
+            self.tally.set_in_use(id, true);
+        }
+    }
+
+    /// Records wait for the topic's metadata, or a caller does: one that nothing is known of is asked for at once.
+    pub fn want_topic(&mut self, id: u32) {
+        match self.topics.get(&id) {
+            Some(state) if state.topic.partition_count() == 0 && state.missing.is_none() => self.schedule.want_new(id),
+            Some(_) => self.schedule.want(id),
+            None => {}
+        }
+    }
+
+    /// A topic in use has other partitions than before.
+    pub fn recount(&mut self, topic: u32, before: u32, after: u32, partitions: &[PartitionState]) {
+        let Some(state) = self.topics.get(&topic) else { return };
+        let dense = |from: u32, to: u32| state.partitions.iter().take(to as usize).skip(from as usize).copied();
+        for id in dense(before, after) {
+            self.tally.add(id, partitions[id as usize].leader != NO_LEADER);
+        }
+        for id in dense(after, before) {
+            self.tally.remove(id);
+        }
+    }
+
+    /// Makes what the sender needs of the topic's first `count` partitions.
+    fn make_room(
+        &mut self,
+        topic: &Arc<Topic>,
+        count: u32,
+        accumulator: &Accumulator,
+        partitions: &mut Vec<PartitionState>,
+    ) {
+        let Some(state) = self.topics.get_mut(&topic.id) else { return };
+        let mut made = topic.room();
+        accumulator.prepare(topic, count, || {
+            let dense = partitions.len() as u32;
+            partitions.push(PartitionState::new(topic.clone(), made));
+            made += 1;
+            state.partitions.push(dense);
+            dense
+        });
+    }
+
+    /// The dense id of a topic's partition.
+    pub fn dense(&self, topic: u32, index: i32) -> Option<u32> {
+        let index = usize::try_from(index).ok()?;
+        self.topics.get(&topic)?.partitions.get(index).copied()
+    }
+
+    /// Something may have been out of use for long enough by then.
+    pub fn sweep_by(&mut self, at: Time) {
+        self.sweep_at = self.sweep_at.min(at);
+    }
+
+    /// Whether that time has come; the caller says when the next one is.
+    pub fn takes_sweep(&mut self, now: Time) -> bool {
+        let is_due = now >= self.sweep_at;
+        if is_due {
+            self.sweep_at = Time::NEVER;
+        }
+        is_due
+    }
+
+    /// Arms the timer unless it fires earlier anyway.
+    fn arm(&mut self, timers: &mut Timers, at: Time) {
+        let at = at.min(self.sweep_at);
+        if at < self.armed_at {
+            self.armed_at = at;
+            timers.arm(Timer::Metadata, at);
+        }
+    }
+
+    /// The timer has fired.
+    pub fn timer_fired(&mut self) {
+        self.armed_at = Time::NEVER;
+    }
+}
+
+/// Whether something waits for the partition that its leader does not take.
+fn is_stuck(now: Time, state: &PartitionState, brokers: &BTreeMap<i32, Broker>) -> bool {
+    let answers = |broker: &Broker| broker.is_ready() && broker.connection.as_ref().is_some_and(|c| !c.is_silent(now));
+    let is_served = state.retries.is_empty() && brokers.get(&state.leader).is_some_and(answers);
+    !is_served && (state.in_flight > 0 || state.has_any())
 }
 
 impl Sender {
     /// Records wait for this topic's metadata.
     pub(super) fn topic_wanted(&mut self, now: Time, id: u32, deadline: Time) {
-        self.use_topic(id);
+        let max_idle = Micros::from_ms(self.config.metadata_max_idle_ms);
+        self.cluster.use_topic(now, self.accumulator.topics.by_id(id), max_idle);
+        self.cluster.parked.insert(id);
         self.timers.arm(Timer::Parked(id), deadline);
-        self.refresh_metadata(now);
+        self.cluster.want_topic(id);
         self.try_refusers(now);
     }
 
-    /// The topic belongs to those whose metadata is asked for.
-    pub(super) fn use_topic(&mut self, id: u32) {
-        let topic = self.accumulator.topics.by_id(id);
-        if let Entry::Vacant(vacant) = self.cluster.topics.entry(id) {
-            vacant.insert(TopicState {
-                topic,
-                partitions: Vec::new(),
-                missing: None,
-                doubted_count: None,
-                hurry_parked: false,
-                unparked_before: 0,
-                topic_id: [0; 16],
-            });
-            // The back-off is for repeated questions: a new topic is asked for at once.
-            self.cluster.not_before = Time::ZERO;
-        }
-    }
-
-    /// Newer metadata is wanted as soon as the back-off allows.
-    pub(super) fn refresh_metadata(&mut self, now: Time) {
-        if !self.cluster.wanted {
-            self.cluster.wanted = true;
-            self.drive_metadata(now);
-        }
+    /// A partition has records and no leader.
+    pub(super) fn leader_wanted(&mut self, now: Time, dense: u32) {
+        let topic = self.partitions[dense as usize].topic.clone();
+        let id = topic.id;
+        let max_idle = Micros::from_ms(self.config.metadata_max_idle_ms);
+        self.cluster.use_topic(now, topic, max_idle);
+        self.leaderless.insert(dense);
+        self.cluster.schedule.want(id);
     }
 
     /// Sends a metadata request if one is due and none is under way; otherwise arms the timer for when it will be.
@@ -155,59 +286,66 @@ impl Sender {
         if self.finished {
             return;
         }
-        if let Some((conn, until)) = self.cluster.asked {
-            if now < until {
-                self.timers.arm(Timer::Metadata, until);
-                return;
-            }
-            self.cluster.asked = None;
+        self.forget_unused(now);
+        if let Some(conn) = self.cluster.schedule.overdue(now) {
             self.reports.log(5, "METADATA", || {
                 let id = self.connections.get(&conn).and_then(|id| self.brokers.get(id));
                 let label = id.map_or_else(|| "a broker".into(), Broker::label);
                 format!("{label}: no answer to a metadata request for {ATTEMPT_TIMEOUT_MS} ms; asking another broker")
             });
-            self.cluster.wanted = true;
         }
-        if now >= self.cluster.refresh_at {
-            self.cluster.wanted = true;
-        }
-        if !self.cluster.wanted {
-            self.timers.arm(Timer::Metadata, self.cluster.refresh_at);
-            return;
-        }
-        if now < self.cluster.not_before {
-            self.timers.arm(Timer::Metadata, self.cluster.not_before);
+        let due_at = self.cluster.schedule.due_at(now);
+        if due_at > now {
+            self.cluster.arm(&mut self.timers, due_at);
             return;
         }
         self.maybe_rebootstrap(now);
-        match self.metadata_source(now) {
+        let wake_at = match self.metadata_source(now) {
             Source::Ask(id) => self.ask_metadata(now, id),
-            Source::Connect(id) => self.ensure_connected(now, id),
-            Source::Wait(until) => self.timers.arm(Timer::Metadata, until),
-        }
+            Source::Connect(id) => {
+                self.ensure_connected(now, id);
+                now + CONNECT_PATIENCE
+            }
+            Source::Wait(until) => until,
+        };
+        self.cluster.arm(&mut self.timers, wake_at);
     }
 
-    fn ask_metadata(&mut self, now: Time, id: i32) {
-        let Some(connection) = self.brokers.get(&id).and_then(|broker| broker.connection.as_ref()) else { return };
+    /// Until when the answer is waited for.
+    fn ask_metadata(&mut self, now: Time, id: i32) -> Time {
+        let Some(connection) = self.brokers.get(&id).and_then(|broker| broker.connection.as_ref()) else { return now };
         let (conn, version) =
             (connection.id, connection.versions.get(Api::Metadata).unwrap_or(Api::Metadata.versions().0));
         let until = now + Micros::from_ms(ATTEMPT_TIMEOUT_MS.min(self.config.request_timeout_ms));
         let deadline = now + Micros::from_ms(self.config.request_timeout_ms);
-        let topics: Vec<Arc<Topic>> = self.cluster.topics.values().map(|state| state.topic.clone()).collect();
+        let in_use = |(id, state): (&u32, &TopicState)| (state.interest == Interest::InUse).then_some(*id);
+        let all = || self.cluster.topics.iter().filter_map(in_use).collect();
+        let slack = Micros::from_ms(self.config.retry_backoff_ms / 4);
+        let request = self.cluster.schedule.next(now, slack, all, |topic| self.may_create(topic));
+        let topics = request.topics.iter().filter_map(|id| Some(self.cluster.topics.get(id)?.topic.clone()));
+        let topics: Vec<Arc<Topic>> = topics.collect();
         let client_id = self.config.client_id.clone();
-        let auto_create = self.config.allow_auto_create_topics;
+        let may_create = request.may_create;
         self.write(now, id, version, Kind::Metadata, deadline, |correlation_id| {
             let names: Vec<&str> = topics.iter().map(|topic| topic.name()).collect();
-            Frame::plain(encode_metadata(version, correlation_id, &client_id, Some(&names), auto_create))
+            Frame::plain(encode_metadata(version, correlation_id, &client_id, Some(&names), may_create))
         });
-        self.cluster.asked_topics = self.cluster.topics.keys().copied().collect();
-        self.cluster.wanted = false;
-        self.cluster.attempts += 1;
-        let step = self.cluster.attempts;
         let (first, most) = (self.config.retry_backoff_ms, self.config.retry_backoff_max_ms);
-        self.cluster.not_before = now + self.random.backoff(first, most, step);
-        self.cluster.asked = Some((conn, until));
-        self.timers.arm(Timer::Metadata, until);
+        self.cluster.schedule.asked(now, conn, until, self.random.backoff(first, most, 1), request);
+        until
+    }
+
+    /// Whether brokers may create the topic when they are asked for it: only if something waits for it. Another that does not
+    /// exist any more was deleted, and stays so.
+    fn may_create(&self, id: u32) -> bool {
+        let Some(state) = self.cluster.topics.get(&id).filter(|_| self.config.allow_auto_create_topics) else {
+            return false;
+        };
+        let has_parked = || self.cluster.has_parked(id) && self.accumulator.parked_since(&state.topic).is_some();
+        let is_absent = state.missing.is_some_and(|(_, code)| is_absence(code));
+        let waits =
+            |dense: &u32| self.leaderless.contains(dense) || !self.partitions[*dense as usize].retries.is_empty();
+        has_parked() || self.warms_up(id) || is_absent && state.partitions.iter().any(waits)
     }
 
     /// Whom to ask: a connected broker with the least to do; else one to connect to; else when to try again.
@@ -271,36 +409,31 @@ impl Sender {
 
     /// A connection is gone; if it owed us metadata, another is asked.
     pub(super) fn metadata_connection_lost(&mut self, now: Time, conn: ConnId) {
-        if self.cluster.asked.is_some_and(|(asked, _)| asked == conn) {
-            self.cluster.asked = None;
-            self.cluster.wanted = true;
-            self.timers.arm(Timer::Metadata, self.cluster.not_before.max(now));
+        if self.cluster.schedule.connection_lost(conn) {
+            self.cluster.arm(&mut self.timers, now);
         }
     }
 
     pub(super) fn handle_metadata(&mut self, now: Time, id: i32, version: i16, body: &[u8]) -> Result<(), String> {
         let answer = decode_metadata(version, body, Detail::Leaders)
             .map_err(|error| format!("its metadata cannot be read: {error}"))?;
-        let asked = self.brokers.get(&id).and_then(|broker| broker.connection.as_ref()).map(|c| c.id);
-        if self.cluster.asked.is_some_and(|(conn, _)| Some(conn) == asked) {
-            self.cluster.asked = None;
-        }
         self.throttle(now, id, answer.throttle_time_ms);
-        if answer.topics.iter().any(|topic| topic.error_code == REBOOTSTRAP_REQUIRED) {
-            self.cluster.rebootstrapping = true;
-            self.cluster.wanted = true;
+        let wants_rebootstrap = answer.topics.iter().any(|topic| topic.error_code == REBOOTSTRAP_REQUIRED);
+        // A broker that is starting does not know any other yet.
+        let is_useful = !answer.brokers.is_empty() && !wants_rebootstrap;
+        let (first, most) = (self.config.retry_backoff_ms, self.config.retry_backoff_max_ms);
+        let conn = self.brokers.get(&id).and_then(|broker| broker.connection.as_ref()).map(|c| c.id);
+        let random = &mut self.random;
+        let named = conn.and_then(|conn| {
+            self.cluster.schedule.answered(now, conn, is_useful, |times| random.backoff(first, most, times))
+        });
+        let Some(named) = named else {
+            self.cluster.rebootstrapping |= wants_rebootstrap;
             self.drive_metadata(now);
             return Ok(());
-        }
-        if answer.brokers.is_empty() {
-            // A broker that is starting does not know anybody yet.
-            self.cluster.wanted = true;
-            self.drive_metadata(now);
-            return Ok(());
-        }
+        };
         self.cluster.last_answer = now;
         self.cluster.rebootstrapping = false;
-        self.cluster.refresh_at = now + Micros::from_ms(self.config.metadata_max_age_ms);
         if answer.cluster_id.is_some() && answer.cluster_id != self.cluster.cluster_id {
             let known = self.cluster.cluster_id.take();
             self.cluster.cluster_id = answer.cluster_id.clone();
@@ -325,7 +458,7 @@ impl Sender {
         self.adopt_brokers(now, id, &answer);
         // Who chooses partitions for the records that get theirs now looks at the brokers' racks.
         self.publish_cluster();
-        self.adopt_topics(now, answer);
+        self.adopt_topics(now, &answer, &named);
         self.leave_silent_leaders(now);
         if id >= 0 {
             self.cluster.rebootstrap_told = false;
@@ -343,20 +476,25 @@ impl Sender {
                 broker.rack.clone_from(&info.rack);
             }
         }
-        let gone: Vec<i32> = self
-            .brokers
-            .keys()
-            .copied()
-            .filter(|id| *id >= 0 && !answer.brokers.iter().any(|info| info.id == *id))
-            .filter(|id| {
-                !self.partitions.iter().any(|state| state.leader == *id || state.sent_to == *id && state.in_flight > 0)
-            })
-            .collect();
+        let is_named: BTreeSet<i32> = answer.brokers.iter().map(|info| info.id).collect();
+        let mut gone: BTreeSet<i32> =
+            self.brokers.keys().copied().filter(|id| *id >= 0 && !is_named.contains(id)).collect();
+        if !gone.is_empty() {
+            for state in &self.partitions {
+                gone.remove(&state.leader);
+                if state.in_flight > 0 {
+                    gone.remove(&state.sent_to);
+                }
+            }
+        }
         for id in gone {
             // Nothing of a batch is in flight there, so the connection goes with the broker: ending it in the usual way would
             // connect again.
             let removed = self.brokers.remove(&id);
             let Some(mut removed) = removed else { continue };
+            self.accumulator.numbers.broker_left(now, id);
+            self.accumulator.choosing.stalls.forget(id);
+            self.cluster.sweep_by(now + Micros::from_ms(self.config.metadata_max_idle_ms));
             if let Some(connection) = removed.connection.take() {
                 count_ended(&self.accumulator.numbers, &removed, connection.requests.len());
                 let conn = connection.id;
@@ -418,79 +556,98 @@ impl Sender {
         }
     }
 
-    fn adopt_topics(&mut self, now: Time, answer: MetadataAnswer) {
-        let mut answers: BTreeMap<&str, &TopicInfo> =
+    /// What the answer says of the topics that it was asked for.
+    fn adopt_topics(&mut self, now: Time, answer: &MetadataAnswer, named: &Named) {
+        let answers: BTreeMap<&str, &TopicInfo> =
             answer.topics.iter().map(|topic| (topic.name.as_str(), topic)).collect();
-        let ids: Vec<u32> = self.cluster.topics.keys().copied().collect();
-        let mut unsettled = false;
-        let mut not_asked = false;
-        for id in ids {
-            let Some(state) = self.cluster.topics.get(&id) else { continue };
-            let topic = state.topic.clone();
-            if !self.cluster.asked_topics.contains(&id) {
-                not_asked = true;
-                continue;
-            }
-            match answers.remove(topic.name()) {
+        let (first, most) = (self.config.retry_backoff_ms, self.config.retry_backoff_max_ms);
+        for (id, attempts) in &named.topics {
+            let Some(topic) = self.cluster.topics.get(id).map(|state| state.topic.clone()) else { continue };
+            let unsettled = match answers.get(topic.name()) {
                 Some(info) if info.error_code == 0 && !info.partitions.is_empty() => {
-                    unsettled |= self.adopt_topic(now, id, &topic, info);
+                    self.adopt_topic(now, *id, &topic, info)
                 }
-                Some(info) => unsettled |= self.topic_missing(now, id, info.error_code),
+                Some(info) => self.topic_missing(now, *id, info.error_code),
                 // That a topic does not exist is said in an entry of its own. Ask again.
-                None => unsettled |= self.topic_waits(id),
-            }
-        }
-        if unsettled {
-            self.cluster.wanted = true;
-        } else {
-            self.cluster.attempts = 0;
-        }
-        if not_asked {
-            self.cluster.wanted = true;
-            self.cluster.not_before = Time::ZERO;
+                None => self.topic_waits(*id),
+            };
+            let random = &mut self.random;
+            let pause = |attempts| random.backoff(first, most, attempts);
+            self.cluster.schedule.told(named, *id, *attempts, !unsettled, pause);
         }
     }
 
-    /// The topic's partitions and leaders. True when records wait that this answer does not help.
+    /// The topic's partitions and leaders. True when records wait that this answer does not help, or when it says what only
+    /// several answers are believed.
     fn adopt_topic(&mut self, now: Time, id: u32, topic: &Arc<Topic>, info: &TopicInfo) -> bool {
-        let indexes = info.partitions.iter().map(|partition| partition.index);
+        let mut indexes: Vec<i32> = info.partitions.iter().map(|partition| partition.index).collect();
+        indexes.sort_unstable();
+        indexes.dedup();
+        let (Some(0..), Some(last)) = (indexes.first(), indexes.last()) else { return true };
         // Partitions are numbered from 0; an answer that leaves one out must not shift the others.
-        let count = indexes.max().map_or(0, |most| most.max(-1).saturating_add(1)) as u32;
-        if let Some(state) = self.cluster.topics.get_mut(&id) {
-            state.missing = None;
-        }
-        self.notice_recreation(id, topic, info);
-        let known = topic.partition_count();
-        if count as usize > info.partitions.len() || count > PARTITIONS_MAX {
+        let mut count = last.saturating_add(1).unsigned_abs();
+        let is_whole = count as usize == indexes.len();
+        if count > PARTITIONS_MAX {
             return true;
         }
-        let partitions = &mut self.partitions;
-        let mut made = topic.room();
-        let accumulator = self.accumulator.clone();
-        let mut ids = Vec::new();
-        let number = || {
-            let dense = partitions.len() as u32;
-            partitions.push(PartitionState::new(topic.clone(), made));
-            made += 1;
-            ids.push(dense);
-            dense
+        let Some(state) = self.cluster.topics.get_mut(&id) else { return false };
+        state.missing = None;
+        let mut is_made_again = match state.doubts.identify(now, info.topic_id) {
+            Identified::Same => false,
+            Identified::Another => true,
+            Identified::Former => return self.topic_waits(id),
         };
-        let count = count.max(known);
-        accumulator.prepare(topic, count, number);
-        if let Some(state) = self.cluster.topics.get_mut(&id) {
-            state.partitions.extend(ids);
+        let known = topic.partition_count();
+        let mut unsettled = false;
+        if count > known && !is_whole && !state.doubts.believes_sparse(count) {
+            (count, unsettled) = (known, true);
+        } else if count < known && !is_made_again {
+            // Kafka takes no partitions away. Without ids only the number tells that it is another topic.
+            is_made_again = !state.doubts.has_id() && is_whole && state.doubts.believes_fewer(count);
+            if !is_made_again {
+                (count, unsettled) = (known, !state.doubts.has_id());
+            }
+        } else {
+            state.doubts.count_confirmed();
         }
+        if count == 0 {
+            return true;
+        }
+        if is_made_again {
+            state.doubts.clear();
+            let is_transactional = self.config.transactional_id.is_some();
+            for dense in &state.partitions {
+                self.partitions[*dense as usize].begin_again(is_transactional);
+            }
+            self.reports.log(5, "METADATA", || format!("topic '{}' was deleted and made again", topic.name()));
+        }
+        self.cluster.make_room(topic, count, &self.accumulator, &mut self.partitions);
         let mut moved = Vec::new();
         for partition in &info.partitions {
-            let Some(dense) = self.dense(id, partition.index) else { continue };
-            let had_leader = self.partitions[dense as usize].leader != NO_LEADER;
+            let Some(dense) = self.cluster.dense(id, partition.index) else { continue };
+            let state = &self.partitions[dense as usize];
+            let had_leader = state.leader != NO_LEADER;
+            let is_older = (0..state.leader_epoch).contains(&partition.leader_epoch);
+            if let Some(topic) = self.cluster.topics.get_mut(&id) {
+                if !is_older {
+                    topic.doubts.epoch_confirmed(state.index);
+                } else {
+                    let fails = is_stuck(now, state, &self.brokers);
+                    if topic.doubts.believes_setback(state.index, partition.leader_epoch, fails) {
+                        self.partitions[dense as usize].leader_epoch = -1;
+                    } else {
+                        unsettled |= fails;
+                    }
+                }
+            }
             if self.set_leader(dense, partition.leader, partition.leader_epoch) {
                 moved.push(dense);
             }
             if had_leader && self.partitions[dense as usize].leader == NO_LEADER {
-                accumulator.leave_partition(topic, partition.index as u32, now);
+                self.accumulator.leave_partition(topic, partition.index as u32, now);
             }
         }
+        unsettled |= self.note_absent(now, id, &indexes, count);
         let doubted = self.publish_topic(now, id, topic, count);
         for dense in moved {
             // A leader that nothing waits for is no reason to connect to it.
@@ -499,35 +656,36 @@ impl Sender {
             }
         }
         let Some(state) = self.cluster.topics.get(&id) else { return doubted };
-        doubted || self.waits_for_leader(state) || self.warm_up_waits_for_leader(state)
+        let waits = state.waits_for_leader(&self.leaderless) || self.warm_up_waits_for_leader(state);
+        unsettled || doubted || waits
     }
 
-    /// A topic of the same name but another id is another topic: its leaders' epochs begin anew, and so do our sequences, under
-    /// a new producer epoch. What may be in the log of the old one is reported as such.
-    fn notice_recreation(&mut self, id: u32, topic: &Topic, info: &TopicInfo) {
-        let Some(state) = self.cluster.topics.get_mut(&id) else { return };
-        if info.topic_id == [0; 16] {
-            // An older broker does not tell.
-            return;
-        }
-        let before = std::mem::replace(&mut state.topic_id, info.topic_id);
-        if before == [0; 16] || before == info.topic_id {
-            return;
-        }
-        let transactional = self.config.transactional_id.is_some();
-        for dense in &state.partitions {
-            let partition = &mut self.partitions[*dense as usize];
-            partition.leader_epoch = -1;
-            partition.ramp = None;
-            partition.acked_offset = -1;
-            partition.sequences.break_off(SequenceBreak::TopicMadeAgain);
-            // Its brokers know nothing of the sequences so far. In a transaction that is for the coordinator to sort out:
-            // the broker's refusal costs the transaction.
-            if !transactional {
-                partition.sequences.refuse();
+    /// The answer names these partitions of a topic that has `count` of them. Records for others are given
+    /// `topic.metadata.propagation.max.ms` from the first answer that leaves theirs out. True when there are such.
+    fn note_absent(&mut self, now: Time, id: u32, named: &[i32], count: u32) -> bool {
+        let Some(state) = self.cluster.topics.get(&id) else { return false };
+        let grace = Micros::from_ms(self.config.unknown_topic_grace_ms);
+        let mut earliest = Time::NEVER;
+        for dense in state.partitions.clone() {
+            let index = self.partitions[dense as usize].index;
+            if index >= count {
+                // It was the former topic's.
+                self.set_leader(dense, NO_LEADER, -1);
+            }
+            let is_named = named.binary_search(&(index as i32)).is_ok();
+            let is_absent = !is_named && is_stuck(now, &self.partitions[dense as usize], &self.brokers);
+            let Some(state) = self.cluster.topics.get_mut(&id) else { return false };
+            if is_absent {
+                earliest = earliest.min(state.doubts.absent_since(now, index) + grace);
+            } else {
+                state.doubts.not_absent(index);
             }
         }
-        self.reports.log(5, "METADATA", || format!("topic '{}' was deleted and made again", topic.name()));
+        if earliest <= now {
+            self.expire_parked(now, id);
+        }
+        self.timers.arm(Timer::Parked(id), earliest);
+        earliest < Time::NEVER
     }
 
     /// Takes over a leader unless the answer is older than what is known. True when records may now be sent there.
@@ -543,6 +701,9 @@ impl Sender {
         let changed = state.leader != leader;
         if changed {
             self.published.note();
+            if state.index < state.topic.partition_count() {
+                self.cluster.tally.set_led(dense, leader != NO_LEADER);
+            }
         }
         state.leader = leader;
         state.shared().set_leader(leader);
@@ -557,45 +718,53 @@ impl Sender {
         waited || (changed && leader != NO_LEADER)
     }
 
-    /// Whether records wait for the topic's partitions or for one of its leaders.
-    fn topic_waits(&self, id: u32) -> bool {
+    /// Whether records, or a warm-up, wait for the topic's partitions or for one of its leaders.
+    pub(super) fn topic_waits(&self, id: u32) -> bool {
         let Some(state) = self.cluster.topics.get(&id) else { return false };
-        self.accumulator.parked_since(&state.topic).is_some() || self.waits_for_leader(state) || self.warms_up(id)
-    }
-
-    /// Whether records wait for one of the topic's leaders.
-    fn waits_for_leader(&self, state: &TopicState) -> bool {
-        state.partitions.iter().any(|dense| self.leaderless.contains(dense))
+        state.waits_for_leader(&self.leaderless)
+            || self.warms_up(id)
+            || self.cluster.has_parked(id) && self.accumulator.parked_since(&state.topic).is_some()
     }
 
     /// The answer has no usable partitions for the topic. True when records wait for it.
     fn topic_missing(&mut self, now: Time, id: u32, code: i16) -> bool {
-        let Some(state) = self.cluster.topics.get_mut(&id) else { return false };
-        let since = state.missing.map_or(now, |(since, _)| since);
-        let topic = state.topic.clone();
-        state.missing = Some((since, code));
-        let Some((_, deadline)) = self.accumulator.parked_since(&topic) else {
-            return self.warms_up(id) || self.cluster.topics.get(&id).is_some_and(|state| self.waits_for_leader(state));
-        };
-        let status = Status(i32::from(code));
-        if code != 0 && !status.is_retriable() {
+        let Some(state) = self.cluster.topics.get(&id) else { return false };
+        let (topic, since) = (state.topic.clone(), state.missing);
+        let is_stuck = |dense: &u32| is_stuck(now, &self.partitions[*dense as usize], &self.brokers);
+        let stuck: Vec<u32> = state.partitions.iter().copied().filter(is_stuck).collect();
+        if is_refusal(code) {
+            let status = Status(i32::from(code));
             let cause = format!("metadata of topic '{}': {}", topic.name(), status.text());
             self.fail_all_parked(now, &topic, status, &cause);
+            for dense in stuck {
+                self.fail_queued(now, dense, status, &cause);
+            }
+            if let Some(state) = self.cluster.topics.get_mut(&id) {
+                state.interest = Interest::Refused;
+                state.missing = Some((Time::NEVER, code));
+            }
+            return false;
+        }
+        let waits = !stuck.is_empty() || self.topic_waits(id);
+        if !waits && is_absence(code) && self.forget_topic(now, id) {
+            return false;
+        }
+        let since = since.map_or(Time::NEVER, |(since, _)| since);
+        let since = if waits { since.min(now) } else { Time::NEVER };
+        if let Some(state) = self.cluster.topics.get_mut(&id) {
+            state.missing = Some((since, code));
+        }
+        if !waits {
             return false;
         }
         let grace_ends = since + Micros::from_ms(self.config.unknown_topic_grace_ms);
         if grace_ends <= now {
             self.expire_parked(now, id);
-            return false;
+            return self.topic_waits(id);
         }
+        let deadline = self.accumulator.parked_since(&topic).map_or(Time::NEVER, |(_, deadline)| deadline);
         self.timers.arm(Timer::Parked(id), grace_ends.min(deadline));
         true
-    }
-
-    /// The dense id of a topic's partition.
-    pub(super) fn dense(&self, topic: u32, index: i32) -> Option<u32> {
-        let index = usize::try_from(index).ok()?;
-        self.cluster.topics.get(&topic)?.partitions.get(index).copied()
     }
 }
 

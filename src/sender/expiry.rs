@@ -6,6 +6,7 @@ use super::partition::Taken;
 use super::produce::c_text;
 use super::published::{throttle_words, why_records_wait};
 use super::timers::Timer;
+use super::topic_doubts::is_absence;
 use super::{Action, Sender};
 use crate::accumulator::{NO_LEADER, Orphan, Topic};
 use crate::config::{OnFailure, OnInDoubtTimeout};
@@ -13,6 +14,7 @@ use crate::error::Status;
 use crate::reports::{FinishedBatch, Persisted, Phase};
 use crate::time::{Micros, Time};
 
+const UNKNOWN_TOPIC_OR_PARTITION: i16 = 3;
 /// Where an expired batch stood that no thread had finished compressing.
 const IN_COMPRESSION: &str = "waiting to be compressed: raise compression.threads, or lower the level";
 
@@ -166,18 +168,36 @@ impl Sender {
         let topic = state.topic.clone();
         let missing = state.missing;
         let grace = Micros::from_ms(self.config.unknown_topic_grace_ms);
+        let partitions = state.partitions.clone();
+        for index in state.doubts.absent_for(now, grace) {
+            let Some(dense) = partitions.get(index as usize).copied() else { continue };
+            let status = Status(i32::from(UNKNOWN_TOPIC_OR_PARTITION));
+            let cause = format!(
+                "no answer has named {} for {} ms (topic.metadata.propagation.max.ms); topic '{}' has {} partitions",
+                self.partitions[dense as usize].label(),
+                grace.as_ms(),
+                topic.name(),
+                topic.partition_count()
+            );
+            self.fail_queued(now, dense, status, &cause);
+        }
         if let Some((since, code)) = missing
             && since + grace <= now
         {
             // Error 0 with no partitions is a topic on its way in or out.
-            let status = Status(if code == 0 { 3 } else { i32::from(code) });
+            let code = if code == 0 { UNKNOWN_TOPIC_OR_PARTITION } else { code };
+            let status = Status(i32::from(code));
+            let remedy = if is_absence(code) { "; create it, or check its name" } else { "" };
             let cause = format!(
-                "topic '{}' is not there after {} ms (topic.metadata.propagation.max.ms): {}; create it, or check its name",
+                "topic '{}' is not there after {} ms (topic.metadata.propagation.max.ms): {}{remedy}",
                 topic.name(),
                 grace.as_ms(),
                 status.text()
             );
             self.fail_all_parked(now, &topic, status, &cause);
+            for dense in partitions {
+                self.fail_queued(now, dense, status, &cause);
+            }
             return;
         }
         let answered = missing.filter(|(_, code)| *code != 0).map(|(_, code)| Status(i32::from(code)).text());
@@ -201,6 +221,7 @@ impl Sender {
             self.fail_parked(now, topic, record, status, cause);
         }
         self.window.unparked(topic.id, 0);
+        self.cluster.none_parked(topic.id);
         if let Some(state) = self.cluster.topics.get_mut(&topic.id) {
             // The next record for it gets a grace of its own.
             state.missing = None;

@@ -402,6 +402,7 @@ impl Sender {
         self.note_change();
         self.metadata_connection_lost(now, conn);
         let (written, through) = (connection.written_bytes, connection.through_bytes);
+        let had_parts = connection.oldest_produce().is_some() && !is_planned;
         for request in connection.requests {
             let (request_written, is_through) = (request.end <= written, request.end <= through);
             let (parts, answered) = match request.kind {
@@ -425,13 +426,20 @@ impl Sender {
         }
         // A partition that waits here may have moved meanwhile, and others may know.
         let waits = self.brokers.get_mut(&id).is_some_and(|broker| broker.has_work(&mut self.partitions));
-        if waits || refused || !self.leaderless.is_empty() {
-            self.refresh_metadata(now);
+        if waits || refused || had_parts {
+            self.want_topics_led_by(id);
         }
         if waits {
             self.ensure_connected(now, id);
         }
         self.drive_metadata(now);
+    }
+
+    /// The broker may have lost its partitions: who leads them is asked.
+    pub(super) fn want_topics_led_by(&mut self, id: i32) {
+        for state in self.partitions.iter().filter(|state| state.leader == id) {
+            self.cluster.schedule.want(state.topic.id);
+        }
     }
 
     /// A request other than produce whose answer will not come.
@@ -528,7 +536,7 @@ impl Sender {
         self.arm_broker(id, due.min(idle_at).min(throttled).min(ask_at).min(sasl_at));
         if is_suspected {
             self.note_change();
-            self.refresh_metadata(now);
+            self.want_topics_led_by(id);
         }
         self.pump_soon.push(id);
     }

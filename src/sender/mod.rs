@@ -8,6 +8,7 @@ mod availability;
 mod broker;
 mod cancelled;
 mod cluster;
+mod conn_id;
 mod connection;
 mod coordinator;
 mod coordinator_answers;
@@ -24,7 +25,9 @@ mod greeting;
 pub mod hostile;
 mod idempotence;
 mod identity;
+mod leader_tally;
 mod links;
+mod metadata_schedule;
 mod obstacles;
 mod opening;
 mod outcome;
@@ -41,6 +44,7 @@ mod silence;
 mod telemetry;
 mod throttle;
 mod timers;
+mod topic_doubts;
 mod transaction;
 pub mod verdict;
 mod warm_up;
@@ -49,6 +53,7 @@ mod window;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
+pub use conn_id::ConnId;
 pub use frame::Frame;
 
 use crate::accumulator::{Accumulator, Command, Event, Letters, NO_LEADER};
@@ -72,10 +77,6 @@ use window::Window;
 
 /// Free memory goes back to the system when it was not needed for so long, twice that at most.
 const MEMORY_KEPT: Micros = Micros::from_ms(10_000);
-
-/// One connection attempt and the connection it became. Never reused, so a late event of an old connection is recognised.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
-pub struct ConnId(pub u64);
 
 /// Why a connection could not be made, or ended.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -201,7 +202,7 @@ impl Sender {
         };
         sender.add_bootstrap_servers();
         // Connecting before the first record saves it the round trips.
-        sender.refresh_metadata(now);
+        sender.drive_metadata(now);
         sender.arm_statistics(now);
         sender
     }
@@ -309,7 +310,10 @@ impl Sender {
                 Timer::Deadline(partition) => self.expire_partition(now, partition),
                 Timer::Parked(topic) => self.expire_parked(now, topic),
                 Timer::Broker(broker) => self.broker_timeout(now, broker),
-                Timer::Metadata => self.drive_metadata(now),
+                Timer::Metadata => {
+                    self.cluster.timer_fired();
+                    self.drive_metadata(now);
+                }
                 Timer::ProducerId => self.drive_producer_id(now),
                 Timer::Transaction => self.drive_transaction(now),
                 Timer::Query => self.drive_queries(now),
@@ -433,9 +437,7 @@ impl Sender {
             // Purged or expired while it lingered: nobody needs a leader.
             return;
         }
-        if self.leaderless.insert(partition) || !self.cluster.is_wanted() {
-            self.refresh_metadata(now);
-        }
+        self.leader_wanted(now, partition);
     }
 
     fn arm_deadline(&mut self, partition: u32, deadline: Time) {
@@ -458,6 +460,9 @@ impl Sender {
             self.tell_flushes(now);
             self.drive_transaction(now);
             self.publish_changes(now);
+            if self.cluster.schedule.take_changed() {
+                self.drive_metadata(now);
+            }
             if self.pump_soon.is_empty() {
                 return;
             }

@@ -1,11 +1,16 @@
-//! A topic opens: its partitions are known, and the records that waited for them go there.
+//! A topic opens: its partitions are known, and the records that waited for them go there. And it closes, when it is deleted or
+//! not used any more.
 
 use std::sync::Arc;
 
 use super::Sender;
+use super::cluster::Interest;
 use crate::accumulator::Topic;
 use crate::error::Status;
-use crate::time::Time;
+use crate::time::{Micros, Time};
+
+/// What has not been used for `metadata.max.idle.ms` is looked for this often in that time.
+const SWEEPS_PER_IDLE_TIME: u64 = 16;
 
 impl Sender {
     /// The application's partitioner has chosen for the records that wait for this topic.
@@ -13,7 +18,7 @@ impl Sender {
         let Some(topic) = self.cluster.topics.get(&id).map(|state| state.topic.clone()) else { return };
         let count = self.accumulator.choosable(&topic).max(topic.partition_count());
         if self.publish_topic(now, id, &topic, count) {
-            self.refresh_metadata(now);
+            self.cluster.schedule.want(id);
         }
     }
 
@@ -29,7 +34,7 @@ impl Sender {
         let believed =
             self.cluster.topics.get_mut(&id).is_some_and(|state| state.doubted_count.replace(count) == Some(count));
         let mut doubted = false;
-        let first_new = accumulator.inbox.next_batch();
+        let (first_new, before) = (accumulator.inbox.next_batch(), topic.partition_count());
         accumulator.publish(
             topic,
             count,
@@ -43,11 +48,10 @@ impl Sender {
                 Some(record)
             },
         );
+        self.cluster.recount(id, before, count, &self.partitions);
         let next = accumulator.inbox.next_batch();
-        if next > first_new
-            && let Some(state) = self.cluster.topics.get_mut(&id)
-        {
-            state.unparked_before = next;
+        if next > first_new {
+            self.cluster.note_unparked(id, next);
         }
         if self.window.waits_for_parked(id) || self.cluster.topics.get(&id).is_some_and(|state| state.hurry_parked) {
             // They are told of as batches only after this, and find that they are not to linger.
@@ -57,6 +61,7 @@ impl Sender {
             self.window.extend(id, accumulator.inbox.next_batch());
         } else {
             self.window.unparked(id, accumulator.inbox.next_batch());
+            self.cluster.none_parked(id);
             if let Some(state) = self.cluster.topics.get_mut(&id) {
                 state.doubted_count = None;
                 state.hurry_parked = false;
@@ -69,5 +74,66 @@ impl Sender {
             }
         }
         doubted
+    }
+
+    /// Nothing is known of the topic any more but the sequences of its partitions, as long as nothing of it is under way.
+    pub(super) fn forget_topic(&mut self, now: Time, id: u32) -> bool {
+        let Some(state) = self.cluster.topics.get_mut(&id) else { return false };
+        let is_busy = |dense: &u32| {
+            let partition = &self.partitions[*dense as usize];
+            partition.in_flight > 0 || partition.has_any()
+        };
+        let before = state.topic.partition_count();
+        if state.partitions.iter().any(is_busy) || !state.topic.unpublish() {
+            return false;
+        }
+        state.interest = Interest::Forgotten;
+        state.missing = None;
+        state.doubts.clear();
+        let partitions = state.partitions.clone();
+        self.cluster.recount(id, before, 0, &self.partitions);
+        self.cluster.tally.set_in_use(id, false);
+        self.cluster.schedule.forget(id);
+        // Its numbers are told for as long as if it had not been deleted.
+        self.cluster.sweep_by(now + Micros::from_ms(self.config.metadata_max_idle_ms));
+        for dense in partitions {
+            self.partitions[dense as usize].forget_leader();
+            self.leaderless.remove(&dense);
+        }
+        self.published.note();
+        true
+    }
+
+    /// Topics and brokers that were not in use for `metadata.max.idle.ms` go.
+    pub(super) fn forget_unused(&mut self, now: Time) {
+        if !self.cluster.takes_sweep(now) {
+            return;
+        }
+        let max_idle = Micros::from_ms(self.config.metadata_max_idle_ms);
+        let mut next = self.accumulator.numbers.forget_brokers(now, max_idle);
+        let mut unused = Vec::new();
+        for (id, state) in &self.cluster.topics {
+            let numbers = &state.topic.numbers;
+            if numbers.is_hidden() {
+                continue;
+            }
+            match numbers.used_at() + max_idle {
+                at if at > now => next = next.min(at),
+                _ if state.interest == Interest::Forgotten => numbers.hide(),
+                _ => unused.push(*id),
+            }
+        }
+        for id in unused {
+            let is_wanted = self.topic_waits(id);
+            let Some(topic) = self.cluster.topics.get(&id).map(|state| state.topic.clone()) else { continue };
+            if !is_wanted && self.forget_topic(now, id) {
+                topic.numbers.hide();
+            } else {
+                topic.numbers.used(now);
+                next = next.min(now + max_idle);
+            }
+        }
+        // However many there are, they are looked at now and then only.
+        self.cluster.sweep_by(next.max(now + Micros(max_idle.0 / SWEEPS_PER_IDLE_TIME)));
     }
 }

@@ -215,7 +215,7 @@ impl Sender {
         // Held beyond its time while it was in doubt: now that is decided, its time counts again.
         self.arm_deadline(dense, deadline);
         if refresh {
-            self.refresh_metadata(now);
+            self.cluster.schedule.want(self.partitions[dense as usize].topic.id);
         }
     }
 

@@ -5,7 +5,7 @@ use std::ffi::CStr;
 use std::sync::Arc;
 
 use super::identity::Identity;
-use super::sequence::{Sequences, Stamp};
+use super::sequence::{SequenceBreak, Sequences, Stamp};
 use crate::accumulator::{Batch, BatchPart, NO_LEADER, Partition, Topic};
 use crate::time::{Micros, Time};
 
@@ -181,6 +181,27 @@ impl PartitionState {
             muted_until: Time::ZERO,
             deadline_armed: Time::NEVER,
         }
+    }
+
+    /// The topic was made again: its leaders' epochs begin anew, and so do our sequences, under a new producer epoch. What may be
+    /// in the log of the former one is reported as such.
+    pub fn begin_again(&mut self, is_transactional: bool) {
+        self.leader_epoch = -1;
+        self.ramp = None;
+        self.acked_offset = -1;
+        self.sequences.break_off(SequenceBreak::TopicMadeAgain);
+        // Its brokers know nothing of the sequences so far. In a transaction that is for the coordinator to sort out: the
+        // broker's refusal costs the transaction.
+        if !is_transactional {
+            self.sequences.refuse();
+        }
+    }
+
+    /// The topic is not in use any more; its sequences stay.
+    pub fn forget_leader(&mut self) {
+        (self.leader, self.leader_epoch) = (NO_LEADER, -1);
+        self.shared().set_leader(NO_LEADER);
+        self.retries.shrink_to_fit();
     }
 
     /// The shared half, where application threads append.

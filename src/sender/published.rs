@@ -9,7 +9,7 @@ use super::obstacles::{Finding, Findings, Obstacle, Obstacles};
 use super::partition::PartitionState;
 use super::silence::SUSPECTED_AFTER;
 use super::timers::Timer;
-use crate::accumulator::{BrokerView, NO_LEADER};
+use crate::accumulator::BrokerView;
 use crate::error::Status;
 use crate::stats::{Health, HealthState};
 use crate::time::{Micros, Time};
@@ -94,8 +94,8 @@ impl Sender {
     }
 
     fn publish_health(&mut self, now: Time) {
-        let (partitions, leaderless, first) = self.leaderless_partitions();
-        self.accumulator.numbers.topics.set(self.cluster.topics.len() as u64);
+        let (partitions, leaderless, first) = self.cluster.tally.partitions();
+        self.accumulator.numbers.topics.set(self.cluster.tally.topics());
         self.accumulator.numbers.partitions.set(partitions);
         self.accumulator.numbers.partitions_leaderless.set(leaderless);
         let present = obstacles(self, now);
@@ -131,7 +131,7 @@ impl Sender {
         self.reports.health_changed(health);
         if matches!(state, HealthState::Unreachable | HealthState::AuthenticationFailed) {
             // Somebody has to notice when it ends, even with nothing left to send.
-            self.refresh_metadata(now);
+            self.cluster.schedule.want_brokers();
         }
     }
 
@@ -187,23 +187,6 @@ impl Sender {
         // One whose versions are not ours has nothing against the credentials.
         Some((refuser.is_some_and(|broker| !broker.is_unsupported()), told.trouble()))
     }
-
-    /// How many partitions of the topics in use there are, how many have no leader, and one of these.
-    fn leaderless_partitions(&self) -> (u64, u64, Option<u32>) {
-        let (mut all, mut leaderless, mut first) = (0, 0, None);
-        for state in self.cluster.topics.values() {
-            // There is room for more partitions than the topic has.
-            let count = state.topic.partition_count() as usize;
-            for dense in state.partitions.iter().take(count) {
-                all += 1;
-                if self.partitions[*dense as usize].leader == NO_LEADER {
-                    leaderless += 1;
-                    first = first.or(Some(*dense));
-                }
-            }
-        }
-        (all, leaderless, first)
-    }
 }
 
 /// What keeps records waiting now, though others answer.
@@ -224,12 +207,12 @@ fn obstacles(sender: &Sender, now: Time) -> Vec<(Obstacle, Option<Time>)> {
         let is_failing = broker.failures > 0;
         present.push((if is_failing { Obstacle::Unreached(*id) } else { Obstacle::Connecting(*id) }, None));
     }
-    for (id, state) in &sender.cluster.topics {
+    for state in sender.cluster.topics_wanted() {
         if let Some((since, code)) = state.missing
             && code != 0
             && sender.accumulator.parked_since(&state.topic).is_some()
         {
-            present.push((Obstacle::Missing(*id), Some(since)));
+            present.push((Obstacle::Missing(state.topic.id), Some(since)));
         }
     }
     present
@@ -304,7 +287,7 @@ pub(super) fn throttle_words(broker: &Broker, now: Time) -> Option<String> {
 
 /// Why everything waits, as far as that is known.
 pub(super) fn why_records_wait(sender: &mut Sender, now: Time) -> Option<String> {
-    let (partitions, leaderless, first) = sender.leaderless_partitions();
+    let (partitions, leaderless, first) = sender.cluster.tally.partitions();
     let present = obstacles(sender, now);
     let findings = sender.published.obstacles.look(now, present);
     let (_, text) = sender.health_now(partitions, leaderless, first, &findings, now);

@@ -5,10 +5,11 @@ use std::ffi::{CStr, CString};
 use std::sync::Arc;
 
 use super::Sender;
-use super::cluster::{Source, TopicState};
+use super::cluster::{Interest, Source, TopicState};
 use super::connection::Kind;
 use super::frame::Frame;
 use super::timers::Timer;
+use super::topic_doubts::is_refusal;
 use crate::accumulator::{
     BrokerView, MetadataReply, NO_LEADER, Nodes, PartitionDetail, Question, Snapshot, TopicDetail,
 };
@@ -76,7 +77,7 @@ impl Sender {
             match self.metadata_source(now) {
                 Source::Ask(id) => wake_at = wake_at.min(self.ask_query(now, id, at)),
                 // Metadata in general finds a way to some broker, the bootstrap list if need be.
-                Source::Connect(_) | Source::Wait(_) => self.refresh_metadata(now),
+                Source::Connect(_) | Source::Wait(_) => self.cluster.schedule.want_brokers(),
             }
         }
         self.timers.arm(Timer::Query, wake_at);
@@ -93,9 +94,14 @@ impl Sender {
         query.asked = Some((serial, until));
         let names: Vec<Arc<CStr>> = match &query.question.topic {
             Some(topic) => vec![topic.clone()],
-            None => self.cluster.topics.values().map(|state| state.topic.c_name().clone()).collect(),
+            None => {
+                let in_use = self.cluster.topics.values().filter(|state| state.interest != Interest::Forgotten);
+                in_use.map(|state| state.topic.c_name().clone()).collect()
+            }
         };
-        let (client_id, auto_create) = (self.config.client_id.clone(), self.config.allow_auto_create_topics);
+        // Of the topics in use one may have been deleted: that is told, and no reason to bring it back.
+        let auto_create = self.config.allow_auto_create_topics && query.question.topic.is_some();
+        let client_id = self.config.client_id.clone();
         let deadline = now + Micros::from_ms(self.config.request_timeout_ms);
         self.write(now, id, version, Kind::Query(serial), deadline, |correlation_id| {
             let names: Vec<&str> = names.iter().map(|name| name.to_str().unwrap_or_default()).collect();
@@ -195,7 +201,9 @@ impl Sender {
     /// What is known without asking: leaders, but no replicas.
     fn known_snapshot(&self, topic: Option<&CStr>) -> Snapshot {
         let view = self.accumulator.cluster.load();
-        let wanted = |state: &&TopicState| topic.is_none_or(|topic| **state.topic.c_name() == *topic);
+        let wanted = |state: &&TopicState| {
+            state.interest != Interest::Forgotten && topic.is_none_or(|topic| **state.topic.c_name() == *topic)
+        };
         let mut topics: Vec<TopicDetail> =
             self.cluster.topics.values().filter(wanted).filter_map(|state| self.known_topic(state)).collect();
         topics.sort_by(|a, b| a.name.cmp(&b.name));
@@ -249,7 +257,7 @@ fn is_final(answer: &MetadataAnswer, names_topic: bool, auto_create: bool) -> bo
     let settled = |topic: &TopicInfo| match i32::from(topic.error_code) {
         0 => !topic.partitions.is_empty(),
         UNKNOWN_TOPIC_OR_PARTITION => !auto_create,
-        code => !Status(code).is_retriable(),
+        _ => is_refusal(topic.error_code),
     };
     // That a topic does not exist is said in an entry of its own.
     !names_topic || answer.topics.first().is_some_and(settled)

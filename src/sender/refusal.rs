@@ -28,7 +28,7 @@ pub(super) fn fail_unsupported(sender: &mut Sender, now: Time, id: i32) {
         }
     }
     // Another may lead by now what this one led.
-    sender.refresh_metadata(now);
+    sender.want_topics_led_by(id);
 }
 
 impl Sender {

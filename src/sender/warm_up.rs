@@ -6,6 +6,7 @@ use super::Sender;
 use super::broker::Broker;
 use super::cluster::TopicState;
 use super::timers::Timer;
+use super::topic_doubts::is_refusal;
 use crate::accumulator::{CallReply, NO_LEADER};
 use crate::error::{Error, Status};
 use crate::time::{Micros, Time};
@@ -28,11 +29,11 @@ enum Warm {
 
 impl Sender {
     pub(super) fn warm_up(&mut self, now: Time, topic: u32, reply: Arc<CallReply>) {
-        self.use_topic(topic);
+        let shared = self.accumulator.topics.by_id(topic);
+        self.cluster.use_topic(now, shared.clone(), Micros::from_ms(self.config.metadata_max_idle_ms));
         let until = now + Micros::from_ms(self.config.unknown_topic_grace_ms);
         self.warm_ups.push(WarmUp { topic, reply, until });
         self.timers.arm(Timer::WarmUp, until);
-        let shared = self.accumulator.topics.by_id(topic);
         if shared.partition_count() == 0 {
             if let Some(state) = self.cluster.topics.get_mut(&topic)
                 && self.accumulator.parked_since(&shared).is_none()
@@ -40,7 +41,7 @@ impl Sender {
                 // What was said of it before is asked again.
                 state.missing = None;
             }
-            self.refresh_metadata(now);
+            self.cluster.want_topic(topic);
         }
         self.drive_warm_ups(now);
         self.try_refusers(now);
@@ -86,7 +87,7 @@ impl Sender {
                 return Warm::Not(format!("metadata of topic '{name}'{trouble}"));
             };
             let status = Status(i32::from(code));
-            if code != 0 && !status.is_retriable() {
+            if is_refusal(code) {
                 return Warm::Failed(Error::new(status, format!("metadata of topic '{name}': {}", status.text())));
             }
             return Warm::Not(format!("topic '{name}' to be there: {}", status.text()));

@@ -31,6 +31,7 @@ mod plan;
 mod random;
 mod scenarios;
 mod tests;
+mod topic_changes;
 mod transacting;
 mod transactions;
 mod watch;
@@ -184,7 +185,7 @@ impl Sim {
     fn new(mut plan: Plan, mut random: Random, is_traced: bool) -> Sim {
         let mut cluster = Cluster::new(ClusterOptions {
             brokers: plan.brokers,
-            auto_create_partitions: 0,
+            auto_create_partitions: plan.auto_create_partitions,
             refuses_trailing_bytes: true,
             ..ClusterOptions::default()
         });

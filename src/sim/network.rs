@@ -3,6 +3,9 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use kafka_protocol::messages::{MetadataRequest, RequestHeader};
+use kafka_protocol::protocol::{Decodable, HeaderVersion};
+
 use super::coordination::{COORDINATOR_APIS, is_initialization};
 use super::watch::{Place, Produced, read_produce};
 use super::{Happening, Sim};
@@ -62,6 +65,8 @@ pub(super) struct Network {
     pub connects: Vec<(Time, String)>,
     /// Each produce request: when it was handed over, to which broker.
     pub produced: Vec<(Time, i32)>,
+    /// Each metadata request of a traced run: the topics that it names, and whether they may be created.
+    pub metadata: Vec<(Vec<String>, bool)>,
     /// Named scenarios: until then sockets take nothing.
     pub stalled_until: Time,
     /// Named scenarios: connections end because certificates do not fit.
@@ -158,6 +163,9 @@ impl Sim {
                 return;
             }
             self.watch_produce(conn, broker, copy.len(), produced);
+        }
+        if self.is_traced && api_key(&copy) == crate::mock::api_key::METADATA {
+            self.net.metadata.push(read_metadata(&copy[4..]));
         }
         if self.is_transactional() && COORDINATOR_APIS.contains(&api_key(&copy)) {
             self.watch_coordinator(conn, &copy);
@@ -496,6 +504,15 @@ impl Sim {
         let most = self.plan.latency_us;
         self.random.micros(most / 4, most)
     }
+}
+
+/// The topics that a metadata request names, and whether they may be created.
+fn read_metadata(mut request: &[u8]) -> (Vec<String>, bool) {
+    let version = i16::from_be_bytes([request[2], request[3]]);
+    RequestHeader::decode(&mut request, MetadataRequest::header_version(version)).expect("a header");
+    let request = MetadataRequest::decode(&mut request, version).expect("a metadata request");
+    let names = request.topics.unwrap_or_default().into_iter().filter_map(|topic| topic.name);
+    (names.map(|name| name.0.to_string()).collect(), request.allow_auto_topic_creation)
 }
 
 fn is_produce(request: &[u8]) -> bool {

@@ -92,6 +92,8 @@ pub(super) struct Plan {
     pub topics: Vec<i32>,
     /// Topics that come into being while records wait for them.
     pub late_topics: usize,
+    /// Partitions of topics that brokers create on demand; 0 when they do not.
+    pub auto_create_partitions: i32,
     /// A topic that never exists gets records too.
     pub ghost_topic: bool,
     pub old_brokers: bool,
@@ -171,6 +173,7 @@ impl Plan {
             brokers: 2,
             topics: vec![2],
             late_topics: 0,
+            auto_create_partitions: 0,
             ghost_topic: false,
             old_brokers: false,
             greets: Greets::AsKafka,

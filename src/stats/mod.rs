@@ -125,7 +125,14 @@ pub struct Numbers {
     /// From a batch's first record to its outcome, counted for each of its records.
     pub delivery: Histogram,
     /// By id; the entries of the bootstrap list are not among them.
-    brokers: Mutex<BTreeMap<i32, Arc<BrokerNumbers>>>,
+    brokers: Mutex<BTreeMap<i32, Counting>>,
+}
+
+/// A broker's numbers, and since when it is not in the cluster any more.
+#[derive(Debug, Default)]
+struct Counting {
+    numbers: Arc<BrokerNumbers>,
+    left_at: Option<Time>,
 }
 
 /// What is counted for each broker.
@@ -151,11 +158,37 @@ pub struct TopicNumbers {
     pub bytes_delivered: Number,
     pub batches_sent: Number,
     pub batch_retries: Number,
+    /// In microseconds: when something of the topic was sent, ended, or asked for last.
+    used_at: Number,
+    /// The topic was not in use for long: it is not told of.
+    is_hidden: Number,
+}
+
+impl TopicNumbers {
+    /// Something of the topic happens.
+    pub fn used(&self, now: Time) {
+        self.used_at.set(now.0);
+        self.is_hidden.set(0);
+    }
+
+    pub fn used_at(&self) -> Time {
+        Time(self.used_at.get())
+    }
+
+    /// Nothing is told of the topic until it is used again.
+    pub fn hide(&self) {
+        self.is_hidden.set(1);
+    }
+
+    pub fn is_hidden(&self) -> bool {
+        self.is_hidden.get() != 0
+    }
 }
 
 impl Numbers {
     /// A batch is handed to a connection: the first time, or again.
     pub fn batch_written(&self, now: Time, batch: Extent, again: bool, topic: &TopicNumbers) {
+        topic.used_at.set(now.0);
         if again {
             self.batch_retries.add(1);
             topic.batch_retries.add(1);
@@ -195,6 +228,7 @@ impl Numbers {
     /// A batch, or a record that never got into one, has its outcome. `written`: it was handed to a connection before.
     pub fn finished(&self, now: Time, batch: Extent, how: Counted, written: bool, topic: &TopicNumbers) {
         let count = u64::from(batch.records);
+        topic.used_at.set(now.0);
         if !written {
             self.records_sent.add_shared(count);
         }
@@ -236,15 +270,39 @@ impl Numbers {
         self.requests.get().saturating_sub(ended)
     }
 
-    /// The numbers of one broker, made when it is new. They stay when the broker goes: counters never fall.
+    /// The numbers of one broker, made when it is new.
     pub fn broker(&self, id: i32) -> Arc<BrokerNumbers> {
         if id < 0 {
             return Arc::default();
         }
-        self.brokers.lock().entry(id).or_default().clone()
+        let mut brokers = self.brokers.lock();
+        let counting = brokers.entry(id).or_default();
+        counting.left_at = None;
+        counting.numbers.clone()
+    }
+
+    /// The broker has left the cluster. Its numbers stay for a while: counters do not fall when it comes back.
+    pub fn broker_left(&self, now: Time, id: i32) {
+        if let Some(counting) = self.brokers.lock().get_mut(&id) {
+            counting.left_at = Some(now);
+        }
+    }
+
+    /// The numbers of brokers that left so long ago go. When the next ones will.
+    pub fn forget_brokers(&self, now: Time, kept_for: Micros) -> Time {
+        let mut next = Time::NEVER;
+        self.brokers.lock().retain(|_, counting| match counting.left_at {
+            Some(left_at) if left_at + kept_for <= now => false,
+            Some(left_at) => {
+                next = next.min(left_at + kept_for);
+                true
+            }
+            None => true,
+        });
+        next
     }
 
     pub fn brokers(&self) -> Vec<(i32, Arc<BrokerNumbers>)> {
-        self.brokers.lock().iter().map(|(id, numbers)| (*id, numbers.clone())).collect()
+        self.brokers.lock().iter().map(|(id, counting)| (*id, counting.numbers.clone())).collect()
     }
 }

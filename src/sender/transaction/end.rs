@@ -44,7 +44,7 @@ impl Sender {
     /// Behind the shut door: appends that were under way are waited out, and topics are made known that nobody has told of.
     fn find_parked(&mut self, now: Time) {
         for (topic, deadline) in self.accumulator.settle_appends() {
-            if !self.cluster.topics.contains_key(&topic) {
+            if !self.cluster.has_parked(topic) {
                 self.topic_wanted(now, topic, deadline);
             }
         }
