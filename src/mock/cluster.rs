@@ -196,6 +196,11 @@ impl Cluster {
         self.topics.remove(name).map(|_| ()).ok_or_else(|| unknown_partition(name, -1))
     }
 
+    /// The name of the topic with this id.
+    pub fn topic_name(&self, id: [u8; 16]) -> Option<&str> {
+        self.topics.iter().find(|(_, topic)| topic.id == id).map(|(name, _)| name.as_str())
+    }
+
     /// `message.timestamp.type` of a topic: true keeps the time of the append (`LogAppendTime`).
     pub fn topic_set_log_append_time(&mut self, name: &str, log_append_time: bool) -> Result<()> {
         let topic = self.topics.get_mut(name).ok_or_else(|| unknown_partition(name, -1))?;

@@ -1,4 +1,4 @@
-//! Metadata v0-12: by name, by topic id (v12), all topics. Differences from Kafka: a topic created on demand is there in the same
+//! Metadata v0-13: by name, by topic id (v12), all topics. Differences from Kafka: a topic created on demand is there in the same
 //! answer, and authorized operations are never told.
 
 use kafka_protocol::messages::metadata_response::{

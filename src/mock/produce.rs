@@ -1,6 +1,8 @@
-//! Produce v3-12, the request read by this file alone. Differences from Kafka: a partition named twice in one request is refused with
+//! Produce v3-13, the request read by this file alone. Differences from Kafka: a partition named twice in one request is refused with
 //! INVALID_REQUEST both times (Kafka keeps one of the two in silence); acks=all waits for no replica; a v12 that
 //! finds the transaction before still ending is refused at once (Kafka tries again for 100 ms first).
+
+use std::borrow::Cow;
 
 use kafka_protocol::messages::produce_response::{
     BatchIndexAndErrorMessage, LeaderIdAndEpoch, NodeEndpoint, PartitionProduceResponse, TopicProduceResponse,
@@ -19,6 +21,8 @@ use super::request::{Outcome, Request, topic_name};
 use super::topic::Partition;
 use super::transactions::Identity;
 
+/// From here on requests and answers name topics by id (KIP-516).
+const PRODUCE_BY_ID: i16 = 13;
 /// KIP-110 let zstd in with this version.
 const ZSTD_VERSION_MIN: i16 = 7;
 
@@ -29,7 +33,9 @@ struct ProduceRequest<'a> {
 }
 
 struct TopicData<'a> {
-    name: &'a str,
+    name: Cow<'a, str>,
+    /// Names the topic from v13 on.
+    id: [u8; 16],
     partitions: Vec<PartitionData<'a>>,
 }
 
@@ -38,13 +44,23 @@ struct PartitionData<'a> {
     records: Option<&'a [u8]>,
 }
 
-fn read<'a>(body: &mut Reader<'a>) -> ReadResult<ProduceRequest<'a>> {
+/// `name_of` an id; a topic that it does not know gets no name, which no topic has.
+fn read<'a>(
+    body: &mut Reader<'a>,
+    version: i16,
+    name_of: impl Fn([u8; 16]) -> Option<String>,
+) -> ReadResult<ProduceRequest<'a>> {
     let transactional_id = body.nullable_string()?;
     let acks = body.i16()?;
     body.i32()?; // timeout_ms: nothing here waits for replicas
     let mut topics = Vec::new();
     for _ in 0..body.array()? {
-        let name = body.string()?;
+        let (name, id) = if version >= PRODUCE_BY_ID {
+            let id = body.uuid()?;
+            (Cow::Owned(name_of(id).unwrap_or_default()), id)
+        } else {
+            (Cow::Borrowed(body.string()?), [0; 16])
+        };
         let mut partitions = Vec::new();
         for _ in 0..body.array()? {
             let (index, records) = (body.i32()?, body.nullable_bytes()?);
@@ -52,7 +68,7 @@ fn read<'a>(body: &mut Reader<'a>) -> ReadResult<ProduceRequest<'a>> {
             partitions.push(PartitionData { index, records });
         }
         body.tagged_fields()?;
-        topics.push(TopicData { name, partitions });
+        topics.push(TopicData { name, id, partitions });
     }
     body.tagged_fields()?;
     body.end()?;
@@ -99,7 +115,8 @@ impl Appended {
 }
 
 pub(super) fn handle(cluster: &mut Cluster, mut request: Request<'_>, injected: Option<i16>) -> ReadResult<Outcome> {
-    let produce = read(&mut request.body)?;
+    let version = request.api_version;
+    let produce = read(&mut request.body, version, |id| cluster.topic_name(id).map(str::to_owned))?;
     cluster.stats.set_partition_count(produce.topics.iter().map(|topic| topic.partitions.len()).sum());
     mark_partitions_named_twice(cluster, &produce);
 
@@ -110,9 +127,10 @@ pub(super) fn handle(cluster: &mut Cluster, mut request: Request<'_>, injected: 
     for topic in &produce.topics {
         let mut partition_responses = Vec::with_capacity(topic.partitions.len());
         for data in &topic.partitions {
-            let place = Place { transactional_id: produce.transactional_id, topic: topic.name, data };
+            let place = Place { transactional_id: produce.transactional_id, topic: &topic.name, data };
             let appended = match refused_whole {
                 Some(error_code) if injected.is_none() => Appended::refused(error_code),
+                _ if version >= PRODUCE_BY_ID && topic.name.is_empty() => Appended::refused(code::UNKNOWN_TOPIC_ID),
                 _ if !matches!(produce.acks, -1..=1) => Appended::refused(code::INVALID_REQUIRED_ACKS),
                 _ => append_unless_injected(cluster, &request, &place, injected),
             };
@@ -120,7 +138,12 @@ pub(super) fn handle(cluster: &mut Cluster, mut request: Request<'_>, injected: 
             leaders_told.extend(appended.current_leader.map(|(leader, _)| leader));
             partition_responses.push(partition_response(&appended, data.index, request.api_version));
         }
-        let response = TopicProduceResponse::default().with_name(topic_name(topic.name));
+        let named = TopicProduceResponse::default();
+        let response = match version {
+            // Sixteen bytes always make one.
+            PRODUCE_BY_ID.. => named.with_topic_id(topic.id.to_vec().try_into().unwrap_or_default()),
+            _ => named.with_name(topic_name(&topic.name)),
+        };
         responses.push(response.with_partition_responses(partition_responses));
     }
     if produce.acks == 0 {
@@ -140,7 +163,7 @@ pub(super) fn handle(cluster: &mut Cluster, mut request: Request<'_>, injected: 
 fn mark_partitions_named_twice(cluster: &mut Cluster, produce: &ProduceRequest<'_>) {
     cluster.produce_requests += 1;
     for topic in &produce.topics {
-        let Some(known) = cluster.topics.get_mut(topic.name) else { continue };
+        let Some(known) = cluster.topics.get_mut(&*topic.name) else { continue };
         for data in &topic.partitions {
             let Some(partition) = known.partition_mut(data.index) else { continue };
             partition.named_twice = partition.named_by == cluster.produce_requests;

@@ -62,10 +62,10 @@ pub(super) struct ApiRange {
 
 /// Produce is announced from 0, as Kafka 4 does: older librdkafka takes a higher minimum for a broker it cannot talk to.
 pub(super) const API_RANGES: [ApiRange; 17] = [
-    ApiRange { api_key: api_key::PRODUCE, min_announced: 0, min: 3, max: 12, first_flexible: 9 },
+    ApiRange { api_key: api_key::PRODUCE, min_announced: 0, min: 3, max: 13, first_flexible: 9 },
     ApiRange { api_key: api_key::FETCH, min_announced: 4, min: 4, max: 12, first_flexible: 12 },
     ApiRange { api_key: api_key::LIST_OFFSETS, min_announced: 1, min: 1, max: 7, first_flexible: 6 },
-    ApiRange { api_key: api_key::METADATA, min_announced: 0, min: 0, max: 12, first_flexible: 9 },
+    ApiRange { api_key: api_key::METADATA, min_announced: 0, min: 0, max: 13, first_flexible: 9 },
     ApiRange { api_key: api_key::SASL_HANDSHAKE, min_announced: 0, min: 0, max: 1, first_flexible: i16::MAX },
     ApiRange { api_key: api_key::API_VERSIONS, min_announced: 0, min: 0, max: 3, first_flexible: 3 },
     ApiRange { api_key: api_key::INIT_PRODUCER_ID, min_announced: 0, min: 0, max: 5, first_flexible: 2 },

@@ -59,10 +59,10 @@ fn api_versions_tells_the_ranges_in_every_version() {
         let body = if version >= 3 { software() } else { ApiVersionsRequest::default() };
         let answered: ApiVersionsResponse = ask(&mut cluster(1), 1, api_key::API_VERSIONS, version, &body);
         assert_eq!(answered.error_code, 0);
-        assert_eq!(versions_of(&answered, api_key::PRODUCE), Some((0, 12)));
+        assert_eq!(versions_of(&answered, api_key::PRODUCE), Some((0, 13)));
         assert_eq!(versions_of(&answered, api_key::FETCH), Some((4, 12)));
         assert_eq!(versions_of(&answered, api_key::LIST_OFFSETS), Some((1, 7)));
-        assert_eq!(versions_of(&answered, api_key::METADATA), Some((0, 12)));
+        assert_eq!(versions_of(&answered, api_key::METADATA), Some((0, 13)));
         assert_eq!(versions_of(&answered, api_key::API_VERSIONS), Some((0, 3)));
         assert_eq!(answered.finalized_features.len(), usize::from(version >= 3));
     }
@@ -272,6 +272,37 @@ fn produce_appends_in_every_version_and_gives_the_base_offset() {
     assert_eq!(cluster.record_at("t", 0, 20), None);
     assert_eq!((cluster.end_offset("t", 0), cluster.end_offset("t", 1)), (Some(20), None));
     assert_eq!((cluster.stats().records_appended(), cluster.stats().requests(api_key::PRODUCE)), (20, 20));
+}
+
+#[test]
+fn produce_names_topics_by_id_from_version_13() {
+    let mut cluster = cluster(1);
+    cluster.topic_create("t", 1, 1).unwrap();
+    let id_of = |cluster: &mut super::Cluster| {
+        let metadata: MetadataResponse = ask(cluster, 1, api_key::METADATA, 13, &metadata_request(&["t"], false));
+        assert_eq!(metadata.error_code, 0);
+        metadata.topics[0].topic_id
+    };
+    let produce = |cluster: &mut super::Cluster, id| {
+        let mut body = produce_request(-1, &[("", 0, &batch(&["v"]))]);
+        body.topic_data[0].topic_id = id;
+        let answered: ProduceResponse = ask(cluster, 1, api_key::PRODUCE, 13, &body);
+        assert_eq!(answered.responses[0].topic_id, id);
+        let partition = &answered.responses[0].partition_responses[0];
+        (partition.error_code, partition.base_offset)
+    };
+    let first = id_of(&mut cluster);
+    assert_eq!(produce(&mut cluster, first), (0, 0));
+    assert_eq!(produce(&mut cluster, first), (0, 1));
+    cluster.topic_delete("t").unwrap();
+    assert_eq!(produce(&mut cluster, first), (code::UNKNOWN_TOPIC_ID, -1));
+    cluster.topic_create("t", 1, 1).unwrap();
+    let second = id_of(&mut cluster);
+    assert_ne!(first, second);
+    assert_eq!(produce(&mut cluster, first), (code::UNKNOWN_TOPIC_ID, -1), "not the topic of that name");
+    assert_eq!(produce(&mut cluster, second), (0, 0));
+    assert_eq!(cluster.end_offset("t", 0), Some(1));
+    assert!(cluster.topic_delete("u").is_err());
 }
 
 #[test]

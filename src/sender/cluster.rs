@@ -418,7 +418,8 @@ impl Sender {
         let answer = decode_metadata(version, body, Detail::Leaders)
             .map_err(|error| format!("its metadata cannot be read: {error}"))?;
         self.throttle(now, id, answer.throttle_time_ms);
-        let wants_rebootstrap = answer.topics.iter().any(|topic| topic.error_code == REBOOTSTRAP_REQUIRED);
+        let codes = answer.topics.iter().map(|topic| topic.error_code);
+        let wants_rebootstrap = codes.chain([answer.error_code]).any(|code| code == REBOOTSTRAP_REQUIRED);
         // A broker that is starting does not know any other yet.
         let is_useful = !answer.brokers.is_empty() && !wants_rebootstrap;
         let (first, most) = (self.config.retry_backoff_ms, self.config.retry_backoff_max_ms);

@@ -11,6 +11,7 @@ use super::transaction::CoordinatorRequest;
 use crate::time::Time;
 use crate::wire::api::{ApiRange, choose_version};
 use crate::wire::header::Api;
+use crate::wire::produce::TopicId;
 
 /// How far a connection has come.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -115,6 +116,8 @@ pub enum Kind {
 #[derive(Debug)]
 pub struct Part {
     pub partition: u32,
+    /// Under which the request names the topic; of no meaning where it does by name.
+    pub topic_id: TopicId,
     pub taken: Option<Taken>,
 }
 

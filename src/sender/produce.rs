@@ -20,8 +20,8 @@ use crate::time::{Micros, Time};
 use crate::wire::api::BrokerInfo;
 use crate::wire::header::Api;
 use crate::wire::produce::{
-    PARTITION_BYTES, ProduceHead, ProduceTail, TopicPart, decode_produce_response, encode_produce, request_bytes,
-    topic_bytes,
+    AnsweredTopic, NO_TOPIC_ID, PARTITION_BYTES, PRODUCE_BY_ID, ProduceHead, ProduceTail, TopicPart,
+    decode_produce_response, encode_produce, request_bytes, topic_bytes,
 };
 
 /// The next request is built when no more than this waits for the socket: late enough that batches fill meanwhile, early
@@ -154,7 +154,8 @@ impl Sender {
             how = Some(Asked { acks: taken.batch.acks, request_timeout_ms });
             last_topic = Some(topic_id);
             bytes = head + taken.batch.len();
-            parts.push(Part { partition: dense, taken: Some(taken) });
+            let topic_id = self.cluster.topics.get(&topic_id).map_or(NO_TOPIC_ID, |state| state.doubts.id());
+            parts.push(Part { partition: dense, topic_id, taken: Some(taken) });
         }
         if let Some(broker) = self.brokers.get_mut(&id) {
             others.into_iter().rev().for_each(|dense| broker.ready.push_front(dense));
@@ -285,13 +286,18 @@ impl Sender {
         for end in 1..=parts.len() {
             let topic = &self.partitions[parts[start].partition as usize].topic;
             if end == parts.len() || self.partitions[parts[end].partition as usize].topic.id != topic.id {
-                topics.push(TopicPart { name: topic.name(), partitions: &entries[start..end] });
+                let id = parts[start].topic_id;
+                topics.push(TopicPart { name: topic.name(), id, partitions: &entries[start..end] });
                 start = end;
             }
         }
         let Some(connection) = self.brokers.get(&id).and_then(|broker| broker.connection.as_ref()) else { return };
-        let version = self
-            .transaction_produce_version(connection.versions.get(Api::Produce).unwrap_or(Api::Produce.versions().0));
+        let mut offered = connection.versions.get(Api::Produce).unwrap_or(Api::Produce.versions().0);
+        if topics.iter().any(|topic| topic.id == NO_TOPIC_ID) {
+            // A request names all of its topics in one way.
+            offered = offered.min(PRODUCE_BY_ID - 1);
+        }
+        let version = self.transaction_produce_version(offered);
         let Asked { acks, request_timeout_ms } = how;
         let timeout_ms = i32::try_from(request_timeout_ms).unwrap_or(i32::MAX);
         let mut head = ProduceHead::default();
@@ -359,7 +365,11 @@ impl Sender {
             let matches = |part: &Option<Part>| {
                 part.as_ref().is_some_and(|part| {
                     let state = &states[part.partition as usize];
-                    i64::from(state.index) == i64::from(response.index) && state.topic.name() == response.topic
+                    let is_topic = match response.topic {
+                        AnsweredTopic::Name(name) => state.topic.name() == name,
+                        AnsweredTopic::Id(id) => part.topic_id == id,
+                    };
+                    i64::from(state.index) == i64::from(response.index) && is_topic
                 })
             };
             // Brokers answer in our order nearly always: look at the next one first.

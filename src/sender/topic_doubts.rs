@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 
 use crate::time::{Micros, Time};
+use crate::wire::produce::{NO_TOPIC_ID, TopicId};
 
 /// So many answers in a row have to agree on fewer partitions where no topic id tells: more than one broker that lags.
 const FEWER_BELIEVED_AFTER: u32 = 3;
@@ -14,9 +15,6 @@ const SETBACK_BELIEVED_AFTER: u32 = 2;
 const SPARSE_BELIEVED_AFTER: u32 = 2;
 /// For so long an answer that names the id of the topic before it is late news.
 const FORMER_ID_KEPT: Micros = Micros::from_ms(5_000);
-
-/// An id of a topic as brokers tell it; all zero from those that tell none.
-pub type TopicId = [u8; 16];
 
 /// Which topic of the name an answer is about.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -30,6 +28,7 @@ pub enum Identified {
 
 #[derive(Debug, Default)]
 pub struct TopicDoubts {
+    /// As brokers tell it; none from those that are older than 2.8.
     id: TopicId,
     former: Option<(TopicId, Time)>,
     /// A number of partitions that is not believed yet, and how many answers in a row have named it.
@@ -43,14 +42,14 @@ pub struct TopicDoubts {
 impl TopicDoubts {
     /// Takes the id over that an answer tells.
     pub fn identify(&mut self, now: Time, id: TopicId) -> Identified {
-        if id == [0; 16] || id == self.id {
+        if id == NO_TOPIC_ID || id == self.id {
             return Identified::Same;
         }
         if self.former.is_some_and(|(former, at)| former == id && now.since(at) < FORMER_ID_KEPT) {
             return Identified::Former;
         }
         let before = std::mem::replace(&mut self.id, id);
-        if before == [0; 16] {
+        if before == NO_TOPIC_ID {
             return Identified::Same;
         }
         self.former = Some((before, now));
@@ -58,9 +57,14 @@ impl TopicDoubts {
         Identified::Another
     }
 
+    /// The id that produce requests name the topic by.
+    pub fn id(&self) -> TopicId {
+        self.id
+    }
+
     /// Whether brokers tell ids: then only another id can mean fewer partitions.
     pub fn has_id(&self) -> bool {
-        self.id != [0; 16]
+        self.id != NO_TOPIC_ID
     }
 
     /// What has been doubted so far was about another topic.

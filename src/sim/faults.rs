@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, VecDeque};
 
 use bytes::BytesMut;
 use kafka_protocol::messages::produce_response::PartitionProduceResponse;
-use kafka_protocol::messages::{MetadataResponse, ProduceResponse, ResponseHeader};
-use kafka_protocol::protocol::{Encodable, HeaderVersion};
+use kafka_protocol::messages::{MetadataResponse, ProduceResponse, ResponseHeader, TopicName};
+use kafka_protocol::protocol::{Encodable, HeaderVersion, StrBytes};
 
 use super::network::Told;
 use super::plan::{Greets, Rates};
@@ -31,6 +31,8 @@ pub(super) struct Faults {
     history: BTreeMap<(String, i32), Vec<Leadership>>,
     pub twist_produce: Option<Twist>,
     pub twist_metadata: Option<MetadataTwist>,
+    /// Of every topic id that metadata has told: also of topics that are gone.
+    pub topic_names: BTreeMap<[u8; 16], String>,
     /// Named scenarios: requests of these APIs are read and never answered.
     pub silent: Vec<(i32, i16)>,
     /// The same, and they are not acted on either: they stand in the broker's queue.
@@ -166,7 +168,8 @@ impl Sim {
         };
         if key == api_key::PRODUCE {
             bytes = self.twist_produce(version, bytes);
-            let (_, response) = testing::response::<ProduceResponse>(&bytes, version);
+            let (_, mut response) = testing::response::<ProduceResponse>(&bytes, version);
+            self.name_topics(&mut response);
             for topic in &response.responses {
                 for partition in &topic.partition_responses {
                     let name = topic.name.0.to_string();
@@ -181,6 +184,7 @@ impl Sim {
         }
         if key == api_key::METADATA {
             bytes = self.twist_metadata(broker, version, bytes);
+            self.note_topic_ids(version, &bytes);
         }
         if key == api_key::INIT_PRODUCER_ID {
             bytes = self.twist_producer_id(version, bytes);
@@ -246,6 +250,7 @@ impl Sim {
             return bytes;
         }
         let (correlation_id, mut response) = testing::response::<ProduceResponse>(&bytes, version);
+        self.name_topics(&mut response);
         if self.plan.config.enable_idempotence {
             self.hide_appends(&mut response);
         }
@@ -265,6 +270,26 @@ impl Sim {
             }
         }
         encode(correlation_id, version, &response)
+    }
+
+    /// From v13 on an answer has ids only.
+    fn name_topics(&self, response: &mut ProduceResponse) {
+        for topic in &mut response.responses {
+            if let Some(name) = self.faults.topic_names.get(topic.topic_id.as_bytes()) {
+                topic.name = TopicName(StrBytes::from_string(name.clone()));
+            }
+        }
+    }
+
+    /// What the client learns of topics' ids.
+    fn note_topic_ids(&mut self, version: i16, bytes: &[u8]) {
+        let (_, response) = testing::response::<MetadataResponse>(bytes, version);
+        for topic in &response.topics {
+            let name = topic.name.as_ref().map_or_else(String::new, |name| name.0.to_string());
+            if !topic.topic_id.is_nil() {
+                self.faults.topic_names.insert(topic.topic_id.into_bytes(), name);
+            }
+        }
     }
 
     fn twist_metadata(&mut self, broker: i32, version: i16, bytes: Vec<u8>) -> Vec<u8> {

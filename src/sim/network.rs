@@ -142,7 +142,11 @@ impl Sim {
             self.fail("a frame's length is not that of its bytes".into());
         }
         self.note_let_in(api_key(&copy));
-        let produced = if is_produce(&copy) { read_produce(&copy[4..]) } else { None };
+        let produced = if is_produce(&copy) {
+            read_produce(&copy[4..], |id| self.faults.topic_names.get(&id).cloned().unwrap_or_default())
+        } else {
+            None
+        };
         let acks = produced.as_ref().map_or(-1, |produced| produced.acks);
         let most = self.plan.config.max_in_flight_requests_per_connection;
         let now = self.now;

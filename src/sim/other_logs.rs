@@ -32,14 +32,25 @@ fn in_flight(transactional: bool) -> (Sim, usize) {
     (sim, index)
 }
 
-/// Metadata names another topic id from now on, and the connections to the leader end.
+/// Another topic of the same name and the same leaders, and the connections to the leader end.
 fn make_topic_again(sim: &mut Sim) {
-    sim.faults.twist_metadata = Some(Box::new(|_, response| {
-        for topic in &mut response.topics {
-            topic.topic_id = "00000000-0000-0000-0000-000000000009".parse().expect("a topic id");
-        }
-    }));
+    replace_topic(sim);
     leave_leader(sim);
+}
+
+fn replace_topic(sim: &mut Sim) {
+    let leaders = [sim.leader(0), sim.leader(1)];
+    for partition in 0..2 {
+        // Deleting a topic is no fault of the producer's.
+        let records = sim.cluster.records("t0", partition).expect("it exists");
+        sim.losses.records.extend(records.iter().map(|record| record.timestamp_ms));
+        sim.losses.partitions.insert(("t0".to_owned(), partition));
+    }
+    sim.cluster.topic_delete("t0").expect("it exists");
+    sim.cluster.topic_create("t0", 2, 2).expect("legal");
+    for (partition, leader) in leaders.into_iter().enumerate() {
+        sim.cluster.partition_set_leader("t0", partition as i32, Some(leader)).expect("both exist");
+    }
 }
 
 fn leave_leader(sim: &mut Sim) {
@@ -61,6 +72,61 @@ fn a_record_in_flight_when_its_topic_is_made_again_says_so_and_the_next_ones_go_
     let next = sim.say(0, 0, b"of the new topic");
     sim.run_for(1_000);
     assert!(sim.is_delivered(next));
+    sim.finish();
+}
+
+/// The id in the request is that of the topic before: its broker refuses it, and the record goes to the new topic only when metadata
+/// has told that there is one. A broker that takes names writes it there unasked.
+#[test]
+fn a_record_sent_to_a_topic_that_was_made_again_meanwhile_is_recognised_by_its_broker() {
+    for by_id in [true, false] {
+        let mut sim = scenario(|plan| {
+            plan.config.enable_idempotence = true;
+            plan.config.metadata_max_age_ms = 3_600_000;
+        });
+        if !by_id {
+            sim.cluster.set_max_version(api_key::PRODUCE, 12);
+        }
+        sim.say(0, 0, b"to the first topic");
+        sim.run_for(500);
+        let asked = sim.requests(api_key::METADATA);
+        replace_topic(&mut sim);
+        let records: Vec<usize> = (0..3u8).map(|n| sim.say(0, 0, &[n])).collect();
+        sim.run_for(5_000);
+        for index in &records {
+            assert!(sim.is_delivered(*index), "{:?}", sim.report(*index));
+        }
+        // Refused, looked up, and sent again under a new epoch.
+        let report = sim.report(records[0]);
+        assert_eq!(report.attempts > 1, by_id, "{report:?}");
+        assert!(!by_id || sim.requests(api_key::METADATA) > asked);
+        assert!(!by_id || sim.watch.counts.bumps == 1);
+        assert_eq!(sim.values(0), [[0], [1], [2]]);
+        assert_eq!(sim.app.losses, Vec::<String>::new());
+        if by_id {
+            sim.finish();
+        }
+    }
+}
+
+/// Some topics of a request have ids, and one has none: all of them are named.
+#[test]
+fn a_topic_without_an_id_is_named_and_so_are_its_neighbours() {
+    let mut sim = scenario(|plan| {
+        plan.config.enable_idempotence = true;
+        plan.config.linger_us = 5_000;
+        (plan.brokers, plan.topics) = (1, vec![1, 1]);
+    });
+    sim.faults.twist_metadata = Some(Box::new(|_, response| {
+        let unnamed =
+            response.topics.iter_mut().filter(|topic| topic.name.as_ref().is_some_and(|name| &*name.0 == "t1"));
+        unnamed.for_each(|topic| topic.topic_id = Default::default());
+    }));
+    for _ in 0..3 {
+        let both = [sim.say(0, 0, b"with an id"), sim.say(1, 0, b"without one")];
+        sim.run_for(300);
+        assert!(both.iter().all(|index| sim.is_delivered(*index)));
+    }
     sim.finish();
 }
 

@@ -180,16 +180,17 @@ fn label(header: &BatchHeader) -> String {
     format!("producer {producer_id} epoch {producer_epoch} sequence {base_sequence} of {records_count} records")
 }
 
-/// Reads a frame without its length.
-pub(super) fn read_produce(frame: &[u8]) -> Option<Produced> {
+/// Reads a frame without its length. `name_of` a topic id: from v13 on requests have these instead of names.
+pub(super) fn read_produce(frame: &[u8], name_of: impl Fn([u8; 16]) -> String) -> Option<Produced> {
     let version = i16::from_be_bytes([frame[2], frame[3]]);
     let mut rest = Bytes::copy_from_slice(frame);
     let header = RequestHeader::decode(&mut rest, ProduceRequest::header_version(version)).ok()?;
     let request = ProduceRequest::decode(&mut rest, version).ok()?;
     let mut parts = Vec::new();
     for topic in request.topic_data {
+        let name = if version >= 13 { name_of(topic.topic_id.into_bytes()) } else { topic.name.0.to_string() };
         for partition in topic.partition_data {
-            parts.push(((topic.name.0.to_string(), partition.index), partition.records.unwrap_or_default()));
+            parts.push(((name.clone(), partition.index), partition.records.unwrap_or_default()));
         }
     }
     let transactional_id = request.transactional_id.map(|id| id.0.to_string());

@@ -33,6 +33,8 @@ pub struct MetadataAnswer {
     /// -1 when unknown.
     pub controller_id: i32,
     pub topics: Vec<TopicInfo>,
+    /// Of the whole answer, from v13 on (KIP-1102); 0 before.
+    pub error_code: i16,
 }
 
 /// A broker as metadata name it. `port` is as sent: it may not be a port number.
@@ -218,6 +220,9 @@ pub fn decode_metadata(version: i16, body: &[u8], detail: Detail) -> std::result
     }
     if (8..=10).contains(&version) {
         reader.i32("cluster's authorized operations")?;
+    }
+    if version >= 13 {
+        answer.error_code = reader.i16("error code")?;
     }
     reader.skip_tagged_fields("metadata's tagged fields")?;
     Ok(answer)

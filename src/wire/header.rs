@@ -77,8 +77,8 @@ impl Api {
     /// The versions that `wire` can encode and decode: (lowest, highest).
     pub const fn versions(self) -> (i16, i16) {
         match self {
-            Api::Produce => (7, 12),
-            Api::Metadata => (7, 12),
+            Api::Produce => (7, 13),
+            Api::Metadata => (7, 13),
             Api::ApiVersions => (0, 3),
             Api::SaslHandshake => (1, 1),
             Api::SaslAuthenticate => (0, 2),

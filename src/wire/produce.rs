@@ -1,14 +1,25 @@
-//! Produce requests and responses, versions 7 to 12. The request is encoded around its batches, which are never copied.
+//! Produce requests and responses, versions 7 to 13. The request is encoded around its batches, which are never copied.
 
 use super::header::{Api, begin_request, finish_request};
 use super::primitives::{
     DecodeError, Reader, Result, put_array_len, put_i16, put_i32, put_no_tagged_fields, put_nullable_string, put_string,
 };
 
+/// Tells a topic from one of the same name that was deleted before it was made.
+pub type TopicId = [u8; 16];
+
+/// A topic without one: of a broker before Kafka 2.8, or not known yet.
+pub const NO_TOPIC_ID: TopicId = [0; 16];
+
+/// The first version whose requests and answers have topic ids in the place of names (KIP-516).
+pub const PRODUCE_BY_ID: i16 = 13;
+
 /// One topic of a produce request.
 #[derive(Clone, Copy, Debug)]
 pub struct TopicPart<'a> {
     pub name: &'a str,
+    /// Says which topic it is from v13 on, instead of the name.
+    pub id: TopicId,
     /// Partition index and the bytes of its batch.
     pub partitions: &'a [(i32, usize)],
 }
@@ -44,7 +55,11 @@ pub fn encode_produce(
     put_array_len(head, form, Some(topics.len()));
     let mut batches_bytes = 0;
     for topic in topics {
-        put_string(head, form, topic.name);
+        if version >= PRODUCE_BY_ID {
+            head.extend_from_slice(&topic.id);
+        } else {
+            put_string(head, form, topic.name);
+        }
         put_array_len(head, form, Some(topic.partitions.len()));
         for &(index, batch_bytes) in topic.partitions {
             put_i32(head, index);
@@ -67,16 +82,25 @@ pub fn request_bytes(client_id: &str, transactional_id: Option<&str>) -> usize {
 
 /// The most that a topic of a request takes beside its partitions.
 pub fn topic_bytes(name: &str) -> usize {
-    16 + name.len()
+    // A topic id has sixteen bytes itself.
+    16 + name.len().max(size_of::<TopicId>())
 }
 
 /// The most that a partition of a request takes beside its batch.
 pub const PARTITION_BYTES: usize = 16;
 
+/// How an answer says which topic it means.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum AnsweredTopic<'a> {
+    Name(&'a str),
+    /// From v13 on.
+    Id(TopicId),
+}
+
 /// The broker's answer for one partition. Its texts are clean lines.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct PartitionResponse<'a> {
-    pub topic: &'a str,
+    pub topic: AnsweredTopic<'a>,
     pub index: i32,
     pub error_code: i16,
     /// -1 when unknown.
@@ -126,9 +150,13 @@ fn walk(version: i16, body: &[u8], mut visit: impl FnMut(PartitionResponse<'_>))
     let form = Api::Produce.form(version);
     let mut reader = Reader::new(body, form);
     for _ in 0..reader.array_len(TOPIC_BYTES_MIN, "produced topics")? {
-        let topic = reader.string("topic name")?;
+        let (name, id) = match version {
+            PRODUCE_BY_ID.. => (None, reader.uuid("topic id")?),
+            _ => (Some(reader.string("topic name")?), NO_TOPIC_ID),
+        };
+        let topic = name.as_deref().map_or(AnsweredTopic::Id(id), AnsweredTopic::Name);
         for _ in 0..reader.array_len(PARTITION_BYTES_MIN, "produced partitions")? {
-            visit(read_partition(version, &topic, &mut reader)?);
+            visit(read_partition(version, topic, &mut reader)?);
         }
         reader.skip_tagged_fields("topic's tagged fields")?;
     }
@@ -145,7 +173,11 @@ fn walk(version: i16, body: &[u8], mut visit: impl FnMut(PartitionResponse<'_>))
     Ok(tail)
 }
 
-fn read_partition<'a>(version: i16, topic: &'a str, reader: &mut Reader<'_>) -> Result<PartitionResponse<'a>> {
+fn read_partition<'a>(
+    version: i16,
+    topic: AnsweredTopic<'a>,
+    reader: &mut Reader<'_>,
+) -> Result<PartitionResponse<'a>> {
     let mut partition = PartitionResponse {
         topic,
         index: reader.i32("partition index")?,

@@ -14,7 +14,7 @@ use proptest::prelude::*;
 use super::super::theirs::{bytes_of, framed, text};
 use super::*;
 
-const METADATA_VERSIONS: std::ops::RangeInclusive<i16> = 7..=12;
+const METADATA_VERSIONS: std::ops::RangeInclusive<i16> = 7..=13;
 
 #[test]
 fn api_versions_requests_are_what_the_generated_types_encode() {
@@ -132,6 +132,7 @@ fn their_metadata(version: i16) -> MetadataResponse {
         .with_cluster_id(Some(text("cluster")))
         .with_controller_id(BrokerId(2))
         .with_topics(vec![topic, other])
+        .with_error_code(if version >= 13 { 129 } else { 0 })
 }
 
 #[test]
@@ -168,6 +169,7 @@ fn metadata_answers_of_the_generated_types_are_read_whole() {
                     nodes: vec![],
                 },
             ],
+            error_code: if version >= 13 { 129 } else { 0 },
         };
         assert_eq!(decode_metadata(version, &body, detail), Ok(expected), "version {version}");
         for len in 0..body.len() {

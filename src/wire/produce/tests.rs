@@ -12,13 +12,20 @@ use proptest::prelude::*;
 
 use super::*;
 
-const VERSIONS: std::ops::RangeInclusive<i16> = 7..=12;
+const VERSIONS: std::ops::RangeInclusive<i16> = 7..=13;
 
 /// Name, and partitions with their batches.
 type Topic<'a> = (&'a str, Vec<(i32, Vec<u8>)>);
 
 fn topic_name(name: &str) -> TopicName {
     TopicName(StrBytes::from_string(name.to_owned()))
+}
+
+/// Another one for each name.
+fn id_of(name: &str) -> TopicId {
+    let mut id = [0; 16];
+    name.bytes().enumerate().for_each(|(at, byte)| id[at % 16] ^= byte.rotate_left(at as u32));
+    id
 }
 
 fn str_bytes(text: &str) -> StrBytes {
@@ -31,8 +38,11 @@ fn ours(version: i16, transactional_id: Option<&str>, topics: &[Topic<'_>], out:
         .iter()
         .map(|(_, partitions)| partitions.iter().map(|(index, batch)| (*index, batch.len())).collect())
         .collect();
-    let parts: Vec<TopicPart<'_>> =
-        topics.iter().zip(&sizes).map(|((name, _), partitions)| TopicPart { name, partitions }).collect();
+    let parts: Vec<TopicPart<'_>> = topics
+        .iter()
+        .zip(&sizes)
+        .map(|((name, _), partitions)| TopicPart { name, id: id_of(name), partitions })
+        .collect();
     encode_produce(version, 77, "client-ü", transactional_id, -1, 30_000, &parts, out);
 
     let batches: Vec<&Vec<u8>> = topics.iter().flat_map(|(_, partitions)| partitions.iter().map(|p| &p.1)).collect();
@@ -66,7 +76,8 @@ fn theirs(version: i16, transactional_id: Option<&str>, topics: &[Topic<'_>]) ->
                     PartitionProduceData::default().with_index(*index).with_records(Some(Bytes::copy_from_slice(batch)))
                 })
                 .collect();
-            TopicProduceData::default().with_name(topic_name(name)).with_partition_data(partitions)
+            let topic = TopicProduceData::default().with_name(topic_name(name));
+            topic.with_topic_id(id_of(name).to_vec().try_into().unwrap()).with_partition_data(partitions)
         })
         .collect();
     ProduceRequest::default()
@@ -110,7 +121,16 @@ fn a_request_with_a_name_no_length_can_say_keeps_its_frame_whole() {
     let name = "ü".repeat(40_000);
     for version in VERSIONS {
         let mut out = ProduceHead::default();
-        encode_produce(version, 1, &name, None, 1, 1, &[TopicPart { name: &name, partitions: &[(0, 5)] }], &mut out);
+        encode_produce(
+            version,
+            1,
+            &name,
+            None,
+            1,
+            1,
+            &[TopicPart { name: &name, id: [7; 16], partitions: &[(0, 5)] }],
+            &mut out,
+        );
         let len = i32::from_be_bytes(out.head[..4].try_into().unwrap());
         assert_eq!(len as usize, out.head.len() - 4 + 5);
     }
@@ -147,7 +167,8 @@ fn full_response(version: i16) -> ProduceResponse {
         );
     }
     let topic = |name: &str, partitions| {
-        TopicProduceResponse::default().with_name(topic_name(name)).with_partition_responses(partitions)
+        let topic = TopicProduceResponse::default().with_name(topic_name(name));
+        topic.with_topic_id(id_of(name).to_vec().try_into().unwrap()).with_partition_responses(partitions)
     };
     let mut response = ProduceResponse::default()
         .with_responses(vec![
@@ -179,10 +200,11 @@ fn responses_of_the_generated_types_are_read_whole() {
     for version in VERSIONS {
         let body = encoded(&full_response(version), version);
         let mut seen = 0;
+        let named = |name| if version >= 13 { AnsweredTopic::Id(id_of(name)) } else { AnsweredTopic::Name(name) };
         let tail = decode_produce_response(version, &body, |partition| {
             let expected = match seen {
                 0 => PartitionResponse {
-                    topic: "orders",
+                    topic: named("orders"),
                     index: 4,
                     error_code: 87,
                     base_offset: 1 << 40,
@@ -193,7 +215,7 @@ fn responses_of_the_generated_types_are_read_whole() {
                     current_leader: None,
                 },
                 1 => PartitionResponse {
-                    topic: "orders",
+                    topic: named("orders"),
                     index: 5,
                     error_code: 6,
                     base_offset: -1,
@@ -204,7 +226,7 @@ fn responses_of_the_generated_types_are_read_whole() {
                     current_leader: (version >= 10).then_some((3, 12)),
                 },
                 _ => PartitionResponse {
-                    topic: "other",
+                    topic: named("other"),
                     index: 0,
                     error_code: 0,
                     base_offset: 0,

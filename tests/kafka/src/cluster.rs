@@ -247,6 +247,16 @@ impl KafkaCluster {
         });
     }
 
+    /// Deletes a topic and waits until no broker names it any more.
+    pub fn delete_topic(&self, name: &str) {
+        let admin: AdminClient<DefaultClientContext> = self.client_config().create().expect("an admin client");
+        let options = AdminOptions::new().operation_timeout(Some(PATIENCE)).request_timeout(Some(PATIENCE));
+        for result in block_on(admin.delete_topics(&[name], &options)).expect("the request is answered") {
+            result.unwrap_or_else(|(topic, code)| panic!("cannot delete topic {topic}: {code}"));
+        }
+        self.wait_for_topic(name, <[PartitionState]>::is_empty);
+    }
+
     /// The topic's partitions as the cluster sees them now; empty when it does not exist.
     pub fn topic(&self, name: &str) -> Vec<PartitionState> {
         let client: AdminClient<DefaultClientContext> = self.client_config().create().expect("a client");

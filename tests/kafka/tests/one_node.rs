@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::process::Command;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use kproducer_kafka_tests::cluster::{KafkaCluster, shared};
+use kproducer_kafka_tests::cluster::{KafkaCluster, Release, shared};
 use kproducer_kafka_tests::driver::{self, Driver, Persisted};
 use kproducer_kafka_tests::env;
 use kproducer_kafka_tests::load::{numbered, random_keys};
@@ -202,4 +202,68 @@ fn records_of_a_topic_that_is_never_created_fail_after_the_grace() {
         assert!(env::is_peer() || report.persisted == Persisted::No, "{report:?}");
     }
     assert_eq!(cluster.topic("never-created"), [], "the broker created nothing");
+}
+
+/// Kafka's INVALID_RECORD.
+const INVALID_RECORD: i32 = 87;
+
+#[test]
+fn records_without_a_key_fail_alone_in_a_compacted_topic() {
+    if env::is_peer() {
+        println!("skipped: librdkafka fails the whole batch");
+        return;
+    }
+    let cluster = shared(1);
+    if cluster.release() == Release::Kafka2_1 {
+        println!("skipped: Kafka 2.1 does not say which records it refuses");
+        return;
+    }
+    let topic = "keys-wanted";
+    cluster.create_topic(topic, 2, 1, &[("cleanup.policy", "compact")]);
+    let is_bad = |number: usize| number % 50 == 7;
+    let records: Vec<Record> = (0..3_000)
+        .map(|number| {
+            let mut record = numbered(topic, number, 40).partition(i32::from(number % 2 == 1));
+            record.content.key = (!is_bad(number)).then(|| format!("key {number}").into_bytes());
+            record
+        })
+        .collect();
+    let properties = [("enable.idempotence", "true"), ("linger.ms", "50")];
+    let outcome = driver::run(&cluster.bootstrap(), &properties, &records);
+    assert_eq!((outcome.reports.len(), outcome.refusals.len()), (records.len(), 0));
+    for report in &outcome.reports {
+        let wanted = if is_bad(report.index) { INVALID_RECORD } else { 0 };
+        assert_eq!(report.status, wanted, "{report:?}");
+    }
+    assert_eq!((outcome.flush_status, outcome.close_status), (Some(0), Some(0)));
+    assert_kept(&outcome, &read_topic(&cluster, topic), Promise::HEALTHY);
+}
+
+#[test]
+fn records_after_a_topic_was_made_again_are_in_the_new_topic() {
+    if env::is_peer() {
+        println!("skipped: judges what libkproducer reports");
+        return;
+    }
+    let cluster = shared(1);
+    let topic = "made-again";
+    cluster.create_topic(topic, 1, 1, &[]);
+    let records: Vec<Record> = (0..40).map(|number| numbered(topic, number, 40)).collect();
+    // Only the broker's answer can tell the client.
+    let properties = [("enable.idempotence", "true"), ("metadata.max.age.ms", "3600000")];
+    let mut driver = Driver::start(&cluster.bootstrap(), &properties);
+    driver.send(&records[..20]);
+    driver.wait_for_acknowledgements(20);
+    cluster.delete_topic(topic);
+    cluster.create_topic(topic, 1, 1, &[]);
+    driver.send(&records[20..]);
+    let outcome = driver.finish();
+    outcome.assert_all_acknowledged();
+    let log = read_topic(&cluster, topic);
+    let values: Vec<_> = log.iter().map(|record| &record.content.value).collect();
+    let wanted: Vec<_> = records[20..].iter().map(|record| &record.content.value).collect();
+    assert_eq!(values, wanted, "the new topic has the later records, each once and in order");
+    // A broker that takes names may write them there at once.
+    let refused = outcome.reports[20..].iter().any(|report| report.attempts > 1);
+    assert!(refused || cluster.release() != Release::Kafka4_3, "{:?}", &outcome.reports[20..]);
 }
