@@ -253,10 +253,15 @@ impl Cluster {
     }
 }
 
+/// The partition's leader. Negative ids are those of bootstrap servers: `NO_LEADER` must not find one.
+pub(super) fn leader_of<'a>(state: &PartitionState, brokers: &'a BTreeMap<i32, Broker>) -> Option<&'a Broker> {
+    if state.leader == NO_LEADER { None } else { brokers.get(&state.leader) }
+}
+
 /// Whether something waits for the partition that its leader does not take.
 fn is_stuck(now: Time, state: &PartitionState, brokers: &BTreeMap<i32, Broker>) -> bool {
     let answers = |broker: &Broker| broker.is_ready() && broker.connection.as_ref().is_some_and(|c| !c.is_silent(now));
-    let is_served = state.retries.is_empty() && brokers.get(&state.leader).is_some_and(answers);
+    let is_served = state.retries.is_empty() && leader_of(state, brokers).is_some_and(answers);
     !is_served && (state.in_flight > 0 || state.has_any())
 }
 
@@ -737,14 +742,16 @@ impl Sender {
             let status = Status(i32::from(code));
             let cause = format!("metadata of topic '{}': {}", topic.name(), status.text());
             self.fail_all_parked(now, &topic, status, &cause);
-            for dense in stuck {
-                self.fail_queued(now, dense, status, &cause);
+            for dense in &stuck {
+                self.fail_queued(now, *dense, status, &cause);
             }
+            // What follows something in flight fails after it: until then the topic is asked for, or nothing would end its wait.
+            let is_left = stuck.iter().any(|dense| self.partitions[*dense as usize].has_any());
             if let Some(state) = self.cluster.topics.get_mut(&id) {
-                state.interest = Interest::Refused;
+                state.interest = if is_left { Interest::InUse } else { Interest::Refused };
                 state.missing = Some((Time::NEVER, code));
             }
-            return false;
+            return is_left;
         }
         let waits = !stuck.is_empty() || self.topic_waits(id);
         if !waits && is_absence(code) && self.forget_topic(now, id) {

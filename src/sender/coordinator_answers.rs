@@ -74,7 +74,7 @@ impl Sender {
         if let CoordinatorRequest::Find(_) = &request {
             if self.transaction.links.seeks(&whose) {
                 self.transaction.links.search_ended(&whose);
-                self.forget_coordinator(now, &whose);
+                self.search_lost(now, &whose);
             }
             return;
         }

@@ -228,6 +228,13 @@ impl Sender {
         }
     }
 
+    /// A search ended with its connection, which says nothing about the coordinator: the pause does not grow. A broker that closes
+    /// connections after a time shorter than a grown pause would close each one before it is asked.
+    pub(super) fn search_lost(&mut self, now: Time, whose: &Whose) {
+        let pause = self.random.backoff(self.config.retry_backoff_ms, self.config.retry_backoff_max_ms, 1);
+        self.transaction.links.link(whose).search.not_before = now + pause;
+    }
+
     fn find_coordinator(&mut self, now: Time, whose: &Whose) {
         let link = self.transaction.links.link(whose);
         let wait_until = link.asked_until.unwrap_or(Time::ZERO).max(link.search.not_before);

@@ -1,5 +1,6 @@
 //! Ends that time or the application decides: delivery deadlines, purge, close, and the last rites after a panic.
 
+use super::cluster::leader_of;
 use super::connection::Kind;
 use super::outcome::Ending;
 use super::partition::Taken;
@@ -120,7 +121,7 @@ impl Sender {
     /// Reports a batch whose delivery time is over, saying where it stood and what went wrong last.
     pub(super) fn fail_expired(&mut self, now: Time, dense: u32, mut taken: Taken, queued: bool) {
         let state = &self.partitions[dense as usize];
-        let broker = self.brokers.get(&state.leader);
+        let broker = leader_of(state, &self.brokers);
         let (phase, place) = match broker {
             _ if !queued => (Phase::InFlight, "waiting for the answer to a request".to_owned()),
             _ if taken.batch.is_being_compressed() => (Phase::Queued, IN_COMPRESSION.to_owned()),

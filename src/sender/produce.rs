@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::Sender;
 use super::broker::Broker;
+use super::cluster::leader_of;
 use super::connection::{Kind, Part};
 use super::counting::{count_ended, extent};
 use super::frame::Frame;
@@ -198,8 +199,8 @@ impl Sender {
             let Some(taken) = taken else { return Next::Nothing };
             if taken.batch.deadline > now || self.is_held(&taken) {
                 let outgrown = self.outgrew(dense, &taken);
-                let leader = self.partitions[dense as usize].leader;
-                if !outgrown && !self.brokers.get(&leader).is_some_and(|broker| exceeds(broker, &taken)) {
+                let leader = leader_of(&self.partitions[dense as usize], &self.brokers);
+                if !outgrown && !leader.is_some_and(|broker| exceeds(broker, &taken)) {
                     return Next::Batch(taken);
                 }
                 self.split(dense, taken, outgrown);

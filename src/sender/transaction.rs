@@ -17,6 +17,7 @@ use end_check::EndCheck;
 pub use state::{State, may};
 
 use super::Sender;
+use super::cluster::leader_of;
 use super::coordinator_link::Links;
 use super::coordinator_verdict::abortable;
 use crate::accumulator::{CallReply, TransactionCall};
@@ -283,7 +284,7 @@ impl Sender {
             return true;
         }
         let state = &self.partitions[dense as usize];
-        let Some(broker) = self.brokers.get(&state.leader) else { return true };
+        let Some(broker) = leader_of(state, &self.brokers) else { return true };
         let Some(connection) = &broker.connection else { return true };
         let offered = connection.versions.get(Api::Produce).unwrap_or(0);
         if offered >= PRODUCE_V2 {

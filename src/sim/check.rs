@@ -155,7 +155,7 @@ impl Sim {
             let lingers = self.plan.config.linger_us >= timeout.0
                 || self.plan.config.delivery_timeout_ms <= self.plan.config.request_timeout_ms + 1_000;
             // A few batches that take long to be compressed are all the time that a record may have of its own.
-            let packing = Micros(10 * self.plan.packing_us);
+            let packing = Micros(self.plan.packing_us.saturating_mul(10));
             let is_compressed_late = self.plan.packers > 0 && sent.own_timeout.is_some_and(|own| own < packing);
             if report.finished_at > settled && !lingers && !is_compressed_late && !self.is_ghost(sent) {
                 return Some(format!("record {index} timed out long after the faults had stopped: {report:?}"));

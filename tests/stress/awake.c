@@ -30,11 +30,9 @@ int main(int argc, char **argv) {
         producer_property_at(0, property);
     }
     if (strcmp(argv[1], "leak") == 0) {
-        producer_config_t *volatile lost = NULL;
-        producer_config_t *made = NULL;
-        if (producer_config_new(&made) != PRODUCER_OK) return 2;
-        lost = made;
-        made = NULL;
+        /* Of the program: the library keeps a table of the handles that it has given out, so that a lost one is no leak. */
+        char *volatile lost = malloc(4711);
+        if (lost == NULL) return 2;
         lost = NULL;
         return lost != NULL;
     }
