@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::batch::OpenBatch;
 use super::inbox::Event;
-use super::memory::{Memory, Reservation};
+use super::memory::{Memory, NoChunk, Reservation};
 use super::partition::{Append, NotAppended, Partition, Placed, Wanted, is_full};
 use super::shares::{Claim, Holder};
 use super::topic::{NO_LEADER, ParkedRecord, Tag, Topic};
@@ -38,6 +38,8 @@ pub enum NotTaken {
     Counted(u32),
     /// So much of `buffer.memory` is needed first.
     NeedsMemory(Wanted),
+    /// The operating system gives none.
+    OutOfMemory,
 }
 
 /// How a direct batch is sent.
@@ -212,7 +214,7 @@ impl Accumulator {
             charged: PARKED_OVERHEAD,
             timestamp_ms: moved.base_timestamp_ms(),
             direct: Some(Box::new(moved)),
-            ..ParkedRecord::new(&Record::default())
+            ..ParkedRecord::default()
         });
         if tells {
             self.inbox.tell(Event::Parked { topic: topic.id, deadline }, Time::ZERO);
@@ -331,13 +333,16 @@ fn get_chunk(
 ) -> Result<super::memory::Chunk, NotTaken> {
     match held.take() {
         Some(reservation) if reservation.covers(capacity + more) => {
-            Ok(memory.chunk(reservation, Holder::Nobody, capacity, more))
+            memory.chunk(reservation, Holder::Nobody, capacity, more).map_err(|_| NotTaken::OutOfMemory)
         }
         other => {
             *held = other;
             let claim = Claim::nobody();
             let wanted = Wanted { bytes: capacity + more, claim };
-            memory.try_chunk(claim, capacity, more).ok_or(NotTaken::NeedsMemory(wanted))
+            memory.try_chunk(claim, capacity, more).map_err(|why| match why {
+                NoChunk::Budget => NotTaken::NeedsMemory(wanted),
+                NoChunk::System => NotTaken::OutOfMemory,
+            })
         }
     }
 }

@@ -12,6 +12,7 @@ use std::time::Instant;
 use crate::sync::{Condvar, Mutex};
 
 use super::batch::Orphan;
+use super::fallible::{OutOfMemory, Source};
 use super::shares::{Claim, Crowd, Holder, Shares, Verdict};
 use crate::reports::{Lack, Room};
 
@@ -71,6 +72,15 @@ pub enum Refused {
     /// The broker or the partition had its share until the deadline.
     Crowded(Crowd),
     Closed,
+}
+
+/// Why a chunk was not had.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoChunk {
+    /// There is no room for it in the budget or the claimant's share, or others wait for it already.
+    Budget,
+    /// The operating system gives no memory. Nothing stays charged.
+    System,
 }
 
 /// What keeps a claim waiting.
@@ -133,6 +143,7 @@ pub struct Memory {
     is_closed: AtomicBool,
     /// Batches that a panic dropped: their records still get their reports.
     orphans: Mutex<Vec<Orphan>>,
+    source: Source,
 }
 
 #[derive(Debug)]
@@ -212,6 +223,7 @@ impl Memory {
             pressure: AtomicBool::new(false),
             is_closed: AtomicBool::new(false),
             orphans: Mutex::default(),
+            source: Source::default(),
         })
     }
 
@@ -224,35 +236,77 @@ impl Memory {
         }
     }
 
-    /// A chunk of `capacity` bytes at once, with `more` bytes charged beside it; `None` when the budget or the claimant's
-    /// share has no room for both, or others wait for it already.
-    pub fn try_chunk(&self, claim: Claim, capacity: usize, more: usize) -> Option<Chunk> {
+    /// A chunk of `capacity` bytes at once, with `more` bytes charged beside it.
+    pub fn try_chunk(&self, claim: Claim, capacity: usize, more: usize) -> Result<Chunk, NoChunk> {
         let recycled = {
             let mut state = self.state.lock();
             if !state.may_take(claim, capacity + more) {
-                return None;
+                return Err(NoChunk::Budget);
             }
             state.add(claim.holder, capacity + more);
             state.pop_free(capacity, self.limit)
         };
-        Some(new_chunk(recycled, capacity))
+        self.fill_charge(recycled, claim.holder, capacity, more)
     }
 
     /// Turns a reservation into a chunk and a charge of `more`; what it covers beyond them goes back.
-    pub fn chunk(&self, reservation: Reservation, holder: Holder, capacity: usize, more: usize) -> Chunk {
+    pub fn chunk(
+        &self,
+        reservation: Reservation,
+        holder: Holder,
+        capacity: usize,
+        more: usize,
+    ) -> Result<Chunk, NoChunk> {
         reservation.spend(holder, capacity + more);
         let recycled = self.state.lock().pop_free(capacity, self.limit);
-        new_chunk(recycled, capacity)
+        self.fill_charge(recycled, holder, capacity, more)
     }
 
     /// A chunk whatever the budget says: for records that are inside the budget already and move to another batch.
-    pub fn forced_chunk(&self, holder: Holder, capacity: usize, more: usize) -> Chunk {
+    pub fn try_forced_chunk(&self, holder: Holder, capacity: usize, more: usize) -> Result<Chunk, NoChunk> {
         let recycled = {
             let mut state = self.state.lock();
             state.add(holder, capacity + more);
             state.pop_free(capacity, self.limit)
         };
-        new_chunk(recycled, capacity)
+        self.fill_charge(recycled, holder, capacity, more)
+    }
+
+    /// The same for what cannot be left undone: when the operating system gives no memory even now that batches have left the
+    /// reserve to others, the process ends.
+    pub fn forced_chunk(&self, holder: Holder, capacity: usize, more: usize) -> Chunk {
+        self.try_forced_chunk(holder, capacity, more).unwrap_or_else(|_| {
+            self.force_charge(holder, capacity + more);
+            Chunk { bytes: vec![0; capacity].into_boxed_slice(), len: 0 }
+        })
+    }
+
+    /// The chunk that was charged, and the charge back when there is none.
+    fn fill_charge(
+        &self,
+        recycled: Option<Box<[u8]>>,
+        holder: Holder,
+        capacity: usize,
+        more: usize,
+    ) -> Result<Chunk, NoChunk> {
+        let bytes = recycled.map_or_else(|| self.source.zeros(capacity, || self.drop_all_free()), Ok);
+        match bytes {
+            Ok(bytes) => Ok(Chunk { bytes, len: 0 }),
+            Err(OutOfMemory) => {
+                self.uncharge(holder, capacity + more);
+                Err(NoChunk::System)
+            }
+        }
+    }
+
+    /// Free chunks of other sizes are no use to who finds no memory.
+    #[cold]
+    fn drop_all_free(&self) {
+        let mut state = self.state.lock();
+        state.free_bytes = 0;
+        let free = std::mem::take(&mut state.free);
+        drop(state);
+        drop(free);
     }
 
     /// Takes `bytes` out of the budget at once; false when there is no room in it or in the claimant's share, or others wait
@@ -504,6 +558,12 @@ impl Memory {
         }
     }
 
+    /// Where new chunks come from.
+    #[cfg(test)]
+    pub fn source(&self) -> &Source {
+        &self.source
+    }
+
     pub(super) fn keep_orphan(&self, orphan: Orphan) {
         self.orphans.lock().push(orphan);
     }
@@ -637,12 +697,6 @@ impl State {
             self.waiters.remove(at);
         }
     }
-}
-
-fn new_chunk(recycled: Option<Box<[u8]>>, capacity: usize) -> Chunk {
-    // Fresh memory comes zeroed from the system page by page, as it is touched.
-    let bytes = recycled.unwrap_or_else(|| vec![0; capacity].into_boxed_slice());
-    Chunk { bytes, len: 0 }
 }
 
 #[cfg(test)]

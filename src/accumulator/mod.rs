@@ -10,6 +10,7 @@ mod client_instance;
 mod cluster_view;
 mod direct;
 mod door;
+mod fallible;
 mod hurry;
 mod inbox;
 mod kept;
@@ -46,6 +47,8 @@ pub use settings::TopicSettings;
 pub use shares::{Claim, Crowd, Holder};
 pub use topic::{NO_LEADER, ParkedRecord, TOPIC_NAME_MAX, Tag, Topic, TopicTable, check_topic_name};
 
+use fallible::OutOfMemory;
+
 use crate::config::Config;
 use crate::error::{Error, Status};
 use crate::partitioner::partition_for_key;
@@ -53,6 +56,15 @@ use crate::record::Record;
 use crate::reports::Reports;
 use crate::stats::{HealthCell, Numbers};
 use crate::time::{Micros, Time};
+
+/// Why a parked record does not go to a partition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unpublished {
+    /// Its topic has no such partition.
+    NoPartition,
+    /// The operating system gives no memory for its batch.
+    OutOfMemory,
+}
 
 /// What a parked record takes of the budget beside its bytes.
 const PARKED_OVERHEAD: usize = size_of::<ParkedRecord>();
@@ -245,6 +257,11 @@ impl Accumulator {
                 }
             }
         }
+        let own = ParkedRecord::new(record).and_then(|own| {
+            parked.try_reserve(1).map_err(|_| OutOfMemory)?;
+            Ok(own)
+        });
+        let own = own.inspect_err(|OutOfMemory| self.memory.uncharge(holder, charged))?;
         let deadline = now + how.own_timeout.unwrap_or(topic.settings().delivery_timeout());
         // Later deadlines need no word of their own: when the earliest has passed, the sender looks for the next.
         let tells = parked.back().is_none_or(|last| deadline < last.deadline);
@@ -257,7 +274,7 @@ impl Accumulator {
             parked_at: now,
             deadline,
             charged,
-            ..ParkedRecord::new(record)
+            ..own
         });
         if tells {
             self.inbox.tell(Event::Parked { topic: topic.id, deadline }, Time::ZERO);
@@ -301,21 +318,21 @@ impl Accumulator {
     }
 
     /// The topic's partitions are known and prepared: parked records go to their batches in order, then sending goes there
-    /// directly. Records for partitions that the topic does not have are given to `refuse`.
-    /// `refuse` may give a record back: it stays parked.
+    /// directly. Records for partitions that the topic does not have, and those that the system has no memory for, are given to
+    /// `refuse`, which may give one of the former back: it stays parked.
     pub fn publish(
         &self,
         topic: &Topic,
         count: u32,
         clock: impl Fn() -> Time,
-        mut refuse: impl FnMut(ParkedRecord) -> Option<ParkedRecord>,
+        mut refuse: impl FnMut(ParkedRecord, Unpublished) -> Option<ParkedRecord>,
     ) {
         let mut parked = topic.parked.lock();
         let mut kept = VecDeque::new();
         while let Some(mut record) = parked.pop_front() {
             if record.partition.unwrap_or(0) >= count {
                 let charged = record.charged;
-                match refuse(record) {
+                match refuse(record, Unpublished::NoPartition) {
                     Some(record) => kept.push_back(record),
                     None => self.memory.uncharge(Holder::Parked(topic.id), charged),
                 }
@@ -335,10 +352,15 @@ impl Accumulator {
                 own_timeout: Some(record.deadline.since(clock())),
                 acks: record.acks,
             };
-            self.memory.uncharge(Holder::Parked(topic.id), record.charged);
+            let charged = std::mem::take(&mut record.charged);
+            self.memory.uncharge(Holder::Parked(topic.id), charged);
             let appended =
                 record.with(|fields| self.append_known::<()>(topic, count, fields, &how, &mut None, true, &clock));
-            debug_assert!(appended.is_ok(), "forced memory is never refused");
+            if let Err(why) = appended {
+                debug_assert_eq!(why, NotAppended::OutOfMemory, "what is inside already is not refused otherwise");
+                let back = refuse(record, Unpublished::OutOfMemory);
+                debug_assert!(back.is_none(), "it has no place any more");
+            }
         }
         *parked = kept;
         // Most topics never park again.
@@ -354,7 +376,7 @@ impl Accumulator {
             let expired = now.is_none_or(|now| record.deadline <= now);
             if expired {
                 self.memory.uncharge(Holder::Parked(topic.id), record.charged);
-                taken.push(std::mem::replace(record, ParkedRecord::new(&Record::default())));
+                taken.push(std::mem::replace(record, ParkedRecord::default()));
             }
             !expired
         });

@@ -7,8 +7,9 @@ use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use crate::sync::Mutex;
 
 use super::batch::{Batch, OpenBatch};
+use super::fallible::{self, OutOfMemory};
 use super::inbox::Event;
-use super::memory::{Chunk, Memory, Reservation};
+use super::memory::{Chunk, Memory, NoChunk, Reservation};
 use super::packing::Stage;
 use super::settings::TopicSettings;
 use super::shares::{Claim, Holder};
@@ -132,8 +133,16 @@ pub struct Wanted {
 pub enum NotAppended {
     /// So much of `buffer.memory` is needed first.
     NeedsMemory(Wanted),
+    /// The operating system gives none.
+    OutOfMemory,
     /// The door is shut, and says why.
     Refused,
+}
+
+impl From<OutOfMemory> for NotAppended {
+    fn from(_: OutOfMemory) -> NotAppended {
+        NotAppended::OutOfMemory
+    }
 }
 
 impl Partition {
@@ -191,8 +200,12 @@ impl Partition {
                 if let Some(tag) = how.sending.tag {
                     if open.slots.len() == open.slots.capacity() {
                         let more = open.slots.capacity().max(SLOTS_MIN);
-                        open.slot_bytes += self.charge_slots(how, held, clock(), more)?;
-                        open.slots.reserve_exact(more);
+                        let bytes = self.charge_slots(how, held, clock(), more)?;
+                        if open.slots.try_reserve_exact(more).is_err() {
+                            how.shared.memory.uncharge(Holder::Partition(self.id), bytes);
+                            return Err(NotAppended::OutOfMemory);
+                        }
+                        open.slot_bytes += bytes;
                     }
                     open.slots.push(slot(tag, record, delta, open.count));
                 }
@@ -269,13 +282,13 @@ impl Partition {
             slots = match how.shared.reports.spare_slots() {
                 // A large vector under a small batch would fill the budget with nothing.
                 Some(spare) if (SLOTS_MIN..=queue.last_slots.max(SLOTS_MIN) * 2).contains(&spare.capacity()) => spare,
-                _ => Vec::with_capacity(queue.last_slots.max(SLOTS_MIN)),
+                _ => fallible::room(queue.last_slots.max(SLOTS_MIN))?,
             };
         }
         if capacity + slots.capacity() * size_of::<Slot>() > how.shared.memory.limit() {
             // Room to grow is good to have, but whatever fits the budget at all has to be taken.
             capacity = HEADER_LEN + len;
-            slots = Vec::with_capacity(usize::from(how.sending.tag.is_some()));
+            slots = fallible::room(usize::from(how.sending.tag.is_some()))?;
         }
         // Chunk and slots come together: each alone could be had again and again while the other is not.
         let slot_bytes = slots.capacity() * size_of::<Slot>();
@@ -504,16 +517,24 @@ impl Partition {
         let claim = self.claim(now);
         if how.forced {
             how.shared.memory.ask(claim);
-            return Ok(how.shared.memory.forced_chunk(claim.holder, capacity, more));
+            return how
+                .shared
+                .memory
+                .try_forced_chunk(claim.holder, capacity, more)
+                .map_err(|_| NotAppended::OutOfMemory);
         }
         match held.take() {
             Some(reservation) if reservation.covers(capacity + more) => {
-                Ok(how.shared.memory.chunk(reservation, claim.holder, capacity, more))
+                let chunk = how.shared.memory.chunk(reservation, claim.holder, capacity, more);
+                chunk.map_err(|_| NotAppended::OutOfMemory)
             }
             other => {
                 *held = other;
                 let wanted = Wanted { bytes: capacity + more, claim };
-                how.shared.memory.try_chunk(claim, capacity, more).ok_or(NotAppended::NeedsMemory(wanted))
+                how.shared.memory.try_chunk(claim, capacity, more).map_err(|why| match why {
+                    NoChunk::Budget => NotAppended::NeedsMemory(wanted),
+                    NoChunk::System => NotAppended::OutOfMemory,
+                })
             }
         }
     }

@@ -30,7 +30,7 @@ fn publish(accumulator: &Accumulator, topic: &Topic, count: u32) {
         next += 1;
         next - 1
     });
-    accumulator.publish(topic, count, || Time(5), |record| panic!("refused {record:?}"));
+    accumulator.publish(topic, count, || Time(5), |record, _| panic!("refused {record:?}"));
 }
 
 fn events(accumulator: &Accumulator) -> Vec<Event> {

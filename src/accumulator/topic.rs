@@ -11,6 +11,7 @@ use crate::sync::{Mutex, RwLock};
 
 use super::choice::Spread;
 use super::direct::DirectBatch;
+use super::fallible::{self, OutOfMemory, SharedBytes};
 use super::partition::Partition;
 use super::settings::TopicSettings;
 use crate::config::Config;
@@ -64,8 +65,8 @@ pub struct ParkedRecord {
     /// Its place in the topic: tells it from others while its partition is being chosen.
     pub serial: u64,
     /// Shared with whoever chooses its partition.
-    pub key: Option<Arc<[u8]>>,
-    pub value: Option<Arc<[u8]>>,
+    pub key: Option<SharedBytes>,
+    pub value: Option<SharedBytes>,
     pub headers: Vec<OwnHeader>,
     pub timestamp_ms: i64,
     pub tag: Option<Tag>,
@@ -137,7 +138,7 @@ impl ParkedRecord {
 
     /// What its report needs, if it wants one: it is a batch of its own.
     pub fn slot(&self) -> Option<Slot> {
-        let len = |bytes: &Option<Arc<[u8]>>| bytes.as_ref().map_or(-1, |bytes| bytes.len() as i32);
+        let len = |bytes: &Option<SharedBytes>| bytes.as_ref().map_or(-1, |bytes| bytes.len() as i32);
         self.tag.map(|tag| Slot {
             callback: tag.callback(),
             opaque: tag.opaque,
@@ -148,16 +149,32 @@ impl ParkedRecord {
         })
     }
 
-    pub(super) fn new(record: &Record<'_>) -> ParkedRecord {
-        let headers = record.headers.iter().map(|h| (h.name.into(), h.value.map(Into::into))).collect();
+    pub(super) fn new(record: &Record<'_>) -> std::result::Result<ParkedRecord, OutOfMemory> {
+        let mut headers = fallible::room(record.headers.len())?;
+        for header in record.headers {
+            headers.push((fallible::boxed_str(header.name)?, header.value.map(fallible::boxed).transpose()?));
+        }
+        Ok(ParkedRecord {
+            key: record.key.map(SharedBytes::new).transpose()?,
+            value: record.value.map(SharedBytes::new).transpose()?,
+            headers,
+            timestamp_ms: record.timestamp_ms,
+            ..ParkedRecord::default()
+        })
+    }
+}
+
+impl Default for ParkedRecord {
+    /// A record without fields that nothing is to be done with.
+    fn default() -> ParkedRecord {
         ParkedRecord {
             partition: None,
             is_unchosen: false,
             serial: 0,
-            key: record.key.map(Into::into),
-            value: record.value.map(Into::into),
-            headers,
-            timestamp_ms: record.timestamp_ms,
+            key: None,
+            value: None,
+            headers: Vec::new(),
+            timestamp_ms: 0,
             tag: None,
             acks: None,
             parked_at: Time::ZERO,

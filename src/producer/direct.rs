@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::queue_full::out_of_memory;
 use super::{Producer, closed};
 use crate::accumulator::{
     Accumulator, DirectBatch, NotAppended, NotTaken, Placed, Refused, Reservation, SendingDirect, Tag, Ticket, Topic,
@@ -51,6 +52,7 @@ impl ProducerBatch {
             let wanted = match taken {
                 Ok(place) => return Ok(place),
                 Err(NotTaken::NeedsMemory(wanted)) => wanted,
+                Err(NotTaken::OutOfMemory) => return Err(out_of_memory(self.accumulator.memory.limit())),
                 Err(NotTaken::Closed) => {
                     let text = "the batch is closed: nothing is appended any more; send it and begin another";
                     return Err(Error::new(Status::BATCH_FULL, text));
@@ -202,6 +204,7 @@ impl Producer {
                         Err(why) => break Err(why),
                     }
                 }
+                Err(NotAppended::OutOfMemory) => break Err(out_of_memory(self.accumulator.memory.limit())),
                 Err(NotAppended::Refused) => {
                     // Without a cause it was opened meanwhile.
                     if let Some(why) = self.accumulator.fatal().cloned().or_else(|| self.accumulator.door.why()) {

@@ -224,6 +224,7 @@ impl Producer {
                     None
                 }
                 NotAppended::NeedsMemory(wanted) => Some(self.reserve(topic, wanted, deadline)?),
+                NotAppended::OutOfMemory => return Err(queue_full::out_of_memory(self.accumulator.memory.limit())),
                 NotAppended::Refused => {
                     if let Some(why) = self.accumulator.fatal().cloned().or_else(|| self.accumulator.door.why()) {
                         return Err(why);

@@ -9,6 +9,16 @@ use crate::error::{Error, Status};
 /// How long what was found about a full buffer is told again.
 const HOLDER_VALID: Duration = Duration::from_millis(100);
 
+/// The operating system gives less than `buffer.memory`.
+#[cold]
+pub(super) fn out_of_memory(limit: usize) -> Error {
+    let text = format!(
+        "the operating system gives no memory for the record, though buffer.memory={limit} has room; lower buffer.memory, or let the \
+         process have more"
+    );
+    Error::new(Status::NO_RESOURCES, text)
+}
+
 impl Producer {
     /// Names the partition, and its broker, that holds most of the memory.
     #[cold]

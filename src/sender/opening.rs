@@ -5,12 +5,16 @@ use std::sync::Arc;
 
 use super::Sender;
 use super::cluster::Interest;
-use crate::accumulator::Topic;
+use crate::accumulator::{Topic, Unpublished};
 use crate::error::Status;
 use crate::time::{Micros, Time};
 
 /// What has not been used for `metadata.max.idle.ms` is looked for this often in that time.
 const SWEEPS_PER_IDLE_TIME: u64 = 16;
+
+/// Of a record that waited for its topic.
+const OUT_OF_MEMORY: &str = "the operating system gave no memory for the record's batch when its topic was known; lower buffer.memory, or \
+                             let the process have more";
 
 impl Sender {
     /// The application's partitioner has chosen for the records that wait for this topic.
@@ -30,6 +34,7 @@ impl Sender {
             return false;
         }
         let mut refused = Vec::new();
+        let mut without_memory = Vec::new();
         // One answer may leave the newest partitions out: it takes two that agree to fail what was sent to them.
         let believed =
             self.cluster.topics.get_mut(&id).is_some_and(|state| state.doubted_count.replace(count) == Some(count));
@@ -39,7 +44,11 @@ impl Sender {
             topic,
             count,
             || now,
-            |record| {
+            |record, why| {
+                if why == Unpublished::OutOfMemory {
+                    without_memory.push(record);
+                    return None;
+                }
                 if believed {
                     refused.push(record);
                     return None;
@@ -66,6 +75,9 @@ impl Sender {
                 state.doubted_count = None;
                 state.hurry_parked = false;
             }
+        }
+        for record in without_memory {
+            self.fail_parked(now, topic, record, Status::NO_RESOURCES, OUT_OF_MEMORY);
         }
         if !refused.is_empty() {
             let cause = format!("topic '{}' has {count} partitions, numbered from 0", topic.name());

@@ -20,7 +20,7 @@ fn accumulator(change: impl FnOnce(&mut Config)) -> Accumulator {
 fn topic(accumulator: &Accumulator, leaders: &[i32]) -> Arc<Topic> {
     let topic = accumulator.topics.intern("t").expect("legal");
     prepare(accumulator, &topic, leaders);
-    accumulator.publish(&topic, leaders.len() as u32, || Time(5), |record| panic!("refused {record:?}"));
+    accumulator.publish(&topic, leaders.len() as u32, || Time(5), |record, _| panic!("refused {record:?}"));
     topic
 }
 
@@ -306,7 +306,7 @@ fn parked_records_are_chosen_for_elsewhere_in_their_order_and_later_ones_by_thei
     let parked: Vec<_> = topic.parked.lock().iter().map(|record| record.partition).collect();
     assert_eq!(parked, [0, 1, 2, 0, 1, 2].map(Some));
     assert!(!accumulator.begins_choosing(&topic, 3));
-    accumulator.publish(&topic, 3, || Time(7), |record| panic!("refused {record:?}"));
+    accumulator.publish(&topic, 3, || Time(7), |record, _| panic!("refused {record:?}"));
     assert_eq!(partition_of(send(&accumulator, &topic, Some(&[7]))), 1);
     assert_eq!(fixed.calls.load(Ordering::Relaxed), 7);
 }
@@ -353,6 +353,6 @@ fn where_no_thread_can_be_had_the_library_chooses_for_parked_records() {
     send(&accumulator, &topic, None);
     prepare(&accumulator, &topic, &[NO_LEADER, 1]);
     assert!(!accumulator.begins_choosing(&topic, 2));
-    accumulator.publish(&topic, 2, || Time(7), |record| panic!("refused {record:?}"));
+    accumulator.publish(&topic, 2, || Time(7), |record, _| panic!("refused {record:?}"));
     assert!(topic.partition(1).expect("there").queued_bytes() > 0);
 }

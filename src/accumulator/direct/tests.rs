@@ -21,7 +21,7 @@ pub(in crate::accumulator) fn publish(accumulator: &Accumulator, topic: &Topic, 
         next += 1;
         next - 1
     });
-    accumulator.publish(topic, count, || Time(5), |record| panic!("refused {record:?}"));
+    accumulator.publish(topic, count, || Time(5), |record, _| panic!("refused {record:?}"));
 }
 
 fn value(bytes: &[u8]) -> Record<'_> {

@@ -22,7 +22,7 @@ fn capacity_follows_what_is_expected_and_always_fits() {
 fn the_bound_holds_and_everything_comes_back() {
     let memory = Memory::new(8 << 10);
     let chunks: Vec<Chunk> = (0..8).map(|_| memory.try_chunk(CLAIM, 1 << 10, 0).expect("room")).collect();
-    assert!(memory.try_chunk(CLAIM, 1 << 10, 0).is_none());
+    assert_eq!(memory.try_chunk(CLAIM, 1 << 10, 0).unwrap_err(), NoChunk::Budget);
     memory.release(Holder::Nobody, chunks.into_iter());
     assert_eq!(memory.used(), 0);
     assert!(memory.try_charge(CLAIM, 8 << 10), "free chunks make way");

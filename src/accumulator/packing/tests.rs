@@ -20,7 +20,7 @@ fn accumulator(codec: Codec, partitions: u32) -> (Accumulator, Arc<Topic>) {
         next += 1;
         next - 1
     });
-    accumulator.publish(&topic, partitions, || Time(5), |record| panic!("refused {record:?}"));
+    accumulator.publish(&topic, partitions, || Time(5), |record, _| panic!("refused {record:?}"));
     accumulator.packing.open(HANDED_BYTES_MIN);
     (accumulator, topic)
 }
