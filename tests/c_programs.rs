@@ -63,6 +63,7 @@ programs! {
     options: "tests/c/options.c" [];
     other_brokers: "tests/c/other_brokers.c" [];
     poll_reports: "tests/c/poll_reports.c" [];
+    out_of_memory: "tests/c/out_of_memory.c" [];
     reports: "tests/c/reports.c" [];
     metadata: "tests/c/metadata.c" [];
     misconfigured: "tests/c/misconfigured.c" [];

@@ -72,6 +72,55 @@ fn a_record_that_fits_the_empty_budget_is_taken_whatever_else_a_batch_would_like
 }
 
 #[test]
+fn what_the_system_refuses_is_refused_and_nothing_stays_charged() {
+    let accumulator = accumulator(|config| config.buffer_memory = 1 << 20);
+    let topic = accumulator.topics.intern("t").expect("legal");
+    publish(&accumulator, &topic, 1);
+    accumulator.memory.source().set_refuses(true);
+    for _ in 0..2 {
+        let refused = send(&accumulator, &topic, &value(&[b'x'; 100]), &sending(None));
+        assert_eq!(refused, Err(NotAppended::OutOfMemory));
+        assert_eq!(accumulator.memory.used(), 0);
+    }
+    let mut batch = accumulator.direct_batch(10_000);
+    assert_eq!(batch.append(&value(b"x"), &mut None), Err(NotTaken::OutOfMemory));
+    assert_eq!(accumulator.memory.used(), 0);
+    // With memory that was reserved before, too.
+    let wanted = Wanted { bytes: 500_000, claim: Claim::nobody() };
+    let mut held = Some(accumulator.wait_for_memory(wanted, None).expect("room"));
+    let refused = accumulator.append(&topic, &value(b"x"), &sending(None), &mut held, || Time(5));
+    assert_eq!(refused, Err(NotAppended::OutOfMemory));
+    drop(held);
+    assert_eq!(accumulator.memory.used(), 0);
+    accumulator.memory.source().set_refuses(false);
+    assert_eq!(send(&accumulator, &topic, &value(&[b'x'; 100]), &sending(None)), Ok(()));
+}
+
+#[test]
+fn parked_records_without_memory_for_their_batch_are_given_back() {
+    let accumulator = accumulator(|config| config.buffer_memory = 1 << 20);
+    let topic = accumulator.topics.intern("t").expect("legal");
+    for place in 0..3 {
+        assert_eq!(send(&accumulator, &topic, &value(&[place; 100]), &sending(None)), Ok(()));
+    }
+    accumulator.memory.source().set_refuses(true);
+    accumulator.prepare(&topic, 1, || 0);
+    let mut given_back = Vec::new();
+    accumulator.publish(
+        &topic,
+        1,
+        || Time(5),
+        |record, why| {
+            assert_eq!(why, Unpublished::OutOfMemory);
+            given_back.push(record.value.as_deref().map(|value| value[0]));
+            None
+        },
+    );
+    assert_eq!(given_back, [Some(0), Some(1), Some(2)]);
+    assert_eq!((accumulator.memory.used(), topic.partition_count()), (0, 1));
+}
+
+#[test]
 fn a_record_that_does_not_fit_the_empty_budget_says_how_much_it_needs() {
     let accumulator = accumulator(|config| config.buffer_memory = 65_536);
     let topic = accumulator.topics.intern("t").expect("legal");

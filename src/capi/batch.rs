@@ -72,6 +72,7 @@ pub unsafe extern "C-unwind" fn producer_batch_new(
 /// batch.num.messages records (the producer's, not a topic's), and when it is closed: send it and begin another;
 /// PRODUCER_ERR_RECORD_TOO_LARGE for a record over max.request.size;
 /// PRODUCER_ERR_QUEUE_FULL when `buffer.memory` stayed full for `max.block.ms`: nothing of the record is sent, ever;
+/// PRODUCER_ERR_NO_RESOURCES when the operating system gives no memory;
 /// PRODUCER_ERR_INVALID_ARGUMENT for a wrong record, named in producer_last_error; PRODUCER_ERR_CLOSED when its producer is
 /// closed; PRODUCER_ERR_FORKED; a fatal status that says what ended the producer.
 /// Blocks only while `buffer.memory` is full, `max.block.ms` at most. May be called from callbacks.

@@ -30,7 +30,7 @@ use crate::time::Micros;
 /// record over `max.request.size`; PRODUCER_ERR_QUEUE_FULL when `buffer.memory`, or what
 /// its broker or partition may have of it, stayed full for `max.block.ms`: producer_last_error names who holds it;
 /// PRODUCER_ERR_REPORTS_NOT_TAKEN when too many reports wait for producer_poll; PRODUCER_ERR_NO_RESOURCES for too many
-/// topics; PRODUCER_ERR_SERIALIZATION when a serializer of this producer fails; PRODUCER_ERR_IN_CALLBACK from one of its
+/// topics, and when the operating system gives no memory; PRODUCER_ERR_SERIALIZATION when a serializer of this producer fails; PRODUCER_ERR_IN_CALLBACK from one of its
 /// interceptors or serializers; PRODUCER_ERR_CLOSED; PRODUCER_ERR_FORKED; PRODUCER_ERR_INTERNAL after a bug of the library. With
 /// transactional.id also PRODUCER_ERR_STATE outside a transaction and while it is being committed or aborted, and the
 /// abortable error that has made the transaction fail: abort it. A fatal status says what ended the producer.

@@ -257,7 +257,7 @@ pub(super) static SOCKETS: &[Property] = rows! {
         "TCP_USER_TIMEOUT: when written data without acknowledgement breaks the connection; -1 is request.timeout.ms, 0 the operating system's choice.";
     "receive.message.max.bytes" [] Int(1000, INT, "bytes"), "100000000",
         Built(|c, v| c.receive_message_max_bytes = v.size()),
-        "Largest response accepted; a larger one is taken for garbage and the connection closed.";
+        "Largest response accepted; a larger one is taken for garbage and the connection closed. Responses that are not complete yet take at most twice as much, over all connections.";
     "socket.max.fails" [] Int(0, 1_000_000, ""), "1", Harmless(&["1"], "a request that times out always ends its connection"),
         "librdkafka: timeouts before a connection is closed.";
     "socket.blocking.max.ms" [] Int(1, 60_000, "ms"), "1000", NoEffect(NO_EFFECT), "librdkafka, deprecated.";

@@ -593,7 +593,8 @@ impl Sender {
         // Partitions are numbered from 0; an answer that leaves one out must not shift the others.
         let mut count = last.saturating_add(1).unsigned_abs();
         let is_whole = count as usize == indexes.len();
-        if count > PARTITIONS_MAX {
+        let more = count.saturating_sub(topic.room()) as usize;
+        if count > PARTITIONS_MAX || more > 0 && self.partitions.len() + more > ALL_PARTITIONS_MAX {
             return true;
         }
         let Some(state) = self.cluster.topics.get_mut(&id) else { return false };
@@ -778,6 +779,8 @@ impl Sender {
 
 /// No cluster has a topic with more; a count beyond it is a damaged answer.
 const PARTITIONS_MAX: u32 = 1_000_000;
+/// Partitions of all topics that a producer keeps track of: what each takes is never given back.
+const ALL_PARTITIONS_MAX: usize = 2_000_000;
 
 pub(super) enum Source {
     Ask(i32),

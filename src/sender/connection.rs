@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use super::ConnId;
 use super::authentication::Sasl;
+use super::input::{BadInput, Input, Response};
 use super::partition::Taken;
 use super::silence::{SUSPECTED_AFTER, Silence};
 use super::throttle::Throttle;
@@ -49,8 +50,7 @@ pub struct Connection {
     /// How often the cluster was asked who leads because this broker does not answer.
     pub silence: Silence,
     next_correlation_id: i32,
-    /// The start of a response whose end has not come yet.
-    input: Vec<u8>,
+    pub input: Input,
 }
 
 /// A request that was handed to the driver.
@@ -140,7 +140,7 @@ impl Connection {
             last_unanswered: None,
             silence: Silence::default(),
             next_correlation_id: 0,
-            input: Vec::new(),
+            input: Input::default(),
         }
     }
 
@@ -223,41 +223,28 @@ impl Connection {
         begun.then_some(oldest.len)
     }
 
-    /// Takes input apart: gives each whole response (without its length) to `take` until that answers false. The error is
-    /// a sentence: the connection is of no use any more.
+    /// Takes input apart: gives each whole response to `take` until that answers false. The error is a sentence: the connection is
+    /// of no use any more.
     pub fn frames(
         &mut self,
-        bytes: &[u8],
+        mut bytes: &[u8],
         frame_bytes_max: usize,
-        mut take: impl FnMut(&mut Connection, &[u8]) -> bool,
+        mut take: impl FnMut(&mut Connection, Response<'_>) -> bool,
     ) -> Result<(), String> {
-        let mut input = std::mem::take(&mut self.input);
-        let joined;
-        let mut rest = if input.is_empty() {
-            bytes
-        } else {
-            input.extend_from_slice(bytes);
-            joined = std::mem::take(&mut input);
-            &joined[..]
-        };
-        while rest.len() >= 4 {
-            let head = [rest[0], rest[1], rest[2], rest[3]];
-            let len = i32::from_be_bytes(head);
-            let len = match usize::try_from(len) {
-                Ok(len) if len <= frame_bytes_max => len,
-                _ => return Err(describe_garbage(head, frame_bytes_max)),
-            };
-            if rest.len() < 4 + len {
-                break;
-            }
-            let frame = &rest[4..4 + len];
-            rest = &rest[4 + len..];
-            if !take(self, frame) {
-                return Ok(());
+        loop {
+            match self.input.next(&mut bytes, frame_bytes_max) {
+                Ok(Some(response)) => {
+                    if !take(self, response) {
+                        return Ok(());
+                    }
+                }
+                Ok(None) => return Ok(()),
+                Err(BadInput::Length(head)) => return Err(describe_garbage(head, frame_bytes_max)),
+                Err(BadInput::OutOfMemory(len)) => {
+                    return Err(format!("the operating system gives no memory for its response of {len} bytes"));
+                }
             }
         }
-        self.input = rest.to_vec();
-        Ok(())
     }
 }
 
@@ -286,7 +273,7 @@ mod tests {
         let mut got = Vec::new();
         for piece in pieces {
             connection.frames(piece, 100, |_, frame| {
-                got.push(frame.to_vec());
+                got.push(frame.bytes().to_vec());
                 true
             })?;
         }

@@ -14,7 +14,7 @@ pub fn split_frames(pieces: &[&[u8]], frame_bytes_max: usize) -> Result<Vec<Vec<
     let mut found = Vec::new();
     for piece in pieces {
         connection.frames(piece, frame_bytes_max, |_, frame| {
-            found.push(frame.to_vec());
+            found.push(frame.bytes().to_vec());
             true
         })?;
     }

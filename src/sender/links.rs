@@ -1,5 +1,6 @@
 //! Connections: made when there is something to send, their deadlines, and what follows when they end.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::broker::{Broker, Refused, bootstrap_id};
@@ -7,6 +8,7 @@ use super::connection::{Connection, Kind, Phase, Versions};
 use super::counting::count_ended;
 use super::frame::Frame;
 use super::greeting::{self, Reading};
+use super::input::{Input, Response, check_total};
 use super::silence::SUSPECTED_AFTER;
 use super::timers::Timer;
 use super::verdict::Outcome;
@@ -68,6 +70,8 @@ impl From<Closed> for Trouble {
 
 /// A broker that accepts a connection and then stays silent is no broker.
 const API_VERSIONS_TIMEOUT_MS: u64 = 10_000;
+/// Input of this size needs no look at that of other connections.
+const SMALL_INPUT_BYTES: usize = 256 << 10;
 /// Before a connection can be used, answers are lists of a few names.
 const GREETING_BYTES_MAX: usize = 1 << 20;
 /// Whoever refuses credentials is not asked again at once: accounts get locked. The first pause, and the longest; longer where
@@ -75,6 +79,21 @@ const GREETING_BYTES_MAX: usize = 1 << 20;
 const REFUSED_BACKOFF_MS: (u64, u64) = (1_000, 5_000);
 /// What brokers see of the library (KIP-511).
 const SOFTWARE_NAME: &str = "libkproducer";
+
+/// Whether a broker's connection may hold so many more bytes of a response that is not complete.
+fn room_for_input(brokers: &BTreeMap<i32, Broker>, id: i32, more: usize, len_max: usize) -> Result<(), String> {
+    let inputs =
+        || brokers.values().filter_map(|broker| broker.connection.as_ref()).map(|connection| &connection.input);
+    let own = brokers.get(&id).and_then(|broker| broker.connection.as_ref());
+    match own.map_or(0, |connection| connection.input.needs(more)) {
+        // It is looked at again each time it doubles.
+        needs if needs > SMALL_INPUT_BYTES => {
+            let others = inputs().map(Input::held).sum::<usize>() - own.map_or(0, |connection| connection.input.held());
+            check_total(others, needs, len_max).map_err(Into::into)
+        }
+        _ => Ok(()),
+    }
+}
 
 impl Sender {
     pub(super) fn add_bootstrap_servers(&mut self) {
@@ -169,7 +188,8 @@ impl Sender {
         let Some(&id) = self.connections.get(&conn) else { return self.telemetry_bytes(now, conn, bytes) };
         let mut limit = self.config.receive_message_max_bytes;
         // Frames are handled with the whole sender at hand, so the connection gives them out one list at a time.
-        let mut frames: Vec<Vec<u8>> = Vec::new();
+        let mut frames: Vec<Response<'static>> = Vec::new();
+        let room = room_for_input(&self.brokers, id, bytes.len(), limit);
         let Some(connection) = self.brokers.get_mut(&id).and_then(|broker| broker.connection.as_mut()) else { return };
         // A listener that answers in TLS will not speak otherwise later.
         let is_other_kind = connection.phase == Phase::Negotiating && matches!(bytes, [0x15 | 0x16, 3, ..]);
@@ -178,15 +198,17 @@ impl Sender {
         } else if connection.sasl.held_since.is_none() {
             connection.last_used = now;
         }
-        let cut = connection.frames(bytes, limit, |_, frame| {
-            frames.push(frame.to_vec());
-            true
+        let cut = room.and_then(|()| {
+            connection.frames(bytes, limit, |_, frame| {
+                frames.push(frame.into_owned());
+                true
+            })
         });
         self.count_bytes(id, 0, bytes.len());
         for frame in frames {
             // The connection may have ended, or become another broker's, with the response before this one.
             let Some(&id) = self.connections.get(&conn) else { break };
-            if let Err(trouble) = self.handle_response(now, id, &frame) {
+            if let Err(trouble) = self.handle_response(now, id, frame.bytes()) {
                 self.drop_connection(now, conn, trouble);
                 self.serve(now);
                 return;

@@ -25,6 +25,7 @@ mod greeting;
 pub mod hostile;
 mod idempotence;
 mod identity;
+mod input;
 mod leader_tally;
 mod links;
 mod metadata_schedule;

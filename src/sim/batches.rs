@@ -52,7 +52,7 @@ impl Sim {
                     self.tell_pressure();
                     break;
                 }
-                Err(NotTaken::Full(_) | NotTaken::Counted(_) | NotTaken::Closed) => break,
+                Err(NotTaken::Full(_) | NotTaken::Counted(_) | NotTaken::Closed | NotTaken::OutOfMemory) => break,
             }
         }
         if records.is_empty() || self.random.percent(5) {
@@ -71,6 +71,7 @@ impl Sim {
                 self.app.given_up += records.len();
                 self.tell_pressure();
             }
+            Err(NotAppended::OutOfMemory) => self.app.given_up += records.len(),
             Err(NotAppended::Refused) => {
                 self.app.given_up += records.len();
                 self.refused();

@@ -306,6 +306,10 @@ impl Sim {
                 self.after_application();
                 false
             }
+            Err(NotAppended::OutOfMemory) => {
+                self.app.given_up += 1;
+                false
+            }
             Err(NotAppended::Refused) => {
                 self.app.given_up += 1;
                 self.refused();

@@ -200,11 +200,18 @@ pub fn encode_metadata(
     out
 }
 
+/// No cluster has so many; an answer that names more is damaged, or means harm.
+const BROKERS_MAX: usize = 100_000;
+
 /// Decodes the body of an answer to Metadata of `version`.
 pub fn decode_metadata(version: i16, body: &[u8], detail: Detail) -> std::result::Result<MetadataAnswer, DecodeError> {
     let mut reader = Reader::new(body, Api::Metadata.form(version));
     let mut answer = MetadataAnswer { throttle_time_ms: reader.i32("throttle time")?, ..MetadataAnswer::default() };
-    for _ in 0..reader.array_len(10, "brokers")? {
+    let brokers = reader.array_len(10, "brokers")?;
+    if brokers > BROKERS_MAX {
+        return Err(DecodeError { what: "the number of brokers, which is 100000 at most", at: reader.at() });
+    }
+    for _ in 0..brokers {
         answer.brokers.push(BrokerInfo {
             id: reader.i32("broker id")?,
             host: reader.line("broker host")?,

@@ -7,6 +7,7 @@ use super::super::authentication::Next;
 use super::super::connection::{Connection, Kind, Phase, Versions};
 use super::super::frame::Frame;
 use super::super::greeting::{self, Reading};
+use super::super::input::Response;
 use super::super::{Action, ConnId, Sender};
 use crate::security::login::{AttemptId, Login, Refusal, Reply};
 use crate::time::{Micros, Time};
@@ -149,9 +150,9 @@ impl Sender {
         }
         let Some(link) = &mut self.telemetry.link else { return };
         let limit = ANSWER_BYTES_MAX.min(self.config.receive_message_max_bytes);
-        let mut frames: Vec<Vec<u8>> = Vec::new();
+        let mut frames: Vec<Response<'static>> = Vec::new();
         let cut = link.connection.frames(bytes, limit, |_, frame| {
-            frames.push(frame.to_vec());
+            frames.push(frame.into_owned());
             true
         });
         let mut failed = cut.err();
@@ -160,7 +161,7 @@ impl Sender {
             if !self.is_telemetry(conn) {
                 return;
             }
-            if let Err(reason) = self.telemetry_answered(now, &frame) {
+            if let Err(reason) = self.telemetry_answered(now, frame.bytes()) {
                 failed = Some(reason);
                 break;
             }
