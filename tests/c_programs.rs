@@ -77,6 +77,7 @@ programs! {
     partitioners: "tests/c/partitioners.c" [];
     servers: "tests/c/servers.c" [];
     stats: "tests/c/stats.c" [];
+    stopped: "tests/c/stopped.c" [];
     stress: "tests/c/stress.c" [];
     telemetry: "tests/c/telemetry.c" [];
     thread_end: "tests/c/thread_end.c" [];

@@ -59,6 +59,11 @@ pub trait Core {
     fn poll_action(&mut self, now: Time) -> Option<Action>;
     /// When to call `handle_timeout`; `Time::NEVER` sleeps until woken.
     fn poll_timeout(&self) -> Time;
+    /// When the first of these is due that gives something up because nothing came: the sockets are read once more before it
+    /// fires. Never earlier than `poll_timeout`.
+    fn poll_deadline(&self) -> Time {
+        self.poll_timeout()
+    }
     /// Publishes "asleep until" to application threads, which from then on wake the reactor when they leave work. Answers
     /// true when there is work already and the loop must not sleep.
     fn before_sleep(&mut self, now: Time, until: Time) -> bool;

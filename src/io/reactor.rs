@@ -22,6 +22,8 @@ const EVENTS_PER_TURN_MAX: usize = 256;
 const READ_BUFFER_BYTES: usize = 256 * 1024;
 /// Full buffers read from one connection per turn, so that it cannot starve the others.
 const READS_PER_TURN_MAX: usize = 4;
+/// Looks at the sockets before a deadline that is due: a broker that sends without end does not keep timers from firing.
+const LOOKS_BEFORE_TIMERS_MAX: usize = 64;
 /// Buffers read from a connection that can no longer be written: answers that came before the end still count.
 const LAST_READS_MAX: usize = 64;
 /// Writes per connection and turn, one per round, so that reading goes on while a fast socket takes everything.
@@ -115,7 +117,7 @@ impl<C: Core> Reactor<C> {
             self.core.after_sleep();
             // While the loop has not slept, application threads leave work without waking it.
             let woken = matches!(sleep, Sleep::No);
-            let handled = self.turn(&events, woken);
+            let handled = self.turn(&mut events, woken)?;
             if self.core.is_finished() {
                 return Ok(());
             }
@@ -124,8 +126,54 @@ impl<C: Core> Reactor<C> {
     }
 
     /// Everything between two sleeps. Answers the time up to which timers have been handled.
-    pub(super) fn turn(&mut self, events: &Events, mut woken: bool) -> Time {
+    pub(super) fn turn(&mut self, events: &mut Events, mut woken: bool) -> io::Result<Time> {
         let now = self.clock.now();
+        woken |= self.take_input(now, events);
+        if woken {
+            self.take_resolved(now);
+            self.core.handle_wakeup(now);
+            self.take_actions(now);
+        }
+        // What came before may have taken a while (compression, thousands of responses).
+        let now = self.look_before_timers(events)?;
+        self.expire_setups(now);
+        if self.core.poll_timeout() <= now {
+            self.core.handle_timeout(now);
+            self.take_actions(now);
+        }
+        self.flush();
+        Ok(now)
+    }
+
+    /// A process that was stopped and continued, or a machine that was paused, finds deadlines that have passed and answers that
+    /// had come before them. No deadline fires unless the sockets were looked at after it, and had nothing: answers the time
+    /// of that look.
+    fn look_before_timers(&mut self, events: &mut Events) -> io::Result<Time> {
+        for _ in 0..LOOKS_BEFORE_TIMERS_MAX {
+            let now = self.clock.now();
+            if self.core.poll_deadline().min(self.next_setup_deadline()) > now {
+                return Ok(now);
+            }
+            match self.poll.poll(events, Some(Duration::ZERO)) {
+                Ok(()) => {}
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
+                Err(e) => return Err(e),
+            }
+            if events.is_empty() && self.unread.is_empty() {
+                return Ok(now);
+            }
+            if self.take_input(now, events) {
+                self.take_resolved(now);
+                self.core.handle_wakeup(now);
+                self.take_actions(now);
+            }
+        }
+        Ok(self.clock.now())
+    }
+
+    /// Handles what the sockets have. True: somebody left work.
+    fn take_input(&mut self, now: Time, events: &Events) -> bool {
+        let mut woken = false;
         for conn in std::mem::take(&mut self.unread) {
             if let Some(open) = self.open(conn) {
                 open.listed_unread = false;
@@ -142,20 +190,7 @@ impl<C: Core> Reactor<C> {
             let writable = event.is_writable() || event.is_write_closed() || event.is_error();
             self.handle_event(now, conn, readable, writable, event.is_read_closed() || event.is_error());
         }
-        if woken {
-            self.take_resolved(now);
-            self.core.handle_wakeup(now);
-            self.take_actions(now);
-        }
-        // What came before may have taken a while (compression, thousands of responses).
-        let now = self.clock.now();
-        self.expire_setups(now);
-        if self.core.poll_timeout() <= now {
-            self.core.handle_timeout(now);
-            self.take_actions(now);
-        }
-        self.flush();
-        now
+        woken
     }
 
     /// How long to sleep, told to the core. `handled` is the time of the last look at timers.

@@ -31,6 +31,8 @@ struct State {
     through: usize,
     wakeups: usize,
     timeouts: usize,
+    /// Bytes received and connections closed when the timer fired last.
+    before_timeout: (usize, usize),
     turns: usize,
     /// `Some` while the loop is asleep.
     asleep_until: Option<Time>,
@@ -89,6 +91,7 @@ impl Core for FakeCore {
         self.record(|state| {
             assert!(state.timeout.is_some_and(|timeout| timeout <= now), "the timer came early");
             state.timeouts += 1;
+            state.before_timeout = (state.received.len(), state.closed.len());
             if !state.keep_timeout {
                 state.timeout = None;
             }
@@ -466,11 +469,11 @@ fn answers_that_came_before_a_failed_write_are_delivered_before_the_end() {
 
     let (listener, address) = listen();
     shared.state.lock().inbox.push_back(connect(1, "127.0.0.1", address.port(), SETUP_TIMEOUT_MS));
-    reactor.turn(&events, true);
+    reactor.turn(&mut events, true).unwrap();
     let (mut peer, _) = listener.accept().unwrap();
     while shared.state.lock().connected.is_empty() {
         reactor.poll.poll(&mut events, Some(PATIENCE)).unwrap();
-        reactor.turn(&events, false);
+        reactor.turn(&mut events, false).unwrap();
     }
 
     peer.write_all(b"answer").unwrap();
@@ -478,11 +481,61 @@ fn answers_that_came_before_a_failed_write_are_delivered_before_the_end() {
     drop(peer);
     shared.state.lock().inbox.push_back(write(1, b"too late".to_vec()));
     events.clear();
-    reactor.turn(&events, true);
+    reactor.turn(&mut events, true).unwrap();
     let state = shared.state.lock();
     assert_eq!(state.received, b"answer");
     assert_eq!(state.closed.len(), 1);
     assert_eq!(state.written, 0);
+}
+
+#[test]
+fn what_is_in_the_sockets_is_read_before_a_deadline_that_has_passed_fires() {
+    // Driven by hand: a process that was stopped and continued finds no events, an interrupted sleep and a deadline in the past.
+    let shared = Arc::new(Shared::default());
+    let core = FakeCore { shared: shared.clone(), actions: VecDeque::new() };
+    let lookup: Lookup = Arc::new(|_| Err(io::Error::other("no names in this test")));
+    let (mut reactor, _waker) = Reactor::new(IoOptions::default(), Clock::new(), core, lookup).unwrap();
+    let mut events = mio::Events::with_capacity(8);
+    let (listener, address) = listen();
+    let count = 20;
+    let connects = (1..=count).map(|conn| connect(conn, "127.0.0.1", address.port(), SETUP_TIMEOUT_MS));
+    shared.state.lock().inbox.extend(connects);
+    reactor.turn(&mut events, true).unwrap();
+    let mut peers: Vec<TcpStream> = (0..count).map(|_| listener.accept().unwrap().0).collect();
+    while shared.state.lock().connected.len() < peers.len() {
+        reactor.poll.poll(&mut events, Some(PATIENCE)).unwrap();
+        reactor.turn(&mut events, false).unwrap();
+    }
+
+    // More connections than events are taken at a time; some have also ended behind their answer.
+    peers.iter_mut().for_each(|peer| peer.write_all(b"answer").unwrap());
+    let open = peers.split_off(5);
+    drop(peers);
+    shared.state.lock().timeout = Some(Time::ZERO);
+    events.clear();
+    reactor.turn(&mut events, false).unwrap();
+    let state = shared.state.lock();
+    assert_eq!((state.timeouts, state.before_timeout), (1, (6 * count as usize, 5)));
+    assert_eq!(open.len(), 15);
+}
+
+#[test]
+fn a_peer_that_never_stops_sending_does_not_keep_a_timer_from_firing() {
+    let fixture = Fixture::new();
+    let (listener, address) = listen();
+    fixture.connect(1, address);
+    let (mut peer, _) = listener.accept().unwrap();
+    fixture.wait_connected(1);
+    // Ends with the connection.
+    let sends = std::thread::spawn(move || while peer.write_all(&[7; 100_000]).is_ok() {});
+    fixture.wait_for("bytes", |state| (state.received.len() > 10_000_000).then_some(()));
+    fixture.change(|state| {
+        state.received.clear();
+        state.timeout = Some(Time::ZERO);
+    });
+    fixture.wait_for("the timer", |state| (state.timeouts > 0).then_some(()));
+    drop(fixture);
+    sends.join().unwrap();
 }
 
 #[test]

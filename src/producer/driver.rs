@@ -48,6 +48,10 @@ impl Core for Driver {
         self.sender.poll_timeout()
     }
 
+    fn poll_deadline(&self) -> Time {
+        self.sender.poll_deadline()
+    }
+
     fn before_sleep(&mut self, _now: Time, until: Time) -> bool {
         self.accumulator.inbox.before_sleep(until)
     }

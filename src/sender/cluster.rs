@@ -465,7 +465,7 @@ impl Sender {
         // Who chooses partitions for the records that get theirs now looks at the brokers' racks.
         self.publish_cluster();
         self.adopt_topics(now, &answer, &named);
-        self.leave_silent_leaders(now);
+        self.timers.arm(Timer::LeadersMoved, now);
         if id >= 0 {
             self.cluster.rebootstrap_told = false;
         }

@@ -315,6 +315,7 @@ impl Sender {
                     self.cluster.timer_fired();
                     self.drive_metadata(now);
                 }
+                Timer::LeadersMoved => self.leave_silent_leaders(now),
                 Timer::ProducerId => self.drive_producer_id(now),
                 Timer::Transaction => self.drive_transaction(now),
                 Timer::Query => self.drive_queries(now),
@@ -336,7 +337,12 @@ impl Sender {
     pub fn poll_timeout(&self) -> Time {
         let first = self.linger.front().map_or(Time::NEVER, |(due, _)| *due);
         let again = self.linger_again.first().map_or(Time::NEVER, |(due, _)| *due);
-        self.timers.next_timeout().min(first).min(again)
+        self.poll_deadline().min(first).min(again)
+    }
+
+    /// The same without what lingers: sending early or late gives nothing up.
+    pub fn poll_deadline(&self) -> Time {
+        self.timers.next_timeout()
     }
 
     /// Whether everything is reported and nothing will be done any more.

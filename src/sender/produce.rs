@@ -449,18 +449,11 @@ impl Sender {
             let detail = answer.message.unwrap_or_else(|| status.text().to_owned());
             cause = format!("{label}: {}: {detail}", status.name());
             if status == Status::UNSUPPORTED_COMPRESSION_TYPE {
-                cause.push_str(&self.about_codec(&answer.part));
+                let topic = self.partitions[answer.part.partition as usize].topic.name();
+                cause.push_str(&about_codec(&answer.part, topic));
             }
         }
         self.settle(now, answer.part, outcome, facts, &cause);
-    }
-
-    /// What to do about a broker that does not know a batch's codec.
-    #[cold]
-    fn about_codec(&self, part: &Part) -> String {
-        let codec = part.taken.as_ref().map_or(Codec::None, |taken| taken.batch.codec);
-        let topic = self.partitions[part.partition as usize].topic.name();
-        format!("; set another compression.type than {} for topic '{topic}', or for the producer", codec.name())
     }
 
     /// Brokers named beside new leaders.
@@ -506,6 +499,13 @@ impl Sender {
             self.mark_ready(now, dense);
         }
     }
+}
+
+/// What to do about a broker that does not know a batch's codec.
+#[cold]
+fn about_codec(part: &Part, topic: &str) -> String {
+    let codec = part.taken.as_ref().map_or(Codec::None, |taken| taken.batch.codec);
+    format!("; set another compression.type than {} for topic '{topic}', or for the producer", codec.name())
 }
 
 /// Whether the broker has hung up on requests of this batch's size. One that may be in the log keeps its boundaries.

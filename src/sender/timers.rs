@@ -18,6 +18,8 @@ pub enum Timer {
     Broker(i32),
     /// Metadata: refresh by age, or back-off between attempts.
     Metadata,
+    /// Metadata has come that may name other leaders than those that do not answer; what they did answer is read first.
+    LeadersMoved,
     /// The back-off before a producer id is asked for again.
     ProducerId,
     /// The back-off before a coordinator is asked again.
