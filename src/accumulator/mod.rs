@@ -376,7 +376,7 @@ impl Accumulator {
             let expired = now.is_none_or(|now| record.deadline <= now);
             if expired {
                 self.memory.uncharge(Holder::Parked(topic.id), record.charged);
-                taken.push(std::mem::replace(record, ParkedRecord::default()));
+                taken.push(std::mem::take(record));
             }
             !expired
         });

@@ -37,7 +37,7 @@ static bool is_told_of(producer_t *p, const char *words) {
 
 static void send_keyed(producer_t *p, const char *topic, struct outcome *o, size_t count) {
     for (size_t i = 0; i < count; i++) {
-        char key[20];
+        char key[24];
         producer_record_t r = PRODUCER_RECORD_INIT;
         snprintf(key, sizeof key, "key%zu", i);
         r.topic = topic;
