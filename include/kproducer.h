@@ -1338,7 +1338,7 @@ producer_status_t producer_config_set_value_serializer(producer_config_t *config
  * record over max.request.size; PRODUCER_ERR_QUEUE_FULL when buffer.memory, or what
  * its broker or partition may have of it, stayed full for max.block.ms: producer_last_error names who holds it;
  * PRODUCER_ERR_REPORTS_NOT_TAKEN when too many reports wait for producer_poll; PRODUCER_ERR_NO_RESOURCES for too many
- * topics; PRODUCER_ERR_SERIALIZATION when a serializer of this producer fails; PRODUCER_ERR_IN_CALLBACK from one of its
+ * topics, and when the operating system gives no memory; PRODUCER_ERR_SERIALIZATION when a serializer of this producer fails; PRODUCER_ERR_IN_CALLBACK from one of its
  * interceptors or serializers; PRODUCER_ERR_CLOSED; PRODUCER_ERR_FORKED; PRODUCER_ERR_INTERNAL after a bug of the library. With
  * transactional.id also PRODUCER_ERR_STATE outside a transaction and while it is being committed or aborted, and the
  * abortable error that has made the transaction fail: abort it. A fatal status says what ended the producer.
@@ -1778,6 +1778,7 @@ producer_status_t producer_batch_new(producer_t *producer,
  * batch.num.messages records (the producer's, not a topic's), and when it is closed: send it and begin another;
  * PRODUCER_ERR_RECORD_TOO_LARGE for a record over max.request.size;
  * PRODUCER_ERR_QUEUE_FULL when buffer.memory stayed full for max.block.ms: nothing of the record is sent, ever;
+ * PRODUCER_ERR_NO_RESOURCES when the operating system gives no memory;
  * PRODUCER_ERR_INVALID_ARGUMENT for a wrong record, named in producer_last_error; PRODUCER_ERR_CLOSED when its producer is
  * closed; PRODUCER_ERR_FORKED; a fatal status that says what ended the producer.
  * Blocks only while buffer.memory is full, max.block.ms at most. May be called from callbacks.
@@ -2969,7 +2970,8 @@ producer_status_t producer_mock_cluster_topic_create(producer_mock_cluster_t *mo
  * Returns PRODUCER_OK; PRODUCER_ERR_UNKNOWN_TOPIC_OR_PARTITION; PRODUCER_ERR_INVALID_ARGUMENT if a pointer is NULL or
  * topic is not UTF-8. Does not block.
  */
-producer_status_t producer_mock_cluster_topic_delete(producer_mock_cluster_t *mock, const char *topic);
+producer_status_t producer_mock_cluster_topic_delete(producer_mock_cluster_t *mock,
+                                                     const char *topic);
 
 /**
  * Makes a topic stamp records with the time of appending, as message.timestamp.type=LogAppendTime does.

@@ -73,8 +73,8 @@ impl Sender {
         self.note_waiting(&format!("{label}: {}: {reason}", request.api().name()));
         if let CoordinatorRequest::Find(_) = &request {
             if self.transaction.links.seeks(&whose) {
-                self.transaction.links.search_ended(&whose);
-                self.search_lost(now, &whose);
+                let pause = self.random.backoff(self.config.retry_backoff_ms, self.config.retry_backoff_max_ms, 1);
+                self.transaction.links.search_lost(&whose, now + pause);
             }
             return;
         }

@@ -140,6 +140,14 @@ impl Links {
         self.known(whose).is_some_and(|link| link.node.is_none())
     }
 
+    /// The search ended with its connection, which says nothing about the coordinator: the pause before the next one does not
+    /// grow. A broker that closes connections after a time shorter than a grown pause would close each one before it is asked.
+    pub fn search_lost(&mut self, whose: &Whose, not_before: Time) {
+        let link = self.link(whose);
+        link.asked_until = None;
+        link.search.not_before = not_before;
+    }
+
     /// The search that is under way has come to nothing.
     pub fn search_ended(&mut self, whose: &Whose) {
         self.link(whose).asked_until = None;
@@ -226,13 +234,6 @@ impl Sender {
             let pause = self.random.backoff(first, most, failures - 1);
             self.transaction.links.link(whose).search.not_before = now + pause;
         }
-    }
-
-    /// A search ended with its connection, which says nothing about the coordinator: the pause does not grow. A broker that closes
-    /// connections after a time shorter than a grown pause would close each one before it is asked.
-    pub(super) fn search_lost(&mut self, now: Time, whose: &Whose) {
-        let pause = self.random.backoff(self.config.retry_backoff_ms, self.config.retry_backoff_max_ms, 1);
-        self.transaction.links.link(whose).search.not_before = now + pause;
     }
 
     fn find_coordinator(&mut self, now: Time, whose: &Whose) {

@@ -17,7 +17,7 @@ pub struct MetadataSchedule {
     /// Topics of which no broker has said anything yet.
     new: BTreeSet<u32>,
     /// Topics that are asked for again.
-    troubled: BTreeMap<u32, Pause>,
+    troubled: BTreeMap<u32, AskAgain>,
     /// An answer is wanted for the sake of the brokers that it names.
     wants_brokers: bool,
     /// Everything in use is to be asked for.
@@ -41,7 +41,7 @@ pub struct MetadataSchedule {
 
 /// A topic that is asked for again: not before this, and how often it was asked for without success.
 #[derive(Clone, Copy, Debug, Default)]
-struct Pause {
+struct AskAgain {
     not_before: Time,
     attempts: u32,
 }
@@ -247,7 +247,7 @@ impl MetadataSchedule {
         self.wants_brokers |= named.topics.is_empty();
         for (topic, attempts) in &named.topics {
             if !named.is_full || *attempts > 0 {
-                self.troubled.entry(*topic).or_insert(Pause { not_before, attempts: *attempts });
+                self.troubled.entry(*topic).or_insert(AskAgain { not_before, attempts: *attempts });
             }
         }
     }
@@ -261,7 +261,7 @@ impl MetadataSchedule {
         let attempts = attempts + 1;
         let not_before = named.asked_at + pause(attempts);
         let entry = self.troubled.entry(topic).or_default();
-        *entry = Pause { not_before, attempts };
+        *entry = AskAgain { not_before, attempts };
     }
 }
 
