@@ -42,6 +42,7 @@ pub mod partitioner;
 pub mod producer;
 pub mod record;
 pub mod reports;
+pub mod secret;
 pub mod security;
 pub mod sender;
 #[cfg(test)]

@@ -12,9 +12,9 @@ use crate::capi::producer::{enter, producer_t};
 use crate::capi::status::producer_status_t;
 use crate::error::{Result, Status};
 use crate::reports::Leaving;
+use crate::secret::Secret;
 use crate::security::login::Refusal;
 use crate::security::oauthbearer::check_token;
-use crate::security::secret::Secret;
 use crate::security::token::{Token, TokenGetter};
 use crate::sync::Mutex;
 

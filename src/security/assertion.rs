@@ -10,9 +10,9 @@ use serde_json::{Map, Value, json};
 
 use crate::config::AssertionSettings;
 use crate::error::Status;
+use crate::secret::Secret;
 use crate::security::assertion_key::read_key;
 use crate::security::login::Refusal;
-use crate::security::secret::Secret;
 use crate::security::token_file::read_text;
 
 /// Makes an assertion for each question. Files are read anew each time, so that keys and assertions can be replaced.

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use crate::error::{Error, Result, Status};
+use crate::secret::Secret;
 use crate::security::login::Refusal;
-use crate::security::secret::Secret;
 use crate::sync::Mutex;
 
 /// Longest user name or password, in bytes; brokers do not take half as much.

@@ -6,10 +6,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use crate::error::Status;
+use crate::secret::Secret;
 use crate::security::exchange::{Exchange, Mechanism, Step};
 use crate::security::login::{Asked, AttemptId, Login, Refusal, Reply};
 use crate::security::mask::Mask;
-use crate::security::secret::Secret;
 use crate::sync::{Condvar, Mutex};
 
 /// Where replies go. Called with no lock held, by any thread.
@@ -39,7 +39,7 @@ pub struct ExchangeDesk {
 struct Queue {
     asked: VecDeque<(AttemptId, Asked)>,
     /// As whom the exchanges speak that have begun, and what they tell in confidence.
-    speakers: BTreeMap<AttemptId, (Option<String>, Option<Secret>)>,
+    speakers: BTreeMap<AttemptId, (Option<String>, Vec<Secret>)>,
     is_over: bool,
 }
 
@@ -76,6 +76,12 @@ impl ExchangeDesk {
         })
         .unwrap_or_else(|reply| (None, reply))
     }
+
+    /// Before the broker can have an answer to what it is told now.
+    fn note(&self, attempt: AttemptId, exchange: &dyn Exchange) {
+        let speaker = (exchange.principal(), exchange.secrets());
+        self.queue.lock().speakers.insert(attempt, speaker);
+    }
 }
 
 impl Login for ExchangeDesk {
@@ -88,8 +94,8 @@ impl Login for ExchangeDesk {
     }
 
     fn masked(&self, attempt: AttemptId, words: &str) -> String {
-        let secret = self.queue.lock().speakers.get(&attempt).and_then(|(_, secret)| secret.clone());
-        Mask::of(secret.as_ref()).said(words)
+        let secrets = self.queue.lock().speakers.get(&attempt).map(|(_, secrets)| secrets.clone());
+        Mask::of(&secrets.unwrap_or_default()).said(words)
     }
 
     fn ask(&self, attempt: AttemptId, asked: Asked) {
@@ -111,14 +117,17 @@ impl Work for ExchangeDesk {
                 Asked::Start { host } => {
                     let (exchange, reply) = self.begin(&host);
                     if let Some(exchange) = &exchange {
-                        let speaker = (exchange.principal(), exchange.secret());
-                        self.queue.lock().speakers.insert(attempt, speaker);
+                        self.note(attempt, exchange.as_ref());
                     }
                     exchanges.extend(exchange.map(|exchange| (attempt, exchange)));
                     reply
                 }
                 Asked::Challenge(bytes) => match exchanges.get_mut(&attempt) {
-                    Some(exchange) => guarded(|| stepped(exchange.as_mut(), &bytes)).unwrap_or_else(|reply| reply),
+                    Some(exchange) => {
+                        let reply = guarded(|| stepped(exchange.as_mut(), &bytes)).unwrap_or_else(|reply| reply);
+                        self.note(attempt, exchange.as_ref());
+                        reply
+                    }
                     None => not_begun(),
                 },
                 // The next exchange takes the credentials of its moment anyway.

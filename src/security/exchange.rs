@@ -1,7 +1,7 @@
 //! A SASL mechanism as a conversation without I/O of its own: bytes in, bytes out.
 
+use crate::secret::Secret;
 use crate::security::login::Refusal;
-use crate::security::secret::Secret;
 
 /// One authentication of one connection. Lives on the thread "kp-login" and may block there.
 pub trait Exchange: Send {
@@ -9,9 +9,9 @@ pub trait Exchange: Send {
     fn start(&mut self) -> Result<Vec<u8>, Refusal>;
     /// What to do about the broker's answer to the last message.
     fn step(&mut self, challenge: &[u8]) -> Result<Step, Refusal>;
-    /// What the broker is told in confidence, to be kept out of what it says.
-    fn secret(&self) -> Option<Secret> {
-        None
+    /// What the broker has been told in confidence so far, to be kept out of what it says.
+    fn secrets(&self) -> Vec<Secret> {
+        Vec::new()
     }
     /// As whom it speaks, where that is known.
     fn principal(&self) -> Option<String> {

@@ -7,11 +7,14 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use rustls::CertificateError;
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
 use ureq::{Agent, Timeout};
 
 use crate::error::Status;
+use crate::secret::Secret;
 use crate::security::login::Refusal;
 use crate::security::mask::Mask;
 use crate::security::tls::{self, SystemStore};
@@ -151,8 +154,12 @@ impl Http {
         for (name, value) in question.headers {
             if is_secret_header(name) {
                 mask.add(value);
-                // Without the scheme, such as Basic.
-                mask.add(value.split_once(' ').map_or("", |(_, value)| value));
+                let (scheme, value) = value.split_once(' ').unwrap_or_default();
+                mask.add(value);
+                let pair = STANDARD.decode(value).ok().filter(|_| scheme.eq_ignore_ascii_case("Basic"));
+                if let Some(pair) = pair.and_then(|pair| String::from_utf8(pair).ok()) {
+                    mask.add(Secret::new(pair).reveal());
+                }
             }
         }
         self.mask = mask;
@@ -178,7 +185,7 @@ impl Http {
             trouble
         })?;
         if (300..400).contains(&answer.status) && !answer.location.is_empty() {
-            let to = self.said(&shown_url(&answer.location));
+            let to = shown_url(&self.said(&answer.location));
             return Err(HttpTrouble {
                 text: format!("{shown} redirects to {to}, and redirects are not followed; configure the final URL"),
                 is_permanent: true,
@@ -264,7 +271,7 @@ impl Http {
             ureq::Error::InvalidProxyUrl | ureq::Error::ConnectProxyFailed(_) => passing(format!(
                 "{url} could not be reached through the proxy that HTTPS_PROXY, HTTP_PROXY or ALL_PROXY names; mend the proxy or put the host into NO_PROXY"
             )),
-            ureq::Error::Io(error) => passing(format!("{url} could not be asked: {error}")),
+            ureq::Error::Io(error) => passing(format!("{url} could not be asked: {}", self.said(&error.to_string()))),
             other => passing(format!("{url} could not be asked: {}", self.said(&other.to_string()))),
         }
     }

@@ -23,8 +23,8 @@ pub mod oidc;
 pub mod plain;
 pub mod refresh;
 pub mod scram;
-pub mod secret;
 pub mod sources;
+mod spelled;
 #[cfg(test)]
 mod testing;
 pub mod tls;

@@ -3,10 +3,10 @@
 use serde_json::Value;
 
 use crate::error::{Error, Result, Status};
+use crate::secret::Secret;
 use crate::security::exchange::{Exchange, Step};
 use crate::security::login::Refusal;
 use crate::security::mask::Mask;
-use crate::security::secret::Secret;
 use crate::security::token::Token;
 
 /// Longest token that is taken; brokers take half a megabyte of any message (sasl.server.max.receive.size).
@@ -95,8 +95,8 @@ impl Exchange for Bearer {
         Ok(std::mem::take(&mut self.message))
     }
 
-    fn secret(&self) -> Option<Secret> {
-        Some(self.token.clone())
+    fn secrets(&self) -> Vec<Secret> {
+        vec![self.token.clone()]
     }
 
     fn step(&mut self, challenge: &[u8]) -> std::result::Result<Step, Refusal> {
@@ -107,7 +107,7 @@ impl Exchange for Bearer {
         if challenge.is_empty() {
             return Ok(Step::Done);
         }
-        self.refused = Some(refusal_text(challenge, &Mask::of(Some(&self.token))));
+        self.refused = Some(refusal_text(challenge, &Mask::of([&self.token])));
         Ok(Step::Send(UNDERSTOOD.to_vec()))
     }
 }

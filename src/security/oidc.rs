@@ -7,11 +7,11 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
 use crate::error::Status;
+use crate::secret::Secret;
 use crate::security::assertion::Assertion;
 use crate::security::claims::{Claims, millis};
 use crate::security::http::{Answer, Http, Method, Question, form_encoded, shown_url};
 use crate::security::login::Refusal;
-use crate::security::secret::Secret;
 use crate::security::token::{Token, TokenGetter};
 
 /// What entitles the client to a token.
@@ -96,7 +96,7 @@ impl TokenEndpoint {
                     headers: &[("Metadata", "true"), ("Accept", "application/json")],
                     body: "",
                 };
-                return self.http.ask(&question).map_err(|trouble| trouble.refusal());
+                return self.http.ask_in_confidence(&question, &[query]).map_err(|trouble| trouble.refusal());
             }
         }
         if !self.scope.is_empty() {

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
+use crate::secret::Secret;
 use crate::security::credentials::{Credentials, UserPassword};
 use crate::security::exchange::{Exchange, Mechanism, Step};
 use crate::security::login::Refusal;
-use crate::security::secret::Secret;
 
 pub struct Plain {
     credentials: Arc<Credentials>,
@@ -41,8 +41,10 @@ impl Exchange for PlainExchange {
         Some(self.who.username.clone())
     }
 
-    fn secret(&self) -> Option<Secret> {
-        Some(self.who.password.clone())
+    /// The message as well: of a short password nothing can be found in its base64.
+    fn secrets(&self) -> Vec<Secret> {
+        let password = &self.who.password;
+        vec![password.clone(), Secret::concat(&[&self.who.username, "\0", password.reveal()])]
     }
 
     /// A broker that is content answers nothing; one that is not, an error, which does not come here.

@@ -9,10 +9,11 @@ use base64::engine::general_purpose::STANDARD;
 use ring::rand::{SecureRandom, SystemRandom};
 use ring::{digest, hmac, pbkdf2};
 
+use crate::secret::{Secret, wipe};
 use crate::security::credentials::{Credentials, UserPassword};
 use crate::security::exchange::{Exchange, Mechanism, Step};
 use crate::security::login::Refusal;
-use crate::security::secret::wipe;
+use crate::security::mask::Mask;
 use crate::sync::Mutex;
 
 /// RFC 7677's least, which Kafka's brokers keep to as well. Fewer would let a false broker guess passwords cheaply.
@@ -112,6 +113,8 @@ pub struct ScramExchange {
     salted: Arc<Mutex<Option<Salted>>>,
     nonce: Option<String>,
     first_bare: String,
+    /// What shows that we know the password. With the rest of the messages passwords can be tried on it.
+    proof: Option<Secret>,
     state: State,
 }
 
@@ -139,7 +142,7 @@ impl ScramExchange {
         let user = who.username.replace('=', "=3D").replace(',', "=2C");
         let token = if is_token { ",tokenauth=true" } else { "" };
         let first_bare = format!("n={user},r={}{token}", nonce.as_deref().unwrap_or_default());
-        ScramExchange { hash, who, salted, nonce, first_bare, state: State::First }
+        ScramExchange { hash, who, salted, nonce, first_bare, proof: None, state: State::First }
     }
 
     fn prove(&mut self, message: &str) -> Result<Step, Refusal> {
@@ -161,7 +164,10 @@ impl ScramExchange {
         let signature = hmac::sign(&hmac::Key::new(self.hash.hmac(), stored_key.as_ref()), auth_message.as_bytes());
         let proof: Vec<u8> = salted.client_key.iter().zip(signature.as_ref()).map(|(key, sign)| key ^ sign).collect();
         self.state = State::Proof { server_key: salted.server_key.clone(), auth_message };
-        Ok(Step::Send(format!("{without_proof},p={}", STANDARD.encode(proof)).into_bytes()))
+        let proof = Secret::new(STANDARD.encode(proof));
+        let message = format!("{without_proof},p={}", proof.reveal());
+        self.proof = Some(proof);
+        Ok(Step::Send(message.into_bytes()))
     }
 
     fn salt(&self, first: &ServerFirst<'_>) -> Salted {
@@ -185,6 +191,10 @@ impl Exchange for ScramExchange {
         Some(self.who.username.clone())
     }
 
+    fn secrets(&self) -> Vec<Secret> {
+        self.proof.iter().cloned().collect()
+    }
+
     fn start(&mut self) -> Result<Vec<u8>, Refusal> {
         if self.nonce.is_none() {
             let text = "the operating system has no random numbers for SCRAM's nonce".to_owned();
@@ -202,7 +212,8 @@ impl Exchange for ScramExchange {
         match std::mem::replace(&mut self.state, State::Over) {
             State::Salt => self.prove(message),
             State::Proof { server_key, auth_message } => {
-                check_signature(message, &server_key, &auth_message).map_err(Refusal::of_exchange)?;
+                let mask = Mask::of(&self.proof);
+                check_signature(message, &server_key, &auth_message, &mask).map_err(Refusal::of_exchange)?;
                 Ok(Step::Done)
             }
             State::First | State::Over => {
@@ -222,7 +233,7 @@ struct ServerFirst<'a> {
 impl<'a> ServerFirst<'a> {
     fn parse(message: &'a str, our_nonce: &str) -> Result<ServerFirst<'a>, String> {
         if let Some(error) = message.strip_prefix("e=") {
-            return Err(refused(error));
+            return Err(refused(error, &Mask::default()));
         }
         let bad = |what: &str| format!("the broker's SCRAM message {what}");
         let mut parts = message.split(',');
@@ -256,9 +267,9 @@ impl<'a> ServerFirst<'a> {
 }
 
 /// The broker's last message, `v=…`: what only one that knows the password's hash can say.
-fn check_signature(message: &str, server_key: &hmac::Key, auth_message: &str) -> Result<(), String> {
+fn check_signature(message: &str, server_key: &hmac::Key, auth_message: &str, mask: &Mask) -> Result<(), String> {
     if let Some(error) = message.strip_prefix("e=") {
-        return Err(refused(error));
+        return Err(refused(error, mask));
     }
     let signature = message.strip_prefix("v=").map(|rest| rest.split(',').next().unwrap_or_default());
     let signature = signature.and_then(|text| STANDARD.decode(text).ok());
@@ -269,8 +280,9 @@ fn check_signature(message: &str, server_key: &hmac::Key, auth_message: &str) ->
 }
 
 /// The broker's word for its error: one of RFC 5802's, or unknown.
-fn refused(error: &str) -> String {
-    let word: String = error.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '-').take(60).collect();
+fn refused(error: &str, mask: &Mask) -> String {
+    let error = mask.said(error);
+    let word: String = error.chars().take_while(|c| c.is_ascii_alphanumeric() || "-*".contains(*c)).take(60).collect();
     format!("the broker refused the SCRAM exchange: {word}")
 }
 

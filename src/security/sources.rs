@@ -2,6 +2,7 @@
 
 use crate::config::{OauthSettings, SaslMechanism, SaslSettings, TokenSource};
 use crate::error::{Error, Result, Status};
+use crate::secret::Secret;
 use crate::security::assertion::Assertion;
 use crate::security::aws::credentials::CredentialChain;
 use crate::security::aws::environment::Environment;
@@ -11,7 +12,6 @@ use crate::security::gssapi::Gssapi;
 use crate::security::gssapi_library::system_kerberos;
 use crate::security::http::{Http, HttpSettings};
 use crate::security::oidc::{AZURE_URL, Grant, TokenEndpoint, read_extensions};
-use crate::security::secret::Secret;
 use crate::security::token::TokenGetter;
 use crate::security::token_file::TokenFile;
 use crate::security::unsecured::UnsecuredTokens;

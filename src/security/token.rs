@@ -1,7 +1,7 @@
 //! A bearer token and where one comes from.
 
+use crate::secret::Secret;
 use crate::security::login::Refusal;
-use crate::security::secret::Secret;
 
 /// A token of OAUTHBEARER with what is known of it.
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -275,8 +275,8 @@ impl Login for TokenDesk {
     }
 
     fn masked(&self, attempt: AttemptId, words: &str) -> String {
-        let token = self.state.lock().exchanges.get(&attempt).and_then(|(_, exchange)| exchange.secret());
-        Mask::of(token.as_ref()).said(words)
+        let secrets = self.state.lock().exchanges.get(&attempt).map(|(_, exchange)| exchange.secrets());
+        Mask::of(&secrets.unwrap_or_default()).said(words)
     }
 
     fn ask(&self, attempt: AttemptId, asked: Asked) {

@@ -1,7 +1,7 @@
 //! A virtual clock: nobody waits, the thread's turns are taken by hand.
 
 use super::*;
-use crate::security::secret::Secret;
+use crate::secret::Secret;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicI64, Ordering};
 

@@ -5,9 +5,9 @@ use std::io::{self, Read};
 use std::path::Path;
 
 use crate::error::Status;
+use crate::secret::Secret;
 use crate::security::claims::Claims;
 use crate::security::login::Refusal;
-use crate::security::secret::Secret;
 use crate::security::token::{Token, TokenGetter};
 
 /// No file of credentials is larger.

@@ -4,8 +4,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value, json};
 
+use crate::secret::Secret;
 use crate::security::login::Refusal;
-use crate::security::secret::Secret;
 use crate::security::token::{Token, TokenGetter};
 
 /// Makes them as librdkafka's `sasl.oauthbearer.config` says.

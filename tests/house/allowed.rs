@@ -5,7 +5,7 @@ use crate::allowance::Entries;
 use crate::rules::{globs, impls, names, sizes};
 
 /// What the numbers of each list add up to, so that an entry cannot be added by one change alone.
-pub const AT_MOST: AtMost = AtMost { circles: 160, globs: 3, impls: 86, sizes: 718, names: 46 };
+pub const AT_MOST: AtMost = AtMost { circles: 158, globs: 3, impls: 86, sizes: 718, names: 46 };
 
 pub struct AtMost {
     /// Files.
@@ -130,7 +130,6 @@ pub const CIRCLES: &[&[&str]] = &[
         "src/reports/undelivered.rs",
     ],
     &["src/security/credentials.rs", "src/security/login.rs"],
-    &["src/security/http.rs", "src/security/mask.rs"],
     &[
         "src/security/tls/explain.rs",
         "src/security/tls/mod.rs",

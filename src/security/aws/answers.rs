@@ -3,8 +3,8 @@
 
 use serde_json::Value;
 
+use crate::secret::Secret;
 use crate::security::calendar::parse_iso8601;
-use crate::security::secret::Secret;
 
 /// Who signs.
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -4,6 +4,7 @@
 
 use crate::config::AwsRoleSettings;
 use crate::error::Status;
+use crate::secret::Secret;
 use crate::security::aws::answers::Credentials;
 use crate::security::aws::environment::Environment;
 use crate::security::aws::metadata::{Found, of_container, of_instance};
@@ -11,7 +12,6 @@ use crate::security::aws::profile::Profiles;
 use crate::security::aws::sts::{Role, Sts, sts_url};
 use crate::security::http::{Http, HttpSettings, HttpTrouble};
 use crate::security::login::Refusal;
-use crate::security::secret::Secret;
 use crate::security::token_file::read_text;
 
 /// Credentials are renewed so long before they end, and used until they end if that fails.

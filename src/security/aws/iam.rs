@@ -7,13 +7,13 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value};
 
 use crate::error::Status;
+use crate::secret::Secret;
 use crate::security::aws::answers::Credentials;
 use crate::security::aws::credentials::CredentialChain;
 use crate::security::aws::sign::{Scope, presign};
 use crate::security::exchange::{Exchange, Mechanism, Step};
 use crate::security::http::{percent_encoded, printable};
 use crate::security::login::Refusal;
-use crate::security::secret::Secret;
 use crate::security::token::{Token, TokenGetter};
 
 const SERVICE: &str = "kafka-cluster";
@@ -45,7 +45,7 @@ impl Mechanism for MskIam {
 
     fn exchange(&mut self, host: &str, now_ms: i64) -> Box<dyn Exchange> {
         let (chain, region, host) = (Arc::clone(&self.chain), self.region.clone(), host.to_owned());
-        Box::new(MskIamExchange { chain, region, host, now_ms, session_token: Secret::default() })
+        Box::new(MskIamExchange { chain, region, host, now_ms, shown: Vec::new() })
     }
 }
 
@@ -54,8 +54,8 @@ struct MskIamExchange {
     region: String,
     host: String,
     now_ms: i64,
-    /// What the message showed the broker; empty for credentials without one.
-    session_token: Secret,
+    /// What the message showed the broker: the session's token, where there is one, and the signature.
+    shown: Vec<Secret>,
 }
 
 impl Exchange for MskIamExchange {
@@ -71,12 +71,14 @@ impl Exchange for MskIamExchange {
             return Err(no_region(&format!("and the broker's name {} does not tell it", printable(&self.host))));
         }
         let credentials = chain.get(self.now_ms)?;
-        self.session_token = credentials.session_token.clone();
-        Ok(message(&credentials, &region, &self.host, self.now_ms))
+        let fields = message(&credentials, &region, &self.host, self.now_ms);
+        let signature = fields.get("x-amz-signature").and_then(Value::as_str).unwrap_or_default();
+        self.shown = vec![credentials.session_token.clone(), Secret::from(signature)];
+        Ok(Value::Object(fields).to_string().into_bytes())
     }
 
-    fn secret(&self) -> Option<Secret> {
-        Some(self.session_token.clone())
+    fn secrets(&self) -> Vec<Secret> {
+        self.shown.clone()
     }
 
     fn step(&mut self, challenge: &[u8]) -> Result<Step, Refusal> {
@@ -103,7 +105,7 @@ fn locked(chain: &Mutex<CredentialChain>) -> MutexGuard<'_, CredentialChain> {
     chain.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn message(credentials: &Credentials, region: &str, host: &str, now_ms: i64) -> Vec<u8> {
+fn message(credentials: &Credentials, region: &str, host: &str, now_ms: i64) -> Map<String, Value> {
     let scope = Scope { region, service: SERVICE, now_ms };
     let mut fields = Map::new();
     fields.insert("version".to_owned(), Value::from(VERSION));
@@ -112,7 +114,7 @@ fn message(credentials: &Credentials, region: &str, host: &str, now_ms: i64) -> 
     for (name, value) in presign(credentials, scope, host, &[ACTION], LIFE_SECONDS) {
         fields.insert(name.to_ascii_lowercase(), Value::from(value));
     }
-    Value::Object(fields).to_string().into_bytes()
+    fields
 }
 
 fn no_region(why: &str) -> Refusal {

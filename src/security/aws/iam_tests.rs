@@ -32,8 +32,10 @@ fn the_message_has_what_brokers_of_msk_want() {
     assert_eq!(mechanism.name(), "AWS_MSK_IAM");
     let mut exchange = mechanism.exchange(HOST, NOW_MS);
     let message = exchange.start().expect("credentials of the environment");
-    assert_eq!(exchange.secret().expect("told").reveal(), "session/token", "kept out of what the broker says");
+    let secrets = exchange.secrets();
+    assert_eq!(secrets[0].reveal(), "session/token", "kept out of what the broker says");
     let fields = fields(&message);
+    assert_eq!(secrets[1].reveal(), fields["x-amz-signature"], "and so is the signature");
     let keys: Vec<&str> = fields.keys().map(String::as_str).collect();
     assert_eq!(
         keys,

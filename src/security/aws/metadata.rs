@@ -2,10 +2,10 @@
 
 use std::net::IpAddr;
 
+use crate::secret::Secret;
 use crate::security::aws::answers::{Credentials, credentials_json};
 use crate::security::aws::environment::Environment;
 use crate::security::http::{Http, HttpTrouble, Method, Question, shown_url};
-use crate::security::secret::Secret;
 use crate::security::token_file::read_text;
 
 const CONTAINER_HOST: &str = "http://169.254.170.2";

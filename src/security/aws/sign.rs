@@ -83,11 +83,11 @@ fn signature(credentials: &Credentials, scope: Scope<'_>, request: &Request<'_>)
     let mut key = format!("AWS4{}", credentials.secret_access_key.reveal()).into_bytes();
     for part in [&amz_date(scope.now_ms)[..8], scope.region, scope.service, "aws4_request"] {
         let next = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, &key), part.as_bytes()).as_ref().to_vec();
-        crate::security::secret::wipe(&mut key);
+        crate::secret::wipe(&mut key);
         key = next;
     }
     let signature = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, &key), to_sign.as_bytes());
-    crate::security::secret::wipe(&mut key);
+    crate::secret::wipe(&mut key);
     hex(signature.as_ref())
 }
 

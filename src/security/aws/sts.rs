@@ -1,11 +1,11 @@
 //! Roles of AWS's Security Token Service.
 
+use crate::secret::Secret;
 use crate::security::aws::answers::{Credentials, credentials_xml, error_xml};
 use crate::security::aws::environment::Environment;
 use crate::security::aws::sign::{Request, Scope, authorization};
 use crate::security::calendar::amz_date;
 use crate::security::http::{Http, HttpTrouble, Method, Question, form_encoded};
-use crate::security::secret::Secret;
 
 const FORM: &str = "application/x-www-form-urlencoded; charset=utf-8";
 

@@ -138,7 +138,9 @@ impl Exchange {
                 let offered = if answer.mechanisms.is_empty() {
                     "and does not say what it offers".into()
                 } else {
-                    format!("it offers {}", shortened(&answer.mechanisms.join(", ")))
+                    // It may have been told a secret before: in an earlier exchange of this connection.
+                    let offered = self.attempt.login.masked(self.attempt.id, &answer.mechanisms.join(", "));
+                    format!("it offers {}", shortened(&offered))
                 };
                 let text = format!("it does not offer sasl.mechanism={mechanism}; {offered}");
                 Err(refusal(Status::UNSUPPORTED_SASL_MECHANISM, text))
