@@ -4,6 +4,7 @@
 use crate::config::table::{Convert, Property, State, Value, lookup, properties, shown};
 use crate::config::{Config, Partitioner, file, sasl, value};
 use crate::error::{Error, Result, Status};
+use crate::secret::Secret;
 use std::path::Path;
 
 /// Settings made so far. A name set again replaces its earlier value.
@@ -19,8 +20,8 @@ pub(super) struct Setting {
     spelled: &'static str,
     convert: &'static Convert,
     pub(super) property: &'static Property,
-    /// The value in the property's own form and unit.
-    canonical: String,
+    /// The value in the property's own form and unit. It is a secret where the property is one; the others lose nothing.
+    canonical: Secret,
     pub(super) value: Value,
 }
 
@@ -44,7 +45,7 @@ impl ConfigBuilder {
     /// `None` when there is no property of this name.
     pub fn get(&self, name: &str) -> Option<String> {
         let found = lookup(name.trim()).ok()?;
-        let canonical = self.effective(found.property.name).map(|setting| setting.canonical.as_str());
+        let canonical = self.effective(found.property.name).map(|setting| setting.canonical.reveal());
         match canonical {
             Some(text) if found.property.is_secret() && !text.is_empty() => Some("[hidden]".to_string()),
             text => Some(value::spelled_as(found.convert, text.unwrap_or(found.property.default))),
@@ -64,9 +65,9 @@ impl ConfigBuilder {
         let at = |line: usize, error: Error| {
             Error::new(error.status, format!("{}:{line}: {}", shown(&path.to_string_lossy()), error.message))
         };
-        for entry in file::entries(&text) {
+        for entry in file::entries(text.reveal()) {
             let entry = entry.map_err(|bad| at(bad.line, Error::new(Status::INVALID_PROPERTY, bad.why)))?;
-            read.set(&entry.name, &entry.value).map_err(|error| at(entry.line, error))?;
+            read.set(&entry.name, entry.value.reveal()).map_err(|error| at(entry.line, error))?;
         }
         Ok(read)
     }
@@ -111,8 +112,8 @@ impl ConfigBuilder {
     }
 
     /// The value that was set, in the property's own form.
-    pub(super) fn value(&self, name: &str) -> Option<String> {
-        self.effective(name).map(|setting| setting.canonical.clone())
+    pub(super) fn value(&self, name: &str) -> Option<&str> {
+        self.effective(name).map(|setting| setting.canonical.reveal())
     }
 
     /// The setting in force for a property: the last made under any of its names.
@@ -132,7 +133,11 @@ impl ConfigBuilder {
                 let shown = |setting: &Setting| match setting.property.is_secret() {
                     true => setting.spelled.to_string(),
                     false => {
-                        format!("{}={}", setting.spelled, value::spelled_as(setting.convert, &setting.canonical))
+                        format!(
+                            "{}={}",
+                            setting.spelled,
+                            value::spelled_as(setting.convert, setting.canonical.reveal())
+                        )
                     }
                 };
                 let (one, other) = (shown(first), shown(second));
@@ -229,9 +234,9 @@ fn protocol_contradictions(builder: &ConfigBuilder, found: &mut Vec<String>) {
     let Some(servers) = builder.value("bootstrap.servers") else { return };
     let (protocol, by_default) = match builder.value("security.protocol") {
         Some(protocol) => (protocol, ""),
-        None => ("PLAINTEXT".to_string(), ", the default"),
+        None => ("PLAINTEXT", ", the default"),
     };
-    let other = value::protocols_named(&servers).find(|(_, named)| !named.eq_ignore_ascii_case(&protocol));
+    let other = value::protocols_named(servers).find(|(_, named)| !named.eq_ignore_ascii_case(protocol));
     if let Some((entry, named)) = other {
         found.push(format!(
             "entry '{}' of bootstrap.servers names another protocol than security.protocol={protocol}{by_default}: set \

@@ -3,9 +3,11 @@
 
 use crate::config::table::shown;
 use crate::error::{Error, Result, Status};
+use crate::secret::{Secret, wipe};
 use std::fs::File;
 use std::io::{ErrorKind, Read};
 use std::path::Path;
+use std::str::Chars;
 
 /// Largest file read, in bytes.
 const FILE_MAX: u64 = 1 << 20;
@@ -16,7 +18,7 @@ pub struct Entry {
     /// The line it begins on, from 1.
     pub line: usize,
     pub name: String,
-    pub value: String,
+    pub value: Secret,
 }
 
 /// What a line does wrong.
@@ -27,8 +29,8 @@ pub struct BadLine {
     pub why: String,
 }
 
-/// Reads a whole file.
-pub fn read(path: &Path) -> Result<String> {
+/// Reads a whole file. Any of it may be a secret.
+pub fn read(path: &Path) -> Result<Secret> {
     let name = shown(&path.to_string_lossy());
     let failed = |error: std::io::Error| {
         let status = if error.kind() == ErrorKind::NotFound { Status::NOT_FOUND } else { Status::IO };
@@ -38,28 +40,39 @@ pub fn read(path: &Path) -> Result<String> {
     if !std::fs::metadata(path).map_err(failed)?.is_file() {
         return Err(Error::new(Status::IO, format!("the configuration file {name} is not a regular file")));
     }
-    let mut bytes = Vec::new();
-    File::open(path).map_err(failed)?.take(FILE_MAX + 1).read_to_end(&mut bytes).map_err(failed)?;
-    if bytes.len() as u64 > FILE_MAX {
+    let mut file = File::open(path).map_err(failed)?.take(FILE_MAX + 1);
+    // Room for all of it, since memory that it grows out of would keep a copy.
+    let mut bytes = Vec::with_capacity(FILE_MAX as usize + 1);
+    let read = file.read_to_end(&mut bytes).map_err(failed);
+    let is_too_large = bytes.len() as u64 > FILE_MAX;
+    let text = decode(bytes);
+    read?;
+    if is_too_large {
         return Err(Error::new(Status::IO, format!("the configuration file {name} is larger than {FILE_MAX} bytes")));
     }
-    decode(bytes).map_err(|line| Error::new(Status::IO, format!("{name}:{line}: the line is not valid UTF-8")))
+    text.map_err(|line| Error::new(Status::IO, format!("{name}:{line}: the line is not valid UTF-8")))
 }
 
 /// Text from bytes, without a byte order mark; or the line that is not UTF-8.
-pub fn decode(bytes: Vec<u8>) -> std::result::Result<String, usize> {
-    match String::from_utf8(bytes) {
-        Ok(text) => Ok(text.strip_prefix('\u{feff}').map(str::to_string).unwrap_or(text)),
+pub fn decode(bytes: Vec<u8>) -> std::result::Result<Secret, usize> {
+    let text = match String::from_utf8(bytes) {
+        Ok(text) => Secret::new(text),
         Err(error) => {
             let valid = &error.as_bytes()[..error.utf8_error().valid_up_to()];
-            Err(1 + valid.iter().filter(|byte| **byte == b'\n').count())
+            let line = 1 + valid.iter().filter(|byte| **byte == b'\n').count();
+            wipe(&mut error.into_bytes());
+            return Err(line);
         }
+    };
+    match text.reveal().strip_prefix('\u{feff}') {
+        Some(rest) => Ok(Secret::from(rest)),
+        None => Ok(text),
     }
 }
 
 /// The settings of a text, in order.
 pub fn entries(text: &str) -> impl Iterator<Item = std::result::Result<Entry, BadLine>> {
-    logical_lines(text).into_iter().map(|(line, text)| entry(line, &text).map_err(|why| BadLine { line, why }))
+    logical_lines(text).into_iter().map(|(line, text)| entry(line, text.reveal()).map_err(|why| BadLine { line, why }))
 }
 
 fn is_space(c: char) -> bool {
@@ -67,28 +80,39 @@ fn is_space(c: char) -> bool {
 }
 
 /// Lines without comments and blank ones, continued lines joined, each with the number it begins on.
-fn logical_lines(text: &str) -> Vec<(usize, String)> {
+fn logical_lines(text: &str) -> Vec<(usize, Secret)> {
     let mut lines = Vec::new();
     // The logical line that the next natural line continues.
-    let mut open: Option<(usize, String)> = None;
-    for (index, natural) in text.replace("\r\n", "\n").split(['\n', '\r']).enumerate() {
+    let mut open: Option<(usize, Vec<&str>)> = None;
+    for (index, natural) in natural_lines(text).enumerate() {
         let natural = natural.trim_start_matches(is_space);
         if open.is_none() && (natural.is_empty() || natural.starts_with(['#', '!'])) {
             continue;
         }
-        let (number, mut joined) = open.take().unwrap_or((index + 1, String::new()));
+        let (number, mut parts) = open.take().unwrap_or((index + 1, Vec::new()));
         let backslashes = natural.bytes().rev().take_while(|byte| *byte == b'\\').count();
         if backslashes % 2 == 1 {
-            joined.push_str(&natural[..natural.len() - 1]);
-            open = Some((number, joined));
+            parts.push(&natural[..natural.len() - 1]);
+            open = Some((number, parts));
         } else {
-            joined.push_str(natural);
-            lines.push((number, joined));
+            parts.push(natural);
+            lines.push((number, Secret::concat(&parts)));
         }
     }
     // A backslash on the file's last line continues nothing.
-    lines.extend(open.filter(|(_, joined)| !joined.is_empty()));
+    let last = open.map(|(number, parts)| (number, Secret::concat(&parts)));
+    lines.extend(last.filter(|(_, joined)| !joined.is_empty()));
     lines
+}
+
+/// What is between `\n`, `\r` and both together.
+fn natural_lines(text: &str) -> impl Iterator<Item = &str> {
+    let last = text.ends_with('\n').then_some("");
+    let lines = text.split_inclusive('\n').map(|line| match line.strip_suffix('\n') {
+        Some(line) => line.strip_suffix('\r').unwrap_or(line),
+        None => line,
+    });
+    lines.flat_map(|line| line.split('\r')).chain(last)
 }
 
 fn entry(line: usize, text: &str) -> std::result::Result<Entry, String> {
@@ -101,7 +125,7 @@ fn entry(line: usize, text: &str) -> std::result::Result<Entry, String> {
     let (name, rest) = text.split_at(end.unwrap_or(text.len()));
     let rest = rest.trim_start_matches(is_space);
     let rest = rest.strip_prefix(['=', ':']).unwrap_or(rest).trim_start_matches(is_space);
-    let name = unescape(name)?;
+    let name = unescape(name)?.reveal().to_owned();
     if name.is_empty() {
         return Err("the line has no property name before its separator".to_string());
     }
@@ -109,19 +133,22 @@ fn entry(line: usize, text: &str) -> std::result::Result<Entry, String> {
     Ok(Entry { line, name, value })
 }
 
-fn unescape(text: &str) -> std::result::Result<String, String> {
-    // UTF-16, because an escape may be half of a pair.
-    let mut units: Vec<u16> = Vec::with_capacity(text.len());
+fn unescape(text: &str) -> std::result::Result<Secret, String> {
+    let mut plain = Secret::with_capacity(text.len());
+    // The first half of a character that is escaped as two units of UTF-16.
+    let mut half: Option<u16> = None;
     let mut chars = text.chars();
     while let Some(c) = chars.next() {
         let c = match c {
             '\\' => match chars.next() {
                 Some('u') => {
-                    let digits: String = chars.by_ref().take(4).collect();
-                    let hex = digits.len() == 4 && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
-                    let unit = u16::from_str_radix(&digits, 16).ok().filter(|_| hex);
-                    units.push(unit.ok_or("an escape \\u lacks its four hexadecimal digits")?);
-                    continue;
+                    let unit = escaped_unit(&mut chars)?;
+                    if half.is_none() && (0xd800..0xdc00).contains(&unit) {
+                        half = Some(unit);
+                        continue;
+                    }
+                    let mut decoded = char::decode_utf16(half.take().into_iter().chain([unit]));
+                    decoded.next().and_then(std::result::Result::ok).ok_or(HALF)?
                 }
                 Some('t') => '\t',
                 Some('n') => '\n',
@@ -132,7 +159,21 @@ fn unescape(text: &str) -> std::result::Result<String, String> {
             },
             c => c,
         };
-        units.extend_from_slice(c.encode_utf16(&mut [0; 2]));
+        if half.is_some() {
+            return Err(HALF.to_string());
+        }
+        plain.push(c);
     }
-    String::from_utf16(&units).map_err(|_| "an escape \\u is half of a character".to_string())
+    if half.is_some() { Err(HALF.to_string()) } else { Ok(plain) }
+}
+
+const HALF: &str = "an escape \\u is half of a character";
+
+fn escaped_unit(chars: &mut Chars<'_>) -> std::result::Result<u16, String> {
+    let mut unit = 0;
+    for _ in 0..4 {
+        let digit = chars.next().and_then(|digit| digit.to_digit(16));
+        unit = unit << 4 | digit.ok_or("an escape \\u lacks its four hexadecimal digits")?;
+    }
+    u16::try_from(unit).map_err(|_| HALF.to_string())
 }

@@ -3,13 +3,14 @@
 use super::file::{decode, entries};
 use super::*;
 use crate::error::Status;
+use crate::secret::Secret;
 use proptest::prelude::*;
 use std::path::PathBuf;
 
 fn parsed(text: &str) -> Vec<(usize, String, String)> {
     entries(text)
         .map(|entry| entry.unwrap_or_else(|bad| panic!("line {}: {}", bad.line, bad.why)))
-        .map(|entry| (entry.line, entry.name, entry.value))
+        .map(|entry| (entry.line, entry.name, entry.value.reveal().to_owned()))
         .collect()
 }
 
@@ -58,7 +59,7 @@ fn broken_lines_are_told_with_their_number() {
         assert!(bad.why.contains(says), "{}", bad.why);
     }
     assert_eq!(decode(b"a=1\nb=\xff".to_vec()), Err(2));
-    assert_eq!(decode(b"\xef\xbb\xbfa=1".to_vec()), Ok("a=1".to_string()));
+    assert_eq!(decode(b"\xef\xbb\xbfa=1".to_vec()), Ok(Secret::from("a=1")));
 }
 
 /// A file that goes away with its test.
@@ -119,7 +120,7 @@ proptest! {
         let _ = decode(bytes.clone());
         let mut builder = ConfigBuilder::new();
         for entry in entries(&text).flatten() {
-            let _ = builder.set(&entry.name, &entry.value);
+            let _ = builder.set(&entry.name, entry.value.reveal());
         }
         let _ = builder.build();
     }

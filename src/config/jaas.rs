@@ -4,13 +4,14 @@
 use std::fmt;
 
 use crate::config::table::shown;
+use crate::secret::Secret;
 
 /// A login module with its options.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Jaas {
     pub module: Module,
     /// Names and values, each name once.
-    pub options: Vec<(String, String)>,
+    pub options: Vec<(String, Secret)>,
 }
 
 impl fmt::Debug for Jaas {
@@ -99,8 +100,8 @@ const MODULES: &[Known] = &[
 ];
 
 impl Jaas {
-    pub fn option(&self, name: &str) -> Option<&str> {
-        self.options.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    pub fn option(&self, name: &str) -> Option<&Secret> {
+        self.options.iter().find(|(known, _)| known == name).map(|(_, value)| value)
     }
 
     /// The class as users write it.
@@ -115,20 +116,22 @@ pub fn parse(text: &str) -> Result<Jaas, String> {
     let Some(Word::Bare(class)) = words.next()? else {
         return Err("it has to begin with a login module's class".into());
     };
+    let class = class.reveal();
     // Old versions of Kafka had one of the classes elsewhere.
     let last = class.rsplit('.').next().unwrap_or_default();
     let known = MODULES.iter().find(|known| known.class.rsplit('.').next() == Some(last)).ok_or_else(|| {
         let classes: Vec<&str> = MODULES.iter().map(|known| known.class).collect();
         // Anything else may be a password in the wrong place.
-        let named = if last.ends_with("LoginModule") { shown(&class) } else { "its first word".to_owned() };
+        let named = if last.ends_with("LoginModule") { shown(class) } else { "its first word".to_owned() };
         format!("{named} is not a login module that is known here: {}", classes.join(", "))
     })?;
     match words.next()? {
         Some(Word::Bare(flag))
-            if ["required", "requisite", "sufficient", "optional"].contains(&flag.to_lowercase().as_str()) => {}
+            if ["required", "requisite", "sufficient", "optional"].contains(&flag.reveal().to_lowercase().as_str()) => {
+        }
         _ => return Err(format!("the word 'required' has to follow {last}")),
     }
-    let mut options: Vec<(String, String)> = Vec::new();
+    let mut options: Vec<(String, Secret)> = Vec::new();
     loop {
         let name = match words.next()? {
             Some(Word::Semicolon) => break,
@@ -143,20 +146,21 @@ pub fn parse(text: &str) -> Result<Jaas, String> {
             }
             None => return Err("there is no semicolon at its end".into()),
         };
-        if !is_among(&name, known.options) && !is_among(&name, known.ignored) {
-            return Err(not_an_option(last, known, &name, options.last().map(|(name, _)| name.as_str())));
+        let name = name.reveal();
+        if !is_among(name, known.options) && !is_among(name, known.ignored) {
+            return Err(not_an_option(last, known, name, options.last().map(|(name, _)| name.as_str())));
         }
         let Some(Word::Equals) = words.next()? else { return Err(format!("'=' has to follow the option '{name}'")) };
         let (Some(Word::Bare(value)) | Some(Word::Quoted(value))) = words.next()? else {
             return Err(format!("the option '{name}' has no value"));
         };
-        if options.iter().any(|(other, _)| *other == name) {
+        if options.iter().any(|(other, _)| other == name) {
             return Err(format!("the option '{name}' is there twice"));
         }
         if options.len() == OPTIONS_MAX {
             return Err(format!("there are more than {OPTIONS_MAX} options"));
         }
-        options.push((name, value));
+        options.push((name.to_owned(), value));
     }
     if words.next()?.is_some() {
         return Err("there is more behind its semicolon: a client has one login module".into());
@@ -191,9 +195,10 @@ fn not_an_option(module: &str, known: &Known, name: &str, before: Option<&str>) 
     )
 }
 
+/// Any of them may be a secret, also where it does not belong.
 enum Word {
-    Bare(String),
-    Quoted(String),
+    Bare(Secret),
+    Quoted(Secret),
     Equals,
     Semicolon,
 }
@@ -221,7 +226,7 @@ impl Words<'_> {
                 }
                 let (word, rest) = self.rest.split_at(end);
                 self.rest = rest;
-                Ok(Some(Word::Bare(word.to_owned())))
+                Ok(Some(Word::Bare(Secret::from(word))))
             }
         }
     }
@@ -241,8 +246,8 @@ impl Words<'_> {
         }
     }
 
-    fn quoted(&mut self, quote: char) -> Result<String, String> {
-        let mut text = String::new();
+    fn quoted(&mut self, quote: char) -> Result<Secret, String> {
+        let mut text = Secret::with_capacity(self.rest[1..].find(quote).unwrap_or_default());
         let mut signs = self.rest.char_indices().skip(1).peekable();
         while let Some((at, sign)) = signs.next() {
             match sign {
@@ -289,44 +294,48 @@ mod tests {
         parse(text).unwrap_or_else(|why| panic!("{text}: {why}"))
     }
 
+    fn value_of<'a>(jaas: &'a Jaas, option: &str) -> Option<&'a str> {
+        jaas.option(option).map(Secret::reveal)
+    }
+
     #[test]
     fn the_modules_of_kafkas_documentation_are_read() {
         let plain = good(
             "org.apache.kafka.common.security.plain.PlainLoginModule required username=\"alice\" password=\"alice-secret\";",
         );
-        assert_eq!((plain.module, plain.option("username")), (Module::Plain, Some("alice")));
-        assert_eq!(plain.option("password"), Some("alice-secret"));
+        assert_eq!((plain.module, value_of(&plain, "username")), (Module::Plain, Some("alice")));
+        assert_eq!(value_of(&plain, "password"), Some("alice-secret"));
         let scram = good(
             "org.apache.kafka.common.security.scram.ScramLoginModule required\n  username='t'\n  password='h' tokenauth=true ;\n",
         );
-        assert_eq!((scram.module, scram.option("tokenauth")), (Module::Scram, Some("true")));
+        assert_eq!((scram.module, value_of(&scram, "tokenauth")), (Module::Scram, Some("true")));
         let oauth = good(
             "org.apache.kafka.common.security.oauthbearer.OAuthBearerLoginModule required clientId=\"foo\" scope=\"a b\" \
              clientSecret=\"bar\" extension_logicalCluster=\"lkc-1\" ;",
         );
         assert_eq!(
-            (oauth.option("clientSecret"), oauth.option("extension_logicalCluster")),
+            (value_of(&oauth, "clientSecret"), value_of(&oauth, "extension_logicalCluster")),
             (Some("bar"), Some("lkc-1"))
         );
         let krb5 = good(
             "com.sun.security.auth.module.Krb5LoginModule required /* of the host */ useKeyTab=true storeKey=true // all of it\n\
              keyTab=\"/etc/security/keytabs/kafka_client.keytab\" principal=\"kafka-client-1@EXAMPLE.COM\";",
         );
-        assert_eq!(krb5.option("principal"), Some("kafka-client-1@EXAMPLE.COM"));
-        assert_eq!(krb5.option("useKeyTab"), None, "it says what is done anyway");
+        assert_eq!(value_of(&krb5, "principal"), Some("kafka-client-1@EXAMPLE.COM"));
+        assert_eq!(value_of(&krb5, "useKeyTab"), None, "it says what is done anyway");
         let aws = good("software.amazon.msk.auth.iam.IAMLoginModule required awsProfileName=\"dev\";");
-        assert_eq!((aws.module, aws.option("awsProfileName")), (Module::AwsMskIam, Some("dev")));
+        assert_eq!((aws.module, value_of(&aws, "awsProfileName")), (Module::AwsMskIam, Some("dev")));
         assert_eq!(good("IAMLoginModule required;").options, []);
         let sts =
             good("IAMLoginModule required awsStsRegion=\"eu-west-1\" awsMaxRetries=\"7\" awsMaxBackOffTimeMs=\"500\";");
-        assert_eq!(sts.options, [("awsStsRegion".to_owned(), "eu-west-1".to_owned())]);
+        assert_eq!(sts.options, [("awsStsRegion".to_owned(), Secret::from("eu-west-1"))]);
     }
 
     #[test]
     fn values_are_unescaped_as_java_does() {
         let value = |text: &str| {
             let jaas = good(&format!("PlainLoginModule required username=u password={text};"));
-            jaas.option("password").unwrap().to_owned()
+            value_of(&jaas, "password").unwrap().to_owned()
         };
         assert_eq!(value(r#""a\"b\\c""#), "a\"b\\c");
         assert_eq!(value(r#"'a"b;=c'"#), "a\"b;=c");

@@ -5,10 +5,11 @@ use crate::config::builder::ConfigBuilder;
 use crate::config::jaas::{self, Jaas, Module};
 use crate::config::rows::{LONG_MS, rows};
 use crate::config::table::Convert::Same;
-use crate::config::table::Kind::{Bool, Choice, Fraction, Int, Secret, Text};
+use crate::config::table::Kind::{Bool, Choice, Fraction, Int, Text};
 use crate::config::table::State::{Absent, Built, Harmless, Partly};
 use crate::config::table::{Alias, Kind, Property, Value};
 use crate::config::{Config, SaslMechanism, TokenSource};
+use crate::secret::Secret;
 
 const ANY: usize = 65_536;
 const JVM: &str = "it chooses a Java class, which a C library cannot load; remove it";
@@ -32,11 +33,11 @@ pub(super) static SASL: &[Property] = rows! {
     "sasl.mechanism" ["sasl.mechanisms" Same] Choice(&["GSSAPI", "PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER", "AWS_MSK_IAM"]), "GSSAPI",
         Built(|c, v| c.sasl.mechanism = mechanism(v.text())),
         "How the client proves who it is, where security.protocol is SASL_SSL or SASL_PLAINTEXT.";
-    "sasl.jaas.config" [] Kind::Jaas, "", Built(|c, v| c.sasl.jaas = jaas::parse(v.text()).ok()),
+    "sasl.jaas.config" [] Kind::Jaas, "", Built(|c, v| c.sasl.jaas = jaas::parse(v.secret().reveal()).ok()),
         "Java: login module and credentials. What it says is taken as sasl.username, sasl.password and so on.";
     "sasl.username" [] Text(ANY), "", Built(|c, v| c.sasl.username = text(v)),
         "User for PLAIN and SCRAM.";
-    "sasl.password" [] Secret, "", Built(|c, v| c.sasl.password = text(v)),
+    "sasl.password" [] Kind::Secret, "", Built(|c, v| c.sasl.password = v.secret()),
         "Password for PLAIN and SCRAM.";
     "sasl.client.callback.handler.class" [] Text(ANY), "", Harmless(&["", MSK_HANDLER], JVM),
         "Java: class of its SASL implementation.";
@@ -81,7 +82,7 @@ pub(super) static SASL: &[Property] = rows! {
         "Where tokens are got: http, https, or file for a token that somebody else renews.";
     "sasl.oauthbearer.client.credentials.client.id" ["sasl.oauthbearer.client.id" Same] Text(ANY), "", Built(|c, v| c.sasl.oauth.client_id = text(v)),
         "Client id for the token endpoint.";
-    "sasl.oauthbearer.client.credentials.client.secret" ["sasl.oauthbearer.client.secret" Same] Secret, "", Built(|c, v| c.sasl.oauth.client_secret = text(v)),
+    "sasl.oauthbearer.client.credentials.client.secret" ["sasl.oauthbearer.client.secret" Same] Kind::Secret, "", Built(|c, v| c.sasl.oauth.client_secret = v.secret()),
         "Client secret for the token endpoint.";
     "sasl.oauthbearer.scope" [] Text(ANY), "", Built(|c, v| c.sasl.oauth.scope = text(v)),
         "Scope of the token that is asked for.";
@@ -103,9 +104,9 @@ pub(super) static SASL: &[Property] = rows! {
         "How the assertion for the token endpoint is signed.";
     "sasl.oauthbearer.assertion.private.key.file" [] Text(ANY), "", Built(|c, v| c.sasl.oauth.assertion.private_key_file = text(v)),
         "PEM file of the key that signs the assertion.";
-    "sasl.oauthbearer.assertion.private.key.passphrase" [] Secret, "", Built(|c, v| c.sasl.oauth.assertion.private_key_passphrase = text(v)),
+    "sasl.oauthbearer.assertion.private.key.passphrase" [] Kind::Secret, "", Built(|c, v| c.sasl.oauth.assertion.private_key_passphrase = v.secret()),
         "Password of that key.";
-    "sasl.oauthbearer.assertion.private.key.pem" [] Secret, "", Built(|c, v| c.sasl.oauth.assertion.private_key_pem = text(v)),
+    "sasl.oauthbearer.assertion.private.key.pem" [] Kind::Secret, "", Built(|c, v| c.sasl.oauth.assertion.private_key_pem = v.secret()),
         "librdkafka: the key that signs the assertion, PEM text.";
     "sasl.oauthbearer.assertion.file" [] Text(ANY), "", Built(|c, v| c.sasl.oauth.assertion.file = text(v)),
         "File of an assertion that somebody else makes and renews.";
@@ -125,7 +126,7 @@ pub(super) static SASL: &[Property] = rows! {
         "JSON file with more of the assertion's header and claims.";
     "sasl.oauthbearer.extensions" [] Text(ANY), "", Built(|c, v| c.sasl.oauth.extensions = text(v)),
         "SASL extensions that go with the token: name=value,name=value.";
-    "sasl.oauthbearer.config" [] Secret, "", Built(|c, v| c.sasl.oauth.config = text(v)),
+    "sasl.oauthbearer.config" [] Kind::Secret, "", Built(|c, v| c.sasl.oauth.config = v.secret()),
         "librdkafka: settings of unsigned tokens and of cloud providers, name=value separated by spaces.";
     "enable.sasl.oauthbearer.unsecure.jwt" [] Bool, "false",
         Built(|c, v| if v.flag() { c.sasl.oauth.source = TokenSource::Unsecured }),
@@ -316,11 +317,23 @@ fn mechanism_of_jaas(builder: &ConfigBuilder, config: &Config, jaas: &Jaas) -> S
 fn take_jaas(builder: &ConfigBuilder, config: &mut Config, jaas: &Jaas, conflicts: &mut Vec<String>) {
     let sasl = &mut config.sasl;
     let oauth = &mut sasl.oauth;
-    let fields: [(&str, &str, &mut String); 12] = [
-        ("username", "sasl.username", &mut sasl.username),
+    let mut differ = |option: &str, property: &str| {
+        conflicts.push(format!("{option} in sasl.jaas.config and {property} are not the same: set one"));
+    };
+    let secrets: [(&str, &str, &mut Secret); 2] = [
         ("password", "sasl.password", &mut sasl.password),
-        ("clientId", "sasl.oauthbearer.client.credentials.client.id", &mut oauth.client_id),
         ("clientSecret", "sasl.oauthbearer.client.credentials.client.secret", &mut oauth.client_secret),
+    ];
+    for (option, property, field) in secrets {
+        let Some(value) = jaas.option(option) else { continue };
+        if builder.is_set(property) && field != value {
+            differ(option, property);
+        }
+        value.clone_into(field);
+    }
+    let fields: [(&str, &str, &mut String); 10] = [
+        ("username", "sasl.username", &mut sasl.username),
+        ("clientId", "sasl.oauthbearer.client.credentials.client.id", &mut oauth.client_id),
         ("scope", "sasl.oauthbearer.scope", &mut oauth.scope),
         ("keyTab", "sasl.kerberos.keytab", &mut sasl.kerberos.keytab),
         ("principal", "sasl.kerberos.principal", &mut sasl.kerberos.principal),
@@ -331,17 +344,17 @@ fn take_jaas(builder: &ConfigBuilder, config: &mut Config, jaas: &Jaas, conflict
         ("awsRoleExternalId", "sasl.aws.role.external.id", &mut sasl.aws_role.external_id),
     ];
     for (option, property, field) in fields {
-        let Some(value) = jaas.option(option) else { continue };
+        let Some(value) = jaas.option(option).map(Secret::reveal) else { continue };
         if builder.is_set(property) && field != value {
-            conflicts.push(format!("{option} in sasl.jaas.config and {property} are not the same: set one"));
+            differ(option, property);
         }
         value.clone_into(field);
     }
     if let Some(region) = jaas.option("awsStsRegion") {
-        region.clone_into(&mut sasl.aws_role.sts_region);
+        region.reveal().clone_into(&mut sasl.aws_role.sts_region);
     }
     if let Some(flag) = jaas.option("tokenauth") {
-        match flag.to_ascii_lowercase().as_str() {
+        match flag.reveal().to_ascii_lowercase().as_str() {
             "true" => sasl.token_auth = true,
             "false" => {}
             _ => conflicts.push("tokenauth in sasl.jaas.config is neither true nor false: set one of them".to_owned()),
@@ -349,6 +362,7 @@ fn take_jaas(builder: &ConfigBuilder, config: &mut Config, jaas: &Jaas, conflict
     }
     for (name, value) in &jaas.options {
         let Some(name) = name.strip_prefix("extension_") else { continue };
+        let value = value.reveal();
         if value.contains(',') {
             let text = format!("extension_{name} in sasl.jaas.config has a comma in its value, which cannot be told");
             conflicts.push(format!("{text}: remove it"));
@@ -364,10 +378,9 @@ fn choose_source(builder: &ConfigBuilder, config: &mut Config) {
     if oauth.source == TokenSource::Callback {
         let is_oidc = builder.value("sasl.oauthbearer.method").is_some_and(|method| method == "oidc");
         let retriever = builder.value("sasl.oauthbearer.jwt.retriever.class");
-        oauth.source = if retriever.as_deref() == Some(FILE_RETRIEVER) || is_file(&oauth.token_endpoint_url) {
+        oauth.source = if retriever == Some(FILE_RETRIEVER) || is_file(&oauth.token_endpoint_url) {
             TokenSource::File
-        } else if is_oidc || !oauth.token_endpoint_url.is_empty() || retriever.as_deref() == Some(CREDENTIALS_RETRIEVER)
-        {
+        } else if is_oidc || !oauth.token_endpoint_url.is_empty() || retriever == Some(CREDENTIALS_RETRIEVER) {
             TokenSource::ClientCredentials
         } else {
             TokenSource::Callback
@@ -443,9 +456,9 @@ fn sources_that_contradict(builder: &ConfigBuilder, config: &Config, conflicts: 
 
 fn missing_of_tokens(config: &Config, conflicts: &mut Vec<String>) {
     let oauth = &config.sasl.oauth;
-    let url = ("sasl.oauthbearer.token.endpoint.url", &oauth.token_endpoint_url);
-    let id = ("sasl.oauthbearer.client.credentials.client.id", &oauth.client_id);
-    let secret = ("sasl.oauthbearer.client.credentials.client.secret", &oauth.client_secret);
+    let url = ("sasl.oauthbearer.token.endpoint.url", oauth.token_endpoint_url.is_empty());
+    let id = ("sasl.oauthbearer.client.credentials.client.id", oauth.client_id.is_empty());
+    let secret = ("sasl.oauthbearer.client.credentials.client.secret", oauth.client_secret.is_empty());
     let (what, needed) = match oauth.source {
         // An assertion proves who the client is as well as a secret does.
         TokenSource::ClientCredentials if oauth.client_secret.is_empty() && oauth.assertion.is_set() => {
@@ -454,10 +467,12 @@ fn missing_of_tokens(config: &Config, conflicts: &mut Vec<String>) {
         TokenSource::ClientCredentials => ("a token endpoint with client credentials", vec![url, id, secret]),
         TokenSource::JwtBearer => ("a token endpoint with an assertion", vec![url]),
         TokenSource::File => ("a token from a file", vec![url]),
-        TokenSource::AzureImds => ("Azure's metadata service", vec![("sasl.oauthbearer.config", &oauth.config)]),
+        TokenSource::AzureImds => {
+            ("Azure's metadata service", vec![("sasl.oauthbearer.config", oauth.config.is_empty())])
+        }
         TokenSource::Callback | TokenSource::AwsIam | TokenSource::Unsecured => return,
     };
-    let lacking: Vec<&str> = needed.iter().filter(|(_, value)| value.is_empty()).map(|(name, _)| *name).collect();
+    let lacking: Vec<&str> = needed.iter().filter(|(_, lacks)| *lacks).map(|(name, _)| *name).collect();
     if !lacking.is_empty() {
         conflicts.push(format!("{what} needs {}: set what is missing", lacking.join(" and ")));
     }

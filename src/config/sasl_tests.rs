@@ -48,10 +48,10 @@ fn every_choice_of_a_mechanism_has_its_value() {
 #[test]
 fn a_login_module_says_what_properties_say() {
     let sasl = good(&[("sasl.mechanism", "PLAIN"), ("sasl.jaas.config", PLAIN)]).sasl;
-    assert_eq!((sasl.username.as_str(), sasl.password.as_str(), sasl.token_auth), ("u", "s3cret", false));
+    assert_eq!((sasl.username.as_str(), sasl.password.reveal(), sasl.token_auth), ("u", "s3cret", false));
     let token = format!("{SCRAM} tokenauth=\"true\";");
     let sasl = good(&[("sasl.mechanism", "SCRAM-SHA-512"), ("sasl.jaas.config", &token)]).sasl;
-    assert!(sasl.token_auth && sasl.password == "s3cret" && sasl.jaas.is_none());
+    assert!(sasl.token_auth && sasl.password.reveal() == "s3cret" && sasl.jaas.is_none());
     let oauth = good(&[
         ("sasl.mechanism", "OAUTHBEARER"),
         ("sasl.oauthbearer.token.endpoint.url", "https://idp/token"),
@@ -64,7 +64,7 @@ fn a_login_module_says_what_properties_say() {
     .sasl
     .oauth;
     assert_eq!(oauth.source, TokenSource::ClientCredentials);
-    assert_eq!((oauth.client_id.as_str(), oauth.client_secret.as_str()), ("id", "s3cret"));
+    assert_eq!((oauth.client_id.as_str(), oauth.client_secret.reveal()), ("id", "s3cret"));
     assert_eq!((oauth.scope.as_str(), oauth.extensions.as_str()), ("all", "a=1,b=2"));
     let kerberos = good(&[(
         "sasl.jaas.config",

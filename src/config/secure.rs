@@ -4,6 +4,7 @@
 use std::fmt;
 
 use crate::config::Jaas;
+use crate::secret::Secret;
 
 /// How connections are protected.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -56,21 +57,21 @@ pub struct TlsSettings {
     /// `ssl.ca.location`: file or directory.
     pub ca_location: String,
     pub truststore_location: String,
-    pub truststore_password: String,
+    pub truststore_password: Secret,
     pub truststore_type: StoreType,
     /// `ssl.truststore.certificates`, `ssl.ca.pem`: PEM text.
     pub truststore_certificates: String,
     pub crl_location: String,
     pub keystore_location: String,
-    pub keystore_password: String,
+    pub keystore_password: Secret,
     pub keystore_type: StoreType,
     /// `ssl.keystore.key`, `ssl.key.pem`: PEM text.
-    pub keystore_key: String,
+    pub keystore_key: Secret,
     /// `ssl.keystore.certificate.chain`, `ssl.certificate.pem`: PEM text.
     pub keystore_certificate_chain: String,
     pub key_location: String,
     pub certificate_location: String,
-    pub key_password: String,
+    pub key_password: Secret,
     /// `ssl.endpoint.identification.algorithm` is `https`.
     pub verify_hostname: bool,
     /// `enable.ssl.certificate.verification`.
@@ -92,18 +93,18 @@ impl Default for TlsSettings {
         TlsSettings {
             ca_location: String::new(),
             truststore_location: String::new(),
-            truststore_password: String::new(),
+            truststore_password: Secret::default(),
             truststore_type: StoreType::Any,
             truststore_certificates: String::new(),
             crl_location: String::new(),
             keystore_location: String::new(),
-            keystore_password: String::new(),
+            keystore_password: Secret::default(),
             keystore_type: StoreType::Any,
-            keystore_key: String::new(),
+            keystore_key: Secret::default(),
             keystore_certificate_chain: String::new(),
             key_location: String::new(),
             certificate_location: String::new(),
-            key_password: String::new(),
+            key_password: Secret::default(),
             verify_hostname: true,
             verify_certificates: true,
             version_min: TlsVersion::V12,
@@ -154,7 +155,7 @@ pub enum SaslMechanism {
 pub struct SaslSettings {
     pub mechanism: SaslMechanism,
     pub username: String,
-    pub password: String,
+    pub password: Secret,
     /// SCRAM with a delegation token: `username` is its id, `password` its HMAC (KIP-48).
     pub token_auth: bool,
     /// Until its options are in the fields here; then there is none.
@@ -174,7 +175,7 @@ impl Default for SaslSettings {
         SaslSettings {
             mechanism: SaslMechanism::Gssapi,
             username: String::new(),
-            password: String::new(),
+            password: Secret::default(),
             token_auth: false,
             jaas: None,
             kerberos: KerberosSettings::default(),
@@ -253,14 +254,14 @@ pub struct OauthSettings {
     /// `http://`, `https://` or `file://`.
     pub token_endpoint_url: String,
     pub client_id: String,
-    pub client_secret: String,
+    pub client_secret: Secret,
     pub scope: String,
     pub sub_claim_name: String,
     pub header_urlencode: bool,
     /// `name=value,name=value`.
     pub extensions: String,
     /// librdkafka's `sasl.oauthbearer.config`.
-    pub config: String,
+    pub config: Secret,
     /// `https.ca.location`, `https.ca.pem`: whom the token endpoint's certificate is checked against.
     pub https_ca_location: String,
     pub https_ca_pem: String,
@@ -273,12 +274,12 @@ impl Default for OauthSettings {
             source: TokenSource::Callback,
             token_endpoint_url: String::new(),
             client_id: String::new(),
-            client_secret: String::new(),
+            client_secret: Secret::default(),
             scope: String::new(),
             sub_claim_name: "sub".into(),
             header_urlencode: false,
             extensions: String::new(),
-            config: String::new(),
+            config: Secret::default(),
             https_ca_location: String::new(),
             https_ca_pem: String::new(),
             assertion: AssertionSettings::default(),
@@ -302,8 +303,8 @@ pub struct AssertionSettings {
     /// `RS256` or `ES256`.
     pub algorithm: String,
     pub private_key_file: String,
-    pub private_key_pem: String,
-    pub private_key_passphrase: String,
+    pub private_key_pem: Secret,
+    pub private_key_passphrase: Secret,
     /// A ready assertion.
     pub file: String,
     pub template_file: String,
@@ -320,8 +321,8 @@ impl Default for AssertionSettings {
         AssertionSettings {
             algorithm: "RS256".into(),
             private_key_file: String::new(),
-            private_key_pem: String::new(),
-            private_key_passphrase: String::new(),
+            private_key_pem: Secret::default(),
+            private_key_passphrase: Secret::default(),
             file: String::new(),
             template_file: String::new(),
             claim_aud: String::new(),
@@ -337,7 +338,7 @@ impl Default for AssertionSettings {
 impl AssertionSettings {
     /// Whether there is anything to make an assertion of.
     pub fn is_set(&self) -> bool {
-        [&self.file, &self.private_key_file, &self.private_key_pem].iter().any(|text| !text.is_empty())
+        !self.file.is_empty() || !self.private_key_file.is_empty() || !self.private_key_pem.is_empty()
     }
 }
 

@@ -34,9 +34,9 @@ pub(super) static SECURITY: &[Property] = rows! {
         "File with the client's key and certificates, PEM or PKCS#12, for brokers that demand one (mutual TLS).";
     "ssl.keystore.type" [] Choice(STORE_TYPES), "", Built(|c, v| c.tls.keystore_type = store_type(v.text())),
         "Form of the key store. Empty and JKS: the file's content tells; a store in Java's own form has to be converted.";
-    "ssl.keystore.password" [] Secret, "", Built(|c, v| c.tls.keystore_password = v.text().to_owned()),
+    "ssl.keystore.password" [] Secret, "", Built(|c, v| c.tls.keystore_password = v.secret()),
         "Password of the key store. Of a PEM file only ssl.key.password counts.";
-    "ssl.keystore.key" ["ssl.key.pem" Same] Secret, "", Built(|c, v| c.tls.keystore_key = v.text().to_owned()),
+    "ssl.keystore.key" ["ssl.key.pem" Same] Secret, "", Built(|c, v| c.tls.keystore_key = v.secret()),
         "The client's key, PEM text: PKCS#8, PKCS#1 or SEC1, encrypted or not.";
     "ssl.keystore.certificate.chain" ["ssl.certificate.pem" Same] Text(ANY), "", Built(|c, v| c.tls.keystore_certificate_chain = v.text().to_owned()),
         "The client's certificate and those between it and the root, PEM text.";
@@ -44,11 +44,11 @@ pub(super) static SECURITY: &[Property] = rows! {
         "PEM file with the client's key; with ssl.certificate.location.";
     "ssl.certificate.location" [] Text(ANY), "", Built(|c, v| c.tls.certificate_location = v.text().to_owned()),
         "PEM file with the client's certificate and those between it and the root; with ssl.key.location.";
-    "ssl.key.password" [] Secret, "", Built(|c, v| c.tls.key_password = v.text().to_owned()),
+    "ssl.key.password" [] Secret, "", Built(|c, v| c.tls.key_password = v.secret()),
         "Password of the client's key.";
     "ssl.truststore.location" [] Text(ANY), "", Built(|c, v| c.tls.truststore_location = v.text().to_owned()),
         "File of trusted certificates, PEM or PKCS#12.";
-    "ssl.truststore.password" [] Secret, "", Built(|c, v| c.tls.truststore_password = v.text().to_owned()),
+    "ssl.truststore.password" [] Secret, "", Built(|c, v| c.tls.truststore_password = v.secret()),
         "Password of the trust store.";
     "ssl.truststore.type" [] Choice(STORE_TYPES), "", Built(|c, v| c.tls.truststore_type = store_type(v.text())),
         "Form of the trust store. Empty and JKS: the file's content tells; a store in Java's own form has to be converted.";

@@ -2,6 +2,7 @@
 
 use crate::config::{Config, rows, sasl, security};
 use crate::error::{Error, Result, Status};
+use crate::secret::Secret;
 
 /// One property: what the parser, the C interface and docs/CONFIGURATION.md all read.
 pub struct Property {
@@ -91,8 +92,10 @@ pub enum Value {
     Bool(bool),
     /// Of `Kind::Int`, `Kind::Level` and `Kind::Acks`; of `Kind::FloatMs` in microseconds, of `Kind::Fraction` in thousandths.
     Int(i64),
-    /// Of the kinds that are text.
+    /// Of the kinds that are text and no secret.
     Text(String),
+    /// Of `Kind::Secret` and `Kind::Jaas`.
+    Secret(Secret),
     /// Of `Kind::Servers`.
     Servers(Vec<(String, u16)>),
 }
@@ -121,6 +124,11 @@ impl Value {
     /// The text; empty for other kinds.
     pub fn text(&self) -> &str {
         if let Value::Text(text) = self { text } else { "" }
+    }
+
+    /// The secret; empty for other kinds.
+    pub fn secret(&self) -> Secret {
+        if let Value::Secret(secret) = self { secret.clone() } else { Secret::default() }
     }
 }
 

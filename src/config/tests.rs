@@ -239,17 +239,17 @@ fn tls_settings_arrive_in_their_fields() {
     assert_eq!(tls("ssl.reload.interval.ms", "5000").reload_interval_ms, 5000);
     for (name, value) in [
         ("ssl.ca.pem", |tls: &TlsSettings| tls.truststore_certificates.clone()),
-        ("ssl.key.pem", |tls| tls.keystore_key.clone()),
+        ("ssl.key.pem", |tls| tls.keystore_key.reveal().to_owned()),
         ("ssl.certificate.pem", |tls| tls.keystore_certificate_chain.clone()),
         ("ssl.ca.location", |tls| tls.ca_location.clone()),
         ("ssl.crl.location", |tls| tls.crl_location.clone()),
         ("ssl.key.location", |tls| tls.key_location.clone()),
-        ("ssl.key.password", |tls| tls.key_password.clone()),
+        ("ssl.key.password", |tls| tls.key_password.reveal().to_owned()),
         ("ssl.certificate.location", |tls| tls.certificate_location.clone()),
         ("ssl.keystore.location", |tls| tls.keystore_location.clone()),
-        ("ssl.keystore.password", |tls| tls.keystore_password.clone()),
+        ("ssl.keystore.password", |tls| tls.keystore_password.reveal().to_owned()),
         ("ssl.truststore.location", |tls| tls.truststore_location.clone()),
-        ("ssl.truststore.password", |tls| tls.truststore_password.clone()),
+        ("ssl.truststore.password", |tls| tls.truststore_password.reveal().to_owned()),
     ] as [(&str, fn(&TlsSettings) -> String); 12]
     {
         assert_eq!(value(&tls(name, "x y")), "x y", "{name}");

@@ -4,6 +4,7 @@ use crate::config::jaas;
 use crate::config::secure::SECURITY_PROTOCOLS;
 use crate::config::table::{Convert, Found, Kind, Property, State, Value, not_supported, shown};
 use crate::error::{Error, Result, Status};
+use crate::secret::Secret;
 use std::net::Ipv6Addr;
 
 /// Longest value accepted, in bytes.
@@ -12,8 +13,9 @@ const VALUE_MAX: usize = 65_536;
 const SERVERS_MAX: usize = 1_000;
 const DEFAULT_PORT: u16 = 9092;
 
-/// Checks a value given under a name that was found, and brings it into the property's own form and unit.
-pub fn check(found: &Found, text: &str) -> Result<(String, Value)> {
+/// Checks a value given under a name that was found, and brings it into the property's own form and unit: as text, which may
+/// be a secret, and as what it comes to.
+pub fn check(found: &Found, text: &str) -> Result<(Secret, Value)> {
     let property = found.property;
     if let State::Absent(why) = property.state {
         return Err(not_supported(found.spelled, why));
@@ -25,18 +27,20 @@ pub fn check(found: &Found, text: &str) -> Result<(String, Value)> {
     if text.contains('\0') {
         return Err(invalid(found, text, "text without NUL characters"));
     }
-    let text = convert(found, text)?;
-    let (canonical, value) = parse(property, &text).map_err(|allowed| invalid(found, &text, &allowed))?;
+    let text = Secret::new(convert(found, text)?);
+    let text = text.reveal();
+    let (canonical, value) = parse(property, text).map_err(|allowed| invalid(found, text, &allowed))?;
+    let canonical = Secret::new(canonical);
     let (accepted, remedy) = match property.state {
         State::Partly(accepted, _) => (accepted, "use one of the values that are"),
         State::Harmless(accepted, remedy) => (accepted, remedy),
         State::Built(_) | State::NoEffect(_) | State::Absent(_) => return Ok((canonical, value)),
     };
-    if accepted.contains(&canonical.as_str()) {
+    if accepted.contains(&canonical.reveal()) {
         return Ok((canonical, value));
     }
     let listed: Vec<_> = accepted.iter().map(|value| format!("'{value}'")).collect();
-    let value = if property.is_secret() { String::new() } else { format!("value '{}' of ", shown(&text)) };
+    let value = if property.is_secret() { String::new() } else { format!("value '{}' of ", shown(text)) };
     let message = format!(
         "{value}property '{}' is not supported by this version, which accepts only {}: {remedy}",
         found.spelled,
@@ -99,10 +103,11 @@ pub fn parse(property: &Property, text: &str) -> std::result::Result<(String, Va
             _ => Err(allowed()),
         },
         Kind::Text(max) if text.len() > max => Err(format!("at most {max} bytes")),
-        Kind::Text(_) | Kind::Secret => Ok((text.to_string(), Value::Text(text.to_string()))),
-        Kind::Jaas if text.is_empty() => Ok((String::new(), Value::Text(String::new()))),
+        Kind::Text(_) => Ok((text.to_string(), Value::Text(text.to_string()))),
+        Kind::Secret => Ok((text.to_string(), Value::Secret(Secret::from(text)))),
+        Kind::Jaas if text.is_empty() => Ok((String::new(), Value::Secret(Secret::default()))),
         Kind::Jaas => match jaas::parse(text) {
-            Ok(_) => Ok((text.to_string(), Value::Text(text.to_string()))),
+            Ok(_) => Ok((text.to_string(), Value::Secret(Secret::from(text)))),
             Err(what) => Err(format!("{}; {what}", allowed())),
         },
         Kind::Servers => {

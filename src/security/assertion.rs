@@ -61,7 +61,7 @@ impl Assertion {
         let (header, payload) = self.claims(now_ms)?;
         let content = format!("{}.{}", encoded(&header), encoded(&payload));
         let signature = sign(self.algorithm, &self.key()?, content.as_bytes()).map_err(|text| refusal(text, true))?;
-        Ok(Secret::new(format!("{content}.{}", URL_SAFE_NO_PAD.encode(signature))))
+        Ok(Secret::concat(&[&content, ".", &URL_SAFE_NO_PAD.encode(signature)]))
     }
 
     /// Properties first, then the template's, then what only this moment knows, as Java's client has it.
@@ -108,10 +108,11 @@ impl Assertion {
             let property = "sasl.oauthbearer.assertion.private.key.file";
             (property, settings.private_key_file.as_str(), read_text(&settings.private_key_file, property)?)
         } else {
-            let text = Secret::from(settings.private_key_pem.as_str());
+            let text = settings.private_key_pem.clone();
             ("sasl.oauthbearer.assertion.private.key.pem", "the text", text)
         };
-        read_key(property, name, text.reveal(), &settings.private_key_passphrase).map_err(|text| refusal(text, true))
+        read_key(property, name, text.reveal(), settings.private_key_passphrase.reveal())
+            .map_err(|text| refusal(text, true))
     }
 }
 

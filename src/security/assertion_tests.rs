@@ -8,7 +8,7 @@ const NOW_MS: i64 = 1_700_000_000_500;
 fn settings(algorithm: &str, pem: &str) -> AssertionSettings {
     AssertionSettings {
         algorithm: algorithm.to_owned(),
-        private_key_pem: pem.to_owned(),
+        private_key_pem: pem.into(),
         claim_exp_seconds: 300,
         claim_nbf_seconds: 60,
         ..AssertionSettings::default()
@@ -76,7 +76,7 @@ fn rs256_signs_with_keys_of_every_form() {
         [("rsa-pkcs8.pem", ""), ("rsa-pkcs1.pem", ""), ("rsa-locked.pem", "open sesame"), ("rsa-pkcs8.b64", "")]
     {
         let mut settings = settings("", &text(name));
-        settings.private_key_passphrase = passphrase.to_owned();
+        settings.private_key_passphrase = passphrase.into();
         let made = Assertion::new(&settings).expect("settings").make(NOW_MS).expect(name);
         let (header, payload) = checked(made.reveal(), &RSA_PKCS1_2048_8192_SHA256, &public);
         assert_eq!((&header["alg"], &payload["jti"]), (&json!("RS256"), &Value::Null), "{name}");

@@ -110,7 +110,7 @@ impl Speaker {
 }
 
 fn credentials_of(settings: &SaslSettings) -> Result<Arc<Credentials>> {
-    let pair = UserPassword::new(&settings.username, &settings.password).map_err(|error| {
+    let pair = UserPassword::new(&settings.username, settings.password.reveal()).map_err(|error| {
         // Here they come from properties.
         Error::new(Status::INVALID_PROPERTY, format!("property 'sasl.{}", error.message.replacen(' ', "' ", 1)))
     })?;

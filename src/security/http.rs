@@ -393,7 +393,8 @@ pub fn percent_encoded(text: &str) -> String {
 }
 
 fn encoded(text: &str, is_form: bool) -> String {
-    let mut out = String::with_capacity(text.len());
+    // It may be a secret: no memory that it would grow out of.
+    let mut out = String::with_capacity(3 * text.len());
     for byte in text.bytes() {
         match byte {
             b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => out.push(char::from(byte)),

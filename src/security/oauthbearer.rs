@@ -81,11 +81,13 @@ pub struct Bearer {
 
 impl Bearer {
     pub fn new(token: &Token) -> Bearer {
-        let mut message = format!("n,,\x01auth=Bearer {}", token.value.reveal()).into_bytes();
+        let mut parts = vec!["n,,\x01auth=Bearer ", token.value.reveal()];
         for (name, value) in &token.extensions {
-            message.extend_from_slice(format!("\x01{name}={value}").as_bytes());
+            parts.extend(["\x01", name, "=", value]);
         }
-        message.extend_from_slice(b"\x01\x01");
+        parts.push("\x01\x01");
+        // Made room for first, or the token would stay in memory that it grew out of.
+        let message = parts.concat().into_bytes();
         Bearer { message, token: token.value.clone(), refused: None }
     }
 }

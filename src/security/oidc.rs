@@ -28,7 +28,7 @@ pub enum Grant {
     /// An assertion is what the token is given for (RFC 7523, 2.1).
     JwtBearer { assertion: Assertion },
     /// The machine's own identity, asked of Azure's metadata service with this query.
-    AzureMachine { query: String },
+    AzureMachine { query: Secret },
 }
 
 /// Where Azure's machines ask.
@@ -68,42 +68,50 @@ impl TokenEndpoint {
             Grant::Secret { client_id, client_secret, is_urlencoded } => {
                 authorization = basic(client_id, client_secret, *is_urlencoded);
                 confided = client_secret.clone();
-                form.push(("grant_type", "client_credentials".to_owned()));
+                form.push(("grant_type", Secret::from("client_credentials")));
             }
             Grant::ClientAssertion { client_id, assertion } => {
-                form.push(("grant_type", "client_credentials".to_owned()));
+                form.push(("grant_type", Secret::from("client_credentials")));
                 if !client_id.is_empty() {
-                    form.push(("client_id", client_id.clone()));
+                    form.push(("client_id", Secret::from(client_id.as_str())));
                 }
                 form.push((
                     "client_assertion_type",
-                    "urn:ietf:params:oauth:client-assertion-type:jwt-bearer".to_owned(),
+                    Secret::from("urn:ietf:params:oauth:client-assertion-type:jwt-bearer"),
                 ));
                 confided = assertion.make(now_ms)?;
-                form.push(("client_assertion", confided.reveal().to_owned()));
+                form.push(("client_assertion", confided.clone()));
             }
             Grant::JwtBearer { assertion } => {
-                form.push(("grant_type", "urn:ietf:params:oauth:grant-type:jwt-bearer".to_owned()));
+                form.push(("grant_type", Secret::from("urn:ietf:params:oauth:grant-type:jwt-bearer")));
                 confided = assertion.make(now_ms)?;
-                form.push(("assertion", confided.reveal().to_owned()));
+                form.push(("assertion", confided.clone()));
             }
             Grant::AzureMachine { query } => {
-                let separator = if self.url.contains('?') { '&' } else { '?' };
-                let url = if query.is_empty() { self.url.clone() } else { format!("{}{separator}{query}", self.url) };
+                let separator = match (query.is_empty(), self.url.contains('?')) {
+                    (true, _) => "",
+                    (false, true) => "&",
+                    (false, false) => "?",
+                };
+                let url = Secret::concat(&[&self.url, separator, query.reveal()]);
                 let question = Question {
                     method: Method::Get,
-                    url: &url,
+                    url: url.reveal(),
                     headers: &[("Metadata", "true"), ("Accept", "application/json")],
                     body: "",
                 };
-                return self.http.ask_in_confidence(&question, &[query]).map_err(|trouble| trouble.refusal());
+                return self.http.ask_in_confidence(&question, &[query.reveal()]).map_err(|trouble| trouble.refusal());
             }
         }
         if !self.scope.is_empty() {
-            form.push(("scope", self.scope.clone()));
+            form.push(("scope", Secret::from(self.scope.as_str())));
         }
-        let pairs: Vec<String> = form.iter().map(|(name, value)| format!("{name}={}", form_encoded(value))).collect();
-        let body = Secret::new(pairs.join("&"));
+        let mut body = Secret::default();
+        for (name, value) in &form {
+            let value = Secret::new(form_encoded(value.reveal()));
+            let and = if body.is_empty() { "" } else { "&" };
+            [and, name, "=", value.reveal()].iter().for_each(|part| body.push_str(part));
+        }
         let mut headers = vec![
             ("Accept", "application/json"),
             ("Cache-Control", "no-cache"),
@@ -145,12 +153,13 @@ fn is_final(status: u16) -> bool {
 
 fn basic(client_id: &str, client_secret: &Secret, is_urlencoded: bool) -> Secret {
     let pair = if is_urlencoded {
-        format!("{}:{}", form_encoded(client_id), form_encoded(client_secret.reveal()))
+        let secret = Secret::new(form_encoded(client_secret.reveal()));
+        Secret::concat(&[&form_encoded(client_id), ":", secret.reveal()])
     } else {
-        format!("{client_id}:{}", client_secret.reveal())
+        Secret::concat(&[client_id, ":", client_secret.reveal()])
     };
-    let pair = Secret::new(pair);
-    Secret::new(format!("Basic {}", STANDARD.encode(pair.reveal())))
+    let encoded = Secret::new(STANDARD.encode(pair.reveal()));
+    Secret::concat(&["Basic ", encoded.reveal()])
 }
 
 /// The life of a token that nobody tells the end of: without one it would be shown for ever.

@@ -75,7 +75,7 @@ fn an_assertion_is_given_for_a_token() {
 #[test]
 fn azures_machines_are_asked_with_their_query() {
     let server = HttpServer::new(|_| status(200, r#"{"access_token":"opaque","expires_in":"3599"}"#));
-    let grant = Grant::AzureMachine { query: "api-version=2018-02-01&resource=api%3A%2F%2Fx".to_owned() };
+    let grant = Grant::AzureMachine { query: "api-version=2018-02-01&resource=api%3A%2F%2Fx".into() };
     endpoint(&server.url("/metadata/identity/oauth2/token"), grant).get(NOW_MS).expect("a token");
     let asked = &server.asked()[0];
     assert_eq!(asked.line, "GET /metadata/identity/oauth2/token?api-version=2018-02-01&resource=api%3A%2F%2Fx");

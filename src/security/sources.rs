@@ -41,14 +41,14 @@ pub fn token_getter(sasl: &SaslSettings) -> Result<Option<Box<dyn TokenGetter>>>
         }
         TokenSource::AzureImds => {
             let url = if oauth.token_endpoint_url.is_empty() { AZURE_URL } else { &oauth.token_endpoint_url };
-            endpoint(Grant::AzureMachine { query: azure_query(&oauth.config) }, url, false)
+            endpoint(Grant::AzureMachine { query: azure_query(oauth.config.reveal()) }, url, false)
         }
         TokenSource::File => {
             Some(Box::new(TokenFile::new(&oauth.token_endpoint_url, &oauth.sub_claim_name, extensions)))
         }
         TokenSource::AwsIam => Some(Box::new(IamTokens::new(credential_chain(sasl), extensions))),
         TokenSource::Unsecured => {
-            let tokens = UnsecuredTokens::new(&oauth.config, extensions)
+            let tokens = UnsecuredTokens::new(oauth.config.reveal(), extensions)
                 .map_err(|what| conflict(format!("sasl.oauthbearer.config {what}")))?;
             Some(Box::new(tokens))
         }
@@ -72,15 +72,15 @@ fn client_grant(oauth: &OauthSettings) -> Result<Grant> {
         let assertion = Assertion::new(&oauth.assertion).map_err(conflict)?;
         return Ok(Grant::ClientAssertion { client_id, assertion });
     }
-    let client_secret = Secret::from(oauth.client_secret.as_str());
+    let client_secret = oauth.client_secret.clone();
     Ok(Grant::Secret { client_id, client_secret, is_urlencoded: oauth.header_urlencode })
 }
 
 /// librdkafka has it behind `query=`; without that word it is the whole text.
-fn azure_query(config: &str) -> String {
+fn azure_query(config: &str) -> Secret {
     let config = config.trim();
     let query = ["query=", "params="].iter().find_map(|word| config.strip_prefix(word)).unwrap_or(config);
-    query.trim_start_matches('?').to_owned()
+    Secret::from(query.trim_start_matches('?'))
 }
 
 fn credential_chain(sasl: &SaslSettings) -> CredentialChain {
@@ -145,7 +145,7 @@ mod tests {
         for config in
             ["query=api-version=1&resource=x", "?api-version=1&resource=x", " params=api-version=1&resource=x"]
         {
-            assert_eq!(azure_query(config), "api-version=1&resource=x");
+            assert_eq!(azure_query(config).reveal(), "api-version=1&resource=x");
         }
     }
 }

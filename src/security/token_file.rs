@@ -109,7 +109,8 @@ pub fn read_bounded(path: &Path) -> io::Result<String> {
     if !fs::metadata(path)?.is_file() {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no file"));
     }
-    let mut text = String::new();
+    // Room for all of it: it may be a secret, and memory that it grows out of would keep a copy.
+    let mut text = String::with_capacity(FILE_BYTES_MAX as usize + 1);
     let read = File::open(path)?.take(FILE_BYTES_MAX + 1).read_to_string(&mut text)?;
     if read as u64 > FILE_BYTES_MAX {
         return Err(io::Error::new(io::ErrorKind::FileTooLarge, "too large"));

@@ -59,10 +59,11 @@ fn conflict(text: String) -> Error {
 
 /// `None`: the client shows nothing.
 pub(super) fn load(settings: &TlsSettings, provider: &CryptoProvider, files: &mut Files) -> Result<Option<Identity>> {
-    let keys = [("ssl.keystore.key", &settings.keystore_key), ("ssl.key.location", &settings.key_location)];
+    let keys =
+        [("ssl.keystore.key", settings.keystore_key.reveal()), ("ssl.key.location", settings.key_location.as_str())];
     let chains = [
-        ("ssl.keystore.certificate.chain", &settings.keystore_certificate_chain),
-        ("ssl.certificate.location", &settings.certificate_location),
+        ("ssl.keystore.certificate.chain", settings.keystore_certificate_chain.as_str()),
+        ("ssl.certificate.location", settings.certificate_location.as_str()),
     ];
     let key_property = one_of(&keys)?;
     let chain_property = one_of(&chains)?;
@@ -75,7 +76,7 @@ pub(super) fn load(settings: &TlsSettings, provider: &CryptoProvider, files: &mu
         return from_store(settings, provider, files).map(Some);
     }
     let key = match key_property {
-        Some("ssl.keystore.key") => Source::text("ssl.keystore.key", &settings.keystore_key),
+        Some("ssl.keystore.key") => Source::text("ssl.keystore.key", settings.keystore_key.reveal()),
         Some(property) => Source::file(property, &settings.key_location, files)?,
         None => {
             return match chain_property {
@@ -103,12 +104,12 @@ pub(super) fn load(settings: &TlsSettings, provider: &CryptoProvider, files: &mu
         }
     };
     let certificates = certificates(&chain)?;
-    let signing = signing_key(&key, private_key(&key, &settings.key_password)?, &certificates, provider)?;
+    let signing = signing_key(&key, private_key(&key, settings.key_password.reveal())?, &certificates, provider)?;
     join(&key, signing, &chain, certificates).map(Some)
 }
 
 /// The one of two properties that is set.
-fn one_of(pair: &[(&'static str, &String); 2]) -> Result<Option<&'static str>> {
+fn one_of(pair: &[(&'static str, &str); 2]) -> Result<Option<&'static str>> {
     match pair.iter().filter(|(_, value)| !value.is_empty()).map(|(property, _)| *property).collect::<Vec<_>>()[..] {
         [] => Ok(None),
         [one] => Ok(Some(one)),
@@ -132,7 +133,7 @@ fn from_store(settings: &TlsSettings, provider: &CryptoProvider, files: &mut Fil
     match form {
         Form::Pem => {
             // Java takes ssl.key.password only; who has set the other one alone means the same.
-            let password = match (settings.key_password.as_str(), settings.keystore_password.as_str()) {
+            let password = match (settings.key_password.reveal(), settings.keystore_password.reveal()) {
                 ("", "") => ("ssl.key.password", ""),
                 ("", password) => ("ssl.keystore.password", password),
                 (password, _) => ("ssl.key.password", password),
@@ -142,7 +143,7 @@ fn from_store(settings: &TlsSettings, provider: &CryptoProvider, files: &mut Fil
             let signing = signing_key(&source, key, &certificates, provider)?;
             join(&source, signing, &source, certificates)
         }
-        Form::Pkcs12 => from_pkcs12(&source, &settings.keystore_password, provider),
+        Form::Pkcs12 => from_pkcs12(&source, settings.keystore_password.reveal(), provider),
         _ => Err(source.bad("is neither PEM nor PKCS#12")),
     }
 }

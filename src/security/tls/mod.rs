@@ -233,7 +233,7 @@ pub fn read_anything(content: &[u8]) {
     let text = String::from_utf8_lossy(content).into_owned();
     let _loaded = ClientTls::new(&TlsSettings {
         truststore_certificates: text.clone(),
-        keystore_key: text.clone(),
+        keystore_key: text.as_str().into(),
         keystore_certificate_chain: text,
         ..TlsSettings::default()
     });

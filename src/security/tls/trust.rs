@@ -120,7 +120,7 @@ impl Trust {
             Form::Pem if is_truststore && settings.truststore_type == StoreType::Pkcs12 => {
                 Err(bad(property, &format!("{name} is PEM, but ssl.truststore.type is PKCS12: remove that")))
             }
-            Form::Pkcs12 => self.pkcs12(property, &name, &content, &settings.truststore_password),
+            Form::Pkcs12 => self.pkcs12(property, &name, &content, settings.truststore_password.reveal()),
             Form::Der if X509Certificate::from_der(&content).is_ok() => {
                 self.add(CertificateDer::from(content)).map_err(|what| {
                     bad(property, &format!("{name} holds no certificate that can be trusted: {what}"))

@@ -4,9 +4,9 @@ use super::*;
 
 fn with_key(key: &str, certificate: &str, password: &str) -> TlsSettings {
     TlsSettings {
-        keystore_key: fixture_text(key),
+        keystore_key: fixture_text(key).into(),
         keystore_certificate_chain: fixture_text(certificate),
-        key_password: password.to_owned(),
+        key_password: password.to_owned().into(),
         ..trusting(&fixture_text("ec-cert.pem"))
     }
 }
@@ -14,7 +14,7 @@ fn with_key(key: &str, certificate: &str, password: &str) -> TlsSettings {
 fn with_store(location: String, password: &str) -> TlsSettings {
     TlsSettings {
         keystore_location: location,
-        keystore_password: password.to_owned(),
+        keystore_password: password.to_owned().into(),
         ..trusting(&fixture_text("ec-cert.pem"))
     }
 }
@@ -86,7 +86,7 @@ fn encrypted_keys_open_with_their_password_and_only_with_it() {
 fn keys_of_other_kinds_are_refused_with_those_that_are_not() {
     bad(&with_key("p521.pem", "ec-cert.pem", ""), Status::INVALID_PROPERTY, &["an EC key on P-521", "P-256 or P-384"]);
     bad(&with_key("rsa1024.pem", "rsa-cert.pem", ""), Status::INVALID_PROPERTY, &["RSA of 2048"]);
-    let with = |key: &str| TlsSettings { keystore_key: key.to_owned(), ..with_key("ec.pem", "ec-cert.pem", "") };
+    let with = |key: &str| TlsSettings { keystore_key: key.to_owned().into(), ..with_key("ec.pem", "ec-cert.pem", "") };
     let section = |label: &str| format!("-----BEGIN {label}-----\nMAMCAQA=\n-----END {label}-----\n");
     bad(&with(&section("OPENSSH PRIVATE KEY")), Status::INVALID_PROPERTY, &["ssh-keygen -p -m PKCS8"]);
     bad(&with(&section("DSA PRIVATE KEY")), Status::INVALID_PROPERTY, &["DSA PRIVATE KEY", "Ed25519"]);
@@ -107,7 +107,7 @@ fn a_key_and_a_certificate_that_do_not_belong_together_are_refused() {
     let key_only = TlsSettings { keystore_certificate_chain: String::new(), ..with_key("ec.pem", "ec-cert.pem", "") };
     let says = ["ssl.keystore.key is set, but no certificate", "ssl.certificate.location"];
     bad(&key_only, Status::CONFIG_CONFLICT, &says);
-    let certificate_only = TlsSettings { keystore_key: String::new(), ..with_key("ec.pem", "ec-cert.pem", "") };
+    let certificate_only = TlsSettings { keystore_key: String::new().into(), ..with_key("ec.pem", "ec-cert.pem", "") };
     let says = ["ssl.keystore.certificate.chain is set, but no key", "ssl.key.location"];
     bad(&certificate_only, Status::CONFIG_CONFLICT, &says);
     let twice = TlsSettings { key_location: fixture("ec.pem"), ..with_key("ec.pem", "ec-cert.pem", "") };
@@ -121,13 +121,13 @@ fn keys_and_certificates_come_from_files_too() {
     let files = TlsSettings {
         key_location: fixture("ec-pbes2-aes-256-cbc.pem"),
         certificate_location: fixture("ec-cert.der"),
-        key_password: PASSWORD.to_owned(),
+        key_password: PASSWORD.to_owned().into(),
         ..trusting(&fixture_text("ec-cert.pem"))
     };
     client(&files);
     let mixed = TlsSettings {
         key_location: String::new(),
-        keystore_key: fixture_text("ec.pem"),
+        keystore_key: fixture_text("ec.pem").into(),
         certificate_location: fixture("ec-cert.pem"),
         ..files.clone()
     };
@@ -142,7 +142,7 @@ fn keys_and_certificates_come_from_files_too() {
     client(&with_store(both, ""));
     let locked = scratch.write("locked.pem", fixture_text("ec-cert.pem") + &fixture_text("ec-pbes2-sha1.pem"));
     client(&with_store(locked.clone(), PASSWORD));
-    client(&TlsSettings { key_password: PASSWORD.to_owned(), ..with_store(locked, "") });
+    client(&TlsSettings { key_password: PASSWORD.to_owned().into(), ..with_store(locked, "") });
 }
 
 #[test]
@@ -154,7 +154,7 @@ fn text_with_its_line_ends_escaped_or_lost_is_read() {
     ] {
         let plain = with_key("ec.pem", "ec-cert.pem", "");
         client(&TlsSettings {
-            keystore_key: change(plain.keystore_key.clone()),
+            keystore_key: change(plain.keystore_key.reveal().to_owned()).into(),
             keystore_certificate_chain: change(plain.keystore_certificate_chain.clone()),
             truststore_certificates: change(plain.truststore_certificates.clone()),
             ..plain
@@ -170,7 +170,7 @@ fn the_password_that_does_not_open_a_pem_store_is_named_by_its_own_property() {
     client(&with_store(location.clone(), PASSWORD));
     let says = ["the password in ssl.keystore.password is wrong"];
     bad(&with_store(location.clone(), "Sesame"), Status::INVALID_PROPERTY, &says);
-    let both = TlsSettings { key_password: "Sesame".to_owned(), ..with_store(location.clone(), PASSWORD) };
+    let both = TlsSettings { key_password: "Sesame".into(), ..with_store(location.clone(), PASSWORD) };
     bad(&both, Status::INVALID_PROPERTY, &["the password in ssl.key.password is wrong"]);
     bad(&with_store(location, ""), Status::INVALID_PROPERTY, &["set ssl.key.password to its password"]);
 }
@@ -245,7 +245,7 @@ fn brokers_that_demand_a_certificate_get_it() {
         // In the wrong order, and with one that has nothing to do with it.
         let chain = format!("{}{}{}", ca.pem, middle.pem, mine.pem);
         let settings = TlsSettings {
-            keystore_key: mine.key.serialize_pem(),
+            keystore_key: mine.key.serialize_pem().into(),
             keystore_certificate_chain: chain,
             ..trusting(&ca.pem)
         };
@@ -257,7 +257,7 @@ fn brokers_that_demand_a_certificate_get_it() {
         refused(&incomplete, HOST, &broker, &["does not trust the issuer of the client's certificate", about]);
         let foreign = leaf_with(&[], &ca, usage);
         let foreign = TlsSettings {
-            keystore_key: foreign.key.serialize_pem(),
+            keystore_key: foreign.key.serialize_pem().into(),
             keystore_certificate_chain: foreign.pem,
             ..settings.clone()
         };
@@ -266,8 +266,11 @@ fn brokers_that_demand_a_certificate_get_it() {
             usage(params);
             params.not_after = rcgen::date_time_ymd(2020, 1, 1);
         });
-        let old =
-            TlsSettings { keystore_key: old.key.serialize_pem(), keystore_certificate_chain: old.pem, ..settings };
+        let old = TlsSettings {
+            keystore_key: old.key.serialize_pem().into(),
+            keystore_certificate_chain: old.pem,
+            ..settings
+        };
         refused(&old, HOST, &broker, &["expired", "to 2020-01-01 00:00:00 UTC", "renew it"]);
     }
 }

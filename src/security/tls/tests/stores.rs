@@ -75,7 +75,7 @@ fn what_is_no_store_is_refused_by_name() {
 fn java(location: &str, password: &str) -> TlsSettings {
     TlsSettings {
         truststore_location: location.to_owned(),
-        truststore_password: password.to_owned(),
+        truststore_password: password.to_owned().into(),
         ..TlsSettings::default()
     }
 }
