@@ -64,6 +64,7 @@ programs! {
     other_brokers: "tests/c/other_brokers.c" [];
     poll_reports: "tests/c/poll_reports.c" [];
     out_of_memory: "tests/c/out_of_memory.c" [];
+    repeated_secrets: "tests/c/repeated_secrets.c" [];
     reports: "tests/c/reports.c" [];
     metadata: "tests/c/metadata.c" [];
     misconfigured: "tests/c/misconfigured.c" [];
