@@ -3,14 +3,14 @@
 use std::fmt;
 use std::hint::black_box;
 
-/// A text that is never shown: not by `Debug`, not in a message. Its memory is overwritten when it is dropped, and when it
-/// grows out of it.
+/// A text that is never shown: not by `Debug`, not in a message. Its memory is overwritten when it is dropped, and when
+/// it grows out of it.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Secret(String);
 
 impl Secret {
-    /// Takes the text; its memory is the secret's from now on. A text that grew while it was made has left copies behind:
-    /// `concat`, or `with_capacity` and `push`, leave none.
+    /// Takes the text; its memory is the secret's from now on. A text that grew while it was made has left copies
+    /// behind: `concat`, or `with_capacity` and `push`, leave none.
     pub fn new(text: String) -> Secret {
         Secret(text)
     }
@@ -91,6 +91,11 @@ impl SecretBytes {
 
     pub fn reveal(&self) -> &[u8] {
         &self.0
+    }
+
+    /// The bytes, for who sends them and wipes them afterwards.
+    pub fn take(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.0)
     }
 }
 

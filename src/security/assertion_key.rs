@@ -4,6 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use rustls_pki_types::PrivateKeyDer;
 
+use crate::secret::Secret;
 use crate::security::tls;
 
 const PASSPHRASE: &str = "sasl.oauthbearer.assertion.private.key.passphrase";
@@ -22,12 +23,13 @@ pub fn read_key(
     if text.contains("-----BEGIN") {
         return with_lines(text);
     }
-    let bare: String = text.chars().filter(|c| !c.is_ascii_whitespace()).collect();
-    let Ok(der) = STANDARD.decode(&bare) else { return with_lines(text) };
+    let mut bare = Secret::with_capacity(text.len());
+    text.split_ascii_whitespace().for_each(|part| bare.push_str(part));
+    let bare = bare.reveal();
+    let Ok(der) = STANDARD.decode(bare) else { return with_lines(text) };
     if !passphrase.is_empty() {
-        return with_lines(&format!(
-            "-----BEGIN ENCRYPTED PRIVATE KEY-----\n{bare}\n-----END ENCRYPTED PRIVATE KEY-----\n"
-        ));
+        let (begin, end) = ("-----BEGIN ENCRYPTED PRIVATE KEY-----\n", "\n-----END ENCRYPTED PRIVATE KEY-----\n");
+        return with_lines(Secret::concat(&[begin, bare, end]).reveal());
     }
     PrivateKeyDer::try_from(der).or_else(|_| with_lines(text))
 }

@@ -14,7 +14,7 @@ use ureq::tls::{Certificate, RootCerts, TlsConfig};
 use ureq::{Agent, Timeout};
 
 use crate::error::Status;
-use crate::secret::Secret;
+use crate::secret::{Secret, wipe};
 use crate::security::login::Refusal;
 use crate::security::mask::Mask;
 use crate::security::tls::{self, SystemStore};
@@ -67,6 +67,13 @@ pub struct Answer {
     pub body: Vec<u8>,
     /// Where a redirect leads.
     location: String,
+}
+
+/// Tokens and keys come in answers.
+impl Drop for Answer {
+    fn drop(&mut self) {
+        wipe(&mut self.body);
+    }
 }
 
 /// Why there is no answer, or none that helps.

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::error::{Error, Result, Status};
-use crate::secret::Secret;
+use crate::secret::{Secret, SecretBytes};
 use crate::security::exchange::{Exchange, Step};
 use crate::security::login::Refusal;
 use crate::security::mask::Mask;
@@ -73,7 +73,7 @@ pub fn check_extensions(extensions: &[(String, String)]) -> Result<()> {
 
 /// One exchange with one token.
 pub struct Bearer {
-    message: Vec<u8>,
+    message: SecretBytes,
     token: Secret,
     /// The broker's error, once it has told one.
     refused: Option<String>,
@@ -87,14 +87,14 @@ impl Bearer {
         }
         parts.push("\x01\x01");
         // Made room for first, or the token would stay in memory that it grew out of.
-        let message = parts.concat().into_bytes();
+        let message = SecretBytes::new(parts.concat().into_bytes());
         Bearer { message, token: token.value.clone(), refused: None }
     }
 }
 
 impl Exchange for Bearer {
     fn start(&mut self) -> std::result::Result<Vec<u8>, Refusal> {
-        Ok(std::mem::take(&mut self.message))
+        Ok(self.message.take())
     }
 
     fn secrets(&self) -> Vec<Secret> {

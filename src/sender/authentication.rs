@@ -13,6 +13,7 @@ use super::frame::Frame;
 use super::links::Trouble;
 use super::{ConnId, Sender};
 use crate::error::Status;
+use crate::secret::wipe;
 use crate::security::login::{AttemptId, Login, Refusal, Reply};
 use crate::time::{Micros, Time};
 use crate::wire::header::Api;
@@ -359,11 +360,12 @@ impl Sender {
                     Frame::plain(encode_sasl_handshake(correlation_id, &client_id, mechanism))
                 });
             }
-            Next::Authenticate(bytes) => {
+            Next::Authenticate(mut bytes) => {
                 connection.sasl.asked_at = now;
                 self.write(now, id, version, Kind::Sasl(Api::SaslAuthenticate), until, |correlation_id| {
                     Frame::plain(encode_sasl_authenticate(version, correlation_id, &client_id, &bytes))
                 });
+                wipe(&mut bytes);
             }
             Next::Done { lifetime_ms } => self.authenticated(now, id, mechanism, lifetime_ms),
         }

@@ -138,10 +138,12 @@ fn hash(content: &[u8]) -> [u8; digest::SHA256_OUTPUT_LEN] {
 
 fn read_bounded(path: &Path) -> std::io::Result<Vec<u8>> {
     // A pipe or a device would hold up whoever reads.
-    if !fs::metadata(path)?.is_file() {
+    let about = fs::metadata(path)?;
+    if !about.is_file() {
         return Err(std::io::Error::new(ErrorKind::InvalidInput, "it is no file"));
     }
-    let mut content = Vec::new();
+    // Room for all of it: it may be a key, and memory that it grows out of would keep a copy.
+    let mut content = Vec::with_capacity(about.len().min(FILE_BYTES_MAX) as usize + 1);
     fs::File::open(path)?.take(FILE_BYTES_MAX + 1).read_to_end(&mut content)?;
     if content.len() as u64 > FILE_BYTES_MAX {
         return Err(std::io::Error::new(ErrorKind::InvalidData, "it is larger than 16 MiB"));

@@ -10,6 +10,7 @@ use x509_parser::prelude::{FromDer, X509Certificate};
 
 use crate::config::{StoreType, TlsSettings};
 use crate::error::{Error, Result, Status};
+use crate::secret::SecretBytes;
 use crate::security::tls::ec;
 use crate::security::tls::files::{Files, shown};
 use crate::security::tls::pbe::{Locked, decrypt_pkcs8, decrypt_traditional};
@@ -29,17 +30,18 @@ struct Source {
     property: &'static str,
     /// The file, or `the text`.
     name: String,
-    content: Vec<u8>,
+    /// It may hold a key.
+    content: SecretBytes,
 }
 
 impl Source {
     fn file(property: &'static str, location: &str, files: &mut Files) -> Result<Source> {
-        let content = files.read(property, location)?;
+        let content = SecretBytes::new(files.read(property, location)?);
         Ok(Source { property, name: shown(Path::new(location)), content })
     }
 
     fn text(property: &'static str, text: &str) -> Source {
-        Source { property, name: "the text".to_owned(), content: text.as_bytes().to_vec() }
+        Source { property, name: "the text".to_owned(), content: SecretBytes::new(text.as_bytes().to_vec()) }
     }
 
     fn bad(&self, what: &str) -> Error {
@@ -47,7 +49,7 @@ impl Source {
     }
 
     fn sections(&self) -> Result<Vec<Section>> {
-        pem::sections(&self.content).map_err(|what| {
+        pem::sections(self.content.reveal()).map_err(|what| {
             Error::new(Status::INVALID_PROPERTY, format!("property '{}': {}: {what}", self.property, self.name))
         })
     }
@@ -119,7 +121,7 @@ fn one_of(pair: &[(&'static str, &str); 2]) -> Result<Option<&'static str>> {
 
 fn from_store(settings: &TlsSettings, provider: &CryptoProvider, files: &mut Files) -> Result<Identity> {
     let source = Source::file("ssl.keystore.location", &settings.keystore_location, files)?;
-    let form = store::form(&source.content);
+    let form = store::form(source.content.reveal());
     let form = match (settings.keystore_type, form) {
         (_, Form::Jks) => return Err(source.bad(store::CONVERT_JKS)),
         (StoreType::Pem, Form::Pkcs12) => {
@@ -149,7 +151,7 @@ fn from_store(settings: &TlsSettings, provider: &CryptoProvider, files: &mut Fil
 }
 
 fn from_pkcs12(source: &Source, password: &str, provider: &CryptoProvider) -> Result<Identity> {
-    let opened = store::open(&source.content, password).map_err(|why| match why {
+    let opened = store::open(source.content.reveal(), password).map_err(|why| match why {
         Unopened::WrongPassword if password.is_empty() => source.bad("has a password: set ssl.keystore.password to it"),
         Unopened::WrongPassword => source.bad("does not open: the password in ssl.keystore.password is wrong"),
         Unopened::Because(what) => source.bad(&format!("cannot be read: {what}")),
@@ -162,7 +164,7 @@ fn from_pkcs12(source: &Source, password: &str, provider: &CryptoProvider) -> Re
     // Of several keys the first that has a certificate, as with Java when the broker has no wish.
     let mut refused = None;
     for key in opened.keys {
-        let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key));
+        let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.reveal().to_vec()));
         let signing = signing_key(source, key, &certificates, provider);
         match signing.and_then(|signing| join(source, signing, source, certificates.clone())) {
             Ok(identity) => return Ok(identity),
@@ -173,8 +175,8 @@ fn from_pkcs12(source: &Source, password: &str, provider: &CryptoProvider) -> Re
 }
 
 fn certificates(source: &Source) -> Result<Vec<CertificateDer<'static>>> {
-    if store::form(&source.content) == Form::Der && X509Certificate::from_der(&source.content).is_ok() {
-        return Ok(vec![CertificateDer::from(source.content.clone())]);
+    if store::form(source.content.reveal()) == Form::Der && X509Certificate::from_der(source.content.reveal()).is_ok() {
+        return Ok(vec![CertificateDer::from(source.content.reveal().to_vec())]);
     }
     let found: Vec<_> = source
         .sections()?
@@ -199,12 +201,12 @@ pub(super) fn key_of(
     content: &[u8],
     password: (&str, &str),
 ) -> Result<PrivateKeyDer<'static>> {
-    unlocked_key(&Source { property, name: name.to_owned(), content: content.to_vec() }, password)
+    unlocked_key(&Source { property, name: name.to_owned(), content: SecretBytes::new(content.to_vec()) }, password)
 }
 
 fn unlocked_key(source: &Source, (password_property, password): (&str, &str)) -> Result<PrivateKeyDer<'static>> {
-    if store::form(&source.content) == Form::Der {
-        return PrivateKeyDer::try_from(source.content.clone())
+    if store::form(source.content.reveal()) == Form::Der {
+        return PrivateKeyDer::try_from(source.content.reveal().to_vec())
             .map_err(|_| source.bad("is neither a PEM file nor a private key in DER"));
     }
     let mut keys: Vec<Section> = source.sections()?.into_iter().filter(Section::is_key).collect();
@@ -213,7 +215,7 @@ fn unlocked_key(source: &Source, (password_property, password): (&str, &str)) ->
         (None, _) => return Err(source.bad("holds no private key (-----BEGIN PRIVATE KEY-----)")),
         (Some(_), others) => return Err(source.bad(&format!("holds {} private keys: leave one", others + 1))),
     };
-    let opened = |open: &dyn Fn() -> std::result::Result<Vec<u8>, Locked>| {
+    let opened = |open: &dyn Fn() -> std::result::Result<SecretBytes, Locked>| {
         if password.is_empty() {
             return Err(source.bad(&format!("holds an encrypted key: set {password_property} to its password")));
         }
@@ -230,13 +232,15 @@ fn unlocked_key(source: &Source, (password_property, password): (&str, &str)) ->
     };
     let is_locked = key.header("Proc-Type").is_some_and(|value| value.contains("ENCRYPTED"));
     let der = match (key.label.as_str(), is_locked) {
-        ("ENCRYPTED PRIVATE KEY", _) => opened(&|| decrypt_pkcs8(&key.der, password))?,
+        ("ENCRYPTED PRIVATE KEY", _) => opened(&|| decrypt_pkcs8(key.der.reveal(), password))?,
         (_, true) => {
             let dek_info = key.header("DEK-Info").unwrap_or_default();
-            opened(&|| decrypt_traditional(dek_info, &key.der, password))?
+            opened(&|| decrypt_traditional(dek_info, key.der.reveal(), password))?
         }
         (_, false) => key.der,
     };
+    // The library takes its own, and what it makes of it stays as long as the connections.
+    let der = der.reveal().to_vec();
     match key.label.as_str() {
         "PRIVATE KEY" | "ENCRYPTED PRIVATE KEY" => Ok(PrivatePkcs8KeyDer::from(der).into()),
         "RSA PRIVATE KEY" => Ok(PrivatePkcs1KeyDer::from(der).into()),

@@ -15,6 +15,8 @@ use pkcs8::pkcs5::{EncryptionScheme, pbes2};
 use pkcs8::spki::AlgorithmIdentifierRef;
 use ring::digest;
 
+use crate::secret::{SecretBytes, wipe};
+
 /// Why a key does not open.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Locked {
@@ -38,23 +40,25 @@ const PKCS12_SHA1_3DES: &str = "1.2.840.113549.1.12.1.3";
 const PKCS12_SHA1_2DES: &str = "1.2.840.113549.1.12.1.4";
 
 /// The plain PKCS#8 key of an `ENCRYPTED PRIVATE KEY`.
-pub(super) fn decrypt_pkcs8(der: &[u8], password: &str) -> Result<Vec<u8>, Locked> {
+pub(super) fn decrypt_pkcs8(der: &[u8], password: &str) -> Result<SecretBytes, Locked> {
     let (algorithm, data) = envelope(der).map_err(|_| Locked::Damaged)?;
     let scheme = algorithm.oid.to_string();
     let plain = match scheme.as_str() {
-        PBES2 => decrypt_pbes2(algorithm, data, password)?,
+        PBES2 => SecretBytes::new(decrypt_pbes2(algorithm, data, password)?),
         MD5_DES | SHA1_DES => {
             let (salt, rounds) = salt_and_rounds(&algorithm)?;
-            let keys = pbkdf1(scheme == MD5_DES, password.as_bytes(), salt, rounds);
-            cbc::<Des>(&keys[..8], &keys[8..16], data)?
+            let keys = SecretBytes::new(pbkdf1(scheme == MD5_DES, password.as_bytes(), salt, rounds));
+            let (key, iv) = keys.reveal()[..16].split_at(8);
+            cbc::<Des>(key, iv, data)?
         }
         PKCS12_SHA1_3DES | PKCS12_SHA1_2DES => {
             let (salt, rounds) = salt_and_rounds(&algorithm)?;
             let iv = pkcs12_key(password, salt, rounds, 2, 8);
+            let key = |length| SecretBytes::new(pkcs12_key(password, salt, rounds, 1, length));
             if scheme == PKCS12_SHA1_3DES {
-                cbc::<TdesEde3>(&pkcs12_key(password, salt, rounds, 1, 24), &iv, data)?
+                cbc::<TdesEde3>(key(24).reveal(), &iv, data)?
             } else {
-                cbc::<TdesEde2>(&pkcs12_key(password, salt, rounds, 1, 16), &iv, data)?
+                cbc::<TdesEde2>(key(16).reveal(), &iv, data)?
             }
         }
         _ => return Err(Locked::UnknownScheme),
@@ -63,28 +67,28 @@ pub(super) fn decrypt_pkcs8(der: &[u8], password: &str) -> Result<Vec<u8>, Locke
 }
 
 /// The plain key of a section with `Proc-Type: 4,ENCRYPTED`, whose `DEK-Info` header is given.
-pub(super) fn decrypt_traditional(dek_info: &str, data: &[u8], password: &str) -> Result<Vec<u8>, Locked> {
+pub(super) fn decrypt_traditional(dek_info: &str, data: &[u8], password: &str) -> Result<SecretBytes, Locked> {
     let (name, salt) = dek_info.split_once(',').ok_or(Locked::Damaged)?;
     let iv = unhex(salt.trim()).ok_or(Locked::Damaged)?;
     if iv.len() < 8 {
         return Err(Locked::Damaged);
     }
     // OpenSSL salts with the first eight bytes of the IV.
-    let key = |length| evp_bytes_to_key(password.as_bytes(), &iv[..8], length);
+    let key = |length| SecretBytes::new(evp_bytes_to_key(password.as_bytes(), &iv[..8], length));
     let plain = match name.trim().to_ascii_uppercase().as_str() {
-        "AES-128-CBC" => cbc::<Aes128Dec>(&key(16), &iv, data),
-        "AES-192-CBC" => cbc::<Aes192Dec>(&key(24), &iv, data),
-        "AES-256-CBC" => cbc::<Aes256Dec>(&key(32), &iv, data),
-        "DES-EDE3-CBC" => cbc::<TdesEde3>(&key(24), &iv, data),
-        "DES-CBC" => cbc::<Des>(&key(8), &iv, data),
+        "AES-128-CBC" => cbc::<Aes128Dec>(key(16).reveal(), &iv, data),
+        "AES-192-CBC" => cbc::<Aes192Dec>(key(24).reveal(), &iv, data),
+        "AES-256-CBC" => cbc::<Aes256Dec>(key(32).reveal(), &iv, data),
+        "DES-EDE3-CBC" => cbc::<TdesEde3>(key(24).reveal(), &iv, data),
+        "DES-CBC" => cbc::<Des>(key(8).reveal(), &iv, data),
         _ => return Err(Locked::UnknownScheme),
     }?;
     plausible(plain)
 }
 
 /// One wrong password in 256 leaves a padding that looks right: what comes out has to be one DER sequence as well.
-fn plausible(plain: Vec<u8>) -> Result<Vec<u8>, Locked> {
-    let is_sequence = SliceReader::new(&plain)
+fn plausible(plain: SecretBytes) -> Result<SecretBytes, Locked> {
+    let is_sequence = SliceReader::new(plain.reveal())
         .and_then(|mut reader| {
             let header = pkcs8::der::Header::decode(&mut reader)?;
             Ok(header.tag() == pkcs8::der::Tag::Sequence && header.length() == reader.remaining_len())
@@ -129,12 +133,12 @@ fn salt_and_rounds<'a>(algorithm: &AlgorithmIdentifierRef<'a>) -> Result<(&'a [u
     if rounds == 0 || rounds > ROUNDS_MAX { Err(Locked::UnknownScheme) } else { Ok((salt, rounds)) }
 }
 
-fn cbc<C: BlockCipherDecrypt + KeyInit>(key: &[u8], iv: &[u8], data: &[u8]) -> Result<Vec<u8>, Locked> {
+fn cbc<C: BlockCipherDecrypt + KeyInit>(key: &[u8], iv: &[u8], data: &[u8]) -> Result<SecretBytes, Locked> {
     let decryptor = Decryptor::<C>::new_from_slices(key, iv).map_err(|_| Locked::Damaged)?;
     let mut plain = data.to_vec();
     let length = decryptor.decrypt_padded::<Pkcs7>(&mut plain).map_err(|_| Locked::WrongPassword)?.len();
     plain.truncate(length);
-    Ok(plain)
+    Ok(SecretBytes::new(plain))
 }
 
 fn md5(parts: &[&[u8]]) -> Vec<u8> {
@@ -165,7 +169,8 @@ fn pbkdf1(is_md5: bool, password: &[u8], salt: &[u8], rounds: u32) -> Vec<u8> {
 
 /// OpenSSL's derivation for traditional PEM: MD5, one round.
 fn evp_bytes_to_key(password: &[u8], salt: &[u8], length: usize) -> Vec<u8> {
-    let mut key = Vec::new();
+    // With room for the last block.
+    let mut key = Vec::with_capacity(length + 16);
     let mut last = Vec::new();
     while key.len() < length {
         last = md5(&[&last, password, salt]);
@@ -183,9 +188,11 @@ fn pkcs12_key(password: &str, salt: &[u8], rounds: u32, purpose: u8, length: usi
         bytes.iter().copied().cycle().take(if bytes.is_empty() { 0 } else { length }).collect()
     };
     // As UTF-16 with a closing NUL.
-    let password: Vec<u8> = password.encode_utf16().chain([0]).flat_map(u16::to_be_bytes).collect();
-    let mut input = [filled(salt), filled(&password)].concat();
-    let mut key = Vec::new();
+    let mut units = Vec::with_capacity(2 * password.len() + 2);
+    units.extend(password.encode_utf16().chain([0]).flat_map(u16::to_be_bytes));
+    let units = SecretBytes::new(units);
+    let mut input = [filled(salt), filled(units.reveal())].concat();
+    let mut key = Vec::with_capacity(length + 20);
     loop {
         let mut block = sha1(&[&[purpose; BLOCK], &input]);
         for _ in 1..rounds {
@@ -194,6 +201,7 @@ fn pkcs12_key(password: &str, salt: &[u8], rounds: u32, purpose: u8, length: usi
         key.extend_from_slice(&block);
         if key.len() >= length {
             key.truncate(length);
+            wipe(&mut input);
             return key;
         }
         // Each block of the input grows by this one plus 1.

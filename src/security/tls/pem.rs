@@ -7,6 +7,8 @@ use base64::engine::general_purpose::GeneralPurposeConfig;
 use base64::engine::{DecodePaddingMode, GeneralPurpose};
 use x509_parser::prelude::{FromDer, X509Certificate};
 
+use crate::secret::{Secret, SecretBytes};
+
 const DECODER: GeneralPurpose = GeneralPurpose::new(
     &STANDARD,
     GeneralPurposeConfig::new()
@@ -26,7 +28,8 @@ pub(super) struct Section {
     pub label: String,
     /// `Proc-Type`, `DEK-Info` and the like.
     pub headers: Vec<(String, String)>,
-    pub der: Vec<u8>,
+    /// It may be a key.
+    pub der: SecretBytes,
 }
 
 impl Section {
@@ -40,13 +43,9 @@ impl Section {
 
     /// OpenSSL's TRUSTED CERTIFICATE has words of its own behind the certificate.
     pub fn certificate_der(self) -> Vec<u8> {
-        let mut der = self.der;
-        let length = match X509Certificate::from_der(&der) {
-            Ok((behind, _)) => der.len() - behind.len(),
-            Err(_) => der.len(),
-        };
-        der.truncate(length);
-        der
+        let der = self.der.reveal();
+        let behind = X509Certificate::from_der(der).map_or(0, |(behind, _)| behind.len());
+        der[..der.len() - behind].to_vec()
     }
 
     pub fn is_key(&self) -> bool {
@@ -66,9 +65,8 @@ pub(super) fn is_pem(content: &[u8]) -> bool {
 /// All sections in their order. The error says what is wrong with which section, and shows nothing of its content.
 pub(super) fn sections(content: &[u8]) -> Result<Vec<Section>, String> {
     let text = String::from_utf8_lossy(content);
-    // Text from an environment variable or a JSON file often has its line ends escaped once more.
-    let text = text.replace("\\r", "").replace("\\n", "\n");
-    let mut rest = text.as_str();
+    let text = with_line_ends(&text);
+    let mut rest = text.reveal();
     let mut sections = Vec::new();
     while let Some(at) = rest.find(BEGIN) {
         let number = sections.len() + 1;
@@ -83,15 +81,29 @@ pub(super) fn sections(content: &[u8]) -> Result<Vec<Section>, String> {
             return Err(format!("section {number} of the PEM text ({label}) has no END line: the text is cut off"));
         };
         let (headers, body) = headers(&rest[..end]);
-        let compact: Vec<u8> = body.bytes().filter(|byte| !byte.is_ascii_whitespace()).collect();
-        let der = DECODER.decode(compact).map_err(|_| {
+        let mut compact = Vec::with_capacity(body.len());
+        compact.extend(body.bytes().filter(|byte| !byte.is_ascii_whitespace()));
+        let compact = SecretBytes::new(compact);
+        let der = DECODER.decode(compact.reveal()).map_err(|_| {
             let label: String = label.chars().flat_map(char::escape_debug).collect();
             format!("section {number} of the PEM text ({label}) is no base64: it is damaged")
         })?;
-        sections.push(Section { label: label.trim().to_owned(), headers, der });
+        sections.push(Section { label: label.trim().to_owned(), headers, der: SecretBytes::new(der) });
         rest = &rest[end..];
     }
     Ok(sections)
+}
+
+/// Text from an environment variable or a JSON file often has its line ends escaped once more.
+fn with_line_ends(text: &str) -> Secret {
+    let mut plain = Secret::with_capacity(text.len());
+    for (at, line) in text.split("\\n").enumerate() {
+        if at > 0 {
+            plain.push('\n');
+        }
+        line.split("\\r").for_each(|part| plain.push_str(part));
+    }
+    plain
 }
 
 /// Header lines, then an empty line, then the content. Base64 has no colons.

@@ -4,10 +4,12 @@ use p12_keystore::Pkcs12Archive;
 use p12_keystore::error::Error as Pkcs12Error;
 use rustls::pki_types::CertificateDer;
 
+use crate::secret::SecretBytes;
+
 /// What a PKCS#12 file holds.
 pub(super) struct Store {
     /// PKCS#8.
-    pub keys: Vec<Vec<u8>>,
+    pub keys: Vec<SecretBytes>,
     /// Each with Java's mark of an entry that is trusted.
     pub certificates: Vec<(CertificateDer<'static>, bool)>,
 }
@@ -68,7 +70,7 @@ pub(super) fn open(content: &[u8], password: &str) -> Result<Store, Unopened> {
         _ => Unopened::Because("it is no PKCS#12 file, or it is damaged".into()),
     })?;
     Ok(Store {
-        keys: archive.keys.iter().map(|bag| bag.key.as_der().to_vec()).collect(),
+        keys: archive.keys.iter().map(|bag| SecretBytes::new(bag.key.as_der().to_vec())).collect(),
         certificates: archive
             .certs
             .iter()

@@ -248,11 +248,11 @@ impl Trust {
             let name = shown(&path);
             let sections = pem::sections(&content).map_err(|what| bad(property, &format!("{name}: {what}")))?;
             for section in sections.into_iter().filter(Section::is_crl) {
-                let is_list = webpki::BorrowedCertRevocationList::from_der(&section.der);
+                let is_list = webpki::BorrowedCertRevocationList::from_der(section.der.reveal());
                 if let Err(what) = is_list {
                     return Err(bad(property, &format!("{name} holds a revocation list that cannot be used: {what}")));
                 }
-                self.crls.push(CertificateRevocationListDer::from(section.der));
+                self.crls.push(CertificateRevocationListDer::from(section.der.reveal().to_vec()));
             }
         }
         if self.crls.is_empty() {

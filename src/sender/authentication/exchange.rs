@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::error::Status;
+use crate::secret::SecretBytes;
 use crate::security::login::{Asked, AttemptId, Login, Refusal, Reply};
 use crate::text::line_of;
 use crate::time::Time;
@@ -57,7 +58,7 @@ pub struct Exchange {
     attempt: Attempt,
     step: Step,
     /// The login's first message, while the broker is asked for the mechanism.
-    first: Vec<u8>,
+    first: SecretBytes,
     rounds: u32,
     lifetime_ms: u64,
     /// The connection has been authenticated before.
@@ -81,7 +82,7 @@ impl Exchange {
         Exchange {
             attempt: Attempt { login, id },
             step: Step::Preparing,
-            first: Vec::new(),
+            first: SecretBytes::default(),
             rounds: 0,
             lifetime_ms: 0,
             is_again: id.serial > 0,
@@ -108,7 +109,7 @@ impl Exchange {
         match (self.step, reply) {
             (_, Reply::Failed(refusal)) => Err(refusal),
             (Step::Preparing, Reply::Send(bytes)) => {
-                self.first = bytes;
+                self.first = SecretBytes::new(bytes);
                 self.step = Step::Handshake;
                 Ok(Next::Handshake)
             }
@@ -132,7 +133,7 @@ impl Exchange {
         match i32::from(answer.error_code) {
             0 => {
                 self.step = Step::Answering;
-                Ok(Next::Authenticate(std::mem::take(&mut self.first)))
+                Ok(Next::Authenticate(self.first.take()))
             }
             UNSUPPORTED_SASL_MECHANISM => {
                 let offered = if answer.mechanisms.is_empty() {

@@ -9,6 +9,7 @@ use super::super::frame::Frame;
 use super::super::greeting::{self, Reading};
 use super::super::input::Response;
 use super::super::{Action, ConnId, Sender};
+use crate::secret::wipe;
 use crate::security::login::{AttemptId, Login, Refusal, Reply};
 use crate::time::{Micros, Time};
 use crate::wire::api::encode_api_versions;
@@ -290,10 +291,11 @@ impl Sender {
                 let frame = encode_sasl_handshake(id, client_id, mechanism);
                 request = Some((id, HANDSHAKE_VERSION, Api::SaslHandshake, frame));
             }
-            Next::Authenticate(bytes) => {
+            Next::Authenticate(mut bytes) => {
                 connection.sasl.asked_at = now;
                 let id = connection.next_correlation_id();
                 let frame = encode_sasl_authenticate(version, id, client_id, &bytes);
+                wipe(&mut bytes);
                 request = Some((id, version, Api::SaslAuthenticate, frame));
             }
             Next::Done { lifetime_ms } => {

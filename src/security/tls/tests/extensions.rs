@@ -205,7 +205,7 @@ impl Signer for PssSigner {
 }
 
 fn der_of(fixture: &str) -> Vec<u8> {
-    pem::sections(fixture_text(fixture).as_bytes()).unwrap().remove(0).der
+    pem::sections(fixture_text(fixture).as_bytes()).unwrap().remove(0).der.reveal().to_vec()
 }
 
 fn pss_broker(

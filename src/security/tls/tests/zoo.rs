@@ -253,8 +253,9 @@ fn certificates_for_something_else_are_refused() {
 fn a_certificate_of_version_1_is_accepted_from_a_trusted_root() {
     let certificates = pem::sections(fixture_text("v1.pem").as_bytes()).unwrap();
     let key = pem::sections(fixture_text("v1.key").as_bytes()).unwrap();
-    let chain: Vec<_> = certificates.into_iter().map(|section| CertificateDer::from(section.der)).collect();
-    let key: PrivateKeyDer<'static> = PrivatePkcs8KeyDer::from(key.into_iter().next().unwrap().der).into();
+    let chain: Vec<_> =
+        certificates.into_iter().map(|section| CertificateDer::from(section.certificate_der())).collect();
+    let key: PrivateKeyDer<'static> = PrivatePkcs8KeyDer::from(key[0].der.reveal().to_vec()).into();
     let broker = broker_of(chain, key);
     let settings = trusting(&fixture_text("v1-ca.pem"));
     accepted(&settings, HOST, &broker);
@@ -301,7 +302,7 @@ fn weak_and_foreign_keys_are_told() {
     // Shown to a client that cannot read the key at all.
     let p521 = fixture_text("p521-cert.pem");
     let sections = pem::sections(p521.as_bytes()).unwrap();
-    let certificate = CertificateDer::from(sections.into_iter().next().unwrap().der);
+    let certificate = CertificateDer::from(sections.into_iter().next().unwrap().certificate_der());
     let ca = root("Test CA");
     let trust = trust::load(&trusting(&ca.pem), &SystemStore::default(), &mut Files::default()).unwrap();
     let error: rustls::Error = rustls::CertificateError::UnsupportedSignatureAlgorithmContext {
@@ -320,7 +321,7 @@ fn weak_and_foreign_keys_are_told() {
     };
     assert!(explained(&certificate).contains("has a key on P-521"), "{}", explained(&certificate));
     let sha1 = pem::sections(fixture_text("sha1-cert.pem").as_bytes()).unwrap();
-    let certificate = CertificateDer::from(sha1.into_iter().next().unwrap().der);
+    let certificate = CertificateDer::from(sha1.into_iter().next().unwrap().certificate_der());
     assert!(explained(&certificate).contains("'CN=sha1' of the broker's chain is signed with SHA-1"));
     assert!(explained(&leaf(&[HOST], &ca).chain[0]).contains("not accepted (1.2.840.10045.4.3.2)"));
     assert!(explained(&CertificateDer::from(vec![0x30, 0x03, 0x02, 0x01])).contains("no X.509 certificate"));
