@@ -24,7 +24,7 @@ use std::sync::LazyLock;
 use allowance::{compare, compare_circles};
 use allowed::AT_MOST;
 use model::Crate;
-use rules::{arrows, circles, globs, impls, names, places, sizes};
+use rules::{arrows, circles, globs, impls, names, places, secrets, sizes};
 
 static PACKAGE: LazyLock<Crate> = LazyLock::new(|| load::load(&sources::read_package()));
 
@@ -93,6 +93,11 @@ fn nothing_sleeps() {
 #[test]
 fn no_file_is_too_long() {
     expect_none(&places::too_long(&PACKAGE));
+}
+
+#[test]
+fn what_is_named_like_a_secret_is_wiped_when_it_is_freed() {
+    expect_none(&secrets::check(&PACKAGE));
 }
 
 fn expect_none<'a>(broken: impl IntoIterator<Item = &'a String>) {

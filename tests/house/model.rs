@@ -17,6 +17,8 @@ pub struct Crate {
     pub files: Vec<SourceFile>,
     pub scopes: Vec<Scope>,
     pub items: Vec<Item>,
+    /// With a name, of structs and of the variants of enums.
+    pub fields: Vec<Field>,
     pub imports: Vec<Import>,
     pub mentions: Vec<Mention>,
     /// One per mention.
@@ -88,6 +90,13 @@ pub struct Item {
     pub variants: BTreeSet<String>,
     /// What a type alias stands for, where that is a path.
     pub alias_of: Option<Path>,
+}
+
+pub struct Field {
+    pub name: String,
+    /// Every name in the type, such as `Option` and `Secret`.
+    pub type_names: Vec<String>,
+    pub place: Place,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]

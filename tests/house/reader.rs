@@ -10,7 +10,7 @@ use syn::{
 
 use crate::expand;
 use crate::load::{Loader, MacroCall, plain};
-use crate::model::{Binding, Impl, Import, ItemKind, MentionKind, Path, Place, Scope};
+use crate::model::{Binding, Field, Impl, Import, ItemKind, MentionKind, Path, Place, Scope};
 
 impl Loader {
     /// Does something with what has these attributes.
@@ -208,6 +208,16 @@ impl Loader {
     }
 }
 
+/// Every name in a type.
+#[derive(Default)]
+struct Names(Vec<String>);
+
+impl<'ast> Visit<'ast> for Names {
+    fn visit_ident(&mut self, name: &'ast Ident) {
+        self.0.push(plain(name));
+    }
+}
+
 impl<'ast> Visit<'ast> for Loader {
     fn visit_item(&mut self, item: &'ast Item) {
         self.below(item_attributes(item), |loader| loader.read_item(item));
@@ -246,7 +256,15 @@ impl<'ast> Visit<'ast> for Loader {
     }
 
     fn visit_field(&mut self, field: &'ast syn::Field) {
-        self.below(&field.attrs, |loader| visit::visit_field(loader, field));
+        self.below(&field.attrs, |loader| {
+            if let Some(name) = &field.ident {
+                let mut names = Names::default();
+                names.visit_type(&field.ty);
+                let place = loader.place(name.span());
+                loader.krate.fields.push(Field { name: plain(name), type_names: names.0, place });
+            }
+            visit::visit_field(loader, field);
+        });
     }
 
     fn visit_variant(&mut self, variant: &'ast syn::Variant) {

@@ -6,6 +6,7 @@ mod lists;
 mod places;
 mod reading;
 mod rooms;
+mod secrets;
 mod sources;
 
 use crate::load::load;

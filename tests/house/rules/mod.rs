@@ -6,6 +6,7 @@ pub mod globs;
 pub mod impls;
 pub mod names;
 pub mod places;
+pub mod secrets;
 pub mod sizes;
 
 /// Something that breaks a rule with an allow-list.
