@@ -20,7 +20,7 @@ pub(super) struct Setting {
     spelled: &'static str,
     convert: &'static Convert,
     pub(super) property: &'static Property,
-    /// The value in the property's own form and unit. It is a secret where the property is one; the others lose nothing.
+    /// The value in the property's own form and unit. It is a secret where the property is one; others lose nothing.
     canonical: Secret,
     pub(super) value: Value,
 }

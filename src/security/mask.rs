@@ -1,8 +1,8 @@
 //! What was told a peer in confidence, kept out of what the peer says about it.
 //!
-//! A peer may repeat a secret as its own format writes it, or the message that it stood in, in base64 for example. So a secret
-//! is looked for in each writing of `spelled.rs`, and in base64 at each of the three places where it can stand in what
-//! was encoded. What is left of a message without it may be told.
+//! A peer may repeat a secret as its own format writes it, or the message that it stood in, in base64 for example. So
+//! a secret is looked for in each writing of `spelled.rs`, and in base64 at each of the three places where it can stand
+//! in what was encoded. What is left of a message without it may be told.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
@@ -51,7 +51,7 @@ impl Mask {
         mask
     }
 
-    /// The text in every writing, and what would be as good: the text that it is the base64 of, and the signatures in it.
+    /// The text in every writing, and what would be as good: the text that it is the base64 of, and its signatures.
     pub fn add(&mut self, secret: &str) {
         self.add_alone(secret);
         let secret = secret.trim();
@@ -167,7 +167,7 @@ fn is_base64(sign: char) -> bool {
     sign.is_ascii_alphanumeric() || matches!(sign, '+' | '/' | '-' | '_')
 }
 
-/// What is the same in the base64 of every text that holds the secret behind so many bytes more than a multiple of three.
+/// What is the same in the base64 of every text that holds the secret behind a multiple of three bytes and so many more.
 fn inside_base64(secret: &str, before: usize) -> Option<Sought> {
     let mut bytes = Vec::with_capacity(before + secret.len() + 2);
     bytes.resize(before, 0);

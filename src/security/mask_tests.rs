@@ -43,8 +43,8 @@ fn secrets_go_in_every_form_and_before_the_text_is_cut() {
     assert_eq!(mask.said("\n s3 cr€t/+\u{1b}[0m\n"), "*** [0m", "cleaning comes afterwards");
 }
 
-/// Whatever stands before and behind the secret in what was encoded: nothing is left that depends on the secret alone, nor a
-/// sign that tells some of its bits.
+/// Whatever stands before and behind the secret in what was encoded: nothing is left that depends on the secret alone,
+/// nor a sign that tells some of its bits.
 #[test]
 fn a_secret_goes_from_the_base64_of_every_message_that_holds_it() {
     for secret in ["pencil?~\u{ff}s3cret>", "pencil?~\u{ff}s3cret>+", "pencil?~\u{ff}s3cret>++", "tanst"] {
