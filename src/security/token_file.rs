@@ -5,7 +5,7 @@ use std::io::{self, Read};
 use std::path::Path;
 
 use crate::error::Status;
-use crate::secret::Secret;
+use crate::secret::{Secret, SecretBytes};
 use crate::security::claims::Claims;
 use crate::security::login::Refusal;
 use crate::security::token::{Token, TokenGetter};
@@ -90,7 +90,7 @@ fn percent_decoded(text: &str) -> String {
 
 /// A small file of text with secrets in it. `property` names it in the error.
 pub fn read_text(path: &str, property: &str) -> Result<Secret, Refusal> {
-    read_bounded(Path::new(path)).map(Secret::new).map_err(|error| {
+    read_bounded(Path::new(path)).map_err(|error| {
         let what = match error.kind() {
             io::ErrorKind::NotFound => "is not there",
             io::ErrorKind::PermissionDenied => "may not be read by this process",
@@ -104,18 +104,20 @@ pub fn read_text(path: &str, property: &str) -> Result<Secret, Refusal> {
 }
 
 /// The text of a file, if it is not too large.
-pub fn read_bounded(path: &Path) -> io::Result<String> {
+pub fn read_bounded(path: &Path) -> io::Result<Secret> {
     // A pipe or a device would hold up whoever reads.
     if !fs::metadata(path)?.is_file() {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no file"));
     }
     // Room for all of it: it may be a secret, and memory that it grows out of would keep a copy.
-    let mut text = String::with_capacity(FILE_BYTES_MAX as usize + 1);
-    let read = File::open(path)?.take(FILE_BYTES_MAX + 1).read_to_string(&mut text)?;
-    if read as u64 > FILE_BYTES_MAX {
+    let mut bytes = Vec::with_capacity(FILE_BYTES_MAX as usize + 1);
+    let read = File::open(path)?.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes);
+    let bytes = SecretBytes::new(bytes);
+    if read? as u64 > FILE_BYTES_MAX {
         return Err(io::Error::new(io::ErrorKind::FileTooLarge, "too large"));
     }
-    Ok(text)
+    let text = std::str::from_utf8(bytes.reveal());
+    text.map(Secret::from).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
 }
 
 #[cfg(test)]

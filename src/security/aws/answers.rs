@@ -23,19 +23,21 @@ pub fn credentials_json(body: &[u8]) -> Result<Credentials, String> {
     let Ok(answer) = serde_json::from_slice::<Value>(body) else {
         return Err("answered with something that is not JSON".to_owned());
     };
-    let text = |name: &str| answer.get(name).and_then(Value::as_str).unwrap_or("").trim().to_owned();
+    let text = |name: &str| answer.get(name).and_then(Value::as_str).unwrap_or("").trim();
     let code = text("Code");
     if !code.is_empty() && code != "Success" {
         return Err(format!("answered with {code} {}", text("Message")));
     }
-    checked(text("AccessKeyId"), text("SecretAccessKey"), text("Token"), &text("Expiration"))
+    let (secret, token) = (Secret::from(text("SecretAccessKey")), Secret::from(text("Token")));
+    checked(text("AccessKeyId").to_owned(), secret, token, text("Expiration"))
 }
 
 /// Reads what STS answers to AssumeRole and AssumeRoleWithWebIdentity.
 pub fn credentials_xml(body: &str) -> Result<Credentials, String> {
     let inside = element(body, "Credentials").ok_or("answered without credentials")?;
     let text = |name: &str| element(inside, name).map(plain_text).unwrap_or_default();
-    checked(text("AccessKeyId"), text("SecretAccessKey"), text("SessionToken"), &text("Expiration"))
+    let (secret, token) = (Secret::new(text("SecretAccessKey")), Secret::new(text("SessionToken")));
+    checked(text("AccessKeyId"), secret, token, &text("Expiration"))
 }
 
 /// The code and the words of an error of STS, as they came; empty where there are none.
@@ -44,24 +46,19 @@ pub fn error_xml(body: &str) -> String {
     format!("{} {}", text("Code"), text("Message")).trim().to_owned()
 }
 
-fn checked(id: String, secret: String, token: String, expiration: &str) -> Result<Credentials, String> {
+fn checked(id: String, secret: Secret, token: Secret, expiration: &str) -> Result<Credentials, String> {
     let is_clean = |text: &str| text.bytes().all(|byte| (0x21..=0x7e).contains(&byte));
     if id.is_empty() || secret.is_empty() {
         return Err("answered without an access key and its secret".to_owned());
     }
-    if !is_clean(&id) || !is_clean(&secret) || !is_clean(&token) {
+    if !is_clean(&id) || !is_clean(secret.reveal()) || !is_clean(token.reveal()) {
         return Err("answered with credentials that have characters no credentials have".to_owned());
     }
     let expires_at_ms = match expiration {
         "" => i64::MAX,
         text => parse_iso8601(text).ok_or("answered with an Expiration that is no time in UTC")?,
     };
-    Ok(Credentials {
-        access_key_id: id,
-        secret_access_key: Secret::new(secret),
-        session_token: Secret::new(token),
-        expires_at_ms,
-    })
+    Ok(Credentials { access_key_id: id, secret_access_key: secret, session_token: token, expires_at_ms })
 }
 
 /// What is between the first tags of this name. STS's elements that are read here have no attributes.

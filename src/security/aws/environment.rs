@@ -4,27 +4,31 @@ use std::collections::BTreeMap;
 use std::env;
 use std::path::PathBuf;
 
+use crate::secret::Secret;
+
 /// A copy: the login's thread must not read the environment while threads of the application may change it.
 #[derive(Clone, Default)]
-pub struct Environment(BTreeMap<String, String>);
+pub struct Environment(BTreeMap<String, Secret>);
 
 impl Environment {
     /// Those variables of the process that AWS's tools read.
     pub fn of_process() -> Environment {
         let is_wanted = |name: &str| name.starts_with("AWS_") || name == "HOME" || name == "USERPROFILE";
-        let texts =
-            env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
-        Environment(texts.filter(|(name, _)| is_wanted(name)).collect())
+        let texts = env::vars_os().filter_map(|(name, value)| {
+            let name = name.into_string().ok().filter(|name| is_wanted(name))?;
+            Some((name, Secret::new(value.into_string().ok()?)))
+        });
+        Environment(texts.collect())
     }
 
     /// What a test wants it to be.
     pub fn of(variables: &[(&str, &str)]) -> Environment {
-        Environment(variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect())
+        Environment(variables.iter().map(|(name, value)| ((*name).to_owned(), Secret::from(*value))).collect())
     }
 
     /// A variable; one that is empty counts as not set.
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.0.get(name).map(|value| value.trim()).filter(|value| !value.is_empty())
+        self.0.get(name).map(|value| value.reveal().trim()).filter(|value| !value.is_empty())
     }
 
     /// `true` in any case.

@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 
+use crate::secret::Secret;
 use crate::security::aws::environment::Environment;
 use crate::security::token_file::read_bounded;
 
-type Section = BTreeMap<String, String>;
+/// Secrets are among the values.
+type Section = BTreeMap<String, Secret>;
 
 /// Both files, the credentials' before the other's.
 #[derive(Default)]
@@ -28,7 +30,7 @@ impl Profiles {
             let Some(path) = environment.file(variable, below_home) else { continue };
             let text =
                 read_if_there(&path).map_err(|error| format!("{} could not be read: {error}", path.display()))?;
-            profiles.add(&text, is_config);
+            profiles.add(text.reveal(), is_config);
             places.push(path.display().to_string());
         }
         profiles.places = places.join(" and ");
@@ -51,13 +53,13 @@ impl Profiles {
 
     /// A profile's value; one that is empty counts as not there.
     pub fn get(&self, profile: &str, key: &str) -> Option<&str> {
-        self.sections.get(profile)?.get(key).map(String::as_str).filter(|value| !value.is_empty())
+        self.sections.get(profile)?.get(key).map(Secret::reveal).filter(|value| !value.is_empty())
     }
 }
 
-fn read_if_there(path: &Path) -> io::Result<String> {
+fn read_if_there(path: &Path) -> io::Result<Secret> {
     match read_bounded(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(String::new()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Secret::default()),
         other => other,
     }
 }
@@ -84,7 +86,7 @@ fn sections(text: &str, is_config: bool) -> Vec<(String, Section)> {
         else {
             continue;
         };
-        section.insert(key.trim().to_ascii_lowercase(), without_comment(value).to_owned());
+        section.insert(key.trim().to_ascii_lowercase(), Secret::from(without_comment(value)));
     }
     sections
 }
