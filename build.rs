@@ -35,6 +35,7 @@ const HEADER_ORDER: &[&str] = &[
     "close_with",
     "partitioner",
     "transaction",
+    "prepared",
     "metadata",
     "sasl",
     "oauth",

@@ -2218,6 +2218,89 @@ producer_status_t producer_abort_transaction(producer_t *producer,
         sizeof(producer_group_t), NULL, -1, NULL, NULL                                                               \
     }
 
+/* prepared ---------------------------------------------------------------------------------------- */
+
+/** The bytes that the name of a prepared transaction needs, its NUL included. */
+#define PRODUCER_PREPARED_STATE_LEN 26
+
+/**
+ * Makes the producer ready for transactions as producer_init_transactions does, but leaves a transaction open that an earlier
+ * producer of the same transactional.id has prepared (KIP-939): producer_complete_transaction then ends it. The earlier
+ * producer is shut out. No broker of Kafka up to 4.3 can: see PRODUCER_ERR_UNSUPPORTED_BROKER.
+ *
+ * producer: the producer; transaction.two.phase.commit.enable is true. timeout_ms: how long to wait; 0 only starts it, -1
+ * waits for ever. state: PRODUCER_PREPARED_STATE_LEN bytes; receives the name of the transaction that is open, or an empty
+ * text when none was, and then a transaction may be begun.
+ * Returns PRODUCER_OK.
+ * Call again: PRODUCER_ERR_TIMED_OUT when the time passed first: it goes on, and the same call resumes it.
+ * PRODUCER_ERR_UNSUPPORTED_BROKER when the brokers do not know two-phase commit, or cannot keep a transaction: nothing has
+ * changed. producer_complete_transaction may be called all the same, and producer_init_transactions, which aborts what is open.
+ * Make a new producer, and the call was wrong: as for producer_init_transactions;
+ * PRODUCER_ERR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED also when the right TWO_PHASE_COMMIT is missing or the brokers' own
+ * transaction.two.phase.commit.enable is not true; PRODUCER_ERR_STATE also without this producer's
+ * transaction.two.phase.commit.enable. With any of them state is left alone.
+ * Blocks for timeout_ms at most and runs callbacks on this thread meanwhile. Until it has returned PRODUCER_OK every
+ * other function of transactions but these two, and producer_send, answers PRODUCER_ERR_STATE.
+ */
+producer_status_t producer_init_transactions_keep_prepared(producer_t *producer,
+                                                           int32_t timeout_ms,
+                                                           char *state);
+
+/**
+ * Prepares the open transaction for two-phase commit (KIP-939): sends everything that is buffered at once, waits until all of
+ * its records have their outcome, and leaves the transaction open. From then on only its end may be asked for. The brokers
+ * never abort it by themselves. Write the state down together with what has to happen if and only if the transaction is
+ * committed; then end it, with this producer or, should this process die, with another one.
+ *
+ * producer: the producer; transaction.two.phase.commit.enable is true. timeout_ms: how long to wait; 0 only starts it, -1
+ * waits for ever (each record's delivery time still ends). state: PRODUCER_PREPARED_STATE_LEN bytes; receives the name of the
+ * transaction, "producer id:epoch", as Kafka's own client writes it.
+ * Returns PRODUCER_OK when it is prepared; every callback of its records has run then, each with a success.
+ * Call again: PRODUCER_ERR_TIMED_OUT when the time passed first: it goes on, and the same call resumes it.
+ * Abort and go on: whatever made the transaction fail: the status of its first record that failed, such as
+ * PRODUCER_ERR_DELIVERY_TIMED_OUT; PRODUCER_ERR_TRANSACTION_ABORTABLE when the coordinator says so.
+ * Make a new producer: PRODUCER_ERR_PRODUCER_FENCED when a newer producer of this transactional.id has taken over;
+ * PRODUCER_ERR_FATAL and others for which producer_status_is_fatal is true.
+ * The call was wrong, and nothing changed: PRODUCER_ERR_STATE without transaction.two.phase.commit.enable, when no transaction
+ * is open or it is prepared already, when another call is pending, or when producer_send_offsets_to_transaction has timed out
+ * and was not called again; PRODUCER_ERR_NOT_TRANSACTIONAL without transactional.id; PRODUCER_ERR_INVALID_ARGUMENT;
+ * PRODUCER_ERR_IN_CALLBACK from one of this producer's own callbacks; PRODUCER_ERR_CLOSED; PRODUCER_ERR_FORKED;
+ * PRODUCER_ERR_INTERNAL after a bug of the library. With any of them state is left alone.
+ * Blocks for timeout_ms at most and runs callbacks on this thread. producer_commit_transaction,
+ * producer_abort_transaction and producer_complete_transaction end what it has prepared; every other function of transactions,
+ * and producer_send, answers PRODUCER_ERR_STATE. Closing the producer leaves a prepared transaction open, until it is ended
+ * by another one. Consumers that read committed records wait behind it meanwhile.
+ */
+producer_status_t producer_prepare_transaction(producer_t *producer,
+                                               int32_t timeout_ms,
+                                               char *state);
+
+/**
+ * Ends a prepared transaction as the other system has decided (KIP-939): commits it when it is the one that state names, and
+ * aborts it when state names another or none.
+ *
+ * Before the producer is initialized it commits the transaction that state names, under the identity of the producer that
+ * prepared it. No broker has to be able to keep transactions for that. The commit may be repeated; afterwards
+ * producer_init_transactions comes as usual, which also aborts whatever else is open.
+ *
+ * producer: the producer; transaction.two.phase.commit.enable is true. state: what producer_prepare_transaction gave, or an
+ * empty text for no transaction; borrows until return. timeout_ms: how long to wait; 0 only starts it, -1 waits for ever.
+ * Returns PRODUCER_OK when it is committed, or aborted.
+ * Call again, with the same state: PRODUCER_ERR_TIMED_OUT when the time passed first: it goes on, and the same call resumes it.
+ * Abort and go on: PRODUCER_ERR_TRANSACTION_ABORTABLE when the coordinator says so.
+ * Make a new producer: PRODUCER_ERR_PRODUCER_FENCED when a newer producer of this transactional.id has taken over: it has
+ * ended the transaction, or will; PRODUCER_ERR_FATAL and others for which producer_status_is_fatal is true.
+ * The call was wrong, and nothing changed: PRODUCER_ERR_STATE without transaction.two.phase.commit.enable, when nothing is
+ * prepared, when another call is pending, or for an empty state before the producer is initialized;
+ * PRODUCER_ERR_NOT_TRANSACTIONAL without transactional.id; PRODUCER_ERR_INVALID_ARGUMENT also for a state that no
+ * producer gives; PRODUCER_ERR_IN_CALLBACK from one of this producer's own callbacks; PRODUCER_ERR_CLOSED;
+ * PRODUCER_ERR_FORKED; PRODUCER_ERR_INTERNAL after a bug of the library.
+ * Blocks for timeout_ms at most and runs callbacks on this thread meanwhile.
+ */
+producer_status_t producer_complete_transaction(producer_t *producer,
+                                                const char *state,
+                                                int32_t timeout_ms);
+
 /* metadata ---------------------------------------------------------------------------------------- */
 
 /**
@@ -3179,6 +3262,15 @@ producer_status_t producer_mock_cluster_records(const producer_mock_cluster_t *m
 /** The coordinator of a transactional id. */
 #define PRODUCER_MOCK_COORDINATOR_TRANSACTION 1
 
+/** Brokers know nothing of two-phase commit. */
+#define PRODUCER_MOCK_TWO_PHASE_OFF 0
+
+/** Transactions never expire, but none is kept for another producer: Kafka 4.3. */
+#define PRODUCER_MOCK_TWO_PHASE_NEVER_EXPIRES 1
+
+/** All of KIP-939. */
+#define PRODUCER_MOCK_TWO_PHASE_WHOLE 2
+
 /**
  * Reads back what a consumer with isolation.level=read_committed gets: no record of an open or aborted transaction, and none
  * behind the first open one.
@@ -3218,6 +3310,16 @@ producer_status_t producer_mock_cluster_committed_offset(const producer_mock_clu
  */
 producer_status_t producer_mock_cluster_set_transaction_version(producer_mock_cluster_t *mock,
                                                                 int32_t version);
+
+/**
+ * Chooses what the brokers know of two-phase commit (KIP-939). Producers that are there notice when they connect next.
+ *
+ * level: one of PRODUCER_MOCK_TWO_PHASE_OFF, the first setting, PRODUCER_MOCK_TWO_PHASE_NEVER_EXPIRES and
+ * PRODUCER_MOCK_TWO_PHASE_WHOLE.
+ * Returns PRODUCER_OK; PRODUCER_ERR_INVALID_ARGUMENT if mock is NULL or the level another. Does not block.
+ */
+producer_status_t producer_mock_cluster_set_two_phase_commit(producer_mock_cluster_t *mock,
+                                                             int32_t level);
 
 /**
  * Sets how long the end of a transaction takes to reach its partitions and groups; until then the next transaction of the

@@ -18,7 +18,7 @@
 //! | [`reports`] | finished batches, log lines | shared |
 //! | [`stats`] | counters, histograms, health; JSON and Prometheus text | written by "kp-io", read by any |
 //! | [`security`] | TLS, SASL, tokens | "kp-login", "kp-io" |
-//! | [`partitioner`], [`codec`], [`wire`], [`config`], [`record`], [`offsets`], [`error`], [`sync`], [`text`], [`threads`], [`time`] | plain data and pure functions | any |
+//! | [`partitioner`], [`codec`], [`wire`], [`config`], [`record`], [`offsets`], [`prepared`], [`error`], [`sync`], [`text`], [`threads`], [`time`] | plain data and pure functions | any |
 //! | [`mock`] | the mock cluster | "kp-mock" |
 //!
 //! Where is … a record encoded? [`wire::record_batch`], called by `accumulator/batch.rs`. A retry decided?
@@ -38,6 +38,7 @@ pub mod io;
 pub mod mock;
 pub mod offsets;
 pub mod partitioner;
+pub mod prepared;
 #[allow(clippy::disallowed_methods)]
 pub mod producer;
 pub mod record;

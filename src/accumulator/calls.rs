@@ -1,22 +1,30 @@
 //! The calls of transactions on their way to the I/O thread, and the way back.
 
+use std::sync::OnceLock;
+
 use crate::sync::Mutex;
 
 use crate::error::Result;
 use crate::offsets::{GroupMetadata, TopicOffset};
+use crate::prepared::PreparedTransaction;
 use crate::reports::Completion;
 
-/// One of the five calls, in Kafka's words, or what closing asks for.
+/// One of the calls, in Kafka's words, or what closing asks for.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum TransactionCall {
     Init,
+    /// As `Init`, but an open transaction stays as it is.
+    InitKeepPrepared,
     Begin,
     SendOffsets {
         offsets: Vec<TopicOffset>,
         group: GroupMetadata,
     },
+    Prepare,
     Commit,
     Abort,
+    /// Commits the prepared transaction if it is this one, else aborts it. `None` is no transaction's name.
+    Complete(Option<PreparedTransaction>),
     /// The producer is being closed: a commit or abort under way is brought to its end, an open transaction is aborted.
     Finish,
 }
@@ -26,23 +34,33 @@ impl TransactionCall {
     pub const fn name(&self) -> &'static str {
         match self {
             TransactionCall::Init => "producer_init_transactions",
+            TransactionCall::InitKeepPrepared => "producer_init_transactions_keep_prepared",
             TransactionCall::Begin => "producer_begin_transaction",
             TransactionCall::SendOffsets { .. } => "producer_send_offsets_to_transaction",
+            TransactionCall::Prepare => "producer_prepare_transaction",
             TransactionCall::Commit => "producer_commit_transaction",
             TransactionCall::Abort => "producer_abort_transaction",
+            TransactionCall::Complete(_) => "producer_complete_transaction",
             TransactionCall::Finish => "producer_close",
         }
+    }
+
+    /// Whether it needs `transaction.two.phase.commit.enable`.
+    pub const fn is_two_phase(&self) -> bool {
+        matches!(self, TransactionCall::InitKeepPrepared | TransactionCall::Prepare | TransactionCall::Complete(_))
     }
 }
 
 /// What a thread waits for that has made one of the calls. It may give up: the call goes on without it, and the same call
-/// made again takes it up (init, commit, abort).
+/// made again takes it up (all but begin and offsets).
 #[derive(Debug, Default)]
 pub struct CallReply {
     /// Reached when the I/O thread has looked at the call: whatever needs no broker is answered by then.
     pub started: Completion,
     /// Reached when the result is there; what had to be reported before it has its place before it.
     pub done: Completion,
+    /// Which transaction is prepared when the call has succeeded; never set when none is.
+    pub prepared: OnceLock<PreparedTransaction>,
     result: Mutex<ReplyState>,
 }
 

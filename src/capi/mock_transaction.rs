@@ -9,12 +9,19 @@ use crate::capi::boundary::{call, invalid, str_arg};
 use crate::capi::mock::{mock_arg, producer_mock_cluster_t, producer_mock_record_fn, visit_records};
 use crate::capi::status::producer_status_t;
 use crate::error::Result;
-use crate::mock::CoordinatorKind;
+use crate::mock::{CoordinatorKind, TwoPhase};
 
 /// The coordinator of a consumer group.
 pub const PRODUCER_MOCK_COORDINATOR_GROUP: i32 = 0;
 /// The coordinator of a transactional id.
 pub const PRODUCER_MOCK_COORDINATOR_TRANSACTION: i32 = 1;
+
+/// Brokers know nothing of two-phase commit.
+pub const PRODUCER_MOCK_TWO_PHASE_OFF: i32 = 0;
+/// Transactions never expire, but none is kept for another producer: Kafka 4.3.
+pub const PRODUCER_MOCK_TWO_PHASE_NEVER_EXPIRES: i32 = 1;
+/// All of KIP-939.
+pub const PRODUCER_MOCK_TWO_PHASE_WHOLE: i32 = 2;
 
 /// Reads back what a consumer with isolation.level=read_committed gets: no record of an open or aborted transaction, and none
 /// behind the first open one.
@@ -86,6 +93,29 @@ pub unsafe extern "C-unwind" fn producer_mock_cluster_set_transaction_version(
         // A number beyond 16 bits is no version either, and refused in the same words.
         let version = i16::try_from(version).unwrap_or(i16::MAX);
         mock.with(|cluster| cluster.set_transaction_version(version))
+    })
+}
+
+/// Chooses what the brokers know of two-phase commit (KIP-939). Producers that are there notice when they connect next.
+///
+/// `level`: one of `PRODUCER_MOCK_TWO_PHASE_OFF`, the first setting, `PRODUCER_MOCK_TWO_PHASE_NEVER_EXPIRES` and
+/// `PRODUCER_MOCK_TWO_PHASE_WHOLE`.
+/// Returns `PRODUCER_OK`; `PRODUCER_ERR_INVALID_ARGUMENT` if `mock` is NULL or the level another. Does not block.
+#[unsafe(no_mangle)]
+pub unsafe extern "C-unwind" fn producer_mock_cluster_set_two_phase_commit(
+    mock: *mut producer_mock_cluster_t,
+    level: i32,
+) -> producer_status_t {
+    call(|| {
+        let mock = mock_arg(mock)?;
+        let two_phase = match level {
+            PRODUCER_MOCK_TWO_PHASE_OFF => TwoPhase::Off,
+            PRODUCER_MOCK_TWO_PHASE_NEVER_EXPIRES => TwoPhase::NeverExpires,
+            PRODUCER_MOCK_TWO_PHASE_WHOLE => TwoPhase::Whole,
+            _ => return Err(invalid(format!("level is {level}, no level of two-phase commit"))),
+        };
+        mock.with(|cluster| cluster.set_two_phase_commit(two_phase));
+        Ok(())
     })
 }
 

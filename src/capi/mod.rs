@@ -30,6 +30,7 @@ pub mod mock_transaction;
 pub mod oauth;
 pub mod partitioner;
 pub mod poll;
+pub mod prepared;
 pub mod producer;
 pub mod record;
 pub mod report;

@@ -225,7 +225,7 @@ pub unsafe extern "C-unwind" fn producer_abort_transaction(
 }
 
 /// Goes in for a call that no callback may make.
-unsafe fn enter_outside_callbacks<'a>(producer: *mut producer_t, function: &str) -> Result<Call<'a>> {
+pub(super) unsafe fn enter_outside_callbacks<'a>(producer: *mut producer_t, function: &str) -> Result<Call<'a>> {
     // SAFETY: the caller's promise: NULL or a handle of ours.
     let inside = unsafe { enter(producer) }?;
     if inside.in_callback() {

@@ -168,6 +168,10 @@ impl ConfigBuilder {
             let room = config.max_request_size - config.max_request_size / 32;
             config.batch_size = config.batch_size.min(config.buffer_memory).min(room);
         }
+        if config.two_phase_commit && !is_set("transaction.timeout.ms") {
+            // What coordinators take for no limit.
+            config.transaction_timeout_ms = i32::MAX as u64;
+        }
         if config.transactional_id.is_some() && !is_set("request.timeout.ms") {
             // Half, as the defaults are to each other: a request that gets lost can be sent again before the broker aborts.
             let half_ms = config.transaction_timeout_ms / 2;
@@ -315,7 +319,16 @@ pub(super) fn idempotence_contradictions(config: &Config, found: &mut Vec<String
 }
 
 pub(super) fn transaction_contradictions(config: &Config, found: &mut Vec<String>) {
+    if config.two_phase_commit && config.is_explicit("transaction.timeout.ms") {
+        let text = "transaction.timeout.ms and transaction.two.phase.commit.enable=true exclude each other, for then \
+                    transactions never expire: remove one";
+        found.push(text.to_string());
+    }
     if config.transactional_id.is_none() {
+        if config.two_phase_commit {
+            let text = "transaction.two.phase.commit.enable has a meaning only with transactional.id: set that too";
+            found.push(text.to_string());
+        }
         return;
     }
     if !config.enable_idempotence {

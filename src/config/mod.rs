@@ -167,6 +167,8 @@ pub struct Config {
     pub transactional_id: Option<String>,
     /// When the coordinator aborts an open transaction by itself.
     pub transaction_timeout_ms: u64,
+    /// Transactions never expire, and can be prepared (KIP-939).
+    pub two_phase_commit: bool,
     /// What a sequence gap that a broker sees at the head of a partition costs.
     pub on_sequence_gap: OnSequenceGap,
     /// What becomes of a batch whose delivery time is over while it may be in the log.
@@ -288,6 +290,7 @@ impl Default for Config {
             enable_idempotence: true,
             transactional_id: None,
             transaction_timeout_ms: 60_000,
+            two_phase_commit: false,
             on_sequence_gap: OnSequenceGap::Bump,
             on_in_doubt_timeout: OnInDoubtTimeout::Report,
             on_failure: OnFailure::Gap,

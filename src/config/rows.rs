@@ -179,8 +179,8 @@ pub(super) static TRANSACTIONS: &[Property] = rows! {
     "test.first.sequence" [] Int(0, INT, ""), "0",
         Built(|c, v| c.test_first_sequence = u32::try_from(v.int()).unwrap_or(0)),
         "Only for tests of the wrap-around: the sequence number that each partition begins with. Brokers that hold state of the producer id accept only 0.";
-    "transaction.two.phase.commit.enable" [] Bool, "false", Harmless(&["false"], LATER),
-        "Transactions prepared here and decided elsewhere (KIP-939).";
+    "transaction.two.phase.commit.enable" [] Bool, "false", Built(|c, v| c.two_phase_commit = v.flag()),
+        "Transactions never expire, and producer_prepare_transaction leaves them open until another system has decided too (KIP-939). Needs transactional.id, brokers that allow it, and no transaction.timeout.ms: see TRANSACTIONS.md.";
 };
 
 pub(super) static METADATA: &[Property] = rows! {

@@ -421,7 +421,6 @@ fn unknown_names_propose_the_nearest() {
 #[test]
 fn what_is_not_built_is_refused_and_what_asks_for_nothing_accepted() {
     for (name, value, says) in [
-        ("transaction.two.phase.commit.enable", "true", "later version"),
         ("enable.gapless.guarantee", "true", "use on.failure=stop-partition"),
         ("ssl.engine.location", "/usr/lib/engine.so", "without OpenSSL"),
         ("ssl_ca", "0x1234", "ssl.truststore.certificates"),
@@ -445,7 +444,6 @@ fn what_is_not_built_is_refused_and_what_asks_for_nothing_accepted() {
         assert!(error.message.contains(says) && error.message.contains(name), "{name}={value}: {error}");
     }
     for (name, value) in [
-        ("transaction.two.phase.commit.enable", "false"),
         ("enable.gapless.guarantee", "false"),
         ("security.protocol", "plaintext"),
         ("interceptor.classes", ""),
@@ -654,5 +652,22 @@ fn time_limits_fit_into_the_transactions() {
         assert!(error.message.starts_with(says), "{error}");
         // Without transactions nothing of this matters.
         assert!(with_broker(settings).is_ok(), "{settings:?}");
+    }
+}
+
+#[test]
+fn two_phase_commit_has_no_time_limit_and_needs_a_transactional_id() {
+    let two_phase = ("transaction.two.phase.commit.enable", "true");
+    let config = with_broker(&[("transactional.id", "t"), two_phase]).unwrap();
+    assert!(config.two_phase_commit);
+    assert_eq!((config.request_timeout_ms, config.delivery_timeout_ms), (30_000, 120_000), "nothing limits them");
+    assert_eq!(config.transaction_timeout_ms, 2_147_483_647);
+    assert!(!with_broker(&[("transactional.id", "t")]).unwrap().two_phase_commit);
+    for (settings, says) in [
+        (&[("transactional.id", "t"), two_phase, ("transaction.timeout.ms", "60000")][..], "exclude each other"),
+        (&[two_phase], "only with transactional.id"),
+    ] {
+        let error = with_broker(settings).unwrap_err();
+        assert!(error.status == Status::CONFIG_CONFLICT && error.message.contains(says), "{error}");
     }
 }

@@ -1,4 +1,5 @@
-//! InitProducerId v0-5: a producer id from any broker, or the next epoch of a transactional id from its coordinator.
+//! InitProducerId v0-6: a producer id from any broker, or the next epoch of a transactional id from its coordinator.
+//! v6, two-phase commit (KIP-939), is there when a test has switched it on.
 
 use kafka_protocol::messages::{InitProducerIdResponse, ProducerId};
 
@@ -10,7 +11,7 @@ use super::code;
 use super::coordinators::CoordinatorKind;
 use super::reader::{ReadResult, Reader};
 use super::request::{Outcome, Request};
-use super::transactions::{Identity, State, TIMEOUT_MS_MAX, Transaction};
+use super::transactions::{Identity, State, TIMEOUT_MS_MAX, Transaction, TwoPhase};
 
 pub(super) const NO_PRODUCER_ID: i64 = -1;
 pub(super) const NO_PRODUCER_EPOCH: i16 = -1;
@@ -21,15 +22,24 @@ struct InitRequest<'a> {
     /// What the client has already, from v3 on: it asks for the next epoch of it.
     producer_id: i64,
     producer_epoch: i16,
+    enable_2pc: bool,
+    keep_prepared: bool,
+}
+
+/// What the client is from now on, and the transaction that was kept open for it.
+struct Given {
+    identity: Identity,
+    ongoing: Identity,
 }
 
 fn read<'a>(body: &mut Reader<'a>, version: i16) -> ReadResult<InitRequest<'a>> {
     let (transactional_id, timeout_ms) = (body.nullable_string()?, body.i32()?);
     let (producer_id, producer_epoch) =
         if version >= 3 { (body.i64()?, body.i16()?) } else { (NO_PRODUCER_ID, NO_PRODUCER_EPOCH) };
+    let (enable_2pc, keep_prepared) = if version >= 6 { (body.bool()?, body.bool()?) } else { (false, false) };
     body.tagged_fields()?;
     body.end()?;
-    Ok(InitRequest { transactional_id, timeout_ms, producer_id, producer_epoch })
+    Ok(InitRequest { transactional_id, timeout_ms, producer_id, producer_epoch, enable_2pc, keep_prepared })
 }
 
 pub(super) fn handle(cluster: &mut Cluster, mut request: Request<'_>, injected: Option<i16>) -> ReadResult<Outcome> {
@@ -39,14 +49,19 @@ pub(super) fn handle(cluster: &mut Cluster, mut request: Request<'_>, injected: 
         None => initialize(cluster, request.broker, &init),
     };
     let mut response = InitProducerIdResponse::default().with_throttle_time_ms(request.throttle_ms(cluster));
-    let identity = given.unwrap_or(Identity::NONE);
-    response.error_code = given.err().map_or(code::NONE, |error_code| fenced_for(request.api_version, 4, error_code));
+    let error = given.as_ref().err().copied();
+    let Given { identity, ongoing } = given.unwrap_or(Given { identity: Identity::NONE, ongoing: Identity::NONE });
+    response.error_code = error.map_or(code::NONE, |error_code| fenced_for(request.api_version, 4, error_code));
     response.producer_id = ProducerId(identity.producer_id);
     response.producer_epoch = identity.epoch;
+    if request.api_version >= 6 {
+        response.ongoing_txn_producer_id = ProducerId(ongoing.producer_id);
+        response.ongoing_txn_producer_epoch = ongoing.epoch;
+    }
     request.encode(&response).map(Outcome::Respond)
 }
 
-fn initialize(cluster: &mut Cluster, broker: i32, init: &InitRequest<'_>) -> Result<Identity, i16> {
+fn initialize(cluster: &mut Cluster, broker: i32, init: &InitRequest<'_>) -> Result<Given, i16> {
     let expected = match (init.producer_id, init.producer_epoch) {
         (NO_PRODUCER_ID, NO_PRODUCER_EPOCH) => None,
         (NO_PRODUCER_ID, _) | (_, NO_PRODUCER_EPOCH) => return Err(code::INVALID_REQUEST),
@@ -54,17 +69,36 @@ fn initialize(cluster: &mut Cluster, broker: i32, init: &InitRequest<'_>) -> Res
     };
     let Some(transactional_id) = init.transactional_id else {
         // Whatever the client had, it gets a fresh one.
-        return Ok(Identity { producer_id: cluster.producer_ids.next(), epoch: 0 });
+        let identity = Identity { producer_id: cluster.producer_ids.next(), epoch: 0 };
+        return Ok(Given { identity, ongoing: Identity::NONE });
     };
     if transactional_id.is_empty() {
         return Err(code::INVALID_REQUEST);
     }
-    if !(1..=TIMEOUT_MS_MAX).contains(&init.timeout_ms) {
+    if init.enable_2pc && cluster.transactions.two_phase == TwoPhase::Off {
+        // Kafka has no other word for it.
+        return Err(code::TRANSACTIONAL_ID_AUTHORIZATION_FAILED);
+    }
+    if init.keep_prepared && cluster.transactions.two_phase != TwoPhase::Whole {
+        return Err(code::UNSUPPORTED_VERSION);
+    }
+    let most = if init.enable_2pc { i32::MAX } else { TIMEOUT_MS_MAX };
+    if !(1..=most).contains(&init.timeout_ms) {
         return Err(code::INVALID_TRANSACTION_TIMEOUT);
     }
     cluster.coordinates(CoordinatorKind::Transaction, transactional_id, broker)?;
     let timeout = Micros::from_ms(init.timeout_ms.unsigned_abs().into());
-    cluster.initialize(transactional_id, expected, Some(timeout))
+    if init.keep_prepared
+        && let Some(transaction) = cluster.transactions.by_id.get_mut(transactional_id)
+        && transaction.state == State::Ongoing
+    {
+        let identity = transaction.keep(expected)?;
+        return Ok(Given { identity, ongoing: transaction.current });
+    }
+    let identity = cluster.initialize(transactional_id, expected, Some(timeout))?;
+    let known = cluster.transactions.by_id.get_mut(transactional_id);
+    known.into_iter().for_each(|transaction| transaction.never_expires = init.enable_2pc);
+    Ok(Given { identity, ongoing: Identity::NONE })
 }
 
 impl Cluster {

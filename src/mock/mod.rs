@@ -61,6 +61,7 @@ pub use request::Answer;
 pub use server::{Listening, MockCluster};
 pub use stats::{RequestSeen, Stats};
 pub use telemetry::{PushSeen, Subscription};
+pub use transactions::TwoPhase;
 
 /// The API keys the mock answers.
 pub mod api_key {

@@ -10,6 +10,7 @@ use super::cluster::Cluster;
 use super::faults::Fault;
 use super::reader::{Malformed, ReadResult, Reader};
 use super::stats::RequestSeen;
+use super::transactions::TwoPhase;
 use super::{
     add_to_txn, api_key, api_versions, code, end_txn, fetch, find_coordinator, group_offsets, init_producer_id,
     list_offsets, metadata, produce, sasl, telemetry, txn_offset_commit,
@@ -68,7 +69,7 @@ pub(super) const API_RANGES: [ApiRange; 17] = [
     ApiRange { api_key: api_key::METADATA, min_announced: 0, min: 0, max: 13, first_flexible: 9 },
     ApiRange { api_key: api_key::SASL_HANDSHAKE, min_announced: 0, min: 0, max: 1, first_flexible: i16::MAX },
     ApiRange { api_key: api_key::API_VERSIONS, min_announced: 0, min: 0, max: 3, first_flexible: 3 },
-    ApiRange { api_key: api_key::INIT_PRODUCER_ID, min_announced: 0, min: 0, max: 5, first_flexible: 2 },
+    ApiRange { api_key: api_key::INIT_PRODUCER_ID, min_announced: 0, min: 0, max: 6, first_flexible: 2 },
     ApiRange { api_key: api_key::FIND_COORDINATOR, min_announced: 0, min: 0, max: 5, first_flexible: 3 },
     ApiRange { api_key: api_key::ADD_PARTITIONS_TO_TXN, min_announced: 0, min: 0, max: 3, first_flexible: 3 },
     ApiRange { api_key: api_key::ADD_OFFSETS_TO_TXN, min_announced: 0, min: 0, max: 4, first_flexible: 3 },
@@ -87,7 +88,10 @@ impl ApiRange {
         if is_telemetry && !cluster.telemetry.is_offered() {
             return -1;
         }
-        cluster.max_versions.get(&self.api_key).map_or(self.max, |&max| max.min(self.max))
+        // Kafka 4.3 has its newest version among those that are not stable yet.
+        let is_two_phase = self.api_key == api_key::INIT_PRODUCER_ID && cluster.transactions.two_phase == TwoPhase::Off;
+        let most = if is_two_phase { self.max - 1 } else { self.max };
+        cluster.max_versions.get(&self.api_key).map_or(most, |&max| max.min(most))
     }
 }
 

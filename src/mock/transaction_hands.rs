@@ -6,7 +6,7 @@ use crate::time::Micros;
 use super::cluster::{Cluster, kafka_error};
 use super::code;
 use super::partition_log::{LogSnapshot, StoredRecord};
-use super::transactions::{Identity, State};
+use super::transactions::{Identity, State, TwoPhase};
 
 impl Cluster {
     /// The finalized level of the feature `transaction.version`: 2, at first, is KIP-890's second part; with 0 the feature is
@@ -19,6 +19,11 @@ impl Cluster {
         self.transactions.version = version;
         self.transactions.features_epoch += 1;
         Ok(())
+    }
+
+    /// What the cluster knows of two-phase commit: nothing at first.
+    pub fn set_two_phase_commit(&mut self, two_phase: TwoPhase) {
+        self.transactions.two_phase = two_phase;
     }
 
     /// How long the markers of an ended transaction take to their partitions. Until then the coordinator answers

@@ -28,6 +28,18 @@ pub(super) enum State {
     },
 }
 
+/// What the cluster knows of two-phase commit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TwoPhase {
+    /// Nothing, as brokers are by themselves.
+    Off,
+    /// As Kafka 4.3 with `transaction.two.phase.commit.enable`: transactions that never expire, but none is kept open for another
+    /// producer.
+    NeverExpires,
+    /// All of KIP-939.
+    Whole,
+}
+
 /// A producer id with its epoch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Identity {
@@ -67,6 +79,10 @@ pub(super) struct Transaction {
     /// The producer id that follows once the markers are written, where the epochs of this one are used up.
     next_producer_id: i64,
     timeout: Micros,
+    /// Two-phase commit: the coordinator never gives it up.
+    pub(super) never_expires: bool,
+    /// Who may end the open transaction instead of the producer that made it (KIP-939).
+    keeper: Option<Identity>,
     pub(super) state: State,
     pub(super) partitions: BTreeSet<(String, i32)>,
     pub(super) groups: BTreeSet<String>,
@@ -83,6 +99,8 @@ impl Transaction {
             previous_producer_id: NO_PRODUCER_ID,
             next_producer_id: NO_PRODUCER_ID,
             timeout: Micros::ZERO,
+            never_expires: false,
+            keeper: None,
             state: State::Empty,
             partitions: BTreeSet::new(),
             groups: BTreeSet::new(),
@@ -97,7 +115,7 @@ impl Transaction {
 
     /// When the coordinator gives the transaction up.
     pub(super) fn deadline(&self) -> Option<Time> {
-        (self.state == State::Ongoing).then(|| self.started_at + self.timeout)
+        (self.state == State::Ongoing && !self.never_expires).then(|| self.started_at + self.timeout)
     }
 
     /// Whether a client that has `expected`, or says nothing, may initialize the id anew.
@@ -140,12 +158,31 @@ impl Transaction {
         Ok(self.current)
     }
 
+    /// InitProducerId that keeps the open transaction: who may end it. The epoch of the transaction itself stays.
+    pub(super) fn keep(&mut self, expected: Option<Identity>) -> Result<Identity, i16> {
+        self.may_initialize(expected)?;
+        let last = self.keeper.unwrap_or(self.current);
+        // Kafka would give a new producer id here.
+        let epoch = last.epoch.checked_add(1).ok_or(code::UNKNOWN_SERVER_ERROR)?;
+        let keeper = Identity { producer_id: self.current.producer_id, epoch };
+        self.keeper = Some(keeper);
+        Ok(keeper)
+    }
+
+    /// The end of a kept transaction: from here on its keeper is the producer, and the markers carry the keeper's epoch.
+    fn hand_over(&mut self, client: Identity) {
+        if self.keeper.is_some_and(|keeper| keeper == client) {
+            self.current = client;
+            self.keeper = None;
+        }
+    }
+
     /// Checks who asks, as every request inside a transaction is checked.
     fn check(&self, client: Identity) -> Result<(), i16> {
         if client.producer_id != self.current.producer_id {
             return Err(code::INVALID_PRODUCER_ID_MAPPING);
         }
-        if client.epoch != self.current.epoch {
+        if client.epoch != self.current.epoch || self.keeper.is_some() {
             return Err(code::PRODUCER_FENCED);
         }
         match self.state {
@@ -180,6 +217,7 @@ impl Transaction {
 
     /// EndTxn before v5: the epoch stays, so a repeated request can only be told by the state.
     pub(super) fn end(&mut self, client: Identity, is_commit: bool) -> Result<(), i16> {
+        self.hand_over(client);
         self.check(client)?;
         match self.state {
             State::Ongoing => {
@@ -199,6 +237,10 @@ impl Transaction {
         is_commit: bool,
         ids: &mut ProducerIds,
     ) -> Result<Identity, i16> {
+        self.hand_over(client);
+        if self.keeper.is_some() {
+            return Err(code::PRODUCER_FENCED);
+        }
         let current = self.current;
         let is_retry_of_rotation =
             client.producer_id == self.previous_producer_id && client.epoch == LAST_EPOCH && current.epoch == 0;
@@ -241,6 +283,9 @@ impl Transaction {
 
     /// Aborts an open transaction on the coordinator's own account: another incarnation has come, or time is up.
     pub(super) fn fence(&mut self, bumps_epochs: bool, ids: &mut ProducerIds) {
+        if let Some(keeper) = self.keeper.take() {
+            self.current = keeper;
+        }
         if bumps_epochs {
             // One bump only (KAFKA-19367, Kafka 4.0 made two), so a late abort of the fenced client counts as a retry of this one.
             self.prepare_bump(false, ids);
@@ -274,6 +319,7 @@ pub(super) struct Transactions {
     pub(super) marker_delay: Micros,
     /// Whether partitions and groups ask the coordinator before they let a transaction in (Kafka 3.6 and newer).
     pub(super) verifies: bool,
+    pub(super) two_phase: TwoPhase,
     /// A topic that the coordinators have not heard of yet.
     pub(super) late_topic: Option<String>,
 }
@@ -286,6 +332,7 @@ impl Default for Transactions {
             features_epoch: 1,
             marker_delay: Micros::ZERO,
             verifies: true,
+            two_phase: TwoPhase::Off,
             late_topic: None,
         }
     }

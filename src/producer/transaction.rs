@@ -12,12 +12,23 @@ use super::{Producer, in_callback};
 use crate::accumulator::{CallReply, Command, GivenUp, TransactionCall};
 use crate::error::{Error, Result, Status};
 use crate::offsets::{GroupMetadata, TopicOffset};
+use crate::prepared::PreparedTransaction;
 use crate::reports::{Dispatch, Handed, Item};
 
 impl Producer {
     /// Gets the producer id of the transactional id, and ends what an earlier producer of that id has left open.
     pub fn init_transactions(&self, timeout_ms: i32, hand: impl FnMut(Item<'_>) -> Handed) -> Result<()> {
         self.transact(TransactionCall::Init, timeout_ms, hand)
+    }
+
+    /// The same, but a transaction that an earlier producer has prepared stays open. Which one that is, if there is one.
+    pub fn init_transactions_keep_prepared(
+        &self,
+        timeout_ms: i32,
+        hand: impl FnMut(Item<'_>) -> Handed,
+    ) -> Result<Option<PreparedTransaction>> {
+        let reply = self.transact_for(TransactionCall::InitKeepPrepared, timeout_ms, hand)?;
+        Ok(reply.prepared.get().copied())
     }
 
     /// Opens a transaction. Waits for brokers only when the last one has left doubts that a new epoch has to end, and then
@@ -62,12 +73,44 @@ impl Producer {
         self.transact(TransactionCall::Commit, timeout_ms, hand)
     }
 
+    /// Delivers every record of the transaction, reports it, and leaves the end to whoever knows the answer.
+    pub fn prepare_transaction(
+        &self,
+        timeout_ms: i32,
+        hand: impl FnMut(Item<'_>) -> Handed,
+    ) -> Result<PreparedTransaction> {
+        let reply = self.transact_for(TransactionCall::Prepare, timeout_ms, hand)?;
+        let unnamed =
+            || Error::new(Status::INTERNAL, "internal error of the library: a prepared transaction has no name");
+        reply.prepared.get().copied().ok_or_else(unnamed)
+    }
+
+    /// Commits the prepared transaction if it is `wanted`, else aborts it.
+    pub fn complete_transaction(
+        &self,
+        wanted: Option<PreparedTransaction>,
+        timeout_ms: i32,
+        hand: impl FnMut(Item<'_>) -> Handed,
+    ) -> Result<()> {
+        self.transact(TransactionCall::Complete(wanted), timeout_ms, hand)
+    }
+
     /// Ends the transaction so that nothing of it is ever visible.
     pub fn abort_transaction(&self, timeout_ms: i32, hand: impl FnMut(Item<'_>) -> Handed) -> Result<()> {
         self.transact(TransactionCall::Abort, timeout_ms, hand)
     }
 
-    fn transact(&self, call: TransactionCall, timeout_ms: i32, mut hand: impl FnMut(Item<'_>) -> Handed) -> Result<()> {
+    fn transact(&self, call: TransactionCall, timeout_ms: i32, hand: impl FnMut(Item<'_>) -> Handed) -> Result<()> {
+        self.transact_for(call, timeout_ms, hand).map(|_| ())
+    }
+
+    /// A call, and what was answered to it beside its success.
+    fn transact_for(
+        &self,
+        call: TransactionCall,
+        timeout_ms: i32,
+        mut hand: impl FnMut(Item<'_>) -> Handed,
+    ) -> Result<Arc<CallReply>> {
         self.check_call(&call)?;
         let deadline = self.call_deadline(timeout_ms);
         let reply = self.command(call.clone());
@@ -82,7 +125,7 @@ impl Producer {
                     // It came at the last moment: what was reported before it is handed out before it, all the same.
                     self.reports.wait_for(&reply.done, Some(Instant::now() + IO_TURN), hand);
                 }
-                result
+                result.map(|()| reply)
             }
             GivenUp::Waiting(_) if matches!(ended, Dispatch::Ended(_)) => Err(self.ended()),
             GivenUp::Waiting(note) => Err(timed_out(&call, note, u64::try_from(timeout_ms).unwrap_or(u64::MAX))),
@@ -97,6 +140,11 @@ impl Producer {
         if self.config.transactional_id.is_none() {
             let text = format!("{}: transactional.id is not set; set it before producer_new", call.name());
             return Err(Error::new(Status::NOT_TRANSACTIONAL, text));
+        }
+        if call.is_two_phase() && !self.config.two_phase_commit {
+            let text =
+                format!("{}: transaction.two.phase.commit.enable is not true; set it before producer_new", call.name());
+            return Err(Error::new(Status::STATE, text));
         }
         self.accumulator.fatal().map_or(Ok(()), |fatal| Err(fatal.clone()))
     }

@@ -6,13 +6,13 @@ use super::connection::{Connection, Kind};
 use super::coordinator_link::Whose;
 use super::coordinator_verdict::Facts;
 use super::frame::Frame;
-use super::transaction::{Registered, State};
-use crate::error::Status;
+use super::transaction::{Registered, Resumed, State};
+use crate::error::{Error, Status};
 use crate::time::{Micros, Time};
 use crate::wire::header::Api;
 use crate::wire::transactions::{
-    TransactionHead, encode_add_offsets_to_txn, encode_add_partitions_to_txn, encode_end_txn, encode_init_producer_id,
-    encode_txn_offset_commit,
+    ProducerIdQuestion, TransactionHead, encode_add_offsets_to_txn, encode_add_partitions_to_txn, encode_end_txn,
+    encode_init_producer_id, encode_txn_offset_commit,
 };
 
 /// InitProducerId from here on says which epoch is to be followed up (KIP-360).
@@ -89,6 +89,11 @@ impl Sender {
             return false;
         }
         let Some(broker) = self.coordinator(now, &whose) else { return false };
+        if self.transaction.resumed == Resumed::Unasked {
+            // A connection to the coordinator has told by now. From here on it stays so: a repetition is another one then.
+            self.transaction.is_v2 = self.cluster_speaks_v2();
+            self.transaction.resumed = Resumed::Asked;
+        }
         match self.transaction_version(request.api(), broker) {
             Ok(version) => self.ask(now, broker, version, request),
             Err(why) => self.request_impossible(now, &request, why),
@@ -105,7 +110,7 @@ impl Sender {
         let adds = !transaction.new.is_empty();
         match transaction.state {
             State::Initializing => Some(CoordinatorRequest::InitProducerId { is_first: self.identity().is_none() }),
-            State::InTransaction | State::Committing if adds => {
+            State::InTransaction | State::Preparing | State::Committing if adds => {
                 Some(CoordinatorRequest::AddPartitions { partitions: transaction.new.clone() })
             }
             State::InTransaction => {
@@ -137,7 +142,9 @@ impl Sender {
             is_first_init: transaction.state == State::Initializing && self.identity().is_none(),
             can_bump: transaction.is_v2 || with_epoch,
             is_commit: *request == CoordinatorRequest::EndTxn { is_commit: true },
-            known_open: transaction.is_known_open(),
+            // With two-phase commit no transaction's time is ever over: whose epoch is refused is fenced. The epoch behind
+            // ours is no secret then, but the one that the next producer keeps a prepared transaction with.
+            known_open: transaction.is_known_open() && !self.config.two_phase_commit,
             uses_next_epoch: transaction.end.uses_next_epoch(),
             maybe_empty: !transaction.is_v2 && transaction.registered == Registered::Maybe,
             maybe_early: transaction.is_v2
@@ -164,8 +171,15 @@ impl Sender {
                     return;
                 }
                 let timeout_ms = i32::try_from(self.config.transaction_timeout_ms).unwrap_or(i32::MAX);
-                let (pid, epoch) = (head.producer_id, head.producer_epoch);
-                encode_init_producer_id(version, self.next_id(broker), &client, Some(&id), timeout_ms, pid, epoch)
+                let question = ProducerIdQuestion {
+                    transactional_id: Some(&id),
+                    timeout_ms,
+                    producer_id: head.producer_id,
+                    producer_epoch: head.producer_epoch,
+                    enable_2pc: self.config.two_phase_commit,
+                    keep_prepared: *is_first && self.transaction.keeps,
+                };
+                encode_init_producer_id(version, self.next_id(broker), &client, &question)
             }
             CoordinatorRequest::AddPartitions { partitions } => {
                 let topics = self.by_topic(partitions);
@@ -232,6 +246,9 @@ impl Sender {
             | CoordinatorRequest::CommitOffsets { .. } => {
                 self.transaction_failed(now, Status::TRANSACTION_ABORTABLE, why);
             }
+            CoordinatorRequest::InitProducerId { is_first: true } if self.config.two_phase_commit => {
+                self.init_refused(Error::new(Status::UNSUPPORTED_BROKER, why));
+            }
             _ => self.transaction_fatal(now, Status::FATAL, &why),
         }
     }
@@ -259,7 +276,7 @@ impl Sender {
             "broker {broker} takes TxnOffsetCommit up to version {version}, which cannot check member_id, generation_id and \
              group_instance_id (KIP-447, Kafka 2.5): give the group_id alone, or abort the transaction"
         );
-        call.reply.answer(Err(crate::error::Error::new(Status::UNSUPPORTED_BROKER, text)));
+        call.reply.answer(Err(Error::new(Status::UNSUPPORTED_BROKER, text)));
         self.reports.complete(&call.reply.done);
     }
 }

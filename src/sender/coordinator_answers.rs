@@ -22,6 +22,8 @@ use crate::wire::transactions::{
 /// What an answer comes to: the worst of its codes, in words.
 struct Outcome {
     decision: Decision,
+    /// The broker's own.
+    code: i32,
     text: String,
 }
 
@@ -152,11 +154,17 @@ impl Sender {
     ) -> Result<(), DecodeError> {
         let answer = decode_init_producer_id(version, body)?;
         self.throttle(now, broker, answer.throttle_time_ms);
-        let outcome = self.outcome(broker, Api::InitProducerId, answer.error_code, "", facts);
+        let mut outcome = self.outcome(broker, Api::InitProducerId, answer.error_code, "", facts);
+        self.explain_two_phase(facts, &mut outcome);
         match identity(answer.producer_id, answer.producer_epoch) {
-            Some(identity) if outcome.decision.action == Action::Done => {
+            Some(ours) if outcome.decision.action == Action::Done => {
                 self.transaction.links.succeeded(&Whose::Transaction);
-                self.transaction_initialized(now, identity);
+                match identity(answer.ongoing_producer_id, answer.ongoing_producer_epoch) {
+                    Some(ongoing) if facts.is_first_init && self.transaction.keeps => {
+                        self.transaction_kept(now, ours, ongoing);
+                    }
+                    _ => self.transaction_initialized(now, ours),
+                }
             }
             _ if outcome.decision.action == Action::Done => {
                 self.note_waiting(&format!("{}: it gives no producer id", outcome.text));
@@ -165,6 +173,28 @@ impl Sender {
             _ => self.carry_out(now, Api::InitProducerId, &Whose::Transaction, outcome),
         }
         Ok(())
+    }
+
+    /// What brokers refuse because of two-phase commit, which they have no words of their own for.
+    fn explain_two_phase(&self, facts: &Facts, outcome: &mut Outcome) {
+        if !self.config.two_phase_commit {
+            return;
+        }
+        match outcome.decision.status {
+            Status::TRANSACTIONAL_ID_AUTHORIZATION_FAILED => outcome.text.push_str(
+                "; transaction.two.phase.commit.enable needs the right TWO_PHASE_COMMIT on the transactional id, and brokers \
+                 with transaction.two.phase.commit.enable=true",
+            ),
+            _ if outcome.code == Status::UNSUPPORTED_VERSION.0 && facts.is_first_init && self.transaction.keeps => {
+                outcome.text.push_str(
+                    "; the coordinator cannot keep a prepared transaction (Kafka 4.3 cannot). It is as it was: \
+                     producer_complete_transaction before producer_init_transactions commits it, \
+                     producer_init_transactions alone aborts it",
+                );
+                outcome.decision = Decision { action: Action::FailCall, status: Status::UNSUPPORTED_BROKER };
+            }
+            _ => {}
+        }
     }
 
     fn partitions_added(
@@ -332,13 +362,18 @@ impl Sender {
         let label = self.brokers.get(&broker).map_or_else(|| format!("broker {broker}"), |broker| broker.label());
         let what = if what.is_empty() { String::new() } else { format!(" ({what})") };
         let text = format!("{label}: {}{what}: {}: {}", api.name(), status.name(), status.text());
-        Outcome { decision, text }
+        Outcome { decision, code: status.0, text }
     }
 
     /// The answer says nothing of what was asked: that is asked again.
     fn unanswered(&self, broker: i32, api: Api, what: &str) -> Outcome {
         let decision = Decision { action: Action::Retry, status: Status::UNKNOWN_SERVER_ERROR };
-        Outcome { decision, text: format!("broker {broker}: its {} response has no entry for {what}", api.name()) }
+        let code = decision.status.0;
+        Outcome {
+            decision,
+            code,
+            text: format!("broker {broker}: its {} response has no entry for {what}", api.name()),
+        }
     }
 
     fn maybe_registered(&mut self) {
@@ -348,7 +383,7 @@ impl Sender {
     }
 
     fn carry_out(&mut self, now: Time, api: Api, whose: &Whose, outcome: Outcome) {
-        let Outcome { decision, text } = outcome;
+        let Outcome { decision, text, .. } = outcome;
         match decision.action {
             Action::Done => {}
             Action::Retry | Action::Unknown => {

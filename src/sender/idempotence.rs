@@ -17,7 +17,7 @@ use crate::error::Status;
 use crate::reports::Phase;
 use crate::time::{Micros, Time};
 use crate::wire::header::Api;
-use crate::wire::transactions::{decode_init_producer_id, encode_init_producer_id};
+use crate::wire::transactions::{ProducerIdQuestion, decode_init_producer_id, encode_init_producer_id};
 
 /// A broker that takes longer than this is not waited for: another is asked.
 const ATTEMPT_TIMEOUT_MS: u64 = 5_000;
@@ -85,6 +85,12 @@ impl Sender {
         for dense in std::mem::take(&mut self.idempotence.waiting) {
             self.mark_ready(now, dense);
         }
+    }
+
+    /// The identity was another producer's, and is not used any more.
+    pub(super) fn drop_identity(&mut self) {
+        self.idempotence.current = None;
+        self.note_change();
     }
 
     /// The current identity.
@@ -227,7 +233,8 @@ impl Sender {
         let client_id = self.config.client_id.clone();
         let deadline = now + Micros::from_ms(self.config.request_timeout_ms);
         self.write(now, id, version, Kind::ProducerId(serial), deadline, |correlation_id| {
-            Frame::plain(encode_init_producer_id(version, correlation_id, &client_id, None, i32::MAX, -1, -1))
+            let question = ProducerIdQuestion { timeout_ms: i32::MAX, ..ProducerIdQuestion::NOTHING };
+            Frame::plain(encode_init_producer_id(version, correlation_id, &client_id, &question))
         });
     }
 

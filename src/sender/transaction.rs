@@ -5,6 +5,7 @@
 mod calls;
 mod end;
 mod end_check;
+mod prepared;
 mod state;
 #[cfg(test)]
 mod tests;
@@ -14,6 +15,7 @@ use std::sync::Arc;
 
 pub use super::coordinator::CoordinatorRequest;
 use end_check::EndCheck;
+pub(super) use prepared::Resumed;
 pub use state::{State, may};
 
 use super::Sender;
@@ -24,6 +26,7 @@ use crate::accumulator::{CallReply, TransactionCall};
 use crate::config::Config;
 use crate::error::{Error, Status};
 use crate::offsets::{GroupMetadata, TopicOffset};
+use crate::prepared::PreparedTransaction;
 use crate::reports::Completion;
 use crate::time::{Micros, Time};
 use crate::wire::header::Api;
@@ -34,6 +37,8 @@ const PRODUCE_V2: i16 = 12;
 const PRODUCE_V1_MAX: i16 = 11;
 const TXN_OFFSET_COMMIT_V2: i16 = 5;
 const END_TXN_V2: i16 = 5;
+/// InitProducerId from here on knows two-phase commit (KIP-939).
+const INIT_TWO_PHASE: i16 = 6;
 
 pub struct Transaction {
     /// `transactional.id`; without one nothing else here is used.
@@ -75,6 +80,11 @@ pub struct Transaction {
     /// Reached when everything that was accepted is finished.
     drained: Option<Arc<Completion>>,
     pub(super) bump: Bump,
+    /// The coordinator is being asked to keep an open transaction.
+    pub(super) keeps: bool,
+    /// Which transaction is prepared, once that is so and as long as somebody knows its name.
+    prepared: Option<PreparedTransaction>,
+    pub(super) resumed: Resumed,
     /// The call that is under way. Offsets have their own.
     pub(super) pending: Option<Pending>,
     /// The result of a call that nobody waited for any more.
@@ -145,6 +155,9 @@ impl Transaction {
             resweep: false,
             drained: None,
             bump: Bump::default(),
+            keeps: false,
+            prepared: None,
+            resumed: Resumed::No,
             pending: None,
             kept: None,
             links: Links::default(),
@@ -158,7 +171,7 @@ impl Transaction {
 
     /// Whether records go out.
     pub(super) fn is_sending(&self) -> bool {
-        matches!(self.state, State::InTransaction | State::Committing)
+        matches!(self.state, State::InTransaction | State::Preparing | State::Committing)
     }
 
     /// Whether what was accepted and not sent is to fail.
@@ -334,6 +347,11 @@ impl Sender {
             // The first cause is kept, and an abort that is under way is what the error asks for.
             return;
         }
+        if self.transaction.resumed != Resumed::No {
+            // It is another producer's: what this one was to do with it cannot be done.
+            self.transaction_fatal(now, status, &text);
+            return;
+        }
         if matches!(status, Status::INVALID_PRODUCER_EPOCH | Status::INVALID_TXN_STATE)
             && self.transaction.registered != Registered::No
         {
@@ -409,6 +427,9 @@ impl Sender {
         let Some(broker) = self.brokers.get(&broker) else { return Err("the broker is gone".into()) };
         let Some(connection) = &broker.connection else { return Err(format!("{} is not connected", broker.label())) };
         let version = connection.versions.choose(api).map_err(|why| format!("{}: {why}", broker.label()))?;
+        if api == Api::InitProducerId {
+            return self.init_version(version).map_err(|why| format!("{}: {why}", broker.label()));
+        }
         let least = match api {
             Api::EndTxn => END_TXN_V2,
             Api::TxnOffsetCommit => TXN_OFFSET_COMMIT_V2,
@@ -441,6 +462,7 @@ impl Sender {
                 self.transaction_broken(&fatal);
                 return;
             }
+            self.settle_prepared();
             if self.transaction.is_giving_up() {
                 self.sweep_transaction(now);
             }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Sim;
+use super::coordination::TRANSACTIONAL_ID;
 use super::transacting::{End, SOURCE};
 use crate::time::Micros;
 
@@ -50,6 +51,11 @@ impl Sim {
                     self.cluster.partition_set_leader(&name, index, Some(1)).expect("both exist");
                 }
             }
+        }
+        if self.plan.config.two_phase_commit {
+            // No time ends it, but the next producer does. Nobody has ever come where the id is not known.
+            self.cluster.advance(self.now + FOR_EVER, self.wall_ms());
+            let _ = self.cluster.fence(TRANSACTIONAL_ID);
         }
         let wall_ms = self.wall_ms();
         for _ in 0..2 {

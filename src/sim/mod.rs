@@ -41,7 +41,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::accumulator::{Accumulator, CallReply, Command, PackingJob, PackingTools, TransactionCall};
-use crate::mock::{Cluster, ClusterOptions, Subscription, api_key};
+use crate::mock::{Cluster, ClusterOptions, Subscription, TwoPhase, api_key};
 use crate::reports::Reports;
 use crate::security::login::{AttemptId, Reply};
 use crate::sender::{ConnId, Sender};
@@ -451,6 +451,9 @@ impl Sim {
     fn prepare_transactions(&mut self) {
         self.cluster.topic_create(SOURCE, 2, 1).expect("a legal topic");
         self.cluster.set_transaction_version(self.plan.transaction_version).expect("it exists");
+        if self.plan.config.two_phase_commit {
+            self.cluster.set_two_phase_commit(TwoPhase::Whole);
+        }
         if self.plan.first_epoch > 0 {
             self.age_transactional_id();
         }

@@ -326,6 +326,10 @@ impl Plan {
         self.ghost_topic = false;
         self.own_deadlines = random.percent(10);
         self.purges = false;
+        if random.percent(20) && !self.old_brokers {
+            self.config.two_phase_commit = true;
+            self.config.transaction_timeout_ms = i32::MAX as u64;
+        }
     }
 
     /// Whether a broker may have been made to answer this code.

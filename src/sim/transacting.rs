@@ -9,6 +9,7 @@ use super::{Happening, Sim};
 use crate::accumulator::{CallReply, Command, GivenUp, TransactionCall};
 use crate::error::{Class, Error, Status};
 use crate::offsets::{GroupMetadata, TopicOffset};
+use crate::prepared::PreparedTransaction;
 use crate::reports::Persisted;
 use crate::time::{Micros, Time};
 
@@ -25,6 +26,8 @@ pub(super) enum Stage {
     Uninitialized,
     Ready,
     Open,
+    /// Only the end is missing.
+    Prepared,
     /// Something of the transaction failed: it has to be aborted.
     Failed,
     /// The producer failed for good.
@@ -81,6 +84,8 @@ pub(super) struct Transacting {
     pub stage: Stage,
     made: Option<Made>,
     pub transactions: Vec<Transaction>,
+    /// What the last prepare, or the last init, has named.
+    pub named: Option<PreparedTransaction>,
     /// Still to be begun.
     pub left: usize,
     /// Calls that were refused and will be made again, in a row.
@@ -101,6 +106,7 @@ impl Default for Transacting {
             stage: Stage::Uninitialized,
             made: None,
             transactions: Vec::new(),
+            named: None,
             left: 0,
             tries: 0,
             probes: Vec::new(),
@@ -116,7 +122,7 @@ impl Default for Transacting {
 
 impl Transacting {
     pub fn open(&mut self) -> Option<&mut Transaction> {
-        self.transactions.last_mut().filter(|_| self.stage == Stage::Open)
+        self.transactions.last_mut().filter(|_| matches!(self.stage, Stage::Open | Stage::Prepared))
     }
 
     /// Whether nothing is left to be done.
@@ -165,6 +171,7 @@ impl Sim {
             Stage::Ready if self.txn.left > 0 => self.call(TransactionCall::Begin),
             Stage::Ready | Stage::Broken => {}
             Stage::Open => self.go_on_in_transaction(),
+            Stage::Prepared => self.decide(),
             Stage::Failed => self.call(TransactionCall::Abort),
         }
         if self.random.percent(30) {
@@ -187,6 +194,9 @@ impl Sim {
             72..76 => {
                 self.flush();
             }
+            76..93 if self.plan.config.two_phase_commit && self.random.percent(60) => {
+                self.call(TransactionCall::Prepare);
+            }
             76..93 => self.call(TransactionCall::Commit),
             93..98 => self.call(TransactionCall::Abort),
             // Some of its records are accepted while the commit is on its way to the I/O thread.
@@ -195,6 +205,18 @@ impl Sim {
                 self.send_some();
             }
         }
+    }
+
+    /// What the other system says.
+    fn decide(&mut self) {
+        let named = self.txn.named;
+        let call = match self.random.below(10) {
+            0..6 => TransactionCall::Complete(named),
+            6..8 => TransactionCall::Commit,
+            8 => TransactionCall::Complete(None),
+            _ => TransactionCall::Abort,
+        };
+        self.call(call);
     }
 
     fn follow(&mut self, line: Line) {
@@ -264,7 +286,7 @@ impl Sim {
             self.txn.stage = Stage::Broken;
             return;
         }
-        if call == TransactionCall::Commit
+        if matches!(call, TransactionCall::Commit | TransactionCall::Complete(Some(_)))
             && let Some(open) = self.txn.open()
         {
             open.end = End::Unknown;
@@ -289,7 +311,10 @@ impl Sim {
             return;
         }
         match made.reply.give_up() {
-            GivenUp::Answered(result) => self.ended(made.call, result),
+            GivenUp::Answered(result) => {
+                self.txn.named = made.reply.prepared.get().copied().or(self.txn.named);
+                self.ended(made.call, result);
+            }
             GivenUp::Waiting(_) => self.timed_out(made.call),
         }
     }
@@ -300,7 +325,10 @@ impl Sim {
             return self.txn.fatal.clone().map_or(Ok(()), Err);
         };
         let result = match made.reply.give_up() {
-            GivenUp::Answered(result) => result,
+            GivenUp::Answered(result) => {
+                self.txn.named = made.reply.prepared.get().copied();
+                result
+            }
             GivenUp::Waiting(_) => Err(Error::new(Status::TIMED_OUT, "the scenario waits no longer")),
         };
         match &result {
@@ -378,8 +406,14 @@ impl Sim {
             let records = self.txn.open().map(|open| open.records.clone()).unwrap_or_default();
             records.into_iter().for_each(|index| self.app.sent[index].is_tail = false);
         }
-        let fits = matches!(call, TransactionCall::Commit | TransactionCall::SendOffsets { .. });
-        if !fits || self.txn.stage != Stage::Open || self.txn.tail == Tail::Begun {
+        let fits = matches!(
+            call,
+            TransactionCall::Commit
+                | TransactionCall::Prepare
+                | TransactionCall::Complete(Some(_))
+                | TransactionCall::SendOffsets { .. }
+        );
+        if !fits || self.txn.open().is_none() || self.txn.tail == Tail::Begun {
             self.fail(format!("{} in {:?} asks for an abort: {error:?}", call.name(), self.txn.stage));
         }
         self.txn.abortable += 1;
@@ -413,6 +447,13 @@ impl Sim {
         let now = self.now;
         match call {
             TransactionCall::Init => self.txn.stage = Stage::Ready,
+            TransactionCall::InitKeepPrepared => {
+                self.txn.stage = if self.txn.named.is_some() { Stage::Prepared } else { Stage::Ready };
+            }
+            TransactionCall::Prepare => {
+                self.check_reports_of_commit();
+                self.txn.stage = Stage::Prepared;
+            }
             TransactionCall::Begin => {
                 self.txn.left = self.txn.left.saturating_sub(1);
                 self.txn.stage = Stage::Open;
@@ -431,7 +472,7 @@ impl Sim {
                     }
                 }
             }
-            TransactionCall::Commit => {
+            TransactionCall::Commit | TransactionCall::Complete(Some(_)) => {
                 self.check_reports_of_commit();
                 if let Some(open) = self.txn.open() {
                     open.end = End::Committed;
@@ -439,7 +480,7 @@ impl Sim {
                 }
                 self.txn.stage = Stage::Ready;
             }
-            TransactionCall::Abort | TransactionCall::Finish => {
+            TransactionCall::Abort | TransactionCall::Complete(None) | TransactionCall::Finish => {
                 if let Some(last) = self.txn.transactions.last_mut() {
                     last.end = End::Aborted;
                     last.ended_at = now;
@@ -449,14 +490,17 @@ impl Sim {
         }
     }
 
-    /// A commit that succeeded has every record delivered that was not taken back, and said so before.
+    /// A commit or a prepare that succeeded has every record delivered that was not taken back, and said so before.
     fn check_reports_of_commit(&mut self) {
         let Some(open) = self.txn.transactions.last() else { return };
         for index in &open.records {
             let sent = &self.app.sent[*index];
             let is_told = sent.report.as_ref().is_some_and(|report| report.persisted == Persisted::Yes);
             if sent.is_tagged && !sent.is_cancelled && !is_told {
-                let text = format!("a commit succeeded, and the report of its record {index} is {:?}", sent.report);
+                let text = format!(
+                    "a commit or a prepare succeeded, and the report of its record {index} is {:?}",
+                    sent.report
+                );
                 self.fail(text);
                 return;
             }

@@ -83,7 +83,7 @@ impl Api {
             Api::SaslHandshake => (1, 1),
             Api::SaslAuthenticate => (0, 2),
             Api::FindCoordinator => (2, 5),
-            Api::InitProducerId => (1, 5),
+            Api::InitProducerId => (1, 6),
             // From v4 on this is a request between brokers.
             Api::AddPartitionsToTxn => (1, 3),
             Api::AddOffsetsToTxn => (1, 4),

@@ -15,6 +15,33 @@ pub struct TransactionHead<'a> {
     pub producer_epoch: i16,
 }
 
+/// What InitProducerId asks for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ProducerIdQuestion<'a> {
+    /// `None` for a producer that is only idempotent, and then the broker ignores the timeout.
+    pub transactional_id: Option<&'a str>,
+    pub timeout_ms: i32,
+    /// With the epoch the identity that is to be followed up, -1 for none; sent from v3 on and lost before.
+    pub producer_id: i64,
+    pub producer_epoch: i16,
+    /// Transactions never expire (KIP-939). Sent from v6 on; must not be asked for before.
+    pub enable_2pc: bool,
+    /// An open transaction is left as it is instead of being aborted. As `enable_2pc`.
+    pub keep_prepared: bool,
+}
+
+impl ProducerIdQuestion<'_> {
+    /// For a producer without transactions that has no identity.
+    pub const NOTHING: ProducerIdQuestion<'static> = ProducerIdQuestion {
+        transactional_id: None,
+        timeout_ms: 0,
+        producer_id: -1,
+        producer_epoch: -1,
+        enable_2pc: false,
+        keep_prepared: false,
+    };
+}
+
 /// The answer to InitProducerId.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct ProducerIdAnswer {
@@ -24,6 +51,10 @@ pub struct ProducerIdAnswer {
     pub producer_id: i64,
     /// Says nothing with an error.
     pub producer_epoch: i16,
+    /// The transaction that was kept open, from v6 on; -1 when none was, and before.
+    pub ongoing_producer_id: i64,
+    /// -1 when `ongoing_producer_id` is.
+    pub ongoing_producer_epoch: i16,
 }
 
 /// The answer to AddPartitionsToTxn.
@@ -60,26 +91,25 @@ pub struct EndTxnAnswer {
     pub producer_epoch: i16,
 }
 
-/// Encodes an InitProducerId request with its length prefix. `transactional_id`: `None` for a producer that is only
-/// idempotent, and then the broker ignores the timeout. Id and epoch say which identity is to be followed up (-1 for
-/// none); they are sent from v3 on and are lost before.
+/// Encodes an InitProducerId request with its length prefix.
 pub fn encode_init_producer_id(
     version: i16,
     correlation_id: i32,
     client_id: &str,
-    transactional_id: Option<&str>,
-    timeout_ms: i32,
-    producer_id: i64,
-    producer_epoch: i16,
+    question: &ProducerIdQuestion<'_>,
 ) -> Vec<u8> {
     let form = Api::InitProducerId.form(version);
-    let mut out = Vec::with_capacity(48 + client_id.len() + transactional_id.map_or(0, str::len));
+    let mut out = Vec::with_capacity(48 + client_id.len() + question.transactional_id.map_or(0, str::len));
     begin_request(&mut out, Api::InitProducerId, version, correlation_id, client_id);
-    put_nullable_string(&mut out, form, transactional_id);
-    put_i32(&mut out, timeout_ms);
+    put_nullable_string(&mut out, form, question.transactional_id);
+    put_i32(&mut out, question.timeout_ms);
     if version >= 3 {
-        put_i64(&mut out, producer_id);
-        put_i16(&mut out, producer_epoch);
+        put_i64(&mut out, question.producer_id);
+        put_i16(&mut out, question.producer_epoch);
+    }
+    if version >= 6 {
+        put_bool(&mut out, question.enable_2pc);
+        put_bool(&mut out, question.keep_prepared);
     }
     put_no_tagged_fields(&mut out, form);
     finish_request(&mut out, 0);
@@ -89,12 +119,18 @@ pub fn encode_init_producer_id(
 /// Decodes the body of an answer to InitProducerId of `version`.
 pub fn decode_init_producer_id(version: i16, body: &[u8]) -> Result<ProducerIdAnswer, DecodeError> {
     let mut reader = Reader::new(body, Api::InitProducerId.form(version));
-    let answer = ProducerIdAnswer {
+    let mut answer = ProducerIdAnswer {
         throttle_time_ms: reader.i32("throttle time")?,
         error_code: reader.i16("error code")?,
         producer_id: reader.i64("producer id")?,
         producer_epoch: reader.i16("producer epoch")?,
+        ongoing_producer_id: -1,
+        ongoing_producer_epoch: -1,
     };
+    if version >= 6 {
+        answer.ongoing_producer_id = reader.i64("ongoing producer id")?;
+        answer.ongoing_producer_epoch = reader.i16("ongoing producer epoch")?;
+    }
     reader.skip_tagged_fields("producer id's tagged fields")?;
     Ok(answer)
 }

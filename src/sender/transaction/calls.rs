@@ -44,9 +44,14 @@ impl Sender {
             if ended == call {
                 if result.is_ok() {
                     self.say_none_is_open();
+                    self.tell_prepared(reply);
                 }
                 self.tell(reply, result);
                 return Ok(());
+            }
+            if call == TransactionCall::Finish && ended == TransactionCall::Prepare {
+                // Nobody has learnt its name, so that nobody can have decided to commit it.
+                self.transaction.prepared = None;
             }
             if call != TransactionCall::Finish {
                 let text = format!(
@@ -62,11 +67,13 @@ impl Sender {
             return Ok(());
         }
         match call {
-            TransactionCall::Init => self.init_called(reply),
+            TransactionCall::Init | TransactionCall::InitKeepPrepared => self.init_called(call, reply),
             TransactionCall::Begin => self.begin_called(now, reply),
             TransactionCall::SendOffsets { offsets, group } => self.offsets_called(offsets, group, reply),
-            TransactionCall::Commit => self.commit_called(now, reply),
-            TransactionCall::Abort => self.abort_called(now, reply),
+            TransactionCall::Prepare => self.prepare_called(now, reply),
+            TransactionCall::Commit => self.commit_called(now, call, reply),
+            TransactionCall::Abort => self.abort_called(now, call, reply),
+            TransactionCall::Complete(wanted) => self.complete_called(now, wanted, reply),
             TransactionCall::Finish => self.finish_called(now, reply),
         }
     }
@@ -76,11 +83,18 @@ impl Sender {
         let Some(pending) = &mut self.transaction.pending else { return Ok(false) };
         // A program that asks again and again leaves no pile.
         pending.waiters.retain(|waiter| !waiter.is_given_up());
-        let is_ending = matches!(pending.call, TransactionCall::Commit | TransactionCall::Abort);
+        let is_ending =
+            matches!(pending.call, TransactionCall::Commit | TransactionCall::Abort | TransactionCall::Complete(_));
         let is_begin = pending.call == TransactionCall::Begin;
         if is_begin && pending.waiters.is_empty() {
             // Nobody waits for it any more, and nothing has been begun.
             self.transaction.pending = None;
+            return Ok(false);
+        }
+        if *call == TransactionCall::Finish && pending.call == TransactionCall::Prepare {
+            // It would stay open for ever, and nobody would know its name.
+            let text = "the producer was closed before the transaction was prepared";
+            self.finish_call(Err(Error::new(Status::CLOSED, text)));
             return Ok(false);
         }
         if *call == TransactionCall::Finish && !is_ending {
@@ -97,20 +111,21 @@ impl Sender {
         Err(Error::new(Status::STATE, text))
     }
 
-    fn pend(&mut self, call: TransactionCall, reply: &Arc<CallReply>) {
+    pub(super) fn pend(&mut self, call: TransactionCall, reply: &Arc<CallReply>) {
         self.transaction.pending = Some(Pending { call, waiters: vec![reply.clone()] });
     }
 
-    fn wrong_state(&self, call: &TransactionCall, remedy: &str) -> Error {
+    pub(super) fn wrong_state(&self, call: &TransactionCall, remedy: &str) -> Error {
         let text = format!("{}: the producer is {}; {remedy}", call.name(), self.transaction.state.words());
         Error::new(Status::STATE, text)
     }
 
-    fn init_called(&mut self, reply: &Arc<CallReply>) -> Result<()> {
+    fn init_called(&mut self, call: TransactionCall, reply: &Arc<CallReply>) -> Result<()> {
         if self.transaction.state != State::Uninitialized {
-            return Err(self.wrong_state(&TransactionCall::Init, "it is initialized once"));
+            return Err(self.wrong_state(&call, "it is initialized once"));
         }
-        self.pend(TransactionCall::Init, reply);
+        self.transaction.keeps = call == TransactionCall::InitKeepPrepared;
+        self.pend(call, reply);
         self.enter(State::Initializing);
         Ok(())
     }
@@ -161,36 +176,41 @@ impl Sender {
         Ok(())
     }
 
-    fn commit_called(&mut self, now: Time, reply: &Arc<CallReply>) -> Result<()> {
+    pub(super) fn commit_called(&mut self, now: Time, call: TransactionCall, reply: &Arc<CallReply>) -> Result<()> {
         if self.transaction.is_being_explained() {
-            self.pend(TransactionCall::Commit, reply);
+            self.pend(call, reply);
             reply.note("the coordinator is being asked whether the transaction's time was over or another producer has taken over");
             return Ok(());
         }
-        if self.transaction.state != State::InTransaction {
-            return Err(self.not_open(&TransactionCall::Commit));
+        if !matches!(self.transaction.state, State::InTransaction | State::Prepared) {
+            return Err(self.not_open(&call));
         }
-        if let Some(group) = self.transaction.unsettled.first() {
-            let remedy = format!(
-                "offsets of group '{group}' are not known to be in it: call producer_send_offsets_to_transaction again, or \
-                 producer_abort_transaction"
-            );
-            return Err(self.wrong_state(&TransactionCall::Commit, &remedy));
-        }
-        self.pend(TransactionCall::Commit, reply);
+        self.check_settled(&call)?;
+        let name = call.name();
+        self.pend(call, reply);
         reply.note("records of the transaction are being delivered");
         self.enter(State::Committing);
-        let text = "a commit is pending: call producer_commit_transaction again until it has ended, then \
-                    producer_begin_transaction";
-        self.drain_transaction(now, text, false);
+        let text =
+            format!("a commit is pending: call {name} again until it has ended, then producer_begin_transaction");
+        self.drain_transaction(now, &text, false);
         Ok(())
     }
 
-    fn abort_called(&mut self, now: Time, reply: &Arc<CallReply>) -> Result<()> {
-        if !matches!(self.transaction.state, State::InTransaction | State::AbortableError) {
-            return Err(self.not_open(&TransactionCall::Abort));
+    /// Whether all offsets that were asked to be in the transaction are.
+    pub(super) fn check_settled(&self, call: &TransactionCall) -> Result<()> {
+        let Some(group) = self.transaction.unsettled.first() else { return Ok(()) };
+        let remedy = format!(
+            "offsets of group '{group}' are not known to be in it: call producer_send_offsets_to_transaction again, or \
+             producer_abort_transaction"
+        );
+        Err(self.wrong_state(call, &remedy))
+    }
+
+    pub(super) fn abort_called(&mut self, now: Time, call: TransactionCall, reply: &Arc<CallReply>) -> Result<()> {
+        if !matches!(self.transaction.state, State::InTransaction | State::Prepared | State::AbortableError) {
+            return Err(self.not_open(&call));
         }
-        self.pend(TransactionCall::Abort, reply);
+        self.pend(call, reply);
         self.start_abort(now);
         Ok(())
     }
@@ -200,16 +220,26 @@ impl Sender {
         self.transaction.new.clear();
         let text = "the transaction was aborted before the offsets were in it";
         self.fail_offsets(&Error::new(Status::TRANSACTION_ABORTED, text));
-        let text = "an abort is pending: call producer_abort_transaction again until it has ended, then \
-                    producer_begin_transaction";
-        self.drain_transaction(now, text, true);
+        let name = match &self.transaction.pending {
+            Some(Pending { call: call @ TransactionCall::Complete(_), .. }) => call.name(),
+            _ => TransactionCall::Abort.name(),
+        };
+        let text =
+            format!("an abort is pending: call {name} again until it has ended, then producer_begin_transaction");
+        self.drain_transaction(now, &text, true);
         if let Some(pending) = &self.transaction.pending {
             pending.waiters.iter().for_each(|w| w.note("records of the transaction that are in flight are awaited"));
         }
     }
 
     fn finish_called(&mut self, now: Time, reply: &Arc<CallReply>) -> Result<()> {
-        if !matches!(self.transaction.state, State::InTransaction | State::AbortableError) {
+        let is_open = match self.transaction.state {
+            State::InTransaction | State::Preparing | State::AbortableError => true,
+            // Whoever knows its name ends it, with another producer.
+            State::Prepared => self.transaction.prepared.is_none(),
+            _ => false,
+        };
+        if !is_open {
             self.tell(reply, Ok(()));
             return Ok(());
         }
@@ -219,12 +249,13 @@ impl Sender {
     }
 
     /// The call needs an open transaction that nothing has gone wrong with.
-    fn not_open(&self, call: &TransactionCall) -> Error {
+    pub(super) fn not_open(&self, call: &TransactionCall) -> Error {
         match (self.transaction.state, &self.transaction.error) {
             (State::AbortableError, Some(error)) => error.clone(),
             (State::Uninitialized, _) => {
                 self.wrong_state(call, "call producer_init_transactions and producer_begin_transaction first")
             }
+            (State::Prepared, _) => self.wrong_state(call, "commit, abort or complete that first"),
             _ => self.wrong_state(call, "call producer_begin_transaction first"),
         }
     }

@@ -77,6 +77,10 @@ impl Sender {
             State::Aborting => numbers.transactions_aborted.add(1),
             _ => {}
         }
+        if self.transaction.resumed != super::Resumed::No {
+            self.resumed_ended();
+            return;
+        }
         let is_empty = self.transaction.registered == Registered::No;
         let transaction = &mut self.transaction;
         if let Some(next) = next {
@@ -103,7 +107,7 @@ impl Sender {
         }
     }
 
-    fn forget_transaction(&mut self) {
+    pub(super) fn forget_transaction(&mut self) {
         let transaction = &mut self.transaction;
         transaction.serial += 1;
         transaction.started_at = None;
@@ -115,6 +119,7 @@ impl Sender {
         transaction.unsettled.clear();
         transaction.end = super::EndCheck::default();
         transaction.error = None;
+        transaction.prepared = None;
         transaction.unswept = false;
         transaction.resweep = false;
         transaction.drained = None;
@@ -144,7 +149,10 @@ impl Sender {
         if self.transaction.kept.is_some() {
             return;
         }
-        let text = "no transaction is open: call producer_begin_transaction first";
+        let text = match self.transaction.state {
+            State::Prepared => "the transaction is prepared: commit, abort or complete it first",
+            _ => "no transaction is open: call producer_begin_transaction first",
+        };
         self.accumulator.door.shut(Error::new(Status::STATE, text));
     }
 
@@ -195,6 +203,9 @@ impl Sender {
         self.reports.push_all(&mut self.outcomes);
         let mut is_told = false;
         for waiter in pending.waiters {
+            if result.is_ok() {
+                self.tell_prepared(&waiter);
+            }
             is_told |= waiter.answer(result.clone());
             self.reports.complete(&waiter.done);
         }

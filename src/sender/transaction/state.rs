@@ -10,6 +10,10 @@ pub enum State {
     /// Between transactions.
     Ready,
     InTransaction,
+    /// Records are being delivered; then nothing more happens until the application decides (KIP-939).
+    Preparing,
+    /// Everything is delivered, and only the end is missing, which this producer or another one asks for.
+    Prepared,
     /// Records are being delivered, then the coordinator is asked to commit.
     Committing,
     /// What is in flight is being decided, then the coordinator is asked to abort.
@@ -22,11 +26,13 @@ pub enum State {
 
 impl State {
     #[cfg(test)]
-    pub const ALL: [State; 8] = [
+    pub const ALL: [State; 10] = [
         State::Uninitialized,
         State::Initializing,
         State::Ready,
         State::InTransaction,
+        State::Preparing,
+        State::Prepared,
         State::Committing,
         State::Aborting,
         State::AbortableError,
@@ -40,6 +46,8 @@ impl State {
             State::Initializing => "being initialized",
             State::Ready => "in no transaction",
             State::InTransaction => "in a transaction",
+            State::Preparing => "preparing a transaction",
+            State::Prepared => "in a prepared transaction",
             State::Committing => "committing a transaction",
             State::Aborting => "aborting a transaction",
             State::AbortableError => "in a transaction that can only be aborted",
@@ -53,13 +61,18 @@ pub const fn may(from: State, to: State) -> bool {
     use State::*;
     match (from, to) {
         (_, FatalError) => true,
-        (Uninitialized, Initializing) => true,
+        // Committing: a transaction that another producer has prepared.
+        (Uninitialized, Initializing | Committing) => true,
         // Refused for rights that can be granted, the first time or after that.
-        (Initializing, Uninitialized | Ready) => true,
+        // Prepared: it was kept open.
+        (Initializing, Uninitialized | Ready | Prepared) => true,
         // Initializing: a new epoch is needed before the next transaction.
         (Ready, InTransaction | Initializing) => true,
-        (InTransaction, Committing | Aborting | AbortableError) => true,
-        (Committing, Ready | AbortableError) => true,
+        (InTransaction, Preparing | Committing | Aborting | AbortableError) => true,
+        // Aborting: the producer is closed.
+        (Preparing, Prepared | Aborting | AbortableError) => true,
+        (Prepared, Committing | Aborting) => true,
+        (Committing, Uninitialized | Ready | AbortableError) => true,
         (AbortableError, Aborting) => true,
         (Aborting, Ready) => true,
         _ => false,
@@ -74,11 +87,13 @@ mod tests {
     #[test]
     fn only_these_states_follow_each_other() {
         let legal = [
-            (Uninitialized, vec![Initializing]),
-            (Initializing, vec![Uninitialized, Ready]),
+            (Uninitialized, vec![Initializing, Committing]),
+            (Initializing, vec![Uninitialized, Ready, Prepared]),
             (Ready, vec![Initializing, InTransaction]),
-            (InTransaction, vec![Committing, Aborting, AbortableError]),
-            (Committing, vec![Ready, AbortableError]),
+            (InTransaction, vec![Preparing, Committing, Aborting, AbortableError]),
+            (Preparing, vec![Prepared, Aborting, AbortableError]),
+            (Prepared, vec![Committing, Aborting]),
+            (Committing, vec![Uninitialized, Ready, AbortableError]),
             (Aborting, vec![Ready]),
             (AbortableError, vec![Aborting]),
             (FatalError, vec![]),

@@ -1,6 +1,7 @@
 //! In which order things are asked and answered, and what each call and event does in each state.
 
 mod coordinators;
+mod prepared;
 mod rig;
 
 use super::*;
@@ -30,6 +31,9 @@ fn every_call_in_every_state_is_taken_or_refused_as_the_table_says() {
         (State::Initializing, [WAITS, STATE, STATE, STATE, STATE, OK]),
         (State::Ready, [STATE, OK, STATE, STATE, STATE, OK]),
         (State::InTransaction, [STATE, STATE, OK, OK, OK, OK]),
+        // Closing gives a prepare that is pending up for an abort.
+        (State::Preparing, [STATE, STATE, STATE, STATE, STATE, WAITS]),
+        (State::Prepared, [STATE, STATE, STATE, OK, OK, OK]),
         (State::Committing, [STATE, STATE, STATE, WAITS, STATE, WAITS]),
         (State::Aborting, [STATE, STATE, STATE, STATE, WAITS, WAITS]),
         (State::AbortableError, [STATE, STATE, BAD, BAD, OK, OK]),
@@ -48,7 +52,9 @@ fn every_call_in_every_state_is_taken_or_refused_as_the_table_says() {
             let mut rig = in_state(state);
             let name = format!("{} in {state:?}", call.name());
             assert_eq!(rig.status(call.clone()), expected, "{name}");
-            if expected != OK {
+            if (state, &call) == (State::Preparing, &TransactionCall::Finish) {
+                assert_eq!(rig.state(), State::Aborting, "{name}");
+            } else if expected != OK {
                 assert_eq!(rig.state(), state, "{name}");
             }
             // Whatever was refused does not stand in the way of what is allowed.
@@ -56,7 +62,11 @@ fn every_call_in_every_state_is_taken_or_refused_as_the_table_says() {
                 rig.release();
                 assert!(matches!(
                     rig.state(),
-                    State::Uninitialized | State::Ready | State::InTransaction | State::AbortableError
+                    State::Uninitialized
+                        | State::Ready
+                        | State::InTransaction
+                        | State::Prepared
+                        | State::AbortableError
                 ));
             }
         }
@@ -87,7 +97,7 @@ fn a_failed_record_costs_the_transaction_that_is_open_and_nothing_in_any_other_s
         rig.sender.transaction_record_failed(now, Status::DELIVERY_TIMED_OUT, "late");
         rig.run();
         let expected = match state {
-            State::InTransaction | State::Committing => State::AbortableError,
+            State::InTransaction | State::Preparing | State::Committing => State::AbortableError,
             other => other,
         };
         assert_eq!(rig.state(), expected, "{state:?}");
@@ -98,9 +108,10 @@ fn a_failed_record_costs_the_transaction_that_is_open_and_nothing_in_any_other_s
 fn a_fatal_error_ends_every_state_and_answers_the_call_under_way() {
     for state in State::ALL {
         let mut rig = in_state(state);
-        let waiting = matches!(state, State::Initializing | State::Committing | State::Aborting);
+        let waiting = matches!(state, State::Initializing | State::Preparing | State::Committing | State::Aborting);
         let call = match state {
             State::Initializing => TransactionCall::Init,
+            State::Preparing => TransactionCall::Prepare,
             State::Committing => TransactionCall::Commit,
             _ => TransactionCall::Abort,
         };

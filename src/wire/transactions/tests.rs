@@ -59,9 +59,30 @@ fn init_producer_id_requests_are_what_the_generated_types_encode() {
             if version >= 3 {
                 request = request.with_producer_id(ProducerId(producer_id)).with_producer_epoch(epoch);
             }
-            let theirs = framed(Api::InitProducerId, version, &request);
-            let ours = encode_init_producer_id(version, 7, "me", transactional_id, 60_000, producer_id, epoch);
-            assert_eq!(ours, theirs, "version {version}");
+            for (enable_2pc, keep_prepared) in [(false, false), (true, false), (true, true)] {
+                let theirs = match version {
+                    // The generated types end before it: v5 with two booleans in front of its last byte, the tagged fields.
+                    6 => {
+                        let mut bytes = framed(Api::InitProducerId, 5, &request);
+                        let end = bytes.len() - 1;
+                        bytes.splice(end..end, [u8::from(enable_2pc), u8::from(keep_prepared)]);
+                        bytes[3] += 2;
+                        bytes[7] = 6;
+                        bytes
+                    }
+                    _ => framed(Api::InitProducerId, version, &request),
+                };
+                let (timeout_ms, producer_epoch) = (60_000, epoch);
+                let question = ProducerIdQuestion {
+                    transactional_id,
+                    timeout_ms,
+                    producer_id,
+                    producer_epoch,
+                    enable_2pc,
+                    keep_prepared,
+                };
+                assert_eq!(encode_init_producer_id(version, 7, "me", &question), theirs, "version {version}");
+            }
         }
     }
 }
@@ -72,14 +93,25 @@ fn their_producer_id(version: i16) -> InitProducerIdResponse {
         .with_error_code(90)
         .with_producer_id(ProducerId(ID))
         .with_producer_epoch(EPOCH);
+    let response = match version >= 6 {
+        true => response.with_ongoing_txn_producer_id(ProducerId(ID + 1)).with_ongoing_txn_producer_epoch(EPOCH + 1),
+        false => response,
+    };
     if version >= 2 { response.with_unknown_tagged_field(9, Bytes::from_static(b"??")) } else { response }
 }
 
 #[test]
 fn producer_ids_of_the_generated_types_are_read_whole() {
     for version in versions(Api::InitProducerId) {
-        let expected =
-            ProducerIdAnswer { throttle_time_ms: 40, error_code: 90, producer_id: ID, producer_epoch: EPOCH };
+        let (ongoing_producer_id, ongoing_producer_epoch) = if version >= 6 { (ID + 1, EPOCH + 1) } else { (-1, -1) };
+        let expected = ProducerIdAnswer {
+            throttle_time_ms: 40,
+            error_code: 90,
+            producer_id: ID,
+            producer_epoch: EPOCH,
+            ongoing_producer_id,
+            ongoing_producer_epoch,
+        };
         let body = bytes_of(&their_producer_id(version), version);
         assert_reads_whole(decode_init_producer_id, version, &body, expected);
     }
@@ -306,7 +338,7 @@ fn copies_of_a_name_stay_in_proportion_to_what_was_received() {
 }
 
 fn decode_all(body: &[u8]) {
-    for version in 1..=5 {
+    for version in 1..=6 {
         let _ = decode_init_producer_id(version, body);
         let _ = decode_add_partitions_to_txn(version, body);
         let _ = decode_add_offsets_to_txn(version, body);

@@ -37,6 +37,11 @@ impl Rig {
         for broker in 1..=3 {
             cluster.set_address(broker, "mock", 9090 + broker as u16);
         }
+        Rig::on(cluster, Time(1_000), change)
+    }
+
+    /// A producer of this cluster, which may have had others.
+    pub(super) fn on(cluster: Cluster, now: Time, change: impl FnOnce(&mut Config)) -> Rig {
         let mut config = Config {
             bootstrap_servers: (1..=3).map(|broker| ("mock".to_owned(), 9090 + broker)).collect(),
             transactional_id: Some("tx".into()),
@@ -47,7 +52,6 @@ impl Rig {
         change(&mut config);
         let reports = Arc::new(Reports::new(1 << 20, -1));
         let accumulator = Arc::new(Accumulator::new(&config, 1, 7, reports));
-        let now = Time(1_000);
         let sender = Sender::new(Arc::new(config), accumulator.clone(), 7, now);
         let (hold, held) = (BTreeSet::new(), VecDeque::new());
         let mut rig = Rig { now, sender, accumulator, cluster, brokers: BTreeMap::new(), hold, held, seen: Vec::new() };
@@ -250,6 +254,15 @@ pub(super) fn in_state(state: State) -> Rig {
             rig.hold.insert(END);
             let call = if state == State::Committing { TransactionCall::Commit } else { TransactionCall::Abort };
             assert_eq!(rig.status(call), None);
+        }
+        State::Preparing => {
+            rig.hold.insert(PRODUCE);
+            rig.send(0);
+            assert_eq!(rig.status(TransactionCall::Prepare), None);
+        }
+        State::Prepared => {
+            rig.send(0);
+            assert_eq!(rig.result(TransactionCall::Prepare), Ok(()));
         }
         State::AbortableError => {
             rig.cluster.push_error(PRODUCE, 87, 1);
