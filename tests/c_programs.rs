@@ -88,6 +88,7 @@ programs! {
     threads: "tests/c/threads.c" [];
     transactions: "tests/c/transactions.c" [];
     transactions_bad_input: "tests/c/transactions_bad_input.c" [];
+    transactions_prepared: "tests/c/transactions_prepared.c" [];
     unload: "tests/c/unload.c" [];
     visible_causes: "tests/c/visible_causes.c" [];
     wrong_handles: "tests/c/wrong_handles.c" [];

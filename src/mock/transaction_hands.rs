@@ -65,6 +65,14 @@ impl Cluster {
         Ok((given.producer_id, given.epoch))
     }
 
+    /// Keeps the open transaction of a transactional id as another producer would by InitProducerId (KIP-939): from then on only
+    /// that one may end it.
+    #[cfg(test)]
+    pub fn keep_prepared(&mut self, transactional_id: &str) {
+        let transaction = self.transactions.by_id.get_mut(transactional_id).expect("it is initialized");
+        transaction.keep(None).expect("it is open");
+    }
+
     /// Adds a partition to the transaction of the id's newest incarnation, as one that [`Self::fence`] has stood for
     /// would.
     #[cfg(test)]

@@ -28,6 +28,7 @@ mod other_logs;
 mod packing;
 mod partitioning;
 mod plan;
+mod prepared;
 mod random;
 mod scenarios;
 mod tests;

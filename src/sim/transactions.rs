@@ -13,7 +13,7 @@ use crate::reports::Persisted;
 use crate::time::Micros;
 
 /// Transactions of version 1 or 2, initialized.
-fn transactional(version: i16, edit: impl FnOnce(&mut Plan)) -> Sim {
+pub(super) fn transactional(version: i16, edit: impl FnOnce(&mut Plan)) -> Sim {
     let mut sim = scenario(|plan| {
         plan.config.enable_idempotence = true;
         plan.config.transactional_id = Some(TRANSACTIONAL_ID.to_owned());
@@ -28,11 +28,11 @@ fn transactional(version: i16, edit: impl FnOnce(&mut Plan)) -> Sim {
 
 impl Sim {
     /// Makes a call and waits for its result, ten seconds at most.
-    fn done(&mut self, call: TransactionCall) -> Result<(), Error> {
+    pub(super) fn done(&mut self, call: TransactionCall) -> Result<(), Error> {
         self.done_within(call, 10_000)
     }
 
-    fn done_within(&mut self, call: TransactionCall, ms: u64) -> Result<(), Error> {
+    pub(super) fn done_within(&mut self, call: TransactionCall, ms: u64) -> Result<(), Error> {
         self.call(call);
         let until = self.now + Micros::from_ms(ms);
         while self.violation.is_none() && !self.txn.is_answered() && self.step(until) {}
@@ -43,7 +43,7 @@ impl Sim {
         self.result_of_call()
     }
 
-    fn begin(&mut self) {
+    pub(super) fn begin(&mut self) {
         self.done(TransactionCall::Begin).expect("nothing is wrong");
     }
 
@@ -67,21 +67,21 @@ impl Sim {
     }
 
     /// A transaction of one record each to both partitions, committed.
-    fn transact_once(&mut self) {
+    pub(super) fn transact_once(&mut self) {
         self.begin();
         self.say(0, 0, b"of a whole transaction");
         self.say(0, 1, b"of a whole transaction");
         self.commit();
     }
 
-    fn visible(&mut self) -> usize {
+    pub(super) fn visible(&mut self) -> usize {
         let wall_ms = self.wall_ms();
         self.cluster.advance(self.now, wall_ms);
         let read = |partition| self.cluster.committed_records("t0", partition).expect("it exists").len();
         read(0) + read(1)
     }
 
-    fn coordinator(&mut self) -> i32 {
+    pub(super) fn coordinator(&mut self) -> i32 {
         self.cluster.coordinator(CoordinatorKind::Transaction, TRANSACTIONAL_ID).expect("there is one")
     }
 }

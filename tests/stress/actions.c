@@ -166,6 +166,18 @@ static producer_status_t purge(struct storm_thread *t) {
 
 /* ---- transactions ---- */
 
+/* Prepared first, every other time, and then ended by its name, by none, or as any other. */
+static producer_status_t end_transaction(struct storm_thread *t) {
+    producer_t *p = t->round->producer;
+    if (t->round->two_phase && storm_dice(t, 2)) {
+        char state[PRODUCER_PREPARED_STATE_LEN];
+        producer_status_t status = producer_prepare_transaction(p, 5000, state);
+        if (status != PRODUCER_OK) return status;
+        if (storm_dice(t, 2)) return producer_complete_transaction(p, storm_dice(t, 3) ? state : "", 5000);
+    }
+    return storm_dice(t, 3) ? producer_commit_transaction(p, 5000) : producer_abort_transaction(p, 5000);
+}
+
 static producer_status_t transact(struct storm_thread *t) {
     struct storm_round *r = t->round;
     if (r->mode != STORM_TRANSACTIONAL || pthread_mutex_trylock(&r->transaction) != 0) return PRODUCER_OK;
@@ -178,7 +190,7 @@ static producer_status_t transact(struct storm_thread *t) {
             offset.topic = r->names[0], offset.partition = 0, offset.offset = 1, group.group_id = "storm";
             producer_send_offsets_to_transaction(r->producer, &offset, 1, &group, 1000);
         }
-        status = storm_dice(t, 3) ? producer_commit_transaction(r->producer, 5000) : producer_abort_transaction(r->producer, 5000);
+        status = end_transaction(t);
     }
     if (producer_status_is_abortable(status)) status = producer_abort_transaction(r->producer, 5000);
     pthread_mutex_unlock(&r->transaction);

@@ -110,6 +110,7 @@ producer_t *storm_start(struct storm_round *round, unsigned seed) {
     case STORM_TRANSACTIONAL:
         snprintf(id, sizeof id, "storm-%d", transactional++);
         REQUIRE_OK(producer_config_set(c, "transactional.id", id));
+        if (round->two_phase) REQUIRE_OK(producer_config_set(c, "transaction.two.phase.commit.enable", "true"));
         break;
     case STORM_SECURED: storm_secured_config(c); break;
     default: break;
@@ -160,14 +161,18 @@ static void *weather(void *opaque) {
 
 static void round_of(producer_mock_cluster_t *mock, char *names[], enum storm_mode mode, unsigned seed) {
     static const int32_t close_times[] = {0, 1, 20, 10000};
-    struct storm_round round = {.mode = mode, .mock = mock, .transaction = PTHREAD_MUTEX_INITIALIZER};
+    struct storm_round round = {.mode = mode, .mock = mock, .two_phase = seed % 2 == 0, .transaction = PTHREAD_MUTEX_INITIALIZER};
     struct storm_thread threads[STORM_THREADS];
     pthread_t ids[STORM_THREADS];
     memcpy(round.names, names, sizeof round.names);
     if (mode == STORM_SECURED) storm_secured_begin(mock, seed);
     round.producer = storm_start(&round, seed);
     for (int i = 0; i < STORM_TOPICS; i++) REQUIRE_OK(producer_topic(round.producer, names[i], &round.topics[i]));
-    if (mode == STORM_TRANSACTIONAL) REQUIRE_OK(producer_init_transactions(round.producer, WAIT_MS));
+    if (mode == STORM_TRANSACTIONAL) {
+        char state[PRODUCER_PREPARED_STATE_LEN];
+        REQUIRE_OK(round.two_phase ? producer_init_transactions_keep_prepared(round.producer, WAIT_MS, state)
+                                   : producer_init_transactions(round.producer, WAIT_MS));
+    }
     for (int i = 0; i < STORM_THREADS; i++) {
         threads[i] = (struct storm_thread){.round = &round, .index = i, .seed = seed * 977 + (unsigned)i};
         threads[i].reports = calloc(STORM_RECORDS, sizeof *threads[i].reports);
@@ -213,6 +218,7 @@ int main(int argc, char **argv) {
     char *names[STORM_TOPICS] = {t0, t1, late}; /* the last one is made by the first record that asks for it */
     alarm((unsigned)seconds + 120);
     producer_mock_cluster_t *mock = mock_of(3, "t0", 4);
+    REQUIRE_OK(producer_mock_cluster_set_two_phase_commit(mock, PRODUCER_MOCK_TWO_PHASE_WHOLE));
     REQUIRE_OK(producer_mock_cluster_topic_create(mock, "t1", 2, 1));
     REQUIRE_OK(producer_mock_cluster_telemetry_subscribe(mock, "*", 50, 0));
     producer_mock_cluster_t *secured = storm_secured_mock();

@@ -28,6 +28,7 @@ struct storm_round {
     const producer_topic_t *topics[STORM_TOPICS];
     char *names[STORM_TOPICS];
     atomic_bool stop;
+    bool two_phase; /* of commit */
     pthread_mutex_t transaction; /* its calls are for one thread at a time */
     atomic_int intercepted, acknowledged, ends;
     atomic_bool closed;

@@ -18,6 +18,12 @@
 /* What librdkafka has nothing of, when it stands in. */
 extern producer_status_t producer_health(producer_t *producer, producer_health_t *health) __attribute__((weak));
 extern producer_status_t producer_tls_reload(producer_t *producer) __attribute__((weak));
+extern producer_status_t producer_init_transactions_keep_prepared(producer_t *producer, int32_t timeout_ms, char *state)
+    __attribute__((weak));
+extern producer_status_t producer_prepare_transaction(producer_t *producer, int32_t timeout_ms, char *state)
+    __attribute__((weak));
+extern producer_status_t producer_complete_transaction(producer_t *producer, const char *state, int32_t timeout_ms)
+    __attribute__((weak));
 extern producer_status_t producer_set_sasl_credentials(producer_t *producer, const char *username, const char *password)
     __attribute__((weak));
 

@@ -4,6 +4,7 @@
  * Makes one call of the C interface per line of standard input, so that a test decides what happens when.
  *
  *   input    init MS | begin | commit MS | abort MS | flush MS | close MS
+ *            keep MS | prepare MS | complete MS STATE                           of two-phase commit; `-` for no state
  *            send TOPIC PARTITION VALUE
  *            offsets MS GROUP GENERATION MEMBER INSTANCE TOPIC PARTITION OFFSET     `-` for no member, no instance
  *            credentials USER PASSWORD | reload
@@ -14,6 +15,8 @@
 #include "tool.h"
 
 static producer_t *producer;
+/* What keep and prepare have answered; the text of their answer. */
+static char state[PRODUCER_PREPARED_STATE_LEN];
 
 static const char *word(char **rest) {
     char *field = strtok_r(NULL, " ", rest);
@@ -74,6 +77,15 @@ static producer_status_t call(const char *name, char **rest) {
     if (strcmp(name, "begin") == 0) return producer_begin_transaction(producer);
     if (strcmp(name, "commit") == 0) return producer_commit_transaction(producer, (int32_t)number(rest));
     if (strcmp(name, "abort") == 0) return producer_abort_transaction(producer, (int32_t)number(rest));
+    if (strcmp(name, "keep") == 0 && producer_init_transactions_keep_prepared)
+        return producer_init_transactions_keep_prepared(producer, (int32_t)number(rest), state);
+    if (strcmp(name, "prepare") == 0 && producer_prepare_transaction)
+        return producer_prepare_transaction(producer, (int32_t)number(rest), state);
+    if (strcmp(name, "complete") == 0 && producer_complete_transaction) {
+        int32_t timeout_ms = (int32_t)number(rest);
+        const char *wanted = optional_word(rest);
+        return producer_complete_transaction(producer, wanted ? wanted : "", timeout_ms);
+    }
     if (strcmp(name, "flush") == 0) return producer_flush(producer, (int32_t)number(rest));
     if (strcmp(name, "close") == 0) return producer_close(producer, (int32_t)number(rest));
     if (strcmp(name, "send") == 0) return send_value(rest);
@@ -97,9 +109,10 @@ int main(int argc, char **argv) {
         if (line[length - 1] == '\n') line[length - 1] = 0;
         const char *name = strtok_r(line, " ", &rest);
         if (!name) continue;
+        state[0] = 0;
         producer_status_t status = call(name, &rest);
         printf("answer\t%s\t%s\t%s\t", name, class_of(status), producer_status_name(status));
-        print_text(stdout, status == PRODUCER_OK ? NULL : producer_last_error());
+        print_text(stdout, status == PRODUCER_OK ? state : producer_last_error());
         fflush(stdout);
     }
     /* At the end of input the program ends as one that was killed: without closing. */
