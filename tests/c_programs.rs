@@ -104,6 +104,7 @@ programs! {
     flush_tokens_example: "examples-c/flush_tokens.c" [];
     futures_example: "examples-c/futures.c" [];
     transactions_example: "examples-c/transactions.c" ["", "", "300"];
+    two_phase_commit_example: "examples-c/two_phase_commit.c" [];
     metadata_example: "examples-c/metadata.c" [];
     oauth_example: "examples-c/oauth.c" [];
     sasl_example: "examples-c/sasl.c" [];

@@ -182,12 +182,12 @@ impl Sender {
         }
         match outcome.decision.status {
             Status::TRANSACTIONAL_ID_AUTHORIZATION_FAILED => outcome.text.push_str(
-                "; transaction.two.phase.commit.enable needs the right TWO_PHASE_COMMIT on the transactional id, and brokers \
+                " transaction.two.phase.commit.enable needs the right TWO_PHASE_COMMIT on the transactional id, and brokers \
                  with transaction.two.phase.commit.enable=true",
             ),
             _ if outcome.code == Status::UNSUPPORTED_VERSION.0 && facts.is_first_init && self.transaction.keeps => {
                 outcome.text.push_str(
-                    "; the coordinator cannot keep a prepared transaction (Kafka 4.3 cannot). It is as it was: \
+                    " The coordinator cannot keep a prepared transaction (Kafka 4.3 cannot). It is as it was: \
                      producer_complete_transaction before producer_init_transactions commits it, \
                      producer_init_transactions alone aborts it",
                 );
