@@ -11,6 +11,7 @@ use crate::capi::status::producer_status_t;
 use crate::capi::transaction::enter_outside_callbacks;
 use crate::error::Result;
 use crate::prepared::PreparedTransaction;
+use crate::producer::transaction;
 
 /// The bytes that the name of a prepared transaction needs, its NUL included.
 pub const PRODUCER_PREPARED_STATE_LEN: usize = 26;
@@ -43,7 +44,7 @@ pub unsafe extern "C-unwind" fn producer_init_transactions_keep_prepared(
         let inside = unsafe { enter_outside_callbacks(producer, "producer_init_transactions_keep_prepared") }?;
         let out = out_arg(state, "state")?;
         let timeout_ms = timeout_arg(timeout_ms)?;
-        let kept = inside.init_transactions_keep_prepared(timeout_ms, inside.dispatcher())?;
+        let kept = transaction::init_transactions_keep_prepared(&inside, timeout_ms, inside.dispatcher())?;
         // SAFETY: not NULL, and by the header it has room for a name.
         unsafe { write_state(out, kept) };
         Ok(())
@@ -84,7 +85,7 @@ pub unsafe extern "C-unwind" fn producer_prepare_transaction(
         let inside = unsafe { enter_outside_callbacks(producer, "producer_prepare_transaction") }?;
         let out = out_arg(state, "state")?;
         let timeout_ms = timeout_arg(timeout_ms)?;
-        let prepared = inside.prepare_transaction(timeout_ms, inside.dispatcher())?;
+        let prepared = transaction::prepare_transaction(&inside, timeout_ms, inside.dispatcher())?;
         // SAFETY: not NULL, and by the header it has room for a name.
         unsafe { write_state(out, Some(prepared)) };
         Ok(())
@@ -122,7 +123,7 @@ pub unsafe extern "C-unwind" fn producer_complete_transaction(
         let inside = unsafe { enter_outside_callbacks(producer, "producer_complete_transaction") }?;
         // SAFETY: the caller's promise: NULL or a NUL-ended string.
         let wanted = state_arg(unsafe { str_arg(state, "state") }?)?;
-        inside.complete_transaction(wanted, timeout_arg(timeout_ms)?, inside.dispatcher())
+        transaction::complete_transaction(&inside, wanted, timeout_arg(timeout_ms)?, inside.dispatcher())
     })
 }
 

@@ -18,7 +18,7 @@ mod telemetry;
 #[cfg(test)]
 mod tests;
 mod tls;
-mod transaction;
+pub mod transaction;
 
 use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -21,16 +21,6 @@ impl Producer {
         self.transact(TransactionCall::Init, timeout_ms, hand)
     }
 
-    /// The same, but a transaction that an earlier producer has prepared stays open. Which one that is, if there is one.
-    pub fn init_transactions_keep_prepared(
-        &self,
-        timeout_ms: i32,
-        hand: impl FnMut(Item<'_>) -> Handed,
-    ) -> Result<Option<PreparedTransaction>> {
-        let reply = self.transact_for(TransactionCall::InitKeepPrepared, timeout_ms, hand)?;
-        Ok(reply.prepared.get().copied())
-    }
-
     /// Opens a transaction. Waits for brokers only when the last one has left doubts that a new epoch has to end, and then
     /// for `max.block.ms` at most.
     pub fn begin_transaction(&self) -> Result<()> {
@@ -73,63 +63,13 @@ impl Producer {
         self.transact(TransactionCall::Commit, timeout_ms, hand)
     }
 
-    /// Delivers every record of the transaction, reports it, and leaves the end to whoever knows the answer.
-    pub fn prepare_transaction(
-        &self,
-        timeout_ms: i32,
-        hand: impl FnMut(Item<'_>) -> Handed,
-    ) -> Result<PreparedTransaction> {
-        let reply = self.transact_for(TransactionCall::Prepare, timeout_ms, hand)?;
-        let unnamed =
-            || Error::new(Status::INTERNAL, "internal error of the library: a prepared transaction has no name");
-        reply.prepared.get().copied().ok_or_else(unnamed)
-    }
-
-    /// Commits the prepared transaction if it is `wanted`, else aborts it.
-    pub fn complete_transaction(
-        &self,
-        wanted: Option<PreparedTransaction>,
-        timeout_ms: i32,
-        hand: impl FnMut(Item<'_>) -> Handed,
-    ) -> Result<()> {
-        self.transact(TransactionCall::Complete(wanted), timeout_ms, hand)
-    }
-
     /// Ends the transaction so that nothing of it is ever visible.
     pub fn abort_transaction(&self, timeout_ms: i32, hand: impl FnMut(Item<'_>) -> Handed) -> Result<()> {
         self.transact(TransactionCall::Abort, timeout_ms, hand)
     }
 
     fn transact(&self, call: TransactionCall, timeout_ms: i32, hand: impl FnMut(Item<'_>) -> Handed) -> Result<()> {
-        self.transact_for(call, timeout_ms, hand).map(|_| ())
-    }
-
-    /// A call, and what was answered to it beside its success.
-    fn transact_for(
-        &self,
-        call: TransactionCall,
-        timeout_ms: i32,
-        mut hand: impl FnMut(Item<'_>) -> Handed,
-    ) -> Result<Arc<CallReply>> {
-        self.check_call(&call)?;
-        let deadline = self.call_deadline(timeout_ms);
-        let reply = self.command(call.clone());
-        if timeout_ms == 0 {
-            // Whatever needs no broker is the I/O thread's to say, at once.
-            self.wait_for_a_look(&reply);
-        }
-        let ended = self.reports.wait_for(&reply.done, deadline, &mut hand);
-        match reply.give_up() {
-            GivenUp::Answered(result) => {
-                if matches!(ended, Dispatch::TimedOut(_)) {
-                    // It came at the last moment: what was reported before it is handed out before it, all the same.
-                    self.reports.wait_for(&reply.done, Some(Instant::now() + IO_TURN), hand);
-                }
-                result.map(|()| reply)
-            }
-            GivenUp::Waiting(_) if matches!(ended, Dispatch::Ended(_)) => Err(self.ended()),
-            GivenUp::Waiting(note) => Err(timed_out(&call, note, u64::try_from(timeout_ms).unwrap_or(u64::MAX))),
-        }
+        transact_for(self, call, timeout_ms, hand).map(|_| ())
     }
 
     /// What needs no I/O thread to be refused.
@@ -159,6 +99,65 @@ impl Producer {
         let reply = Arc::new(CallReply::default());
         self.accumulator.inbox.command(Command::Transaction { call, reply: reply.clone() });
         reply
+    }
+}
+
+/// The same, but a transaction that an earlier producer has prepared stays open. Which one that is, if there is one.
+pub fn init_transactions_keep_prepared(
+    producer: &Producer,
+    timeout_ms: i32,
+    hand: impl FnMut(Item<'_>) -> Handed,
+) -> Result<Option<PreparedTransaction>> {
+    let reply = transact_for(producer, TransactionCall::InitKeepPrepared, timeout_ms, hand)?;
+    Ok(reply.prepared.get().copied())
+}
+
+/// Delivers every record of the transaction, reports it, and leaves the end to whoever knows the answer.
+pub fn prepare_transaction(
+    producer: &Producer,
+    timeout_ms: i32,
+    hand: impl FnMut(Item<'_>) -> Handed,
+) -> Result<PreparedTransaction> {
+    let reply = transact_for(producer, TransactionCall::Prepare, timeout_ms, hand)?;
+    let unnamed = || Error::new(Status::INTERNAL, "internal error of the library: a prepared transaction has no name");
+    reply.prepared.get().copied().ok_or_else(unnamed)
+}
+
+/// Commits the prepared transaction if it is `wanted`, else aborts it.
+pub fn complete_transaction(
+    producer: &Producer,
+    wanted: Option<PreparedTransaction>,
+    timeout_ms: i32,
+    hand: impl FnMut(Item<'_>) -> Handed,
+) -> Result<()> {
+    producer.transact(TransactionCall::Complete(wanted), timeout_ms, hand)
+}
+
+/// A call, and what was answered to it beside its success.
+fn transact_for(
+    producer: &Producer,
+    call: TransactionCall,
+    timeout_ms: i32,
+    mut hand: impl FnMut(Item<'_>) -> Handed,
+) -> Result<Arc<CallReply>> {
+    producer.check_call(&call)?;
+    let deadline = producer.call_deadline(timeout_ms);
+    let reply = producer.command(call.clone());
+    if timeout_ms == 0 {
+        // Whatever needs no broker is the I/O thread's to say, at once.
+        producer.wait_for_a_look(&reply);
+    }
+    let ended = producer.reports.wait_for(&reply.done, deadline, &mut hand);
+    match reply.give_up() {
+        GivenUp::Answered(result) => {
+            if matches!(ended, Dispatch::TimedOut(_)) {
+                // It came at the last moment: what was reported before it is handed out before it, all the same.
+                producer.reports.wait_for(&reply.done, Some(Instant::now() + IO_TURN), hand);
+            }
+            result.map(|()| reply)
+        }
+        GivenUp::Waiting(_) if matches!(ended, Dispatch::Ended(_)) => Err(producer.ended()),
+        GivenUp::Waiting(note) => Err(timed_out(&call, note, u64::try_from(timeout_ms).unwrap_or(u64::MAX))),
     }
 }
 

@@ -89,10 +89,10 @@ impl Sender {
             return false;
         }
         let Some(broker) = self.coordinator(now, &whose) else { return false };
-        if self.transaction.resumed == Resumed::Unasked {
+        if self.transaction.two_phase.resumed == Resumed::Unasked {
             // A connection to the coordinator has told by now. From here on it stays so: a repetition is another one then.
             self.transaction.is_v2 = self.cluster_speaks_v2();
-            self.transaction.resumed = Resumed::Asked;
+            self.transaction.two_phase.resumed = Resumed::Asked;
         }
         match self.transaction_version(request.api(), broker) {
             Ok(version) => self.ask(now, broker, version, request),
@@ -177,7 +177,7 @@ impl Sender {
                     producer_id: head.producer_id,
                     producer_epoch: head.producer_epoch,
                     enable_2pc: self.config.two_phase_commit,
-                    keep_prepared: *is_first && self.transaction.keeps,
+                    keep_prepared: *is_first && self.transaction.two_phase.keeps,
                 };
                 encode_init_producer_id(version, self.next_id(broker), &client, &question)
             }

@@ -7,7 +7,7 @@ use super::coordinator::CoordinatorRequest;
 use super::coordinator_link::Whose;
 use super::coordinator_verdict::{Action, Decision, Facts, decide};
 use super::identity::Identity;
-use super::transaction::{Registered, State};
+use super::transaction::{Registered, State, transaction_kept};
 use crate::error::{Error, Status};
 use crate::time::Time;
 use crate::wire::api::BrokerInfo;
@@ -155,13 +155,13 @@ impl Sender {
         let answer = decode_init_producer_id(version, body)?;
         self.throttle(now, broker, answer.throttle_time_ms);
         let mut outcome = self.outcome(broker, Api::InitProducerId, answer.error_code, "", facts);
-        self.explain_two_phase(facts, &mut outcome);
+        explain_two_phase(self, facts, &mut outcome);
         match identity(answer.producer_id, answer.producer_epoch) {
             Some(ours) if outcome.decision.action == Action::Done => {
                 self.transaction.links.succeeded(&Whose::Transaction);
                 match identity(answer.ongoing_producer_id, answer.ongoing_producer_epoch) {
-                    Some(ongoing) if facts.is_first_init && self.transaction.keeps => {
-                        self.transaction_kept(now, ours, ongoing);
+                    Some(ongoing) if facts.is_first_init && self.transaction.two_phase.keeps => {
+                        transaction_kept(self, now, ours, ongoing);
                     }
                     _ => self.transaction_initialized(now, ours),
                 }
@@ -173,28 +173,6 @@ impl Sender {
             _ => self.carry_out(now, Api::InitProducerId, &Whose::Transaction, outcome),
         }
         Ok(())
-    }
-
-    /// What brokers refuse because of two-phase commit, which they have no words of their own for.
-    fn explain_two_phase(&self, facts: &Facts, outcome: &mut Outcome) {
-        if !self.config.two_phase_commit {
-            return;
-        }
-        match outcome.decision.status {
-            Status::TRANSACTIONAL_ID_AUTHORIZATION_FAILED => outcome.text.push_str(
-                " transaction.two.phase.commit.enable needs the right TWO_PHASE_COMMIT on the transactional id, and brokers \
-                 with transaction.two.phase.commit.enable=true",
-            ),
-            _ if outcome.code == Status::UNSUPPORTED_VERSION.0 && facts.is_first_init && self.transaction.keeps => {
-                outcome.text.push_str(
-                    " The coordinator cannot keep a prepared transaction (Kafka 4.3 cannot). It is as it was: \
-                     producer_complete_transaction before producer_init_transactions commits it, \
-                     producer_init_transactions alone aborts it",
-                );
-                outcome.decision = Decision { action: Action::FailCall, status: Status::UNSUPPORTED_BROKER };
-            }
-            _ => {}
-        }
     }
 
     fn partitions_added(
@@ -446,6 +424,28 @@ impl Sender {
     fn search_failed(&mut self, now: Time, whose: &Whose) {
         self.forget_coordinator(now, whose);
         self.coordinator_backoff(now, whose);
+    }
+}
+
+/// What brokers refuse because of two-phase commit, which they have no words of their own for.
+fn explain_two_phase(sender: &Sender, facts: &Facts, outcome: &mut Outcome) {
+    if !sender.config.two_phase_commit {
+        return;
+    }
+    match outcome.decision.status {
+        Status::TRANSACTIONAL_ID_AUTHORIZATION_FAILED => outcome.text.push_str(
+            " transaction.two.phase.commit.enable needs the right TWO_PHASE_COMMIT on the transactional id, and brokers \
+             with transaction.two.phase.commit.enable=true",
+        ),
+        _ if outcome.code == Status::UNSUPPORTED_VERSION.0 && facts.is_first_init && sender.transaction.two_phase.keeps => {
+            outcome.text.push_str(
+                " The coordinator cannot keep a prepared transaction (Kafka 4.3 cannot). It is as it was: \
+                 producer_complete_transaction before producer_init_transactions commits it, \
+                 producer_init_transactions alone aborts it",
+            );
+            outcome.decision = Decision { action: Action::FailCall, status: Status::UNSUPPORTED_BROKER };
+        }
+        _ => {}
     }
 }
 

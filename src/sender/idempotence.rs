@@ -32,7 +32,7 @@ pub struct Idempotence {
     pub is_on: bool,
     /// A transactional producer gets its id from its coordinator, and its epochs too.
     is_transactional: bool,
-    current: Option<Identity>,
+    pub(super) current: Option<Identity>,
     /// The request for an id that is under way, and until when another broker is not asked instead.
     asked: Option<(u64, Time)>,
     /// Requests so far: numbers them.
@@ -85,12 +85,6 @@ impl Sender {
         for dense in std::mem::take(&mut self.idempotence.waiting) {
             self.mark_ready(now, dense);
         }
-    }
-
-    /// The identity was another producer's, and is not used any more.
-    pub(super) fn drop_identity(&mut self) {
-        self.idempotence.current = None;
-        self.note_change();
     }
 
     /// The current identity.

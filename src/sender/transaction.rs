@@ -14,8 +14,9 @@ use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
 pub use super::coordinator::CoordinatorRequest;
+pub(super) use end::transaction_kept;
 use end_check::EndCheck;
-pub(super) use prepared::Resumed;
+pub(super) use prepared::{Resumed, TwoPhase};
 pub use state::{State, may};
 
 use super::Sender;
@@ -26,7 +27,6 @@ use crate::accumulator::{CallReply, TransactionCall};
 use crate::config::Config;
 use crate::error::{Error, Status};
 use crate::offsets::{GroupMetadata, TopicOffset};
-use crate::prepared::PreparedTransaction;
 use crate::reports::Completion;
 use crate::time::{Micros, Time};
 use crate::wire::header::Api;
@@ -73,18 +73,11 @@ pub struct Transaction {
     pub(super) error: Option<Error>,
     /// A bug: told when nothing else is in anybody's hands.
     doom: Option<Error>,
-    /// What was accepted is still to be failed.
-    unswept: bool,
-    /// Batches that were in flight then have come back since.
-    resweep: bool,
+    sweep: Sweep,
     /// Reached when everything that was accepted is finished.
     drained: Option<Arc<Completion>>,
     pub(super) bump: Bump,
-    /// The coordinator is being asked to keep an open transaction.
-    pub(super) keeps: bool,
-    /// Which transaction is prepared, once that is so and as long as somebody knows its name.
-    prepared: Option<PreparedTransaction>,
-    pub(super) resumed: Resumed,
+    pub(super) two_phase: TwoPhase,
     /// The call that is under way. Offsets have their own.
     pub(super) pending: Option<Pending>,
     /// The result of a call that nobody waited for any more.
@@ -97,6 +90,15 @@ pub struct Transaction {
 struct Mark {
     serial: u64,
     is_registered: bool,
+}
+
+/// What is still to be failed of a transaction that is given up.
+#[derive(Default)]
+struct Sweep {
+    /// Whatever was accepted.
+    unswept: bool,
+    /// Batches that were in flight then and have come back since.
+    resweep: bool,
 }
 
 /// Whether the coordinator knows of anything in the transaction: it refuses to end an empty one.
@@ -151,13 +153,10 @@ impl Transaction {
             end: EndCheck::default(),
             error: None,
             doom: None,
-            unswept: false,
-            resweep: false,
+            sweep: Sweep::default(),
             drained: None,
             bump: Bump::default(),
-            keeps: false,
-            prepared: None,
-            resumed: Resumed::No,
+            two_phase: TwoPhase::default(),
             pending: None,
             kept: None,
             links: Links::default(),
@@ -217,7 +216,7 @@ impl Transaction {
 
     /// A batch that was in flight is to be sent again. When nothing is sent any more, it is to be failed.
     pub(super) fn note_retry(&mut self) {
-        self.resweep |= self.is_giving_up();
+        self.sweep.resweep |= self.is_giving_up();
     }
 
     /// Whether the transaction has failed, and the coordinator's answer decides how: the first call that meets fencing says so.
@@ -347,7 +346,7 @@ impl Sender {
             // The first cause is kept, and an abort that is under way is what the error asks for.
             return;
         }
-        if self.transaction.resumed != Resumed::No {
+        if self.transaction.two_phase.resumed != Resumed::No {
             // It is another producer's: what this one was to do with it cannot be done.
             self.transaction_fatal(now, status, &text);
             return;
@@ -366,7 +365,7 @@ impl Sender {
         let error = Error::new(abortable(status), text);
         self.accumulator.door.shut(error.clone());
         self.transaction.error = Some(error);
-        self.transaction.unswept = true;
+        self.transaction.sweep.unswept = true;
         self.enter(State::AbortableError);
     }
 
@@ -428,7 +427,8 @@ impl Sender {
         let Some(connection) = &broker.connection else { return Err(format!("{} is not connected", broker.label())) };
         let version = connection.versions.choose(api).map_err(|why| format!("{}: {why}", broker.label()))?;
         if api == Api::InitProducerId {
-            return self.init_version(version).map_err(|why| format!("{}: {why}", broker.label()));
+            return init_version(self.config.two_phase_commit, version)
+                .map_err(|why| format!("{}: {why}", broker.label()));
         }
         let least = match api {
             Api::EndTxn => END_TXN_V2,
@@ -462,7 +462,7 @@ impl Sender {
                 self.transaction_broken(&fatal);
                 return;
             }
-            self.settle_prepared();
+            end::settle_prepared(self);
             if self.transaction.is_giving_up() {
                 self.sweep_transaction(now);
             }
@@ -476,6 +476,18 @@ impl Sender {
                 return;
             }
         }
+    }
+}
+
+/// The version of InitProducerId to a coordinator that offers up to `offered`.
+fn init_version(two_phase: bool, offered: i16) -> Result<i16, String> {
+    match two_phase {
+        false => Ok(offered.min(INIT_TWO_PHASE - 1)),
+        true if offered >= INIT_TWO_PHASE => Ok(offered),
+        true => Err(format!(
+            "it takes InitProducerId up to version {offered}, and transaction.two.phase.commit.enable needs version \
+             {INIT_TWO_PHASE} (KIP-939): brokers of Kafka 4.3 have it with unstable.api.versions.enable=true"
+        )),
     }
 }
 

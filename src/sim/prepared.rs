@@ -17,15 +17,13 @@ fn two_phase(version: i16) -> Sim {
     })
 }
 
-impl Sim {
-    /// A record to each partition, in a prepared transaction.
-    fn prepare(&mut self) -> PreparedTransaction {
-        self.begin();
-        self.say(0, 0, b"prepared");
-        self.say(0, 1, b"prepared");
-        self.done(TransactionCall::Prepare).expect("nothing is wrong");
-        self.txn.named.expect("it is prepared")
-    }
+/// A record to each partition, in a prepared transaction.
+fn prepare(sim: &mut Sim) -> PreparedTransaction {
+    sim.begin();
+    sim.say(0, 0, b"prepared");
+    sim.say(0, 1, b"prepared");
+    sim.done(TransactionCall::Prepare).expect("nothing is wrong");
+    sim.txn.named.expect("it is prepared")
 }
 
 #[test]
@@ -33,7 +31,7 @@ fn a_prepared_transaction_is_committed_once_though_coordinators_move_and_answers
     for version in [1, 2] {
         for acts in [false, true] {
             let mut sim = two_phase(version);
-            let prepared = sim.prepare();
+            let prepared = prepare(&mut sim);
             assert_eq!(sim.visible(), 0);
             let next = sim.coordinator() % sim.plan.brokers + 1;
             sim.cluster
@@ -53,7 +51,7 @@ fn a_prepared_transaction_is_committed_once_though_coordinators_move_and_answers
 fn no_time_ends_a_prepared_transaction() {
     for version in [1, 2] {
         let mut sim = two_phase(version);
-        let prepared = sim.prepare();
+        let prepared = prepare(&mut sim);
         sim.run_for(900_000);
         assert!(sim.cluster.is_transaction_open(TRANSACTIONAL_ID));
         sim.done(TransactionCall::Complete(Some(prepared))).expect("nothing is wrong");
@@ -66,11 +64,11 @@ fn no_time_ends_a_prepared_transaction() {
 fn another_name_aborts_and_the_producer_goes_on() {
     for version in [1, 2] {
         let mut sim = two_phase(version);
-        sim.prepare();
+        prepare(&mut sim);
         let other = PreparedTransaction { producer_id: 1, producer_epoch: 1 };
         sim.done(TransactionCall::Complete(None)).expect("nothing is wrong");
         assert_eq!((sim.visible(), sim.txn.stage), (0, Stage::Ready));
-        let named = sim.prepare();
+        let named = prepare(&mut sim);
         assert_ne!(named, other);
         sim.done(TransactionCall::Commit).expect("nothing is wrong");
         assert_eq!(sim.visible(), 2);
@@ -84,7 +82,7 @@ fn who_has_prepared_leaves_the_transaction_alone_that_another_has_taken_over() {
     for version in [1, 2] {
         for abort in [false, true] {
             let mut sim = two_phase(version);
-            let prepared = sim.prepare();
+            let prepared = prepare(&mut sim);
             sim.was_fenced = true;
             sim.cluster.keep_prepared(TRANSACTIONAL_ID);
             let call = if abort { TransactionCall::Abort } else { TransactionCall::Complete(Some(prepared)) };

@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use super::end::{complete_called, prepare_called, tell_prepared};
 use super::{OffsetsCall, Pending, State};
 use crate::accumulator::{CallReply, TransactionCall};
 use crate::error::{Error, Result, Status};
@@ -44,14 +45,14 @@ impl Sender {
             if ended == call {
                 if result.is_ok() {
                     self.say_none_is_open();
-                    self.tell_prepared(reply);
+                    tell_prepared(self, reply);
                 }
                 self.tell(reply, result);
                 return Ok(());
             }
             if call == TransactionCall::Finish && ended == TransactionCall::Prepare {
                 // Nobody has learnt its name, so that nobody can have decided to commit it.
-                self.transaction.prepared = None;
+                self.transaction.two_phase.prepared = None;
             }
             if call != TransactionCall::Finish {
                 let text = format!(
@@ -70,10 +71,10 @@ impl Sender {
             TransactionCall::Init | TransactionCall::InitKeepPrepared => self.init_called(call, reply),
             TransactionCall::Begin => self.begin_called(now, reply),
             TransactionCall::SendOffsets { offsets, group } => self.offsets_called(offsets, group, reply),
-            TransactionCall::Prepare => self.prepare_called(now, reply),
+            TransactionCall::Prepare => prepare_called(self, now, reply),
             TransactionCall::Commit => self.commit_called(now, call, reply),
             TransactionCall::Abort => self.abort_called(now, call, reply),
-            TransactionCall::Complete(wanted) => self.complete_called(now, wanted, reply),
+            TransactionCall::Complete(wanted) => complete_called(self, now, wanted, reply),
             TransactionCall::Finish => self.finish_called(now, reply),
         }
     }
@@ -124,7 +125,7 @@ impl Sender {
         if self.transaction.state != State::Uninitialized {
             return Err(self.wrong_state(&call, "it is initialized once"));
         }
-        self.transaction.keeps = call == TransactionCall::InitKeepPrepared;
+        self.transaction.two_phase.keeps = call == TransactionCall::InitKeepPrepared;
         self.pend(call, reply);
         self.enter(State::Initializing);
         Ok(())
@@ -185,7 +186,7 @@ impl Sender {
         if !matches!(self.transaction.state, State::InTransaction | State::Prepared) {
             return Err(self.not_open(&call));
         }
-        self.check_settled(&call)?;
+        check_settled(self, &call)?;
         let name = call.name();
         self.pend(call, reply);
         reply.note("records of the transaction are being delivered");
@@ -194,16 +195,6 @@ impl Sender {
             format!("a commit is pending: call {name} again until it has ended, then producer_begin_transaction");
         self.drain_transaction(now, &text, false);
         Ok(())
-    }
-
-    /// Whether all offsets that were asked to be in the transaction are.
-    pub(super) fn check_settled(&self, call: &TransactionCall) -> Result<()> {
-        let Some(group) = self.transaction.unsettled.first() else { return Ok(()) };
-        let remedy = format!(
-            "offsets of group '{group}' are not known to be in it: call producer_send_offsets_to_transaction again, or \
-             producer_abort_transaction"
-        );
-        Err(self.wrong_state(call, &remedy))
     }
 
     pub(super) fn abort_called(&mut self, now: Time, call: TransactionCall, reply: &Arc<CallReply>) -> Result<()> {
@@ -236,7 +227,7 @@ impl Sender {
         let is_open = match self.transaction.state {
             State::InTransaction | State::Preparing | State::AbortableError => true,
             // Whoever knows its name ends it, with another producer.
-            State::Prepared => self.transaction.prepared.is_none(),
+            State::Prepared => self.transaction.two_phase.prepared.is_none(),
             _ => false,
         };
         if !is_open {
@@ -259,6 +250,16 @@ impl Sender {
             _ => self.wrong_state(call, "call producer_begin_transaction first"),
         }
     }
+}
+
+/// Whether all offsets that were asked to be in the transaction are.
+pub(super) fn check_settled(sender: &Sender, call: &TransactionCall) -> Result<()> {
+    let Some(group) = sender.transaction.unsettled.first() else { return Ok(()) };
+    let remedy = format!(
+        "offsets of group '{group}' are not known to be in it: call producer_send_offsets_to_transaction again, or \
+         producer_abort_transaction"
+    );
+    Err(sender.wrong_state(call, &remedy))
 }
 
 /// What every call of transactions says to a producer that makes none.

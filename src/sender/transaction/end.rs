@@ -1,10 +1,13 @@
-//! How a transaction ends: records are waited for, the coordinator is asked, and what comes after; and how it fails.
+//! How a transaction ends: records are waited for, the coordinator is asked, and what comes after; how it fails; and how it is
+//! prepared, which is half an end.
 
 use std::sync::Arc;
 
-use super::{Registered, State};
-use crate::accumulator::TransactionCall;
+use super::calls::check_settled;
+use super::{Bump, Registered, Resumed, State};
+use crate::accumulator::{CallReply, TransactionCall};
 use crate::error::{Error, Result, Status};
+use crate::prepared::PreparedTransaction;
 use crate::sender::Sender;
 use crate::sender::identity::{EPOCH_MAX, Identity};
 use crate::time::Time;
@@ -15,7 +18,7 @@ impl Sender {
     pub(super) fn drain_transaction(&mut self, now: Time, why: &str, fail: bool) {
         self.accumulator.door.shut(Error::new(Status::STATE, why));
         if fail {
-            self.transaction.unswept = true;
+            self.transaction.sweep.unswept = true;
             self.sweep_transaction(now);
         } else {
             self.find_parked(now);
@@ -53,8 +56,8 @@ impl Sender {
     /// Fails what was accepted and not sent, and what was to be sent again. What is in flight is decided first: an answer
     /// may still say that it is in the log.
     pub(super) fn sweep_transaction(&mut self, now: Time) {
-        let unswept = std::mem::take(&mut self.transaction.unswept);
-        let resweep = std::mem::take(&mut self.transaction.resweep);
+        let unswept = std::mem::take(&mut self.transaction.sweep.unswept);
+        let resweep = std::mem::take(&mut self.transaction.sweep.resweep);
         if !unswept && !resweep {
             return;
         }
@@ -77,15 +80,15 @@ impl Sender {
             State::Aborting => numbers.transactions_aborted.add(1),
             _ => {}
         }
-        if self.transaction.resumed != super::Resumed::No {
-            self.resumed_ended();
+        if self.transaction.two_phase.resumed != Resumed::No {
+            resumed_ended(self);
             return;
         }
         let is_empty = self.transaction.registered == Registered::No;
         let transaction = &mut self.transaction;
         if let Some(next) = next {
             // Nothing of the old epoch counts in the new one. Behind the last epoch comes another producer id.
-            transaction.bump = super::Bump { wanted: false, required: next.epoch > EPOCH_MAX };
+            transaction.bump = Bump { wanted: false, required: next.epoch > EPOCH_MAX };
             transaction.is_fresh = true;
         } else if transaction.is_v2 && !is_empty {
             transaction.bump.wanted = true;
@@ -119,15 +122,14 @@ impl Sender {
         transaction.unsettled.clear();
         transaction.end = super::EndCheck::default();
         transaction.error = None;
-        transaction.prepared = None;
-        transaction.unswept = false;
-        transaction.resweep = false;
+        transaction.two_phase.prepared = None;
+        transaction.sweep = super::Sweep::default();
         transaction.drained = None;
     }
 
     /// The coordinator has given an id or a new epoch.
     pub(in crate::sender) fn transaction_initialized(&mut self, now: Time, identity: Identity) {
-        self.transaction.bump = super::Bump::default();
+        self.transaction.bump = Bump::default();
         self.transaction.is_fresh = true;
         self.adopt_identity(now, identity);
         self.bump_over(now);
@@ -204,7 +206,7 @@ impl Sender {
         let mut is_told = false;
         for waiter in pending.waiters {
             if result.is_ok() {
-                self.tell_prepared(&waiter);
+                tell_prepared(self, &waiter);
             }
             is_told |= waiter.answer(result.clone());
             self.reports.complete(&waiter.done);
@@ -239,4 +241,111 @@ impl Sender {
         self.finish_call(Err(fatal.clone()));
         self.transaction.kept = None;
     }
+}
+
+pub(super) fn prepare_called(sender: &mut Sender, now: Time, reply: &Arc<CallReply>) -> Result<()> {
+    if sender.transaction.state != State::InTransaction {
+        return Err(sender.not_open(&TransactionCall::Prepare));
+    }
+    check_settled(sender, &TransactionCall::Prepare)?;
+    sender.pend(TransactionCall::Prepare, reply);
+    reply.note("records of the transaction are being delivered");
+    sender.enter(State::Preparing);
+    let text = "producer_prepare_transaction is pending: call it again until it has ended";
+    sender.drain_transaction(now, text, false);
+    Ok(())
+}
+
+/// The transaction is prepared as soon as nothing of it is outstanding.
+pub(super) fn settle_prepared(sender: &mut Sender) {
+    let transaction = &sender.transaction;
+    if transaction.state != State::Preparing
+        || !transaction.new.is_empty()
+        || transaction.links.is_asked()
+        || !sender.is_drained()
+        || sender.is_writing()
+    {
+        return;
+    }
+    sender.transaction.two_phase.prepared = sender.identity().map(name_of);
+    sender.enter(State::Prepared);
+    sender.say_none_is_open();
+    sender.finish_call(Ok(()));
+}
+
+/// The coordinator has kept the transaction that an earlier producer prepared; `identity` may end it.
+pub(in crate::sender) fn transaction_kept(sender: &mut Sender, now: Time, identity: Identity, ongoing: Identity) {
+    sender.transaction.bump = Bump::default();
+    sender.transaction.is_v2 = sender.cluster_speaks_v2();
+    sender.transaction.is_fresh = true;
+    sender.transaction.registered = Registered::Yes;
+    sender.transaction.is_confirmed = true;
+    sender.transaction.two_phase.prepared = Some(name_of(ongoing));
+    sender.adopt_identity(now, identity);
+    sender.enter(State::Prepared);
+    sender.say_none_is_open();
+    sender.finish_call(Ok(()));
+}
+
+pub(super) fn complete_called(
+    sender: &mut Sender,
+    now: Time,
+    wanted: Option<PreparedTransaction>,
+    reply: &Arc<CallReply>,
+) -> Result<()> {
+    let call = TransactionCall::Complete(wanted);
+    match (sender.transaction.state, wanted) {
+        (State::Prepared, Some(_)) if wanted == sender.transaction.two_phase.prepared => {
+            sender.commit_called(now, call, reply)
+        }
+        (State::Prepared, _) => sender.abort_called(now, call, reply),
+        (State::Uninitialized, Some(wanted)) => {
+            sender.pend(call, reply);
+            resume(sender, now, wanted);
+            Ok(())
+        }
+        (State::Uninitialized, None) => {
+            Err(sender.wrong_state(&call, "the state is empty: producer_init_transactions aborts what was left open"))
+        }
+        (State::AbortableError, _) => Err(sender.not_open(&call)),
+        _ => Err(sender.wrong_state(&call, "no transaction is prepared")),
+    }
+}
+
+/// Asks for the commit under the identity of the producer that has prepared the transaction. Who was fenced since is told,
+/// and a commit that was carried out already is recognised as repeated.
+fn resume(sender: &mut Sender, now: Time, prepared: PreparedTransaction) {
+    sender.transaction.two_phase.resumed = Resumed::Unasked;
+    sender.transaction.registered = Registered::Yes;
+    sender.transaction.is_confirmed = true;
+    sender.adopt_identity(now, Identity { id: prepared.producer_id, epoch: prepared.producer_epoch });
+    sender.enter(State::Committing);
+    let text = "a commit is pending: call producer_complete_transaction again until it has ended";
+    sender.drain_transaction(now, text, false);
+}
+
+/// A transaction of an earlier producer is committed. This one still has no identity of its own.
+pub(super) fn resumed_ended(sender: &mut Sender) {
+    sender.transaction.two_phase.resumed = Resumed::No;
+    sender.transaction.bump = Bump::default();
+    sender.transaction.is_v2 = false;
+    sender.forget_transaction();
+    sender.idempotence.current = None;
+    sender.note_change();
+    sender.enter(State::Uninitialized);
+    let text = "the producer is not initialized: call producer_init_transactions first";
+    sender.accumulator.door.shut(Error::new(Status::STATE, text));
+    sender.finish_call(Ok(()));
+}
+
+/// Tells whoever waits which transaction is prepared.
+pub(super) fn tell_prepared(sender: &Sender, reply: &CallReply) {
+    if let (State::Prepared, Some(prepared)) = (sender.transaction.state, sender.transaction.two_phase.prepared) {
+        // It is the same one if a caller was told before.
+        let _ = reply.prepared.set(prepared);
+    }
+}
+
+fn name_of(identity: Identity) -> PreparedTransaction {
+    PreparedTransaction { producer_id: identity.id, producer_epoch: identity.epoch }
 }

@@ -20,7 +20,7 @@ const ROOM_ORDER: &[&str] = &[
     "codec",
 ];
 /// Plain data, used by all rooms and by each other.
-const LEAVES: &[&str] = &["record", "offsets", "error", "secret", "sync", "text", "threads", "time"];
+const LEAVES: &[&str] = &["record", "offsets", "prepared", "error", "secret", "sync", "text", "threads", "time"];
 /// Beside the order: the broker model has a decoder of its own, or an encoding mistake would agree with itself.
 const MOCK_MAY_USE: &[&str] = &["error", "sync", "threads", "time", "record"];
 const MOCK_USERS: &[&str] = &["capi", "producer", "sim"];
@@ -36,6 +36,7 @@ const SIM_MAY_USE: &[&str] = &[
     "config",
     "record",
     "offsets",
+    "prepared",
     "error",
     "sync",
     "time",
