@@ -209,6 +209,8 @@ pub struct Config {
     pub metadata_max_idle_ms: u64,
     /// `metadata.recovery.strategy=rebootstrap`: go back to `bootstrap_servers` when no known broker answers.
     pub metadata_recovery_rebootstrap: bool,
+    /// Brokers are told whom a connection is meant for, where they check it (KIP-1242).
+    pub metadata_cluster_check: bool,
     /// Time without successful metadata after which the client goes back to `bootstrap_servers`.
     pub metadata_recovery_rebootstrap_trigger_ms: u64,
     /// `topic.metadata.propagation.max.ms`: how long records wait for a topic that no broker knows.
@@ -263,6 +265,11 @@ pub struct Config {
 pub const MS_FOREVER: u64 = 3_153_600_000_000;
 
 impl Config {
+    /// Whether brokers are told whom a connection is meant for: where they refuse it, the bootstrap servers have to help.
+    pub fn checks_destination(&self) -> bool {
+        self.metadata_cluster_check && self.metadata_recovery_rebootstrap
+    }
+
     /// Whether the property of this canonical name was set rather than left at its default.
     pub fn is_explicit(&self, name: &str) -> bool {
         self.explicit.binary_search(&name).is_ok()
@@ -311,6 +318,7 @@ impl Default for Config {
             metadata_max_age_ms: 300_000,
             metadata_max_idle_ms: 300_000,
             metadata_recovery_rebootstrap: true,
+            metadata_cluster_check: true,
             metadata_recovery_rebootstrap_trigger_ms: 300_000,
             unknown_topic_grace_ms: 30_000,
             allow_auto_create_topics: true,

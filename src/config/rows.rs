@@ -221,8 +221,8 @@ pub(super) static METADATA: &[Property] = rows! {
         "librdkafka: topics left out of metadata.";
     "metadata.request.timeout.ms" [] Int(10, 900_000, "ms"), "60000", Harmless(&["60000"], "use request.timeout.ms"),
         "librdkafka, deprecated.";
-    "metadata.cluster.check.enable" [] Bool, "false", Harmless(&["false"], LATER),
-        "Notice connections that reach another cluster (KIP-1242).";
+    "metadata.cluster.check.enable" [] Bool, "true", Built(|c, v| c.metadata_cluster_check = v.flag()),
+        "Tell brokers that check it (Kafka 4.4 and later) whom a connection is meant for; one that reached another broker or another cluster is given up, and the bootstrap servers are asked again (KIP-1242). Nothing with metadata.recovery.strategy=none.";
     "enable.sparse.connections" [] Bool, "true",
         Harmless(&["true"], "brokers are connected to when needed"), "librdkafka: connect only when needed.";
 };

@@ -1,4 +1,4 @@
-//! ApiVersions v0-3, with the finalized feature `transaction.version` unless its level is 0. A version above ours is answered in version 0 with error 35 and the range of
+//! ApiVersions v0-5, with the finalized feature `transaction.version` unless its level is 0. A version above ours is answered in version 0 with error 35 and the range of
 //! ApiVersions alone, as Kafka does.
 
 use kafka_protocol::messages::ApiVersionsResponse;
@@ -20,7 +20,21 @@ pub(super) fn handle(cluster: &mut Cluster, mut request: Request<'_>, injected: 
     let mut error_code = injected.unwrap_or(code::NONE);
     if request.api_version >= 3 {
         let (name, version) = (request.body.string()?, request.body.string()?);
+        let destination = match request.api_version >= 5 {
+            true => (request.body.nullable_string()?, request.body.i32()?),
+            false => (None, -1),
+        };
         request.body.tagged_fields()?;
+        error_code = match destination {
+            _ if error_code != code::NONE => error_code,
+            (None, -1) => code::NONE,
+            (None, _) | (_, -1) => code::INVALID_REQUEST,
+            // KIP-1242.
+            (Some(id), node) if id != cluster.options.cluster_id || node != request.broker => {
+                code::REBOOTSTRAP_REQUIRED
+            }
+            _ => code::NONE,
+        };
         if !is_legal_software_word(name) || !is_legal_software_word(version) {
             error_code = code::INVALID_REQUEST;
         }
@@ -37,7 +51,8 @@ pub(super) fn handle(cluster: &mut Cluster, mut request: Request<'_>, injected: 
     if request.api_version >= 1 {
         response.throttle_time_ms = request.throttle_ms(cluster);
     }
-    request.encode(&response).map(Outcome::Respond)
+    // The generated types end with v4, whose form is v5's.
+    request.encode_in_version(&response, request.api_version.min(4)).map(Outcome::Respond)
 }
 
 /// A feature of level 0 is not finalized. (Among the supported features Kafka hides it from v3, since its lowest level is 0.)

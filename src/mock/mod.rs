@@ -136,4 +136,5 @@ pub(crate) mod code {
     pub const UNKNOWN_SUBSCRIPTION_ID: i16 = 117;
     pub const TELEMETRY_TOO_LARGE: i16 = 118;
     pub const TRANSACTION_ABORTABLE: i16 = 120;
+    pub const REBOOTSTRAP_REQUIRED: i16 = 129;
 }

@@ -68,7 +68,7 @@ pub(super) const API_RANGES: [ApiRange; 17] = [
     ApiRange { api_key: api_key::LIST_OFFSETS, min_announced: 1, min: 1, max: 7, first_flexible: 6 },
     ApiRange { api_key: api_key::METADATA, min_announced: 0, min: 0, max: 13, first_flexible: 9 },
     ApiRange { api_key: api_key::SASL_HANDSHAKE, min_announced: 0, min: 0, max: 1, first_flexible: i16::MAX },
-    ApiRange { api_key: api_key::API_VERSIONS, min_announced: 0, min: 0, max: 3, first_flexible: 3 },
+    ApiRange { api_key: api_key::API_VERSIONS, min_announced: 0, min: 0, max: 5, first_flexible: 3 },
     ApiRange { api_key: api_key::INIT_PRODUCER_ID, min_announced: 0, min: 0, max: 6, first_flexible: 2 },
     ApiRange { api_key: api_key::FIND_COORDINATOR, min_announced: 0, min: 0, max: 5, first_flexible: 3 },
     ApiRange { api_key: api_key::ADD_PARTITIONS_TO_TXN, min_announced: 0, min: 0, max: 3, first_flexible: 3 },

@@ -63,7 +63,7 @@ fn api_versions_tells_the_ranges_in_every_version() {
         assert_eq!(versions_of(&answered, api_key::FETCH), Some((4, 12)));
         assert_eq!(versions_of(&answered, api_key::LIST_OFFSETS), Some((1, 7)));
         assert_eq!(versions_of(&answered, api_key::METADATA), Some((0, 13)));
-        assert_eq!(versions_of(&answered, api_key::API_VERSIONS), Some((0, 3)));
+        assert_eq!(versions_of(&answered, api_key::API_VERSIONS), Some((0, 5)));
         assert_eq!(answered.finalized_features.len(), usize::from(version >= 3));
     }
 }

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::accumulator::Tag;
+use crate::mock::{ClusterOptions, MockCluster, api_key};
 use crate::reports::{Handed, Phase};
 
 const SENDING: Sending = Sending { partition: None, tag: Some(Tag::marked(1, 7)), own_timeout: None, acks: None };
@@ -63,4 +64,45 @@ fn polling_a_broken_producer_says_so_and_does_not_return_at_once_for_ever() {
     producer.accumulator.fail(Status::INTERNAL, "broken");
     producer.reports.shut();
     assert_eq!(producer.poll(1000, |_| Handed::All).map_err(|error| error.status), Err(Status::INTERNAL));
+}
+
+/// Where a broker has got the address of another, records reach nobody that they are not meant for (KIP-1242).
+#[test]
+fn a_connection_that_reached_another_broker_is_given_up_until_metadata_leads_to_the_right_one() {
+    for (checks, version) in [(true, 5), (false, 5), (true, 4)] {
+        let cluster = MockCluster::new(ClusterOptions { brokers: 2, ..ClusterOptions::default() }).expect("ports");
+        cluster.topic_create("t", 1, 2).expect("legal");
+        cluster.with(|c| c.partition_set_leader("t", 0, Some(2))).expect("legal");
+        cluster.with(|c| c.set_max_version(api_key::API_VERSIONS, version));
+        let servers = cluster.bootstrap_servers();
+        let (host, port) = servers.split(',').next().and_then(|first| first.rsplit_once(':')).expect("an address");
+        let port = port.parse().expect("a port");
+        cluster.broker_set_address(2, Some((host, port)));
+        let producer = Producer::new(Config {
+            bootstrap_servers: vec![(host.to_owned(), port)],
+            metadata_cluster_check: checks,
+            reconnect_backoff_ms: 5,
+            reconnect_backoff_max_ms: 20,
+            retry_backoff_ms: 5,
+            retry_backoff_max_ms: 20,
+            ..Config::default()
+        })
+        .expect("a thread");
+        let topic = producer.topic("t").expect("legal");
+        producer.send::<()>(&topic, &record(), &SENDING).expect("there is room");
+        let late = producer.flush(500, |_| Handed::All).expect_err("its leader is not where metadata says");
+        let is_checked = checks && version == 5;
+        let produced = |broker| {
+            let seen = |c: &mut crate::mock::Cluster| {
+                let requests = c.stats().recent().filter(|seen| seen.api_key == api_key::PRODUCE);
+                requests.filter(|seen| seen.broker == broker).count()
+            };
+            cluster.with(seen)
+        };
+        assert_eq!(produced(1) == 0, is_checked, "{late:?}");
+        assert_eq!(late.message.contains("KIP-1242"), is_checked, "{late:?}");
+        cluster.broker_set_address(2, None);
+        producer.flush(20_000, |_| Handed::All).expect("it is found");
+        assert_eq!(produced(2), 1);
+    }
 }

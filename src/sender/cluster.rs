@@ -95,6 +95,12 @@ impl TopicState {
 }
 
 impl Cluster {
+    /// What is known of the brokers is not to be trusted: the bootstrap servers are asked.
+    pub fn start_again(&mut self) {
+        self.rebootstrapping = true;
+        self.wanted = true;
+    }
+
     pub fn new(now: Time, config: &Config) -> Cluster {
         Cluster {
             topics: BTreeMap::new(),

@@ -1,10 +1,12 @@
 //! What the cluster as a whole has agreed on: finalized features (KIP-584), which are not the same as the versions of one
-//! broker's requests.
+//! broker's requests; and what one of them has shown that all do sooner or later.
 
 const TRANSACTION_VERSION: &str = "transaction.version";
 
 #[derive(Debug)]
 pub struct Features {
+    /// A broker has said that it checks whom a connection is meant for (KIP-1242).
+    pub checks_destination: bool,
     /// Of the answer that was believed last; a lower one is older news. -1: none came yet.
     epoch: i64,
     transaction_version: i16,
@@ -12,7 +14,7 @@ pub struct Features {
 
 impl Default for Features {
     fn default() -> Features {
-        Features { epoch: -1, transaction_version: 0 }
+        Features { checks_destination: false, epoch: -1, transaction_version: 0 }
     }
 }
 

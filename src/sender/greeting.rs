@@ -6,7 +6,11 @@ use crate::error::Status;
 use crate::wire::api::{ApiRange, ApiVersionsAnswer, decode_api_versions};
 use crate::wire::header::Api;
 
-const NEWEST: i16 = Api::ApiVersions.versions().1;
+/// What every broker is asked with first; v4 says nothing more to a producer.
+const NEWEST: i16 = 3;
+/// A broker that is asked with this is told whom the connection is meant for, and refuses if it is another (KIP-1242).
+const WITH_DESTINATION: i16 = 5;
+const REBOOTSTRAP_REQUIRED: i16 = 129;
 const OLDEST: i16 = Api::ApiVersions.versions().0;
 /// After so many hang-ups at newer versions, with answers to the oldest one between them, only that one is used: one hang-up may
 /// just be a broker that was restarting.
@@ -24,6 +28,11 @@ impl Greeting {
     /// The version that a new connection asks with.
     pub fn version(self) -> i16 {
         if self.was_hung_up_on || self.hang_ups >= HANG_UPS_MAX { OLDEST } else { NEWEST }
+    }
+
+    /// The version that one asks with that knows its destination, in a cluster whose brokers check it.
+    pub fn version_with_destination(self) -> i16 {
+        if self.version() == NEWEST { WITH_DESTINATION } else { OLDEST }
     }
 
     /// The connection ended while an answer to this version was awaited. True: the next one asks with an older version.
@@ -47,6 +56,13 @@ pub enum Reading {
     Versions(ApiVersionsAnswer),
     /// It is asked again, on the same connection, with this version, which is lower.
     AskAgain(i16),
+    /// It is another broker, or one of another cluster.
+    Misrouted,
+}
+
+/// Whether a broker that offers this checks the destination.
+pub fn checks_destination(ranges: &[ApiRange]) -> bool {
+    ranges.iter().any(|range| range.api_key == Api::ApiVersions.key() && range.max >= WITH_DESTINATION)
 }
 
 /// Reads the answer to a request of `version`. The error is a sentence: the connection is of no use.
@@ -58,6 +74,9 @@ pub fn read(version: i16, body: &[u8]) -> Result<Reading, String> {
             return Err(format!("its ApiVersions response cannot be read: {error}; is it a Kafka broker?"));
         }
     };
+    if version >= WITH_DESTINATION && answer.error_code == REBOOTSTRAP_REQUIRED {
+        return Ok(Reading::Misrouted);
+    }
     let is_of_use = answer.error_code == 0 && !answer.ranges.is_empty();
     if !is_of_use && version > OLDEST {
         return Ok(Reading::AskAgain(lower(version, &answer.ranges)));
@@ -89,6 +108,7 @@ mod tests {
             asked.push(version);
             match read(version, &answers(version)) {
                 Ok(Reading::Versions(answer)) => return (asked, Ok(answer)),
+                Ok(Reading::Misrouted) => unreachable!("no destination is told"),
                 Ok(Reading::AskAgain(next)) => {
                     assert!((OLDEST..version).contains(&next), "{next} is not below {version}");
                     version = next;
@@ -192,5 +212,18 @@ mod tests {
         assert_eq!(greeting.version(), OLDEST, "twice is no accident");
         assert!(!greeting.hung_up(OLDEST));
         assert_eq!(greeting.version(), NEWEST, "then versions are not what is wrong");
+    }
+
+    #[test]
+    fn only_a_broker_that_was_told_its_destination_can_say_that_it_is_another() {
+        let refusal = body(3, REBOOTSTRAP_REQUIRED, &[]);
+        assert_eq!(read(WITH_DESTINATION, &refusal), Ok(Reading::Misrouted));
+        assert_eq!(read(NEWEST, &refusal), Ok(Reading::AskAgain(OLDEST)));
+        // One that does not know the version is asked as ever.
+        assert_eq!(read(WITH_DESTINATION, &body(0, 35, &[[18, 0, 4]])), Ok(Reading::AskAgain(4)));
+        let mut greeting = Greeting::default();
+        assert_eq!(greeting.version_with_destination(), WITH_DESTINATION);
+        greeting.hung_up(WITH_DESTINATION);
+        assert_eq!(greeting.version_with_destination(), OLDEST);
     }
 }

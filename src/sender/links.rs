@@ -17,7 +17,7 @@ use crate::error::Status;
 use crate::security::login::Refusal;
 use crate::text::clean;
 use crate::time::{Micros, Time};
-use crate::wire::api::encode_api_versions;
+use crate::wire::api::{Destination, encode_api_versions};
 use crate::wire::header::{Api, split_response};
 
 /// Why a connection is of no use any more.
@@ -131,7 +131,11 @@ impl Sender {
     pub fn handle_connected(&mut self, now: Time, conn: ConnId) {
         let Some(&id) = self.connections.get(&conn) else { return self.telemetry_connected(now, conn) };
         let Some(broker) = self.brokers.get_mut(&id) else { return };
-        let version = broker.greeting.version();
+        // A bootstrap server may be any broker of the cluster.
+        let version = match self.features.checks_destination && self.config.checks_destination() && id >= 0 {
+            true => broker.greeting.version_with_destination(),
+            false => broker.greeting.version(),
+        };
         let Some(connection) = &mut broker.connection else { return };
         connection.phase = Phase::Negotiating;
         self.ask_versions(now, id, version);
@@ -139,10 +143,13 @@ impl Sender {
 
     fn ask_versions(&mut self, now: Time, id: i32, version: i16) {
         let client_id = self.config.client_id.clone();
+        let cluster_id = self.cluster.cluster_id.clone();
         let timeout = Micros::from_ms(self.config.request_timeout_ms.min(API_VERSIONS_TIMEOUT_MS));
         self.write(now, id, version, Kind::ApiVersions, now + timeout, |correlation_id| {
             let software_version = env!("CARGO_PKG_VERSION");
-            Frame::plain(encode_api_versions(version, correlation_id, &client_id, SOFTWARE_NAME, software_version))
+            let (name, to) = (SOFTWARE_NAME, cluster_id.as_deref());
+            let destination = to.map(|cluster_id| Destination { cluster_id, node_id: id });
+            Frame::plain(encode_api_versions(version, correlation_id, &client_id, name, software_version, destination))
         });
     }
 
@@ -297,7 +304,14 @@ impl Sender {
                 self.ask_versions(now, id, older);
                 return Ok(());
             }
+            Reading::Misrouted => {
+                self.cluster.start_again();
+                let text = "the connection reached another broker, or another cluster (KIP-1242): asking the bootstrap servers \
+                            where it is";
+                return Err(Trouble::new(text.into(), None));
+            }
         };
+        self.features.checks_destination |= greeting::checks_destination(&answer.ranges);
         let versions = Versions::new(answer.ranges);
         let Some(broker) = self.brokers.get_mut(&id) else { return Ok(()) };
         broker.greeting.answered();

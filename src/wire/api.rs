@@ -1,7 +1,10 @@
 //! ApiVersions and Metadata: requests, and responses as plain structs.
 
 use super::header::{Api, begin_request, finish_request};
-use super::primitives::{DecodeError, Form, Reader, Result, put_array_len, put_bool, put_no_tagged_fields, put_string};
+use super::primitives::{
+    DecodeError, Form, Reader, Result, put_array_len, put_bool, put_i32, put_no_tagged_fields, put_nullable_string,
+    put_string,
+};
 
 /// The versions of one API that a broker speaks.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -91,13 +94,22 @@ pub enum Detail {
     Replicas,
 }
 
-/// Encodes an ApiVersions request with its length prefix. Name and version of the software are sent from v3 on.
+/// Whom a connection is meant to reach (KIP-1242).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Destination<'a> {
+    pub cluster_id: &'a str,
+    pub node_id: i32,
+}
+
+/// Encodes an ApiVersions request with its length prefix. Name and version of the software are sent from v3 on, the destination
+/// from v5 on.
 pub fn encode_api_versions(
     version: i16,
     correlation_id: i32,
     client_id: &str,
     software_name: &str,
     software_version: &str,
+    destination: Option<Destination<'_>>,
 ) -> Vec<u8> {
     let form = Api::ApiVersions.form(version);
     let mut out = Vec::with_capacity(64);
@@ -105,6 +117,11 @@ pub fn encode_api_versions(
     if version >= 3 {
         put_string(&mut out, form, software_name);
         put_string(&mut out, form, software_version);
+    }
+    if version >= 5 {
+        // Brokers refuse one without the other.
+        put_nullable_string(&mut out, form, destination.map(|destination| destination.cluster_id));
+        put_i32(&mut out, destination.map_or(-1, |destination| destination.node_id));
     }
     put_no_tagged_fields(&mut out, form);
     finish_request(&mut out, 0);

@@ -79,7 +79,7 @@ impl Api {
         match self {
             Api::Produce => (7, 13),
             Api::Metadata => (7, 13),
-            Api::ApiVersions => (0, 3),
+            Api::ApiVersions => (0, 5),
             Api::SaslHandshake => (1, 1),
             Api::SaslAuthenticate => (0, 2),
             Api::FindCoordinator => (2, 5),

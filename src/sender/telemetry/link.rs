@@ -123,7 +123,7 @@ impl Sender {
         link.until = until;
         let correlation_id = link.connection.next_correlation_id();
         let (name, version) = super::SCOPE;
-        let frame = encode_api_versions(link.greeted_with, correlation_id, &self.config.client_id, name, version);
+        let frame = encode_api_versions(link.greeted_with, correlation_id, &self.config.client_id, name, version, None);
         link.awaited = None;
         self.actions.push_back(Action::Write { conn, frame: Frame::plain(frame) });
         self.arm_telemetry(until);
@@ -183,6 +183,7 @@ impl Sender {
                 .map_err(|error| format!("the ApiVersions response cannot be read: {error}"))?;
             let versions = match greeting::read(link.greeted_with, body)? {
                 Reading::Versions(answer) => Versions::new(answer.ranges),
+                Reading::Misrouted => return Err("it is another broker".into()),
                 Reading::AskAgain(older) => {
                     link.greeted_with = older;
                     let conn = link.connection.id;

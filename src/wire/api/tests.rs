@@ -18,12 +18,26 @@ const METADATA_VERSIONS: std::ops::RangeInclusive<i16> = 7..=13;
 
 #[test]
 fn api_versions_requests_are_what_the_generated_types_encode() {
-    for version in 0..=3 {
+    for version in 0..=4 {
         let request = ApiVersionsRequest::default()
             .with_client_software_name(text("libkproducer"))
             .with_client_software_version(text("0.1.0"));
         let theirs = framed(Api::ApiVersions, version, &request);
-        assert_eq!(encode_api_versions(version, 7, "me", "libkproducer", "0.1.0"), theirs, "version {version}");
+        assert_eq!(encode_api_versions(version, 7, "me", "libkproducer", "0.1.0", None), theirs, "version {version}");
+    }
+}
+
+/// The generated types end with v4.
+#[test]
+fn the_destination_is_the_last_of_an_api_versions_request_from_v5_on() {
+    let to = Destination { cluster_id: "ab", node_id: 258 };
+    for (destination, tail) in [(None, &[0, 255, 255, 255, 255, 0][..]), (Some(to), &[3, b'a', b'b', 0, 0, 1, 2, 0])] {
+        let before = encode_api_versions(4, 7, "me", "libkproducer", "0.1.0", None);
+        let mut expected = [&before[..before.len() - 1], tail].concat();
+        expected[7] = 5;
+        let length = expected.len() as u32 - 4;
+        expected[..4].copy_from_slice(&length.to_be_bytes());
+        assert_eq!(encode_api_versions(5, 7, "me", "libkproducer", "0.1.0", destination), expected);
     }
 }
 
