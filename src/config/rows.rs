@@ -27,7 +27,6 @@ pub(super) const INT: i64 = 2_147_483_647;
 /// A duration that is `long` in Java: 0 to 9223372036854775807.
 pub(super) const LONG_MS: Kind = Int(0, i64::MAX, "ms");
 const ANY: usize = 32_767;
-const LATER: &str = "a later version will bring it; until then leave it at that";
 const NO_FUNCTION: &str = "the library makes its sockets and files and resolves names itself; remove it";
 const NO_EFFECT: &str = "it has no effect in current versions of librdkafka either";
 const CALLBACKS: &[&str] = &[""];

@@ -230,11 +230,15 @@ impl Sender {
         sasl.exchange = None;
         sasl.failures += 1;
         sasl.renew_at = now + self.random.backoff(first, most, sasl.failures);
-        if sasl.failures == 1 {
+        if sasl.failures == 1
+            && let Some(more) = broker.log_limit.allow(now)
+        {
             let left_ms = sasl.ends_at.since(now).as_ms();
             let text = &refusal.text;
             self.reports.log(4, "SASL", || {
-                format!("{label}: the session cannot be renewed yet, and ends in {left_ms} ms: {text}; trying again")
+                format!(
+                    "{label}: the session cannot be renewed yet, and ends in {left_ms} ms: {text}; trying again{more}"
+                )
             });
         }
         let ends = sasl.ends_at <= now;

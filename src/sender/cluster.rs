@@ -12,8 +12,10 @@ use super::frame::Frame;
 use super::leader_tally::LeaderTally;
 use super::metadata_schedule::{MetadataSchedule, Named};
 use super::partition::PartitionState;
+use super::rate_limit::RateLimit;
 use super::timers::{Timer, Timers};
 use super::topic_doubts::{Identified, TopicDoubts, is_absence, is_refusal};
+use super::topic_state::{Interest, TopicState};
 use super::{Action, ConnId, Sender};
 use crate::accumulator::{Accumulator, NO_LEADER, Topic};
 use crate::config::Config;
@@ -57,48 +59,11 @@ pub struct Cluster {
     rebootstrap_told: bool,
 }
 
-/// A topic that records were sent to.
-pub struct TopicState {
-    pub topic: Arc<Topic>,
-    /// Dense ids by partition index.
-    pub partitions: Vec<u32>,
-    pub interest: Interest,
-    /// What the last answer had instead of partitions, and since when answers have it while records wait; `Time::NEVER` when
-    /// none do.
-    pub missing: Option<(Time, i16)>,
-    /// The partition count of the last answer, while records wait for partitions beyond it.
-    pub doubted_count: Option<u32>,
-    /// A caller waits for a record that waits for metadata: the batch that it gets does not linger.
-    pub hurry_parked: bool,
-    /// The batches that parked records were put into last have smaller numbers: a flush that was asked for before that, and
-    /// is handled after it, covers them.
-    pub unparked_before: u64,
-    /// What answers say that is not believed yet.
-    pub doubts: TopicDoubts,
-}
-
-/// Whether a topic is asked for when everything is.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Interest {
-    InUse,
-    /// The cluster has refused it for good: it is asked for again when something is sent to it.
-    Refused,
-    /// It was deleted, or not used for `metadata.max.idle.ms`: known as if it had never been used, but for its sequences.
-    Forgotten,
-}
-
-impl TopicState {
-    /// Whether records wait for one of its leaders; `leaderless`: the partitions that have such records.
-    pub fn waits_for_leader(&self, leaderless: &BTreeSet<u32>) -> bool {
-        !leaderless.is_empty() && self.partitions.iter().any(|dense| leaderless.contains(dense))
-    }
-}
-
 impl Cluster {
     /// What is known of the brokers is not to be trusted: the bootstrap servers are asked.
     pub fn start_again(&mut self) {
         self.rebootstrapping = true;
-        self.wanted = true;
+        self.schedule.want_brokers();
     }
 
     pub fn new(now: Time, config: &Config) -> Cluster {
@@ -175,6 +140,7 @@ impl Cluster {
             hurry_parked: false,
             unparked_before: 0,
             doubts: TopicDoubts::default(),
+            log_limit: RateLimit::default(),
         });
         if state.interest != Interest::InUse {
             state.interest = Interest::InUse;
@@ -222,6 +188,11 @@ impl Cluster {
             state.partitions.push(dense);
             dense
         });
+    }
+
+    /// Whether one more line about the topic's batches may be logged, and what to append to it.
+    pub fn allow_log(&mut self, now: Time, topic: u32) -> Option<String> {
+        self.topics.get_mut(&topic)?.log_limit.allow(now)
     }
 
     /// The dense id of a topic's partition.
@@ -299,11 +270,15 @@ impl Sender {
         }
         self.forget_unused(now);
         if let Some(conn) = self.cluster.schedule.overdue(now) {
-            self.reports.log(5, "METADATA", || {
-                let id = self.connections.get(&conn).and_then(|id| self.brokers.get(id));
-                let label = id.map_or_else(|| "a broker".into(), Broker::label);
-                format!("{label}: no answer to a metadata request for {ATTEMPT_TIMEOUT_MS} ms; asking another broker")
-            });
+            let broker = self.connections.get(&conn).and_then(|id| self.brokers.get_mut(id));
+            if let Some(broker) = broker
+                && let Some(more) = broker.log_limit.allow(now)
+            {
+                let label = broker.label();
+                self.reports.log(5, "METADATA", || {
+                    format!("{label}: no answer to a metadata request for {ATTEMPT_TIMEOUT_MS} ms; asking another broker{more}")
+                });
+            }
         }
         let due_at = self.cluster.schedule.due_at(now);
         if due_at > now {

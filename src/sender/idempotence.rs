@@ -10,6 +10,7 @@ use super::identity::{EPOCH_MAX, Identity};
 use super::outcome::Ending;
 use super::partition::Taken;
 use super::produce::c_text;
+use super::rate_limit::RateLimit;
 use super::sequence::SequenceBreak;
 use super::timers::Timer;
 use crate::config::Config;
@@ -42,6 +43,10 @@ pub struct Idempotence {
     /// Back-off between requests, and its exponent.
     not_before: Time,
     failures: u32,
+    /// Of lines about answers without a producer id.
+    log_limit: RateLimit,
+    /// Why the last answer gave none.
+    trouble: Option<String>,
     /// Partitions that have something to send and wait for an id.
     waiting: BTreeSet<u32>,
 }
@@ -57,8 +62,15 @@ impl Idempotence {
             is_refused: false,
             not_before: Time::ZERO,
             failures: 0,
+            log_limit: RateLimit::default(),
+            trouble: None,
             waiting: BTreeSet::new(),
         }
+    }
+
+    /// Why records wait for a producer id, if they do and a broker has refused to give one.
+    pub fn trouble_of_waiting(&self) -> Option<&str> {
+        self.trouble.as_deref().filter(|_| !self.waiting.is_empty())
     }
 
     /// The identity after `used`, which a partition cannot go on with: the current one if that is another already, else
@@ -81,6 +93,7 @@ impl Sender {
         self.idempotence.current = Some(identity);
         self.note_change();
         self.idempotence.failures = 0;
+        self.idempotence.trouble = None;
         self.idempotence.is_refused = false;
         for dense in std::mem::take(&mut self.idempotence.waiting) {
             self.mark_ready(now, dense);
@@ -115,14 +128,13 @@ impl Sender {
             if next != before {
                 self.accumulator.numbers.epoch_bumps.add(1);
             }
-            let label = state.label();
-            self.reports.log(5, "PARTITION", || match next {
-                Some(next) => {
-                    let epoch = next.epoch;
-                    format!("{label}: a batch is missing from the sequence; going on with producer epoch {epoch}")
-                }
-                None => format!("{label}: a batch is missing from the sequence; going on with a new producer id"),
-            });
+            let (label, topic) = (state.label(), state.topic.id);
+            if let Some(more) = self.cluster.allow_log(now, topic) {
+                self.reports.log(5, "PARTITION", || {
+                    let with = next.map_or("a new producer id".into(), |next| format!("producer epoch {}", next.epoch));
+                    format!("{label}: a batch is missing from the sequence; going on with {with}{more}")
+                });
+            }
         }
         if self.idempotence.current.is_none() && !self.idempotence.is_transactional && used.is_some() && !hole {
             // Another partition needs a new producer id; this one is well served with what it has.
@@ -273,11 +285,14 @@ impl Sender {
                 self.producer_id_refused(now, status, &text);
             }
             code => {
-                if code != COORDINATOR_LOAD_IN_PROGRESS {
-                    self.reports.log(5, "IDEMPOTENCE", || {
-                        format!("{label}: no producer id yet: {}: {}", status.name(), status.text())
-                    });
+                let text = format!("{label}: no producer id yet: {}: {}", status.name(), status.text());
+                if code != COORDINATOR_LOAD_IN_PROGRESS
+                    && let Some(more) = self.idempotence.log_limit.allow(now)
+                {
+                    self.reports.log(5, "IDEMPOTENCE", || format!("{text}{more}"));
                 }
+                self.idempotence.trouble = Some(text);
+                self.note_change();
                 self.producer_id_backoff(now);
             }
         }

@@ -46,6 +46,7 @@ mod telemetry;
 mod throttle;
 mod timers;
 mod topic_doubts;
+mod topic_state;
 mod transaction;
 pub mod verdict;
 mod warm_up;

@@ -26,12 +26,14 @@ pub enum Obstacle {
     Throttled(i32),
     /// Records wait for a topic, by its number, that is not there.
     Missing(u32),
+    /// Records wait for a producer id that brokers do not give.
+    ProducerId,
 }
 
 impl Obstacle {
     fn lasts(self) -> Micros {
         match self {
-            Obstacle::Unreached(_) | Obstacle::Missing(_) => FAILING_LASTS,
+            Obstacle::Unreached(_) | Obstacle::Missing(_) | Obstacle::ProducerId => FAILING_LASTS,
             Obstacle::Connecting(_) | Obstacle::Silent(_) => SILENCE_LASTS,
             // Pauses are reported here only once they are felt.
             Obstacle::Throttled(_) => Micros::ZERO,

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::Sender;
-use super::cluster::Interest;
+use super::topic_state::Interest;
 use crate::accumulator::{Topic, Unpublished};
 use crate::error::Status;
 use crate::time::{Micros, Time};

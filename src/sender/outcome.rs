@@ -112,7 +112,7 @@ impl Sender {
                     self.retry(now, dense, taken, refresh_metadata, pause);
                 }
                 Verdict::Renumber { pause } => self.retry(now, dense, taken, false, pause),
-                Verdict::Split => self.split(dense, taken, false),
+                Verdict::Split => self.split(now, dense, taken, false),
                 Verdict::FailNamed { others_again } => {
                     let ending = Ending { status: outcome.status(), in_log: decision.in_log, phase, answer };
                     fail_named(self, now, dense, taken, ending, others_again);
@@ -221,15 +221,19 @@ impl Sender {
 
     /// The broker finds the batch too large: at most half of it goes at a time from now on. `outgrown`: it would, because
     /// compression left more of it than was expected.
-    pub(super) fn split(&mut self, dense: u32, taken: Taken, outgrown: bool) {
+    pub(super) fn split(&mut self, now: Time, dense: u32, taken: Taken, outgrown: bool) {
         let state = &self.partitions[dense as usize];
         let (label, topic) = (state.label(), state.topic.clone());
         let (id, len, count) = (taken.batch.id, taken.batch.len(), taken.batch.count);
-        self.reports.log(5, "PARTITION", || {
-            let why =
-                if outgrown { "larger than compression was expected to make it" } else { "too large for the broker" };
-            format!("{label}: a batch of {count} records and {len} bytes is {why}; sending it in parts")
-        });
+        if let Some(more) = self.cluster.allow_log(now, topic.id) {
+            self.reports.log(5, "PARTITION", || {
+                let why = match outgrown {
+                    true => "larger than compression was expected to make it",
+                    false => "too large for the broker",
+                };
+                format!("{label}: a batch of {count} records and {len} bytes is {why}; sending it in parts{more}")
+            });
+        }
         if !outgrown {
             topic.settings().note_too_large(len);
         }
@@ -398,10 +402,15 @@ fn fail_named(sender: &mut Sender, now: Time, dense: u32, taken: Taken, ending: 
     let state = &mut sender.partitions[dense as usize];
     let (label, topic) = (state.label(), state.topic.clone());
     let named_count = named.len();
-    sender.reports.log(4, "PARTITION", || {
-        let others = if others_again { "the others are sent again without them" } else { "the others fail with them" };
-        format!("{label}: the broker refuses {named_count} of {count} records of a batch; {others}")
-    });
+    if let Some(more) = sender.cluster.allow_log(now, topic.id) {
+        sender.reports.log(4, "PARTITION", || {
+            let others = match others_again {
+                true => "the others are sent again without them",
+                false => "the others fail with them",
+            };
+            format!("{label}: the broker refuses {named_count} of {count} records of a batch; {others}{more}")
+        });
+    }
     // They are in no log, and in no request any more: where nothing behind them has numbers, theirs are given again.
     // Otherwise nothing behind them fits, and what is left goes on under a new epoch.
     if let Some(number) = number

@@ -203,7 +203,7 @@ impl Sender {
                 if !outgrown && !leader.is_some_and(|broker| exceeds(broker, &taken)) {
                     return Next::Batch(taken);
                 }
-                self.split(dense, taken, outgrown);
+                self.split(now, dense, taken, outgrown);
                 if self.partitions[dense as usize].in_flight > 0 {
                     // The parts go one at a time, like what is sent again.
                     return Next::Nothing;

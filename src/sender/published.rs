@@ -215,6 +215,9 @@ fn obstacles(sender: &Sender, now: Time) -> Vec<(Obstacle, Option<Time>)> {
             present.push((Obstacle::Missing(state.topic.id), Some(since)));
         }
     }
+    if sender.idempotence.trouble_of_waiting().is_some() {
+        present.push((Obstacle::ProducerId, None));
+    }
     present
 }
 
@@ -258,6 +261,10 @@ fn words(sender: &Sender, now: Time, finding: &Finding) -> String {
             broker_words(id, &|broker| format!("{} does not answer a produce request", broker.label()))
         }
         Obstacle::Throttled(id) => broker_words(id, &|broker| throttle_words(broker, now).unwrap_or_default()),
+        Obstacle::ProducerId => {
+            let trouble = sender.idempotence.trouble_of_waiting().unwrap_or("brokers give no producer id");
+            format!("{trouble}; records wait for one")
+        }
         Obstacle::Missing(id) => sender.cluster.topics.get(&id).map_or_else(String::new, |state| {
             let code = state.missing.map_or(3, |(_, code)| code);
             format!("topic '{}' is not there: {}", state.topic.name(), Status(code.into()).text())

@@ -5,11 +5,12 @@ use std::ffi::{CStr, CString};
 use std::sync::Arc;
 
 use super::Sender;
-use super::cluster::{Interest, Source, TopicState};
+use super::cluster::Source;
 use super::connection::Kind;
 use super::frame::Frame;
 use super::timers::Timer;
 use super::topic_doubts::is_refusal;
+use super::topic_state::{Interest, TopicState};
 use crate::accumulator::{
     BrokerView, MetadataReply, NO_LEADER, Nodes, PartitionDetail, Question, Snapshot, TopicDetail,
 };

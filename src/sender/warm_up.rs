@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use super::Sender;
 use super::broker::Broker;
-use super::cluster::TopicState;
 use super::timers::Timer;
 use super::topic_doubts::is_refusal;
+use super::topic_state::TopicState;
 use crate::accumulator::{CallReply, NO_LEADER};
 use crate::error::{Error, Status};
 use crate::time::{Micros, Time};

@@ -176,6 +176,23 @@ static void refused_again_and_again(void) {
     free(o);
 }
 
+static void no_producer_id(void) {
+    check_case("records that wait for a producer id say so, and why there is none");
+    producer_mock_cluster_t *mock = mock_of(1, "t", 1);
+    REQUIRE_OK(producer_mock_cluster_push_error(mock, 22 /* InitProducerId */, PRODUCER_ERR_NOT_COORDINATOR, 60));
+    producer_t *p = watched_at(mock);
+    struct outcome *o = outcomes_new(1);
+    CHECK_OK(send_text(p, "t", 0, "waits", o));
+    CHECK(flush_says(p, "no producer id yet: NOT_COORDINATOR"));
+    CHECK_SAYS(wait_for_health(p, PRODUCER_HEALTH_DEGRADED).text, "records wait for one");
+    CHECK(wait_for_reports(p, o, 1, WAIT_MS));
+    CHECK_ALL(o, 1, PRODUCER_OK);
+    wait_for_health(p, PRODUCER_HEALTH_OK);
+    CHECK_OK(producer_close(p, WAIT_MS));
+    producer_mock_cluster_free(mock);
+    free(o);
+}
+
 static void missing_topic(void) {
     check_case("a topic that is not there is named before its time is over");
     producer_mock_cluster_t *mock = mock_of(1, "t", 1);
@@ -243,6 +260,7 @@ int main(void) {
     unreachable_leaders();
     silent_leader();
     refused_again_and_again();
+    no_producer_id();
     missing_topic();
     wrong_servers();
     bad_input();
