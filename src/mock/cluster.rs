@@ -340,6 +340,12 @@ impl Cluster {
         self.max_versions.insert(api_key, max_version);
     }
 
+    /// From now on another cluster answers at these addresses.
+    #[cfg(test)]
+    pub fn set_cluster_id(&mut self, id: &str) {
+        id.clone_into(&mut self.options.cluster_id);
+    }
+
     /// The versions and ways of Kafka 2.1, the oldest broker that Kafka 4's clients support.
     pub fn pretend_kafka_2_1(&mut self) {
         self.set_max_version(api_key::PRODUCE, 7);

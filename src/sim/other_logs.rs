@@ -134,7 +134,7 @@ fn a_topic_without_an_id_is_named_and_so_are_its_neighbours() {
 fn a_record_in_flight_when_another_cluster_answers_says_so() {
     let (mut sim, index) = in_flight(false);
     sim.refuse(3, 1);
-    sim.faults.twist_metadata = Some(Box::new(|_, response| response.cluster_id = Some("another".to_owned().into())));
+    sim.cluster.set_cluster_id("another");
     leave_leader(&mut sim);
     sim.run_for(3_000);
     let report = sim.report(index);

@@ -90,7 +90,6 @@ static void values(void) {
     }
     CHECK_STATUS(producer_config_set(c, "enable.gapless.guarantee", "true"), PRODUCER_ERR_PROPERTY_NOT_SUPPORTED);
     CHECK_SAYS(producer_last_error(), "on.failure=stop-partition");
-    CHECK_STATUS(producer_config_set(c, "transaction.two.phase.commit.enable", "true"), PRODUCER_ERR_PROPERTY_NOT_SUPPORTED);
     const char *defaults[][2] = {{"enable.idempotence", "true"}, {"transactional.id", ""},         {"transaction.timeout.ms", "60000"},
                                  {"on.sequence.gap", "bump"},    {"on.in.doubt.timeout", "report"}, {"on.failure", "gap"}};
     for (size_t i = 0; i < COUNT(defaults); i++) {
