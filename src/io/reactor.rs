@@ -164,8 +164,12 @@ impl<C: Core> Reactor<C> {
             }
             if self.take_input(now, events) {
                 self.take_resolved(now);
-                self.core.handle_wakeup(now);
-                self.take_actions(now);
+            }
+            // Whoever leaves work does not wake a loop that is not asleep: a close must not wait for all of these looks.
+            self.core.handle_wakeup(now);
+            self.take_actions(now);
+            if self.core.is_finished() {
+                break;
             }
         }
         Ok(self.clock.now())
