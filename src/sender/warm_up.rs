@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::Sender;
 use super::broker::Broker;
+use super::cluster::leader_of;
 use super::timers::Timer;
 use super::topic_doubts::is_refusal;
 use super::topic_state::TopicState;
@@ -106,6 +107,10 @@ impl Sender {
             let Some(broker) = self.brokers.get(&leader) else { continue };
             if !broker.is_ready() {
                 missing = missing.or_else(|| Some(broker.trouble()));
+                if broker.failures > 0 {
+                    // Others may lead by now what it led.
+                    self.cluster.schedule.want(id);
+                }
                 self.ensure_connected(now, leader);
             }
         }
@@ -122,8 +127,9 @@ impl Sender {
 
     pub(super) fn warm_up_waits_for_leader(&self, state: &TopicState) -> bool {
         let count = state.topic.partition_count() as usize;
-        let leaderless = |dense: &u32| self.partitions[*dense as usize].leader == NO_LEADER;
-        self.warms_up(state.topic.id) && state.partitions.iter().take(count).any(leaderless)
+        let fails = |broker: &Broker| broker.failures > 0 && !broker.is_ready();
+        let waits = |dense: &u32| leader_of(&self.partitions[*dense as usize], &self.brokers).is_none_or(fails);
+        self.warms_up(state.topic.id) && state.partitions.iter().take(count).any(waits)
     }
 
     /// `statistics.interval.ms` has passed: whoever dispatches next makes the numbers' text.

@@ -1,5 +1,5 @@
-//! The network between the sender and the broker model: per connection a stream of bytes each way, with delays, slices and
-//! breaks at any byte.
+//! The network between the sender and the broker model: per connection a stream of bytes each way, with delays, slices
+//! and breaks at any byte.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -451,8 +451,8 @@ impl Sim {
         }
     }
 
-    /// Requests whose connection is gone may reach their broker much later, whether or not they did so before: brokers act
-    /// on what stands in their queues after the connection has ended. The client knows of none of it.
+    /// Requests whose connection is gone may reach their broker much later, whether or not they did so before: brokers
+    /// act on what stands in their queues after the connection has ended. The client knows of none of it.
     fn raise_zombies(&mut self, broker: i32, unanswered: VecDeque<Vec<u8>>) {
         let mut after = Micros::ZERO;
         for request in unanswered {
@@ -477,7 +477,8 @@ impl Sim {
         self.zombies_pending -= 1;
         if self.cluster.is_up(broker) {
             self.zombies += 1;
-            // A late one may open a transaction again that the next initialization then has to end, as if it were another's.
+            // A late one may open a transaction again that the next initialization then has to end, as if it were
+            // another's.
             self.was_fenced |= self.is_transactional() && !is_produce(&frame);
             self.note(10, broker as u64, frame.len() as u64, || {
                 format!("zombie at broker {broker}: {}", describe(&frame))

@@ -1,8 +1,11 @@
 //! Named scenarios: topics that come, go and are made again, what is asked about them, and what is forgotten.
 
+use std::sync::Arc;
+
 use super::Sim;
 use super::hands::scenario;
 use super::plan::Plan;
+use crate::accumulator::{CallReply, Command};
 use crate::error::Status;
 use crate::mock::api_key;
 use crate::reports::{Persisted, Phase};
@@ -575,5 +578,26 @@ fn brokers_that_come_and_go_leave_nothing_behind() {
     sim.faults.twist_metadata = None;
     sim.run_for(10_000);
     assert_eq!(sim.accumulator.numbers.brokers().len(), 1);
+    sim.finish();
+}
+
+#[test]
+fn a_warm_up_follows_a_leader_that_is_down() {
+    let mut sim = scenario(|plan| plan.topics = vec![3]);
+    let index = sim.say(0, 0, b"the topic is known");
+    sim.run_until(|sim| sim.is_delivered(index));
+    let asked = sim.net.metadata.len();
+    // A partition that no record waits for: nothing but the warm-up wants its leader.
+    let down = (1..3).map(|partition| (partition, sim.leader(partition))).find(|(_, leader)| *leader != sim.leader(0));
+    let (_, down) = down.expect("several brokers lead");
+    sim.cluster.broker_down(down);
+    sim.cut_off(down);
+    let warm = Arc::new(CallReply::default());
+    sim.accumulator.inbox.command(Command::WarmUp { topic: sim.app.topics[0].id, reply: warm.clone() });
+    sim.after_application();
+    sim.run_for(5_000);
+    assert!(warm.done.is_complete(), "it goes on with the new leader");
+    let asked = sim.net.metadata.len() - asked;
+    assert!(asked <= 12, "asked {asked} times");
     sim.finish();
 }
