@@ -1,5 +1,5 @@
-//! Compiles the C programs of `tests/c/` and `examples-c/` with every warning an error, against the header in `include/`
-//! and the shared library that cargo built beside this test, and runs each in a directory of its own.
+//! Compiles the C programs of `tests/c/` and `examples-c/` with every warning an error, against the header in
+//! `include/` and the shared library that cargo built beside this test, and runs each in a directory of its own.
 
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
@@ -194,8 +194,8 @@ fn exceptions() {
     compile_and_run_as(&compiler, "-std=c++17", "tests/c/exceptions.cpp", &[], &[]);
 }
 
-/// What the README and the guides tell a newcomer to type has to compile and, where it needs no cluster of the reader's, to
-/// run: the first program of each.
+/// What the README and the guides tell a newcomer to type has to compile and, where it needs no cluster of the
+/// reader's, to run: the first program of each.
 #[test]
 fn the_documents_programs_compile_and_run() {
     let guides = [
@@ -239,7 +239,8 @@ fn the_documents_programs_compile_and_run() {
     }
 }
 
-/// The first thing that goes wrong for a newcomer is the address: the program must say so at once, and not when it gives up.
+/// The first thing that goes wrong for a newcomer is the address: the program must say so at once, and not when it
+/// gives up.
 #[test]
 fn the_readmes_program_says_within_seconds_that_its_address_is_wrong() {
     let program = first_program("README.md");

@@ -51,8 +51,8 @@ impl TransactionCall {
     }
 }
 
-/// What a thread waits for that has made one of the calls. It may give up: the call goes on without it, and the same call
-/// made again takes it up (all but begin and offsets).
+/// What a thread waits for that has made one of the calls. It may give up: the call goes on without it, and the same
+/// call made again takes it up (all but begin and offsets).
 #[derive(Debug, Default)]
 pub struct CallReply {
     /// Reached when the I/O thread has looked at the call: whatever needs no broker is answered by then.

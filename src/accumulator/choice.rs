@@ -1,5 +1,5 @@
-//! The choice of a partition, where it is more than murmur2 of a key or the partition that a topic sticks to: other hashes,
-//! the next partition to stick to, one broker, and the application's own function.
+//! The choice of a partition, where it is more than murmur2 of a key or the partition that a topic sticks to: other
+//! hashes, the next partition to stick to, one broker, and the application's own function.
 
 use std::any::Any;
 use std::ffi::CStr;
@@ -32,7 +32,8 @@ const WARNED_EVERY: Micros = Micros::from_ms(10_000);
 /// Tries for a partition with a leader.
 const TRIES_MAX: u32 = 64;
 
-/// The application's own partitioner. Several threads call it at once, never with a lock held, and never the I/O thread.
+/// The application's own partitioner. Several threads call it at once, never with a lock held, and never the I/O
+/// thread.
 pub trait Partitioning: Send + Sync {
     /// The partition from 0 on, `ANY_PARTITION`, or `NOT_CHOSEN`.
     fn choose(&self, view: &View<'_>) -> i32;
@@ -100,8 +101,8 @@ pub(super) struct Spread {
     turn: AtomicU32,
     settled_at: AtomicU64,
     picture: RwLock<Option<Arc<Picture>>>,
-    /// Partitions that an application's function may choose from already, though they are not published: records that come
-    /// now are chosen for by the thread that sends them.
+    /// Partitions that an application's function may choose from already, though they are not published: records that
+    /// come now are chosen for by the thread that sends them.
     choosable: AtomicU32,
     is_choosing: AtomicBool,
 }
@@ -155,8 +156,8 @@ impl Accumulator {
         }
     }
 
-    /// The partition of a record that names none, and whether the topic sticks to it. `is_chosen`: the application's function
-    /// has left it to us already.
+    /// The partition of a record that names none, and whether the topic sticks to it. `is_chosen`: the application's
+    /// function has left it to us already.
     #[inline(never)]
     pub(super) fn choose(
         &self,
@@ -389,8 +390,8 @@ impl Accumulator {
         false
     }
 
-    /// Has the application's function choose for the topic's parked records, in their order, and tells the sender. Not on
-    /// the I/O thread, which must not wait for anybody's function. Ends early when `is_over` says so.
+    /// Has the application's function choose for the topic's parked records, in their order, and tells the sender. Not
+    /// on the I/O thread, which must not wait for anybody's function. Ends early when `is_over` says so.
     pub fn choose_parked(&self, topic: &Topic, clock: impl Fn() -> Time, is_over: impl Fn() -> bool) {
         let count = self.choosable(topic);
         loop {
@@ -424,8 +425,8 @@ impl Accumulator {
         self.inbox.command(Command::Chosen { topic: topic.id });
     }
 
-    /// Partitions that parked records are chosen among, and those that are about to be parked by the thread that sends them;
-    /// 0 before that.
+    /// Partitions that parked records are chosen among, and those that are about to be parked by the thread that sends
+    /// them; 0 before that.
     pub fn choosable(&self, topic: &Topic) -> u32 {
         topic.spread.choosable.load(Ordering::Acquire)
     }

@@ -1,5 +1,5 @@
-//! Batches that the application fills by itself and sends as one. Until then a batch belongs to no partition; its bytes are
-//! inside `buffer.memory` from the first record on.
+//! Batches that the application fills by itself and sends as one. Until then a batch belongs to no partition; its bytes
+//! are inside `buffer.memory` from the first record on.
 
 use std::sync::Arc;
 
@@ -78,7 +78,8 @@ impl DirectBatch {
         self.is_closed = true;
     }
 
-    /// Encodes the record at the end; answers its place. `held` is memory that an earlier refusal made the caller wait for.
+    /// Encodes the record at the end; answers its place. `held` is memory that an earlier refusal made the caller wait
+    /// for.
     pub fn append(&mut self, record: &Record<'_>, held: &mut Option<Reservation>) -> Result<u32, NotTaken> {
         if self.is_closed {
             return Err(NotTaken::Closed);
@@ -161,8 +162,8 @@ impl Accumulator {
         DirectBatch::new(self.memory.clone(), bytes_max, self.direct_records_max)
     }
 
-    /// Puts the batch, which is not empty, behind everything that was accepted for its partition before; or parks it until
-    /// the topic's metadata is there. When that is refused it stays as it is.
+    /// Puts the batch, which is not empty, behind everything that was accepted for its partition before; or parks it
+    /// until the topic's metadata is there. When that is refused it stays as it is.
     pub fn append_direct(
         &self,
         topic: &Topic,

@@ -1,5 +1,5 @@
-//! Memory that the operating system may refuse: what records take is asked for so that a refusal is an error of the call, and not the
-//! end of the process. A reserve is kept back from them, for what has no such way out.
+//! Memory that the operating system may refuse: what records take is asked for so that a refusal is an error of the
+//! call, and not the end of the process. A reserve is kept back from them, for what has no such way out.
 
 use std::ops::Deref;
 use std::sync::Arc;

@@ -1,7 +1,7 @@
 //! `buffer.memory`: a true bound on the bytes that batches hold, with chunks recycled from one pool and fair waiting.
 //!
-//! What is handed out counts with its whole capacity, so payload, framing and unused room are all inside the bound; free
-//! chunks kept for reuse are inside it too. Who may take how much of it when it gets short is in `shares.rs`.
+//! What is handed out counts with its whole capacity, so payload, framing and unused room are all inside the bound;
+//! free chunks kept for reuse are inside it too. Who may take how much of it when it gets short is in `shares.rs`.
 
 use std::collections::VecDeque;
 use std::ops::{AddAssign, SubAssign};
@@ -87,8 +87,8 @@ pub enum NoChunk {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shortage {
     OfMemory,
-    /// Of its own broker's or partition's share. `tell`: the broker whose partitions are to send what lingers, and have not
-    /// been told since they got the last of it.
+    /// Of its own broker's or partition's share. `tell`: the broker whose partitions are to send what lingers, and have
+    /// not been told since they got the last of it.
     OfShare {
         tell: Option<i32>,
     },
@@ -192,7 +192,8 @@ struct Waiter {
     granted: AtomicBool,
     /// Its own share holds it back, as last looked at: it holds nobody up.
     is_capped: AtomicBool,
-    /// It is its broker's share: it holds up those of the same broker, or their smaller records would keep it waiting for ever.
+    /// It is its broker's share: it holds up those of the same broker, or their smaller records would keep it waiting
+    /// for ever.
     is_leader_capped: AtomicBool,
     wake: Condvar,
 }
@@ -272,8 +273,8 @@ impl Memory {
         self.fill_charge(recycled, holder, capacity, more)
     }
 
-    /// The same for what cannot be left undone: when the operating system gives no memory even now that batches have left the
-    /// reserve to others, the process ends.
+    /// The same for what cannot be left undone: when the operating system gives no memory even now that batches have
+    /// left the reserve to others, the process ends.
     pub fn forced_chunk(&self, holder: Holder, capacity: usize, more: usize) -> Chunk {
         self.try_forced_chunk(holder, capacity, more).unwrap_or_else(|_| {
             self.force_charge(holder, capacity + more);
@@ -309,8 +310,8 @@ impl Memory {
         drop(free);
     }
 
-    /// Takes `bytes` out of the budget at once; false when there is no room in it or in the claimant's share, or others wait
-    /// for it already.
+    /// Takes `bytes` out of the budget at once; false when there is no room in it or in the claimant's share, or others
+    /// wait for it already.
     pub fn try_charge(&self, claim: Claim, bytes: usize) -> bool {
         let mut state = self.state.lock();
         if !state.may_take(claim, bytes) {
@@ -376,15 +377,15 @@ impl Memory {
         }
     }
 
-    /// Event loops hear of room when so much is free again: not at the first byte, or a loop woken for each batch would send a
-    /// record at a time.
+    /// Event loops hear of room when so much is free again: not at the first byte, or a loop woken for each batch would
+    /// send a record at a time.
     fn note_lack(&self, state: &mut State, bytes: usize) {
         state.wanted = state.wanted.max(bytes).max(self.limit / 8).min(self.limit);
         self.room.lacks(Lack::Memory);
     }
 
-    /// Waits in line for `bytes` until `deadline` (`None`: for ever). Those who came first are served first, but for those
-    /// whose own share holds them back. `waits` is called, under the lock, when this call has got in line.
+    /// Waits in line for `bytes` until `deadline` (`None`: for ever). Those who came first are served first, but for
+    /// those whose own share holds them back. `waits` is called, under the lock, when this call has got in line.
     pub fn reserve(
         self: &Arc<Self>,
         claim: Claim,
@@ -630,8 +631,8 @@ impl State {
             && !self.overtakes(self.waiters.len(), claim.holder, bytes)
     }
 
-    /// Whether somebody among the first `before` in line has to be served first: who waits for the same, who waits for the
-    /// share of the same broker, and who waits for memory, unless these bytes are kept for this leader alone.
+    /// Whether somebody among the first `before` in line has to be served first: who waits for the same, who waits for
+    /// the share of the same broker, and who waits for memory, unless these bytes are kept for this leader alone.
     fn overtakes(&self, before: usize, holder: Holder, bytes: usize) -> bool {
         let mut guaranteed = None;
         self.waiters.iter().take(before).any(|other| {

@@ -1,6 +1,6 @@
-//! Open and sealed batches of every partition: shared by application threads (append) and the I/O thread (take). Passive:
-//! it has no thread and decides nothing about sending. Lock order: a topic's parked records, its table or picture for
-//! choosing partitions, a partition's queue, then memory, then inbox; never two of a kind.
+//! Open and sealed batches of every partition: shared by application threads (append) and the I/O thread (take).
+//! Passive: it has no thread and decides nothing about sending. Lock order: a topic's parked records, its table or
+//! picture for choosing partitions, a partition's queue, then memory, then inbox; never two of a kind.
 
 mod batch;
 mod calls;
@@ -145,9 +145,9 @@ impl Accumulator {
         self.fatal.get()
     }
 
-    /// Appends one record to a batch of its topic, or parks it until the topic's metadata is there. Refuses when the door is
-    /// shut, and when memory is needed that is not free: wait for it with `wait_for_memory` and call again with what that
-    /// gave.
+    /// Appends one record to a batch of its topic, or parks it until the topic's metadata is there. Refuses when the
+    /// door is shut, and when memory is needed that is not free: wait for it with `wait_for_memory` and call again with
+    /// what that gave.
     #[inline]
     pub fn append(
         &self,
@@ -282,10 +282,10 @@ impl Accumulator {
         Ok(P::parked())
     }
 
-    /// With the door shut: draws the line behind the last batch that was opened before, and behind the last record that was
-    /// parked. An append that found the door open may still be under way, but only into a batch before that line: whoever
-    /// takes the batch waits for it, under the lock of its partition; or its batch gets no number, and it is refused. Gives
-    /// the topics whose records wait for metadata, each with its earliest deadline.
+    /// With the door shut: draws the line behind the last batch that was opened before, and behind the last record that
+    /// was parked. An append that found the door open may still be under way, but only into a batch before that line:
+    /// whoever takes the batch waits for it, under the lock of its partition; or its batch gets no number, and it is
+    /// refused. Gives the topics whose records wait for metadata, each with its earliest deadline.
     pub fn settle_appends(&self) -> Vec<(u32, Time)> {
         let _line = self.inbox.next_batch();
         let ids = 0..self.topics.len() as u32;
@@ -317,9 +317,9 @@ impl Accumulator {
         topic.grow(count, number);
     }
 
-    /// The topic's partitions are known and prepared: parked records go to their batches in order, then sending goes there
-    /// directly. Records for partitions that the topic does not have, and those that the system has no memory for, are given to
-    /// `refuse`, which may give one of the former back: it stays parked.
+    /// The topic's partitions are known and prepared: parked records go to their batches in order, then sending goes
+    /// there directly. Records for partitions that the topic does not have, and those that the system has no memory
+    /// for, are given to `refuse`, which may give one of the former back: it stays parked.
     pub fn publish(
         &self,
         topic: &Topic,

@@ -56,8 +56,8 @@ pub(super) struct Queue {
     pub first_in_line: u64,
 }
 
-/// What appending needs to know beside the record. Few words, made for every record: the rest is a look away, and most of it is
-/// looked at for the first record of a batch only.
+/// What appending needs to know beside the record. Few words, made for every record: the rest is a look away, and most
+/// of it is looked at for the first record of a batch only.
 pub(super) struct Append<'a> {
     pub shared: &'a Accumulator,
     /// Of the topic.
@@ -96,8 +96,8 @@ pub enum Placed {
     InBatch { partition: u32, index: u32, batch: u64 },
 }
 
-/// What a caller wants to know of where its record went. Most want nothing, and nothing is looked up for them: the batch's
-/// number and the partition's stand in cache lines that appending does not touch otherwise.
+/// What a caller wants to know of where its record went. Most want nothing, and nothing is looked up for them: the
+/// batch's number and the partition's stand in cache lines that appending does not touch otherwise.
 pub trait Place: Sized {
     fn parked() -> Self;
     fn in_batch(partition: &Partition, index: u32, batch: &u64) -> Self;
@@ -168,8 +168,8 @@ impl Partition {
         self.leader.set(broker);
     }
 
-    /// Encodes the record into the open batch; answers its bytes and its place. `held` is memory that an earlier refusal made the
-    /// caller wait for.
+    /// Encodes the record into the open batch; answers its bytes and its place. `held` is memory that an earlier
+    /// refusal made the caller wait for.
     #[inline]
     pub(super) fn append<P: Place>(
         &self,

@@ -1,5 +1,5 @@
-//! Topics and their partitions: created by the first send that names a topic, filled in when metadata arrives, and kept as
-//! long as the producer, so that names and handles stay valid.
+//! Topics and their partitions: created by the first send that names a topic, filled in when metadata arrives, and kept
+//! as long as the producer, so that names and handles stay valid.
 
 use std::collections::{HashMap, VecDeque};
 use std::ffi::{CStr, CString};
@@ -83,8 +83,8 @@ pub struct ParkedRecord {
 /// Who hears of a record: address of the callback, or a mark, and its argument.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Tag {
-    /// Never 0, so that `Option<Tag>` is two words that stay in registers: written to the stack word by word and read as a
-    /// whole, it waits for every store before it, those of the record before into cold memory among them.
+    /// Never 0, so that `Option<Tag>` is two words that stay in registers: written to the stack word by word and read
+    /// as a whole, it waits for every store before it, those of the record before into cold memory among them.
     callback: NonZeroUsize,
     pub opaque: usize,
 }
@@ -263,8 +263,8 @@ impl Topic {
         self.partition_count.store(count, Ordering::Release);
     }
 
-    /// Records wait for metadata again, unless some do already: then nothing changes, and the answer is false. By the I/O
-    /// thread only.
+    /// Records wait for metadata again, unless some do already: then nothing changes, and the answer is false. By the
+    /// I/O thread only.
     pub fn unpublish(&self) -> bool {
         let parked = self.parked.lock();
         if !parked.is_empty() {
@@ -307,7 +307,8 @@ impl TopicTable {
         self.len() == 0
     }
 
-    /// The topic of this name, made when it is new. The name is checked: a wrong one is an error now, not a timeout later.
+    /// The topic of this name, made when it is new. The name is checked: a wrong one is an error now, not a timeout
+    /// later.
     pub fn intern(&self, name: &str) -> Result<Arc<Topic>> {
         if let Some(topic) = self.find(name) {
             return Ok(topic);

@@ -41,8 +41,8 @@ impl ConfigBuilder {
         Ok(())
     }
 
-    /// The value a property has now, set or default, in the unit of the name asked for; `[hidden]` for a secret that is set.
-    /// `None` when there is no property of this name.
+    /// The value a property has now, set or default, in the unit of the name asked for; `[hidden]` for a secret that is
+    /// set. `None` when there is no property of this name.
     pub fn get(&self, name: &str) -> Option<String> {
         let found = lookup(name.trim()).ok()?;
         let canonical = self.effective(found.property.name).map(|setting| setting.canonical.reveal());
@@ -173,7 +173,8 @@ impl ConfigBuilder {
             config.transaction_timeout_ms = i32::MAX as u64;
         }
         if config.transactional_id.is_some() && !is_set("request.timeout.ms") {
-            // Half, as the defaults are to each other: a request that gets lost can be sent again before the broker aborts.
+            // Half, as the defaults are to each other: a request that gets lost can be sent again before the broker
+            // aborts.
             let half_ms = config.transaction_timeout_ms / 2;
             let beside_linger_ms = config.transaction_timeout_ms.saturating_sub(linger_ms(config)).max(1);
             config.request_timeout_ms = config.request_timeout_ms.min(half_ms).min(beside_linger_ms);
@@ -282,8 +283,8 @@ pub(super) fn ordered_contradiction(low: &str, low_value: u64, high: &str, high_
 /// The most unanswered requests for which brokers remember enough batches of a producer id to recognise a repetition.
 const IDEMPOTENT_IN_FLIGHT_MAX: usize = 5;
 
-/// What contradicts `enable.idempotence`, and what has no meaning without it. That it is the default is no reason to drop
-/// it in silence: who loses it is to know.
+/// What contradicts `enable.idempotence`, and what has no meaning without it. That it is the default is no reason to
+/// drop it in silence: who loses it is to know.
 pub(super) fn idempotence_contradictions(config: &Config, found: &mut Vec<String>) {
     if !config.enable_idempotence {
         for name in ["on.sequence.gap", "on.in.doubt.timeout", "test.first.sequence"] {

@@ -1,5 +1,6 @@
-//! `sasl.jaas.config`: the login module that Java's clients are configured with, `Module required name="value" …;`. Users paste
-//! it; what it says goes into the properties of this library. No sentence here repeats a value, which may be a password.
+//! `sasl.jaas.config`: the login module that Java's clients are configured with, `Module required name="value" …;`.
+//! Users paste it; what it says goes into the properties of this library. No sentence here repeats a value, which may
+//! be a password.
 
 use std::fmt;
 
@@ -34,8 +35,8 @@ pub enum Module {
 /// Most options of a module; no module has as many.
 const OPTIONS_MAX: usize = 64;
 
-/// A module's class, the options that mean something, and those that may be there because they ask for nothing that is not done
-/// anyway. An option that ends with `_` stands for all that begin so.
+/// A module's class, the options that mean something, and those that may be there because they ask for nothing that is
+/// not done anyway. An option that ends with `_` stands for all that begin so.
 struct Known {
     module: Module,
     class: &'static str,

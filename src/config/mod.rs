@@ -40,8 +40,8 @@ pub use topic::TOPIC_PROPERTIES;
 /// How a partition is chosen for a record that names none.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Partitioner {
-    /// Keys by murmur2 as in Java; records without a key stick to one partition until `batch.size` bytes went there, and the
-    /// next one is drawn by the lengths of queues.
+    /// Keys by murmur2 as in Java; records without a key stick to one partition until `batch.size` bytes went there,
+    /// and the next one is drawn by the lengths of queues.
     #[default]
     Murmur2,
     /// Keys by murmur2; the others stick to one partition after the other, whatever the queues.
@@ -96,8 +96,8 @@ pub enum ClientDnsLookup {
     UseAllDnsIps,
 }
 
-/// What a broker's OUT_OF_ORDER_SEQUENCE_NUMBER for the oldest undecided batch of a partition costs: the broker has lost
-/// what it acknowledged.
+/// What a broker's OUT_OF_ORDER_SEQUENCE_NUMBER for the oldest undecided batch of a partition costs: the broker has
+/// lost what it acknowledged.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum OnSequenceGap {
     /// The data-loss callback is told, the partition goes on under a new producer epoch.
@@ -265,7 +265,8 @@ pub struct Config {
 pub const MS_FOREVER: u64 = 3_153_600_000_000;
 
 impl Config {
-    /// Whether brokers are told whom a connection is meant for: where they refuse it, the bootstrap servers have to help.
+    /// Whether brokers are told whom a connection is meant for: where they refuse it, the bootstrap servers have to
+    /// help.
     pub fn checks_destination(&self) -> bool {
         self.metadata_cluster_check && self.metadata_recovery_rebootstrap
     }

@@ -1,5 +1,5 @@
-//! The rows of the property table, but for security: every property of Java's producer (4.x) and of the producer side of
-//! librdkafka (2.15). A row reads: name [aliases] kind, default, state, meaning.
+//! The rows of the property table, but for security: every property of Java's producer (4.x) and of the producer side
+//! of librdkafka (2.15). A row reads: name [aliases] kind, default, state, meaning.
 
 use crate::codec::Codec;
 use crate::config::table::Convert::{JavaPartitioner, Replace, Same, Times};

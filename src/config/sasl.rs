@@ -1,5 +1,5 @@
-//! The rows of SASL, and what they come to together: Java's login module beside librdkafka's properties, where tokens come
-//! from, and what is missing.
+//! The rows of SASL, and what they come to together: Java's login module beside librdkafka's properties, where tokens
+//! come from, and what is missing.
 
 use crate::config::builder::ConfigBuilder;
 use crate::config::jaas::{self, Jaas, Module};
@@ -237,8 +237,8 @@ pub(super) fn settle(builder: &ConfigBuilder, config: &mut Config, conflicts: &m
     }
 }
 
-/// What is set and has no effect, or sends secrets in plain text, as sentences for the log: Java and librdkafka pass over it in silence,
-/// so that it is no error. `has_callback`: for tokens.
+/// What is set and has no effect, or sends secrets in plain text, as sentences for the log: Java and librdkafka pass
+/// over it in silence, so that it is no error. `has_callback`: for tokens.
 pub fn warnings(config: &Config, has_callback: bool) -> Vec<String> {
     let mut found = Vec::new();
     let protocol = config.security_protocol;
@@ -417,7 +417,8 @@ fn missing(builder: &ConfigBuilder, config: &Config, conflicts: &mut Vec<String>
     }
 }
 
-/// Each property that says where tokens come from leaves some sources; two that leave none together contradict each other.
+/// Each property that says where tokens come from leaves some sources; two that leave none together contradict each
+/// other.
 fn sources_that_contradict(builder: &ConfigBuilder, config: &Config, conflicts: &mut Vec<String>) {
     use TokenSource::{AwsIam, AzureImds, ClientCredentials, File, JwtBearer, Unsecured};
     let url = &config.sasl.oauth.token_endpoint_url;

@@ -79,7 +79,8 @@ pub enum State {
     Partly(&'static [&'static str], Apply),
     /// Not implemented; these values are accepted because they ask for nothing. The sentence is the remedy for others.
     Harmless(&'static [&'static str], &'static str),
-    /// Accepted whatever the value, because it asks for nothing that this library would do differently. The sentence says why.
+    /// Accepted whatever the value, because it asks for nothing that this library would do differently. The sentence
+    /// says why.
     NoEffect(&'static str),
     /// Refused whatever the value. The sentence says why and what to do instead.
     Absent(&'static str),
@@ -90,7 +91,8 @@ pub enum State {
 pub enum Value {
     /// Of `Kind::Bool`.
     Bool(bool),
-    /// Of `Kind::Int`, `Kind::Level` and `Kind::Acks`; of `Kind::FloatMs` in microseconds, of `Kind::Fraction` in thousandths.
+    /// Of `Kind::Int`, `Kind::Level` and `Kind::Acks`; of `Kind::FloatMs` in microseconds, of `Kind::Fraction` in
+    /// thousandths.
     Int(i64),
     /// Of the kinds that are text and no secret.
     Text(String),

@@ -13,8 +13,8 @@ const VALUE_MAX: usize = 65_536;
 const SERVERS_MAX: usize = 1_000;
 const DEFAULT_PORT: u16 = 9092;
 
-/// Checks a value given under a name that was found, and brings it into the property's own form and unit: as text, which
-/// may be a secret, and as what it comes to.
+/// Checks a value given under a name that was found, and brings it into the property's own form and unit: as text,
+/// which may be a secret, and as what it comes to.
 pub fn check(found: &Found, text: &str) -> Result<(Secret, Value)> {
     let property = found.property;
     if let State::Absent(why) = property.state {

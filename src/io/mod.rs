@@ -7,7 +7,8 @@
 //!            Core
 //! ```
 //!
-//! Where `IoOptions` has TLS, the handshake is the last step of connecting, and a connection's bytes go through rustls (`tls`).
+//! Where `IoOptions` has TLS, the handshake is the last step of connecting, and a connection's bytes go through rustls
+//! (`tls`).
 //!
 //! Threads: `kp-io` runs the reactor and the core; `kp-resolve` threads run `getaddrinfo` and nothing else. Both block
 //! every asynchronous signal, so the host's handlers never run on them.
@@ -48,10 +49,11 @@ pub trait Core {
     fn handle_connected(&mut self, now: Time, conn: ConnId);
     /// Raw bytes as they came; the core cuts frames.
     fn handle_bytes(&mut self, now: Time, conn: ConnId, bytes: &[u8]);
-    /// So many more bytes may go to the broker from now on: the socket has them, or TLS does. Frames of which the last byte is
-    /// among them were dropped before the call. `through`: so many more has the socket.
+    /// So many more bytes may go to the broker from now on: the socket has them, or TLS does. Frames of which the last
+    /// byte is among them were dropped before the call. `through`: so many more has the socket.
     fn handle_written(&mut self, now: Time, conn: ConnId, bytes: usize, through: usize);
-    /// The connection could not be made or is gone; its frames were dropped before the call. `closed` says what happened.
+    /// The connection could not be made or is gone; its frames were dropped before the call. `closed` says what
+    /// happened.
     fn handle_closed(&mut self, now: Time, conn: ConnId, closed: Closed);
     /// `poll_timeout` has been reached.
     fn handle_timeout(&mut self, now: Time);
@@ -59,13 +61,13 @@ pub trait Core {
     fn poll_action(&mut self, now: Time) -> Option<Action>;
     /// When to call `handle_timeout`; `Time::NEVER` sleeps until woken.
     fn poll_timeout(&self) -> Time;
-    /// When the first of these is due that gives something up because nothing came: the sockets are read once more before it
-    /// fires. Never earlier than `poll_timeout`.
+    /// When the first of these is due that gives something up because nothing came: the sockets are read once more
+    /// before it fires. Never earlier than `poll_timeout`.
     fn poll_deadline(&self) -> Time {
         self.poll_timeout()
     }
-    /// Publishes "asleep until" to application threads, which from then on wake the reactor when they leave work. Answers
-    /// true when there is work already and the loop must not sleep.
+    /// Publishes "asleep until" to application threads, which from then on wake the reactor when they leave work.
+    /// Answers true when there is work already and the loop must not sleep.
     fn before_sleep(&mut self, now: Time, until: Time) -> bool;
     /// Publishes "awake": work left from now on is seen without a wake-up, at the latest by the next `before_sleep`.
     /// Called every turn, also when the loop did not sleep and so did not ask `before_sleep`.
@@ -77,8 +79,8 @@ pub trait Core {
     fn handle_panic(&mut self, message: &str);
 }
 
-/// A read that does not fill the buffer has emptied the socket, and the next byte is a new edge: with epoll and kqueue the
-/// extra read that would say "would block" can be spared.
+/// A read that does not fill the buffer has emptied the socket, and the next byte is a new edge: with epoll and kqueue
+/// the extra read that would say "would block" can be spared.
 const SHORT_READ_IS_LAST: bool = cfg!(unix);
 
 /// How connections are made.

@@ -22,7 +22,8 @@ const EVENTS_PER_TURN_MAX: usize = 256;
 const READ_BUFFER_BYTES: usize = 256 * 1024;
 /// Full buffers read from one connection per turn, so that it cannot starve the others.
 const READS_PER_TURN_MAX: usize = 4;
-/// Looks at the sockets before a deadline that is due: a broker that sends without end does not keep timers from firing.
+/// Looks at the sockets before a deadline that is due: a broker that sends without end does not keep timers from
+/// firing.
 const LOOKS_BEFORE_TIMERS_MAX: usize = 64;
 /// Buffers read from a connection that can no longer be written: answers that came before the end still count.
 const LAST_READS_MAX: usize = 64;
@@ -145,9 +146,9 @@ impl<C: Core> Reactor<C> {
         Ok(now)
     }
 
-    /// A process that was stopped and continued, or a machine that was paused, finds deadlines that have passed and answers that
-    /// had come before them. No deadline fires unless the sockets were looked at after it, and had nothing: answers the time
-    /// of that look.
+    /// A process that was stopped and continued, or a machine that was paused, finds deadlines that have passed and
+    /// answers that had come before them. No deadline fires unless the sockets were looked at after it, and had
+    /// nothing: answers the time of that look.
     fn look_before_timers(&mut self, events: &mut Events) -> io::Result<Time> {
         for _ in 0..LOOKS_BEFORE_TIMERS_MAX {
             let now = self.clock.now();
@@ -165,7 +166,8 @@ impl<C: Core> Reactor<C> {
             if self.take_input(now, events) {
                 self.take_resolved(now);
             }
-            // Whoever leaves work does not wake a loop that is not asleep: a close must not wait for all of these looks.
+            // Whoever leaves work does not wake a loop that is not asleep: a close must not wait for all of these
+            // looks.
             self.core.handle_wakeup(now);
             self.take_actions(now);
             if self.core.is_finished() {
@@ -231,7 +233,8 @@ impl<C: Core> Reactor<C> {
         }
     }
 
-    /// Reads what has come, within limits. `to_the_end` reads on after a short read, for an end of stream behind the data.
+    /// Reads what has come, within limits. `to_the_end` reads on after a short read, for an end of stream behind the
+    /// data.
     fn read(&mut self, now: Time, conn: ConnId, to_the_end: bool) {
         for _ in 0..READS_PER_TURN_MAX {
             let Some(Connection { stage: Stage::Open(open), .. }) = self.connections.get_mut(&conn) else {
@@ -308,8 +311,8 @@ impl<C: Core> Reactor<C> {
         }
     }
 
-    /// Hands over what the broker had answered before the connection broke, so that it does not count as unanswered. In TLS
-    /// the broker may also have said why it closed: that is answered.
+    /// Hands over what the broker had answered before the connection broke, so that it does not count as unanswered. In
+    /// TLS the broker may also have said why it closed: that is answered.
     fn read_last(&mut self, now: Time, conn: ConnId) -> Option<io::Error> {
         for _ in 0..LAST_READS_MAX {
             let Some(Connection { stage: Stage::Open(open), .. }) = self.connections.get_mut(&conn) else {

@@ -490,7 +490,8 @@ fn answers_that_came_before_a_failed_write_are_delivered_before_the_end() {
 
 #[test]
 fn what_is_in_the_sockets_is_read_before_a_deadline_that_has_passed_fires() {
-    // Driven by hand: a process that was stopped and continued finds no events, an interrupted sleep and a deadline in the past.
+    // Driven by hand: a process that was stopped and continued finds no events, an interrupted sleep and a deadline in
+    // the past.
     let shared = Arc::new(Shared::default());
     let core = FakeCore { shared: shared.clone(), actions: VecDeque::new() };
     let lookup: Lookup = Arc::new(|_| Err(io::Error::other("no names in this test")));

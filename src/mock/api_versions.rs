@@ -1,5 +1,5 @@
-//! ApiVersions v0-5, with the finalized feature `transaction.version` unless its level is 0. A version above ours is answered in version 0 with error 35 and the range of
-//! ApiVersions alone, as Kafka does.
+//! ApiVersions v0-5, with the finalized feature `transaction.version` unless its level is 0. A version above ours is
+//! answered in version 0 with error 35 and the range of ApiVersions alone, as Kafka does.
 
 use kafka_protocol::messages::ApiVersionsResponse;
 use kafka_protocol::messages::api_versions_response::{ApiVersion, FinalizedFeatureKey};
@@ -55,7 +55,8 @@ pub(super) fn handle(cluster: &mut Cluster, mut request: Request<'_>, injected: 
     request.encode_in_version(&response, request.api_version.min(4)).map(Outcome::Respond)
 }
 
-/// A feature of level 0 is not finalized. (Among the supported features Kafka hides it from v3, since its lowest level is 0.)
+/// A feature of level 0 is not finalized. (Among the supported features Kafka hides it from v3, since its lowest level
+/// is 0.)
 fn finalized_features(transaction_version: i16) -> Vec<FinalizedFeatureKey> {
     let feature = FinalizedFeatureKey::default()
         .with_name(StrBytes::from_static_str("transaction.version"))

@@ -37,8 +37,8 @@ pub struct ClusterOptions {
     pub retention_bytes_per_partition: usize,
     /// `message.max.bytes`: the greatest record batch that is accepted, header included.
     pub message_max_bytes: usize,
-    /// A request with bytes behind its body loses its connection, so that a client's encoder that writes too much is noticed.
-    /// Kafka ignores them, and so does the mock without this.
+    /// A request with bytes behind its body loses its connection, so that a client's encoder that writes too much is
+    /// noticed. Kafka ignores them, and so does the mock without this.
     pub refuses_trailing_bytes: bool,
     /// Larger requests end their connection: Kafka's `socket.request.max.bytes`.
     pub request_max_bytes: usize,
@@ -71,8 +71,8 @@ pub(super) struct Broker {
     pub(super) throttle_ms: i32,
 }
 
-/// The model of a Kafka cluster. It reads no clock and opens no socket: `handle_frame` is its only way in for a client, every
-/// other method is a test's hand on it.
+/// The model of a Kafka cluster. It reads no clock and opens no socket: `handle_frame` is its only way in for a client,
+/// every other method is a test's hand on it.
 pub struct Cluster {
     pub(super) options: ClusterOptions,
     brokers: Vec<Broker>,
@@ -209,21 +209,22 @@ impl Cluster {
     }
 
     /// Sets a configuration of a topic under Kafka's name: cleanup.policy, message.timestamp.before.max.ms or
-    /// message.timestamp.after.max.ms. Batches with records that break it are refused, and the answer names these records.
+    /// message.timestamp.after.max.ms. Batches with records that break it are refused, and the answer names these
+    /// records.
     pub fn topic_set(&mut self, topic: &str, name: &str, value: &str) -> Result<()> {
         let topic = self.topics.get_mut(topic).ok_or_else(|| unknown_partition(topic, -1))?;
         topic.rules.set(name, value).map_err(|text| Error::new(Status::INVALID_ARGUMENT, text))
     }
 
-    /// The next `count` requests of this API answer `error_code`; 0 lets them through. A Produce answers it for every partition
-    /// and appends nothing, except with NOT_ENOUGH_REPLICAS_AFTER_APPEND (20) and REQUEST_TIMED_OUT (7), where a real broker has
-    /// appended too. Orders of one API are carried out in the order they were given.
+    /// The next `count` requests of this API answer `error_code`; 0 lets them through. A Produce answers it for every
+    /// partition and appends nothing, except with NOT_ENOUGH_REPLICAS_AFTER_APPEND (20) and REQUEST_TIMED_OUT (7),
+    /// where a real broker has appended too. Orders of one API are carried out in the order they were given.
     pub fn push_error(&mut self, api_key: i16, error_code: i16, count: u32) {
         self.faults.push(api_key, Fault::Error(error_code), count);
     }
 
-    /// The next `count` requests of this API lose their connection instead of getting an answer; with `after_append` the
-    /// broker has done what the request says all the same.
+    /// The next `count` requests of this API lose their connection instead of getting an answer; with `after_append`
+    /// the broker has done what the request says all the same.
     pub fn push_disconnect(&mut self, api_key: i16, after_append: bool, count: u32) {
         self.faults.push(api_key, Fault::Disconnect { after_append }, count);
     }
@@ -278,8 +279,8 @@ impl Cluster {
         }
     }
 
-    /// A frozen broker reads and answers nothing while its connections stay open. The model only keeps the mark; the server or
-    /// simulator around it acts on it.
+    /// A frozen broker reads and answers nothing while its connections stay open. The model only keeps the mark; the
+    /// server or simulator around it acts on it.
     pub fn broker_set_frozen(&mut self, broker: i32, is_frozen: bool) {
         let Some(state) = self.broker_mut(broker) else { return };
         if state.is_frozen != is_frozen {
@@ -313,8 +314,8 @@ impl Cluster {
         }
     }
 
-    /// Moves a partition's leader and bumps its epoch. `None` takes the leader away until it is set again. The new leader
-    /// becomes a replica if it was none; it may be down, then the partition is as unreachable as Metadata says.
+    /// Moves a partition's leader and bumps its epoch. `None` takes the leader away until it is set again. The new
+    /// leader becomes a replica if it was none; it may be down, then the partition is as unreachable as Metadata says.
     pub fn partition_set_leader(&mut self, topic: &str, partition: i32, broker: Option<i32>) -> Result<()> {
         if let Some(id) = broker.filter(|&id| self.broker(id).is_none()) {
             return Err(Error::new(Status::NOT_FOUND, format!("the mock cluster has no broker {id}")));
@@ -334,8 +335,8 @@ impl Cluster {
         Ok((partition.leader, partition.leader_epoch))
     }
 
-    /// Pretends to be an older broker: ApiVersions announces at most this version of the API, and requests above it lose their
-    /// connection. A negative version takes the API away.
+    /// Pretends to be an older broker: ApiVersions announces at most this version of the API, and requests above it
+    /// lose their connection. A negative version takes the API away.
     pub fn set_max_version(&mut self, api_key: i16, max_version: i16) {
         self.max_versions.insert(api_key, max_version);
     }
@@ -374,8 +375,8 @@ impl Cluster {
         self.unknown_producer = unknown;
     }
 
-    /// The partition forgets the producer id, as Kafka does after `producer.id.expiration.ms`. False: it knew none, or there is a
-    /// transaction open, which Kafka spares.
+    /// The partition forgets the producer id, as Kafka does after `producer.id.expiration.ms`. False: it knew none, or
+    /// there is a transaction open, which Kafka spares.
     pub fn expire_producer(&mut self, topic: &str, partition: i32, producer_id: i64) -> Result<bool> {
         Ok(self.partition_mut(topic, partition)?.log.producers.expire(producer_id))
     }
@@ -387,8 +388,8 @@ impl Cluster {
         }
     }
 
-    /// The partition loses its records from `offset` on, though they were acknowledged: its state of producers becomes what the
-    /// rest of the log tells. Whole batches go, so the end may come a little lower.
+    /// The partition loses its records from `offset` on, though they were acknowledged: its state of producers becomes
+    /// what the rest of the log tells. Whole batches go, so the end may come a little lower.
     pub fn truncate(&mut self, topic: &str, partition: i32, offset: i64) -> Result<()> {
         self.partition_mut(topic, partition)?.log.truncate(offset);
         Ok(())
@@ -464,15 +465,15 @@ impl Cluster {
         found.ok_or_else(|| unknown_partition(topic, partition))
     }
 
-    /// One request, without its 4-byte length, that `broker` got at `now`. `wall_ms` is the broker's wall clock, for topics
-    /// that keep the time of the append.
+    /// One request, without its 4-byte length, that `broker` got at `now`. `wall_ms` is the broker's wall clock, for
+    /// topics that keep the time of the append.
     pub fn handle_frame(&mut self, now: Time, wall_ms: i64, broker: i32, frame: &[u8]) -> Answer {
         self.advance(now, wall_ms);
         request::handle(self, now, wall_ms, Source { broker, connection: None }, frame)
     }
 
-    /// The same over a connection, of which brokers may want to know who is at its other end. Connections are numbered in the
-    /// order in which they were opened; no number is used twice.
+    /// The same over a connection, of which brokers may want to know who is at its other end. Connections are numbered
+    /// in the order in which they were opened; no number is used twice.
     pub fn handle_frame_from(&mut self, now: Time, wall_ms: i64, broker: i32, connection: u64, frame: &[u8]) -> Answer {
         self.advance(now, wall_ms);
         request::handle(self, now, wall_ms, Source { broker, connection: Some(connection) }, frame)

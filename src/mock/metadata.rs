@@ -1,5 +1,5 @@
-//! Metadata v0-13: by name, by topic id (v12), all topics. Differences from Kafka: a topic created on demand is there in the same
-//! answer, and authorized operations are never told.
+//! Metadata v0-13: by name, by topic id (v12), all topics. Differences from Kafka: a topic created on demand is there
+//! in the same answer, and authorized operations are never told.
 
 use kafka_protocol::messages::metadata_response::{
     MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic,

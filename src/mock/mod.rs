@@ -1,13 +1,15 @@
-//! The mock cluster: Kafka brokers good enough for a producer to be tested against and for a consumer to read back from.
+//! The mock cluster: Kafka brokers good enough for a producer to be tested against and for a consumer to read back
+//! from.
 //!
-//! `Cluster` is the model: frames in, answers out, no socket, thread or clock, so the simulator runs it under virtual time.
-//! `MockCluster` (server.rs) puts it behind TCP listeners. The requests and record batches are read by decoders of this room's
-//! own, so that a mistake of the client's encoder cannot agree with itself.
+//! `Cluster` is the model: frames in, answers out, no socket, thread or clock, so the simulator runs it under virtual
+//! time. `MockCluster` (server.rs) puts it behind TCP listeners. The requests and record batches are read by decoders
+//! of this room's own, so that a mistake of the client's encoder cannot agree with itself.
 //!
-//! One file per API key or pair of them (`produce.rs`, `end_txn.rs`, …), each naming its versions and where it departs from Kafka.
-//! Beside them: `producer_state.rs` what a partition knows of its producers, `transactions.rs` what a coordinator knows of its
-//! transactional ids, `admission.rs` how a partition asks it, `markers.rs` how transactions end, `groups.rs` committed offsets,
-//! `coordinators.rs` which broker coordinates what, `scram.rs` the brokers' side of SASL's mechanisms.
+//! One file per API key or pair of them (`produce.rs`, `end_txn.rs`, …), each naming its versions and where it departs
+//! from Kafka. Beside them: `producer_state.rs` what a partition knows of its producers, `transactions.rs` what a
+//! coordinator knows of its transactional ids, `admission.rs` how a partition asks it, `markers.rs` how transactions
+//! end, `groups.rs` committed offsets, `coordinators.rs` which broker coordinates what, `scram.rs` the brokers' side of
+//! SASL's mechanisms.
 
 mod add_to_txn;
 mod admission;

@@ -1,6 +1,6 @@
-//! Produce v3-13, the request read by this file alone. Differences from Kafka: a partition named twice in one request is refused with
-//! INVALID_REQUEST both times (Kafka keeps one of the two in silence); acks=all waits for no replica; a v12 that
-//! finds the transaction before still ending is refused at once (Kafka tries again for 100 ms first).
+//! Produce v3-13, the request read by this file alone. Differences from Kafka: a partition named twice in one request
+//! is refused with INVALID_REQUEST both times (Kafka keeps one of the two in silence); acks=all waits for no replica; a
+//! v12 that finds the transaction before still ending is refused at once (Kafka tries again for 100 ms first).
 
 use std::borrow::Cow;
 

@@ -61,7 +61,8 @@ pub(super) struct ApiRange {
     first_flexible: i16,
 }
 
-/// Produce is announced from 0, as Kafka 4 does: older librdkafka takes a higher minimum for a broker it cannot talk to.
+/// Produce is announced from 0, as Kafka 4 does: older librdkafka takes a higher minimum for a broker it cannot talk
+/// to.
 pub(super) const API_RANGES: [ApiRange; 17] = [
     ApiRange { api_key: api_key::PRODUCE, min_announced: 0, min: 3, max: 13, first_flexible: 9 },
     ApiRange { api_key: api_key::FETCH, min_announced: 4, min: 4, max: 12, first_flexible: 12 },

@@ -9,8 +9,8 @@ use super::partition_log::{LogSnapshot, StoredRecord};
 use super::transactions::{Identity, State, TwoPhase};
 
 impl Cluster {
-    /// The finalized level of the feature `transaction.version`: 2, at first, is KIP-890's second part; with 0 the feature is
-    /// not told at all.
+    /// The finalized level of the feature `transaction.version`: 2, at first, is KIP-890's second part; with 0 the
+    /// feature is not told at all.
     pub fn set_transaction_version(&mut self, version: i16) -> Result<()> {
         if !(0..=2).contains(&version) {
             let text = format!("transaction.version {version} is none of 0, 1 and 2");
@@ -32,20 +32,21 @@ impl Cluster {
         self.transactions.marker_delay = Micros::from_ms(delay_ms.into());
     }
 
-    /// A topic that transaction coordinators do not know yet, though its leaders do: the newest metadata reaches brokers one by
-    /// one. `None`, at first: they know all.
+    /// A topic that transaction coordinators do not know yet, though its leaders do: the newest metadata reaches
+    /// brokers one by one. `None`, at first: they know all.
     #[cfg(test)]
     pub fn set_late_topic(&mut self, topic: Option<&str>) {
         self.transactions.late_topic = topic.map(str::to_owned);
     }
 
-    /// Whether partitions and groups ask the coordinator before they let a transaction in, as Kafka does since 3.6; true at first.
+    /// Whether partitions and groups ask the coordinator before they let a transaction in, as Kafka does since 3.6;
+    /// true at first.
     pub fn set_transaction_verification(&mut self, verifies: bool) {
         self.transactions.verifies = verifies;
     }
 
-    /// Fences the producer of a transactional id as another incarnation would by InitProducerId: its open transaction is aborted
-    /// and its epoch is no longer the newest. The answer is the new incarnation's producer id and epoch.
+    /// Fences the producer of a transactional id as another incarnation would by InitProducerId: its open transaction
+    /// is aborted and its epoch is no longer the newest. The answer is the new incarnation's producer id and epoch.
     pub fn fence(&mut self, transactional_id: &str) -> Result<(i64, i16)> {
         let known = self.transactions.by_id.get(transactional_id).map(|transaction| transaction.state);
         let Some(state) = known else {
@@ -65,8 +66,8 @@ impl Cluster {
         Ok((given.producer_id, given.epoch))
     }
 
-    /// Keeps the open transaction of a transactional id as another producer would by InitProducerId (KIP-939): from then on only
-    /// that one may end it.
+    /// Keeps the open transaction of a transactional id as another producer would by InitProducerId (KIP-939): from
+    /// then on only that one may end it.
     #[cfg(test)]
     pub fn keep_prepared(&mut self, transactional_id: &str) {
         let transaction = self.transactions.by_id.get_mut(transactional_id).expect("it is initialized");
@@ -113,8 +114,8 @@ impl Cluster {
         self.transactions.by_id.get(transactional_id).is_some_and(|transaction| transaction.state == State::Ongoing)
     }
 
-    /// Every record that a `read_committed` consumer gets, in order: none of open or aborted transactions, and none behind
-    /// the first open one.
+    /// Every record that a `read_committed` consumer gets, in order: none of open or aborted transactions, and none
+    /// behind the first open one.
     pub fn committed_records(&self, topic: &str, partition: i32) -> Result<Vec<StoredRecord>> {
         Ok(self.committed_snapshot(topic, partition, 0)?.records().map(StoredRecord::from).collect())
     }

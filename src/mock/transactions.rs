@@ -1,7 +1,7 @@
 //! The transaction coordinator: what it knows of each transactional id, and how that changes.
 //!
-//! The rules are those of Kafka 4.1's `TransactionCoordinator` and `TransactionMetadata`. Every change is durable at once, so the
-//! only time that Kafka's "pending" state lasts here is that of the end markers.
+//! The rules are those of Kafka 4.1's `TransactionCoordinator` and `TransactionMetadata`. Every change is durable at
+//! once, so the only time that Kafka's "pending" state lasts here is that of the end markers.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -33,8 +33,8 @@ pub(super) enum State {
 pub enum TwoPhase {
     /// Nothing, as brokers are by themselves.
     Off,
-    /// As Kafka 4.3 with `transaction.two.phase.commit.enable`: transactions that never expire, but none is kept open for another
-    /// producer.
+    /// As Kafka 4.3 with `transaction.two.phase.commit.enable`: transactions that never expire, but none is kept open
+    /// for another producer.
     NeverExpires,
     /// All of KIP-939.
     Whole,
@@ -169,7 +169,8 @@ impl Transaction {
         Ok(keeper)
     }
 
-    /// The end of a kept transaction: from here on its keeper is the producer, and the markers carry the keeper's epoch.
+    /// The end of a kept transaction: from here on its keeper is the producer, and the markers carry the keeper's
+    /// epoch.
     fn hand_over(&mut self, client: Identity) {
         if self.keeper.is_some_and(|keeper| keeper == client) {
             self.current = client;
@@ -262,7 +263,8 @@ impl Transaction {
             State::Prepare { .. } => Err(code::CONCURRENT_TRANSACTIONS),
             State::Complete { is_commit: was_commit } if is_retry && was_commit == is_commit => Ok(current),
             State::Ongoing => Ok(self.prepare_bump(is_commit, ids)),
-            // An abort with nothing added is legal: the client cannot know whether its records registered the partition.
+            // An abort with nothing added is legal: the client cannot know whether its records registered the
+            // partition.
             _ if is_commit || (is_complete && is_retry) => Err(code::INVALID_TXN_STATE),
             _ => Ok(self.prepare_bump(false, ids)),
         }
@@ -287,7 +289,8 @@ impl Transaction {
             self.current = keeper;
         }
         if bumps_epochs {
-            // One bump only (KAFKA-19367, Kafka 4.0 made two), so a late abort of the fenced client counts as a retry of this one.
+            // One bump only (KAFKA-19367, Kafka 4.0 made two), so a late abort of the fenced client counts as a retry
+            // of this one.
             self.prepare_bump(false, ids);
         } else {
             self.current.epoch = self.current.epoch.saturating_add(1);

@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use crate::sync::RwLock;
 use crate::time::{Micros, Time};
 
-/// After so many times the timeout a broker is tried again for one: nothing may have waited for it any more, and then nobody
-/// has seen that it is well.
+/// After so many times the timeout a broker is tried again for one: nothing may have waited for it any more, and then
+/// nobody has seen that it is well.
 const TRIED_AGAIN_AFTER: u64 = 20;
 
 /// Since when one broker has had batches that wait for it and taken none of them.
@@ -17,7 +17,8 @@ const TRIED_AGAIN_AFTER: u64 = 20;
 pub struct Stall(AtomicU64);
 
 impl Stall {
-    /// Batches wait, and none could be taken: the stall began at the first such moment, or begins again when it has lapsed.
+    /// Batches wait, and none could be taken: the stall began at the first such moment, or begins again when it has
+    /// lapsed.
     pub fn begin(&self, now: Time, timeout: Micros) {
         let since = self.0.load(Relaxed);
         if since == 0 || now.since(Time(since)) > lapse(timeout) {

@@ -12,8 +12,8 @@ use crate::reports::{
 };
 use crate::time::Time;
 
-/// How long a call waits for the I/O thread's turn. It never blocks; on a machine that is short of processors (or in a program
-/// under a sanitizer) it may still wait for seconds until it runs.
+/// How long a call waits for the I/O thread's turn. It never blocks; on a machine that is short of processors (or in a
+/// program under a sanitizer) it may still wait for seconds until it runs.
 pub(super) const IO_TURN: Duration = Duration::from_secs(10);
 /// How long close waits for callbacks that run on other threads.
 const CALLBACKS_END: Duration = Duration::from_millis(1_000);
@@ -29,8 +29,8 @@ impl Producer {
         self.reports.hand_undelivered_to(to);
     }
 
-    /// Sends what is buffered and waits up to `timeout_ms` (-1: for ever); fails the rest; dispatches every report that is
-    /// left. No other thread is in `send` any more. `TIMED_OUT` when something had to be failed.
+    /// Sends what is buffered and waits up to `timeout_ms` (-1: for ever); fails the rest; dispatches every report that
+    /// is left. No other thread is in `send` any more. `TIMED_OUT` when something had to be failed.
     pub fn close(&self, timeout_ms: i32, mut hand: impl FnMut(Item<'_>) -> Handed) -> Result<()> {
         let (started, flushed) = (Arc::new(Completion::default()), Arc::new(Completion::default()));
         let mut in_time = false;
@@ -127,8 +127,9 @@ impl Producer {
         self.reports.hand_rest(hand);
     }
 
-    /// Brings a commit or abort that is under way to its end, and aborts a transaction that is open. False when the time was
-    /// over first: its coordinator aborts it when `transaction.timeout.ms` is over, or when its next producer comes.
+    /// Brings a commit or abort that is under way to its end, and aborts a transaction that is open. False when the
+    /// time was over first: its coordinator aborts it when `transaction.timeout.ms` is over, or when its next producer
+    /// comes.
     fn end_transaction(&self, deadline: Option<Instant>, mut hand: impl FnMut(Item<'_>) -> Handed) -> bool {
         // A commit may turn into an error that then has to be aborted.
         for _ in 0..2 {

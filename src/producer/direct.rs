@@ -16,8 +16,8 @@ use crate::reports::{RICH, RichTag};
 use crate::sync::Mutex;
 use crate::wire::record_batch::{HEADER_LEN, record_body_len, record_len, record_len_max};
 
-/// A batch in the application's hands. It may outlive its producer, and then takes nothing any more. One thread at a time
-/// is meant to use it; the lock keeps those that do otherwise from harm.
+/// A batch in the application's hands. It may outlive its producer, and then takes nothing any more. One thread at a
+/// time is meant to use it; the lock keeps those that do otherwise from harm.
 pub struct ProducerBatch {
     producer: u64,
     accumulator: Arc<Accumulator>,
@@ -166,7 +166,8 @@ impl Producer {
         })
     }
 
-    /// Sends the batch, which is empty afterwards; when that is refused it is as it was. `tag`: who gets the one report.
+    /// Sends the batch, which is empty afterwards; when that is refused it is as it was. `tag`: who gets the one
+    /// report.
     pub fn send_batch(
         &self,
         batch: &ProducerBatch,
@@ -221,8 +222,8 @@ impl Producer {
         placed
     }
 
-    /// Sends a record that can be cancelled as long as it is here: `send` sends it with the tag that it is given. `callback`
-    /// is 0 for none.
+    /// Sends a record that can be cancelled as long as it is here: `send` sends it with the tag that it is given.
+    /// `callback` is 0 for none.
     pub fn send_ticketed(
         &self,
         topic: &Topic,
@@ -243,8 +244,8 @@ impl Producer {
         }
     }
 
-    /// Takes the record out of what is not sent yet: its report says CANCELLED. TOO_LATE when it is on its way or finished.
-    /// `elsewhere`: it may have gone to another topic than the one that it was given for.
+    /// Takes the record out of what is not sent yet: its report says CANCELLED. TOO_LATE when it is on its way or
+    /// finished. `elsewhere`: it may have gone to another topic than the one that it was given for.
     pub fn cancel(&self, ticket: &SentTicket, elsewhere: bool) -> Result<()> {
         if ticket.topic as usize >= self.accumulator.topics.len() || ticket.place.tag.callback() != RICH {
             let text = "the ticket is not one that producer_send_cancellable of this producer has filled in";

@@ -54,7 +54,8 @@ impl Producer {
         start_flush(self, topic)
     }
 
-    /// Dispatches until everything that belongs to the flush is finished and reported, or `timeout_ms` (-1: for ever) is over.
+    /// Dispatches until everything that belongs to the flush is finished and reported, or `timeout_ms` (-1: for ever)
+    /// is over.
     pub fn wait_flush(
         &self,
         call: &str,

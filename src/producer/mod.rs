@@ -1,5 +1,5 @@
-//! The safe Rust face of a producer: what an application thread does. It reads the clock, starts the I/O thread and talks
-//! to it through the accumulator's inbox; reports come back through `reports`.
+//! The safe Rust face of a producer: what an application thread does. It reads the clock, starts the I/O thread and
+//! talks to it through the accumulator's inbox; reports come back through `reports`.
 
 mod choosing;
 mod close;
@@ -84,7 +84,8 @@ impl Producer {
         Ok(made)
     }
 
-    /// As `new`, with the application's own source of OAUTHBEARER's tokens, and nobody asked for credentials before `start_login`.
+    /// As `new`, with the application's own source of OAUTHBEARER's tokens, and nobody asked for credentials before
+    /// `start_login`.
     pub fn with_tokens(mut config: Config, getter: Option<Box<dyn TokenGetter>>) -> Result<Producer> {
         static NEXT_ID: AtomicU64 = AtomicU64::new(1);
         let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
@@ -150,8 +151,8 @@ impl Producer {
         })
     }
 
-    /// Begins to ask for credentials: the last step, so that no code of the application runs for a producer that does not come
-    /// about. The error leaves a producer to be closed.
+    /// Begins to ask for credentials: the last step, so that no code of the application runs for a producer that does
+    /// not come about. The error leaves a producer to be closed.
     pub fn start_login(&self) -> Result<()> {
         self.login.as_ref().map_or(Ok(()), LoginThread::start)
     }
@@ -204,8 +205,8 @@ impl Producer {
         }
     }
 
-    /// The slow half of `send`: says why the door is shut, or waits its turn for memory, as often as others take what it
-    /// waited for.
+    /// The slow half of `send`: says why the door is shut, or waits its turn for memory, as often as others take what
+    /// it waited for.
     #[cold]
     fn send_again<P: Place>(
         &self,
@@ -256,8 +257,8 @@ impl Producer {
         })
     }
 
-    /// Dispatches finished batches and log lines on this thread; with none there, waits up to `timeout_ms` (-1: for ever)
-    /// for the first. Answers how many records were reported.
+    /// Dispatches finished batches and log lines on this thread; with none there, waits up to `timeout_ms` (-1: for
+    /// ever) for the first. Answers how many records were reported.
     pub fn poll(&self, timeout_ms: i32, hand: impl FnMut(Item<'_>) -> Handed) -> Result<usize> {
         let ended = match timeout_ms {
             0 => self.reports.poll_now(hand),

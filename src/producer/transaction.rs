@@ -1,5 +1,5 @@
-//! Transactions as an application thread makes them: the call goes to the I/O thread, and this thread waits for the answer,
-//! dispatching reports meanwhile. A call whose time is over goes on; the same call made again takes it up.
+//! Transactions as an application thread makes them: the call goes to the I/O thread, and this thread waits for the
+//! answer, dispatching reports meanwhile. A call whose time is over goes on; the same call made again takes it up.
 
 #[cfg(test)]
 mod tests;
@@ -21,8 +21,8 @@ impl Producer {
         self.transact(TransactionCall::Init, timeout_ms, hand)
     }
 
-    /// Opens a transaction. Waits for brokers only when the last one has left doubts that a new epoch has to end, and then
-    /// for `max.block.ms` at most.
+    /// Opens a transaction. Waits for brokers only when the last one has left doubts that a new epoch has to end, and
+    /// then for `max.block.ms` at most.
     pub fn begin_transaction(&self) -> Result<()> {
         let call = TransactionCall::Begin;
         self.check_call(&call)?;
@@ -89,8 +89,8 @@ impl Producer {
         self.accumulator.fatal().map_or(Ok(()), |fatal| Err(fatal.clone()))
     }
 
-    /// Until the I/O thread has looked at the call. When even that takes too long, the call is given up like any other whose
-    /// time is over: it may yet be taken up.
+    /// Until the I/O thread has looked at the call. When even that takes too long, the call is given up like any other
+    /// whose time is over: it may yet be taken up.
     fn wait_for_a_look(&self, reply: &CallReply) {
         self.reports.wait_complete(&reply.started, Some(Instant::now() + IO_TURN));
     }

@@ -1,5 +1,5 @@
-//! The [`Login`] of mechanisms that may take their time: PBKDF2, a ticket from a KDC, credentials from an endpoint. What the sender
-//! asks waits in a queue for the thread "kp-login".
+//! The [`Login`] of mechanisms that may take their time: PBKDF2, a ticket from a KDC, credentials from an endpoint.
+//! What the sender asks waits in a queue for the thread "kp-login".
 
 use std::collections::{BTreeMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -1,7 +1,7 @@
 //! HTTP for those who get tokens and credentials: one short question, one short answer, bounded in time and size.
 //!
-//! Blocks; called on the thread "kp-login" only. Redirects are not followed: a secret goes where the configuration says, nowhere
-//! else. Connections are not kept, since questions are minutes apart.
+//! Blocks; called on the thread "kp-login" only. Redirects are not followed: a secret goes where the configuration
+//! says, nowhere else. Connections are not kept, since questions are minutes apart.
 
 use std::io;
 use std::sync::Arc;
@@ -39,8 +39,8 @@ pub struct HttpSettings {
     pub ca_location: String,
     /// `https.ca.pem`.
     pub ca_pem: String,
-    /// The proxy is the first of ALL_PROXY, HTTPS_PROXY and HTTP_PROXY, but for hosts in NO_PROXY. Metadata services are never asked
-    /// through one.
+    /// The proxy is the first of ALL_PROXY, HTTPS_PROXY and HTTP_PROXY, but for hosts in NO_PROXY. Metadata services
+    /// are never asked through one.
     pub uses_proxy: bool,
 }
 
@@ -107,7 +107,8 @@ pub struct Http {
 }
 
 impl Http {
-    /// Proxies and the place of the system's store are read from the environment here and not later, while other threads may change it.
+    /// Proxies and the place of the system's store are read from the environment here and not later, while other
+    /// threads may change it.
     pub fn new(settings: HttpSettings) -> Http {
         let or_default = |ms: u64| Some(Duration::from_millis(if ms == 0 { TIMEOUT_MS } else { ms }));
         let mut config = Agent::config_builder()

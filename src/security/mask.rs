@@ -11,7 +11,8 @@ use crate::secret::{Secret, wipe};
 use crate::security::spelled::{Way, end_of};
 use crate::text::line_of;
 
-/// Shorter secrets are taken out as whole words only: otherwise they would star half of every sentence, and be told by it.
+/// Shorter secrets are taken out as whole words only: otherwise they would star half of every sentence, and be told by
+/// it.
 const ANYWHERE_MIN: usize = 4;
 /// Shorter runs of base64 are found in ordinary words.
 const BASE64_ANYWHERE_MIN: usize = 6;
@@ -110,7 +111,8 @@ impl Mask {
         }
     }
 
-    /// A peer's words, fit for a message: without secrets first of all, for a cut one would not be found, and then short.
+    /// A peer's words, fit for a message: without secrets first of all, for a cut one would not be found, and then
+    /// short.
     pub fn said(&self, text: &str) -> String {
         let text = text.trim_matches(|c: char| c.is_whitespace() || c.is_control());
         let mut out = String::with_capacity(text.len().min(PEER_WORDS_MAX) + STARS.len());
@@ -167,7 +169,8 @@ fn is_base64(sign: char) -> bool {
     sign.is_ascii_alphanumeric() || matches!(sign, '+' | '/' | '-' | '_')
 }
 
-/// What is the same in the base64 of every text that holds the secret behind a multiple of three bytes and so many more.
+/// What is the same in the base64 of every text that holds the secret behind a multiple of three bytes and so many
+/// more.
 fn inside_base64(secret: &str, before: usize) -> Option<Sought> {
     let mut bytes = Vec::with_capacity(before + secret.len() + 2);
     bytes.resize(before, 0);

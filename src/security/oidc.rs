@@ -1,6 +1,8 @@
-//! Tokens from a token endpoint of OAuth 2: client credentials (KIP-768), a signed assertion (KIP-1139), Azure's metadata service.
+//! Tokens from a token endpoint of OAuth 2: client credentials (KIP-768), a signed assertion (KIP-1139), Azure's
+//! metadata service.
 //!
-//! One question for each token. Trying again after a failure is the caller's business; the refusal says whether it makes sense.
+//! One question for each token. Trying again after a failure is the caller's business; the refusal says whether it
+//! makes sense.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;

@@ -1,5 +1,6 @@
-//! SCRAM-SHA-256 and SCRAM-SHA-512 (RFC 5802, RFC 7677), as Kafka speaks them: no channel binding, passwords in UTF-8 as they are
-//! (neither Java's client nor the brokers apply SASLprep), delegation tokens by the extension `tokenauth` (KIP-48).
+//! SCRAM-SHA-256 and SCRAM-SHA-512 (RFC 5802, RFC 7677), as Kafka speaks them: no channel binding, passwords in UTF-8
+//! as they are (neither Java's client nor the brokers apply SASLprep), delegation tokens by the extension `tokenauth`
+//! (KIP-48).
 
 use std::num::NonZeroU32;
 use std::sync::Arc;

@@ -16,8 +16,8 @@ use crate::security::token::TokenGetter;
 use crate::security::token_file::TokenFile;
 use crate::security::unsecured::UnsecuredTokens;
 
-/// Who gets OAUTHBEARER's tokens; `None`: the application's callback. Reads the environment, and so belongs on the thread that
-/// makes the producer.
+/// Who gets OAUTHBEARER's tokens; `None`: the application's callback. Reads the environment, and so belongs on the
+/// thread that makes the producer.
 pub fn token_getter(sasl: &SaslSettings) -> Result<Option<Box<dyn TokenGetter>>> {
     let oauth = &sasl.oauth;
     let extensions = read_extensions(&oauth.extensions)
@@ -55,7 +55,8 @@ pub fn token_getter(sasl: &SaslSettings) -> Result<Option<Box<dyn TokenGetter>>>
     })
 }
 
-/// The mechanism of a producer whose credentials are the machine's; `None` for the others. Reads the environment as well.
+/// The mechanism of a producer whose credentials are the machine's; `None` for the others. Reads the environment as
+/// well.
 pub fn machine_mechanism(sasl: &SaslSettings) -> Option<Box<dyn Mechanism>> {
     match sasl.mechanism {
         SaslMechanism::Gssapi => Some(Box::new(Gssapi::new(system_kerberos(), &sasl.kerberos))),

@@ -18,7 +18,7 @@ pub struct Token {
 
 /// Gets tokens. Called on the thread "kp-login" only, so it may block, within the bounds that it is configured with.
 pub trait TokenGetter: Send {
-    /// A new token. `now_ms` is the wall clock's time in milliseconds since 1970. Who calls decides when and how often to try
-    /// again.
+    /// A new token. `now_ms` is the wall clock's time in milliseconds since 1970. Who calls decides when and how often
+    /// to try again.
     fn get(&mut self, now_ms: i64) -> Result<Token, Refusal>;
 }

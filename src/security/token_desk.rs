@@ -1,5 +1,6 @@
-//! The [`Login`] of OAUTHBEARER: one current token, from which every exchange is answered at once, also while the next one is being
-//! got. The thread "kp-login" does nothing but get tokens, ahead of their end, so that a slow endpoint holds up nobody.
+//! The [`Login`] of OAUTHBEARER: one current token, from which every exchange is answered at once, also while the next
+//! one is being got. The thread "kp-login" does nothing but get tokens, ahead of their end, so that a slow endpoint
+//! holds up nobody.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -21,7 +22,8 @@ use crate::sync::{Condvar, Mutex, MutexGuard};
 /// Writes a line to the log: syslog's level, and the text.
 pub type Tell = Box<dyn Fn(i32, String) + Send + Sync>;
 
-/// The wall clock may be set, and it stands still in the eyes of a wait while the machine sleeps: it is looked at now and then.
+/// The wall clock may be set, and it stands still in the eyes of a wait while the machine sleeps: it is looked at now
+/// and then.
 const IDLE_MAX: Duration = Duration::from_secs(60);
 const WARNING: i32 = 4;
 const INFO: i32 = 6;
@@ -186,8 +188,8 @@ impl TokenDesk {
         self.reply(replies);
     }
 
-    /// Plans the next attempt. A line for the log, when there is news: the first failure in a row, and each after which there is no
-    /// token left.
+    /// Plans the next attempt. A line for the log, when there is news: the first failure in a row, and each after which
+    /// there is no token left.
     fn note_failure(&self, state: &mut State, refusal: &Refusal, now_ms: i64) -> Option<String> {
         state.failures = state.failures.saturating_add(1);
         let retry_ms = retry_after_ms(&self.settings, state.failures, random());
@@ -204,8 +206,8 @@ impl TokenDesk {
         })
     }
 
-    /// A broker does not believe the token: it may have been revoked, or its key replaced. The getter may have a better one
-    /// long before this one ends; it is asked at most once per back-off.
+    /// A broker does not believe the token: it may have been revoked, or its key replaced. The getter may have a better
+    /// one long before this one ends; it is asked at most once per back-off.
     fn note_refusal(&self, state: &mut State, number: u64) {
         if state.number != number || state.is_refused || self.getter.is_none() {
             return;

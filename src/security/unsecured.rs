@@ -19,8 +19,8 @@ pub struct UnsecuredTokens {
 }
 
 impl UnsecuredTokens {
-    /// `config`: `principalClaimName=sub principal=me scopeClaimName=scope scope=a,b lifeSeconds=3600 extension_name=value`. The error continues
-    /// a sentence that begins with the property's name.
+    /// `config`: `principalClaimName=sub principal=me scopeClaimName=scope scope=a,b lifeSeconds=3600
+    /// extension_name=value`. The error continues a sentence that begins with the property's name.
     pub fn new(config: &str, extensions: Vec<(String, String)>) -> Result<UnsecuredTokens, String> {
         let mut tokens = UnsecuredTokens {
             principal: String::new(),

@@ -1,8 +1,9 @@
-//! SASL on the brokers' connections: the exchange that a `Login` speaks, and its repetition before the broker ends the session
-//! (KIP-368).
+//! SASL on the brokers' connections: the exchange that a `Login` speaks, and its repetition before the broker ends the
+//! session (KIP-368).
 //!
-//! A renewal leaves what is in flight alone: the login makes its first message while requests go on, then new requests are
-//! held, SaslHandshake goes out behind what is in flight (brokers answer in order), and when the broker agrees they go on.
+//! A renewal leaves what is in flight alone: the login makes its first message while requests go on, then new requests
+//! are held, SaslHandshake goes out behind what is in flight (brokers answer in order), and when the broker agrees they
+//! go on.
 
 pub(super) mod exchange;
 
@@ -153,7 +154,8 @@ impl Sender {
         Micros::from_ms(self.config.socket_connection_setup_timeout_ms.min(self.config.request_timeout_ms))
     }
 
-    /// How long the login may take for one message: it may have to ask somebody else, who is asked again when he is slow.
+    /// How long the login may take for one message: it may have to ask somebody else, who is asked again when he is
+    /// slow.
     pub(super) fn login_timeout(&self) -> Micros {
         Micros::from_ms(self.config.request_timeout_ms)
     }
@@ -410,7 +412,8 @@ impl Sender {
     /// Credentials, or certificates, are others now: who refused us is asked again at once. Connections that are
     /// authenticated stay as they are until their sessions are renewed.
     pub(super) fn credentials_changed(&mut self, now: Time) {
-        // An attempt that was begun with the old ones would be one more refusal, and what was sent since would fail with it.
+        // An attempt that was begun with the old ones would be one more refusal, and what was sent since would fail
+        // with it.
         let is_stale = |connection: &&Connection| connection.phase != Phase::Ready;
         let stale: Vec<_> = self
             .brokers

@@ -1,5 +1,5 @@
-//! Metadata: whom to ask and when, and what follows from the answer. One request at a time; an answer that does not come in
-//! a few seconds is sought elsewhere, so that no broker can hold the cluster's truth back.
+//! Metadata: whom to ask and when, and what follows from the answer. One request at a time; an answer that does not
+//! come in a few seconds is sought elsewhere, so that no broker can hold the cluster's truth back.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -321,8 +321,8 @@ impl Sender {
         until
     }
 
-    /// Whether brokers may create the topic when they are asked for it: only if something waits for it. Another that does not
-    /// exist any more was deleted, and stays so.
+    /// Whether brokers may create the topic when they are asked for it: only if something waits for it. Another that
+    /// does not exist any more was deleted, and stays so.
     fn may_create(&self, id: u32) -> bool {
         let Some(state) = self.cluster.topics.get(&id).filter(|_| self.config.allow_auto_create_topics) else {
             return false;
@@ -455,7 +455,8 @@ impl Sender {
         Ok(())
     }
 
-    /// Brokers appear, move and disappear; a bootstrap connection becomes the connection of the broker that it leads to.
+    /// Brokers appear, move and disappear; a bootstrap connection becomes the connection of the broker that it leads
+    /// to.
     fn adopt_brokers(&mut self, now: Time, answering: i32, answer: &MetadataAnswer) {
         for info in &answer.brokers {
             self.adopt_broker(now, info);
@@ -475,8 +476,8 @@ impl Sender {
             }
         }
         for id in gone {
-            // Nothing of a batch is in flight there, so the connection goes with the broker: ending it in the usual way would
-            // connect again.
+            // Nothing of a batch is in flight there, so the connection goes with the broker: ending it in the usual way
+            // would connect again.
             let removed = self.brokers.remove(&id);
             let Some(mut removed) = removed else { continue };
             self.accumulator.numbers.broker_left(now, id);
@@ -564,8 +565,8 @@ impl Sender {
         }
     }
 
-    /// The topic's partitions and leaders. True when records wait that this answer does not help, or when it says what only
-    /// several answers are believed.
+    /// The topic's partitions and leaders. True when records wait that this answer does not help, or when it says what
+    /// only several answers are believed.
     fn adopt_topic(&mut self, now: Time, id: u32, topic: &Arc<Topic>, info: &TopicInfo) -> bool {
         let mut indexes: Vec<i32> = info.partitions.iter().map(|partition| partition.index).collect();
         indexes.sort_unstable();
@@ -727,7 +728,8 @@ impl Sender {
             for dense in &stuck {
                 self.fail_queued(now, *dense, status, &cause);
             }
-            // What follows something in flight fails after it: until then the topic is asked for, or nothing would end its wait.
+            // What follows something in flight fails after it: until then the topic is asked for, or nothing would end
+            // its wait.
             let is_left = stuck.iter().any(|dense| self.partitions[*dense as usize].has_any());
             if let Some(state) = self.cluster.topics.get_mut(&id) {
                 state.interest = if is_left { Interest::InUse } else { Interest::Refused };

@@ -203,7 +203,8 @@ impl Connection {
         self.oldest_produce().is_some_and(|request| now.since(request.sent_at) >= SUSPECTED_AFTER)
     }
 
-    /// When the cluster is to be asked next who leads what waits here. `has_work`: something waits for the connection itself.
+    /// When the cluster is to be asked next who leads what waits here. `has_work`: something waits for the connection
+    /// itself.
     pub fn ask_at(&mut self, has_work: bool) -> Time {
         let waits = self.oldest_produce().map(|request| (Some(request.correlation_id), request.sent_at));
         let waits = waits.or_else(|| (has_work && self.phase != Phase::Ready).then_some((None, self.begun_at)));
@@ -223,8 +224,8 @@ impl Connection {
         begun.then_some(oldest.len)
     }
 
-    /// Takes input apart: gives each whole response to `take` until that answers false. The error is a sentence: the connection is
-    /// of no use any more.
+    /// Takes input apart: gives each whole response to `take` until that answers false. The error is a sentence: the
+    /// connection is of no use any more.
     pub fn frames(
         &mut self,
         mut bytes: &[u8],

@@ -90,7 +90,8 @@ impl Sender {
         }
         let Some(broker) = self.coordinator(now, &whose) else { return false };
         if self.transaction.two_phase.resumed == Resumed::Unasked {
-            // A connection to the coordinator has told by now. From here on it stays so: a repetition is another one then.
+            // A connection to the coordinator has told by now. From here on it stays so: a repetition is another one
+            // then.
             self.transaction.is_v2 = self.cluster_speaks_v2();
             self.transaction.two_phase.resumed = Resumed::Asked;
         }
@@ -142,8 +143,8 @@ impl Sender {
             is_first_init: transaction.state == State::Initializing && self.identity().is_none(),
             can_bump: transaction.is_v2 || with_epoch,
             is_commit: *request == CoordinatorRequest::EndTxn { is_commit: true },
-            // With two-phase commit no transaction's time is ever over: whose epoch is refused is fenced. The epoch behind
-            // ours is no secret then, but the one that the next producer keeps a prepared transaction with.
+            // With two-phase commit no transaction's time is ever over: whose epoch is refused is fenced. The epoch
+            // behind ours is no secret then, but the one that the next producer keeps a prepared transaction with.
             known_open: transaction.is_known_open() && !self.config.two_phase_commit,
             uses_next_epoch: transaction.end.uses_next_epoch(),
             maybe_empty: !transaction.is_v2 && transaction.registered == Registered::Maybe,

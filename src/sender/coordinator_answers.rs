@@ -449,8 +449,8 @@ fn explain_two_phase(sender: &Sender, facts: &Facts, outcome: &mut Outcome) {
     }
 }
 
-/// Coordinators that lose their place after they have written a registration answer as if they had refused it. An unknown
-/// topic is found before anything is written, and so is a transaction that is being completed.
+/// Coordinators that lose their place after they have written a registration answer as if they had refused it. An
+/// unknown topic is found before anything is written, and so is a transaction that is being completed.
 fn may_hide_a_registration(outcome: &Outcome) -> bool {
     match outcome.decision.action {
         Action::LookUp | Action::Unknown => true,

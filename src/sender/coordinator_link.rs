@@ -1,5 +1,5 @@
-//! The way to a coordinator: looking it up, connecting to it, and the pauses between questions. One request at a time is
-//! asked of coordinators; searches go to any broker, and to another one when the first is slow.
+//! The way to a coordinator: looking it up, connecting to it, and the pauses between questions. One request at a time
+//! is asked of coordinators; searches go to any broker, and to another one when the first is slow.
 
 use std::collections::BTreeMap;
 
@@ -75,8 +75,8 @@ struct Backoff {
 const WAIT_FIRST_MS: u64 = 5;
 const WAIT_MOST_MS: u64 = 20;
 
-/// What the back-off is when the coordinator has answered `times` times, for `since`, that it is busy with the transaction
-/// before: short at first, longer when there must be more to it.
+/// What the back-off is when the coordinator has answered `times` times, for `since`, that it is busy with the
+/// transaction before: short at first, longer when there must be more to it.
 fn busy_backoff_ms(since: Micros, times: u32) -> u64 {
     match since.as_ms() {
         5_000.. => 1_000,
@@ -140,8 +140,9 @@ impl Links {
         self.known(whose).is_some_and(|link| link.node.is_none())
     }
 
-    /// The search ended with its connection, which says nothing about the coordinator: the pause before the next one does not
-    /// grow. A broker that closes connections after a time shorter than a grown pause would close each one before it is asked.
+    /// The search ended with its connection, which says nothing about the coordinator: the pause before the next one
+    /// does not grow. A broker that closes connections after a time shorter than a grown pause would close each one
+    /// before it is asked.
     pub fn search_lost(&mut self, whose: &Whose, not_before: Time) {
         let link = self.link(whose);
         link.asked_until = None;

@@ -238,8 +238,8 @@ impl Sender {
         }
     }
 
-    /// Carries out what failures have brought about, before anything else is sent: when every request of a connection that
-    /// ended has its outcome, what is behind the failed one is found among the retries.
+    /// Carries out what failures have brought about, before anything else is sent: when every request of a connection
+    /// that ended has its outcome, what is behind the failed one is found among the retries.
     pub(super) fn stop_partitions(&mut self, now: Time) {
         while let Some((dense, failed)) = self.stopped.pop() {
             self.stop_partition(now, dense, failed);
@@ -264,8 +264,8 @@ impl Sender {
         self.leave_leaderless(dense);
     }
 
-    /// Everything that waits in the partition fails. While something is in flight nothing does: reports keep their order,
-    /// and what is asked for next hears the same.
+    /// Everything that waits in the partition fails. While something is in flight nothing does: reports keep their
+    /// order, and what is asked for next hears the same.
     pub(super) fn fail_queued(&mut self, now: Time, dense: u32, status: Status, cause: &str) {
         let memory = self.accumulator.memory.clone();
         let state = &mut self.partitions[dense as usize];
@@ -298,8 +298,8 @@ impl Sender {
         }
     }
 
-    /// The first half of it: whoever is refused from now on hears the cause. `None` when there was one before; else what the
-    /// rest is to be failed with.
+    /// The first half of it: whoever is refused from now on hears the cause. `None` when there was one before; else
+    /// what the rest is to be failed with.
     pub(super) fn shut_for_good(&mut self, status: Status, text: &str) -> Option<(Status, String)> {
         if self.accumulator.fatal().is_some() {
             return None;

@@ -1,5 +1,5 @@
-//! What the cluster as a whole has agreed on: finalized features (KIP-584), which are not the same as the versions of one
-//! broker's requests; and what one of them has shown that all do sooner or later.
+//! What the cluster as a whole has agreed on: finalized features (KIP-584), which are not the same as the versions of
+//! one broker's requests; and what one of them has shown that all do sooner or later.
 
 const TRANSACTION_VERSION: &str = "transaction.version";
 

@@ -1,6 +1,6 @@
-//! ApiVersions: the version that a broker is asked with, and what its answer means. Brokers, proxies and services answer a version
-//! that they do not know with error 35 and any body, in another version's form, or by hanging up: then they are asked again
-//! with an older one, down to 0, which everything that has the request at all understands.
+//! ApiVersions: the version that a broker is asked with, and what its answer means. Brokers, proxies and services
+//! answer a version that they do not know with error 35 and any body, in another version's form, or by hanging up: then
+//! they are asked again with an older one, down to 0, which everything that has the request at all understands.
 
 use crate::error::Status;
 use crate::wire::api::{ApiRange, ApiVersionsAnswer, decode_api_versions};
@@ -12,8 +12,8 @@ const NEWEST: i16 = 3;
 const WITH_DESTINATION: i16 = 5;
 const REBOOTSTRAP_REQUIRED: i16 = 129;
 const OLDEST: i16 = Api::ApiVersions.versions().0;
-/// After so many hang-ups at newer versions, with answers to the oldest one between them, only that one is used: one hang-up may
-/// just be a broker that was restarting.
+/// After so many hang-ups at newer versions, with answers to the oldest one between them, only that one is used: one
+/// hang-up may just be a broker that was restarting.
 const HANG_UPS_MAX: u8 = 2;
 
 /// What a broker's connections have shown so far: survives them.

@@ -21,8 +21,8 @@ pub fn split_frames(pieces: &[&[u8]], frame_bytes_max: usize) -> Result<Vec<Vec<
     Ok(found)
 }
 
-/// A SASL exchange whose broker gives these answers, the first one to SaslHandshake; the login has something to say to each.
-/// True: as far as the sender is concerned we would be let in.
+/// A SASL exchange whose broker gives these answers, the first one to SaslHandshake; the login has something to say to
+/// each. True: as far as the sender is concerned we would be let in.
 pub fn authenticate(version: i16, answers: &[&[u8]]) -> bool {
     let id = AttemptId { conn: 1, serial: 0 };
     let mut exchange = Exchange::begin(Arc::new(Talker), id, "broker", Time::ZERO);

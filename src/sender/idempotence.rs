@@ -1,5 +1,5 @@
-//! The producer id and epoch that batches carry: where they come from, when a new epoch begins, and when a partition takes
-//! it on (transactions.md 3.1 to 3.3).
+//! The producer id and epoch that batches carry: where they come from, when a new epoch begins, and when a partition
+//! takes it on (transactions.md 3.1 to 3.3).
 
 use std::collections::BTreeSet;
 
@@ -105,8 +105,8 @@ impl Sender {
         self.idempotence.current
     }
 
-    /// Whether the partition's next batch can be numbered. Takes on the current identity where that is due, and begins a
-    /// new epoch where a batch that was given up has left a hole in the sequences.
+    /// Whether the partition's next batch can be numbered. Takes on the current identity where that is due, and begins
+    /// a new epoch where a batch that was given up has left a hole in the sequences.
     pub(super) fn may_number(&mut self, now: Time, dense: u32) -> bool {
         if !self.idempotence.is_on {
             return true;
@@ -158,8 +158,8 @@ impl Sender {
         state.sequences.identity().is_some() && (!state.sequences.has_hole() || !state.retries.is_empty())
     }
 
-    /// The partition gets a new epoch though batches of it may be in the log. Under new numbers they could be written twice,
-    /// so they end here, in doubt (R3).
+    /// The partition gets a new epoch though batches of it may be in the log. Under new numbers they could be written
+    /// twice, so they end here, in doubt (R3).
     fn report_in_doubt(&mut self, now: Time, dense: u32) {
         let state = &mut self.partitions[dense as usize];
         let (in_doubt, definite) = std::mem::take(&mut state.retries).into_iter().partition(|taken| taken.in_doubt);
@@ -330,8 +330,8 @@ impl Sender {
         self.timers.arm(Timer::ProducerId, self.idempotence.not_before);
     }
 
-    /// No id will be given for the reason of `text`, which somebody has to put right: what waits for one fails, and what is
-    /// sent later asks again.
+    /// No id will be given for the reason of `text`, which somebody has to put right: what waits for one fails, and
+    /// what is sent later asks again.
     fn producer_id_refused(&mut self, now: Time, status: Status, text: &str) {
         self.reports.log(3, "IDEMPOTENCE", || text.to_owned());
         let waiting = std::mem::take(&mut self.idempotence.waiting);

@@ -1,4 +1,5 @@
-//! What has come of a response whose end has not come yet. Every byte is copied once at most, however the pieces arrive.
+//! What has come of a response whose end has not come yet. Every byte is copied once at most, however the pieces
+//! arrive.
 
 use std::borrow::Cow;
 
@@ -63,8 +64,8 @@ impl Input {
         if wanted <= self.held.capacity() { 0 } else { wanted.max(2 * self.held.capacity()) }
     }
 
-    /// The next whole response, out of what is held and `bytes`, which are taken from the front. `None`: all of `bytes` is held
-    /// now.
+    /// The next whole response, out of what is held and `bytes`, which are taken from the front. `None`: all of `bytes`
+    /// is held now.
     pub fn next<'a>(&mut self, bytes: &mut &'a [u8], len_max: usize) -> Result<Option<Response<'a>>, BadInput> {
         if self.held.is_empty()
             && let Some(len) = length(bytes, len_max)?

@@ -1,5 +1,5 @@
-//! How many partitions the topics in use have, and which of them have no leader: kept as it changes, because what follows from
-//! it is published after every answer, however many partitions there are.
+//! How many partitions the topics in use have, and which of them have no leader: kept as it changes, because what
+//! follows from it is published after every answer, however many partitions there are.
 
 use std::collections::BTreeSet;
 

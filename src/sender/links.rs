@@ -74,8 +74,8 @@ const API_VERSIONS_TIMEOUT_MS: u64 = 10_000;
 const SMALL_INPUT_BYTES: usize = 256 << 10;
 /// Before a connection can be used, answers are lists of a few names.
 const GREETING_BYTES_MAX: usize = 1 << 20;
-/// Whoever refuses credentials is not asked again at once: accounts get locked. The first pause, and the longest; longer where
-/// reconnecting as such is slower.
+/// Whoever refuses credentials is not asked again at once: accounts get locked. The first pause, and the longest;
+/// longer where reconnecting as such is slower.
 const REFUSED_BACKOFF_MS: (u64, u64) = (1_000, 5_000);
 /// What brokers see of the library (KIP-511).
 const SOFTWARE_NAME: &str = "libkproducer";
@@ -174,7 +174,8 @@ impl Sender {
         self.arm_broker(id, deadline.min(now + SUSPECTED_AFTER));
     }
 
-    /// So many more bytes may have gone to the broker, and so many have gone to the socket: in TLS the latter come later.
+    /// So many more bytes may have gone to the broker, and so many have gone to the socket: in TLS the latter come
+    /// later.
     pub fn handle_written(&mut self, now: Time, conn: ConnId, bytes: usize, through: usize) {
         let Some(&id) = self.connections.get(&conn) else { return };
         let Some(connection) = self.brokers.get_mut(&id).and_then(|broker| broker.connection.as_mut()) else { return };
@@ -577,8 +578,8 @@ impl Sender {
         self.pump_soon.push(id);
     }
 
-    /// Connections whose partitions have all lost this leader while a request stood unanswered end now: what is in doubt there
-    /// is retried at the new leaders, without waiting for request.timeout.ms.
+    /// Connections whose partitions have all lost this leader while a request stood unanswered end now: what is in
+    /// doubt there is retried at the new leaders, without waiting for request.timeout.ms.
     pub(super) fn leave_silent_leaders(&mut self, now: Time) {
         let mut left = Vec::new();
         for (id, broker) in &self.brokers {
@@ -622,8 +623,8 @@ impl Sender {
     }
 }
 
-/// What it most likely means that the broker has ended its connection, where that is known; a request that may have been too
-/// large bounds those to come.
+/// What it most likely means that the broker has ended its connection, where that is known; a request that may have
+/// been too large bounds those to come.
 fn words_of_end(broker: &mut Broker, logs_in: bool, max_request_size: usize) -> Option<String> {
     let connection = broker.connection.as_ref()?;
     if let Some(exchange) = &connection.sasl.exchange {

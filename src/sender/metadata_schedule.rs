@@ -1,8 +1,8 @@
 //! Which topics the next metadata request names, and when it is due.
 //!
-//! A topic that is new is asked for at once and without the others: with all of them, the cost of many topics would grow
-//! with their square. A topic in trouble (a lost leader, an error that may pass) is asked for again with a back-off of
-//! its own. Everything in use is asked for when `metadata.max.age.ms` has passed.
+//! A topic that is new is asked for at once and without the others: with all of them, the cost of many topics would
+//! grow with their square. A topic in trouble (a lost leader, an error that may pass) is asked for again with a
+//! back-off of its own. Everything in use is asked for when `metadata.max.age.ms` has passed.
 //!
 //! Brokers create what a request names, if the request allows it. So topics that nothing waits for are never named
 //! together with those that are to be created: one that was deleted stays deleted.
@@ -139,8 +139,8 @@ impl MetadataSchedule {
         at.max(self.spaced_until)
     }
 
-    /// What the request says that is written now, to be noted by `asked`. `all` gives the topics in use; `creates` says which
-    /// of them are to be created if need be. `slack`: pauses that end so soon are over.
+    /// What the request says that is written now, to be noted by `asked`. `all` gives the topics in use; `creates` says
+    /// which of them are to be created if need be. `slack`: pauses that end so soon are over.
     pub fn next(
         &self,
         now: Time,
@@ -166,7 +166,8 @@ impl MetadataSchedule {
         MetadataRequest { topics: if may_create { created } else { others }, may_create }
     }
 
-    /// The request was written to this connection; its answer is awaited until then. `pause` is the least before the next one.
+    /// The request was written to this connection; its answer is awaited until then. `pause` is the least before the
+    /// next one.
     pub fn asked(&mut self, now: Time, conn: ConnId, until: Time, pause: Micros, request: MetadataRequest) {
         let is_spaced = now >= self.spaced_until;
         let is_about_new = !request.topics.is_empty() && request.topics.iter().all(|topic| self.new.contains(topic));
@@ -216,8 +217,8 @@ impl MetadataSchedule {
         true
     }
 
-    /// The connection has answered: what it was asked. `is_useful`: the answer tells something. When it does not, everything
-    /// is asked again, after `pause` of the number of such answers in a row.
+    /// The connection has answered: what it was asked. `is_useful`: the answer tells something. When it does not,
+    /// everything is asked again, after `pause` of the number of such answers in a row.
     pub fn answered(
         &mut self,
         now: Time,
@@ -252,8 +253,8 @@ impl MetadataSchedule {
         }
     }
 
-    /// What an answer said of a topic that it was asked for `attempts` times before: `settled`, or it is asked for again after
-    /// `pause` of the number of attempts.
+    /// What an answer said of a topic that it was asked for `attempts` times before: `settled`, or it is asked for
+    /// again after `pause` of the number of attempts.
     pub fn told(&mut self, named: &Named, topic: u32, attempts: u32, settled: bool, pause: impl FnOnce(u32) -> Micros) {
         if settled {
             return;

@@ -109,8 +109,8 @@ pub enum Action {
     /// Resolve `host` (off the I/O thread), connect to its addresses one after the other until one answers, then call
     /// `handle_connected`, or `handle_closed` with a sentence when none did. `setup_timeout_ms` bounds the whole of it.
     Connect { conn: ConnId, host: String, port: u16, setup_timeout_ms: u64 },
-    /// Append the frame to the connection's output. Progress is told by `handle_written`. The frame is kept, whole, until
-    /// its last byte is written or the connection is destroyed: batch memory is only reused after that.
+    /// Append the frame to the connection's output. Progress is told by `handle_written`. The frame is kept, whole,
+    /// until its last byte is written or the connection is destroyed: batch memory is only reused after that.
     Write { conn: ConnId, frame: Frame },
     /// Close at once and forget; no `handle_closed` follows.
     Close { conn: ConnId },
@@ -456,8 +456,8 @@ impl Sender {
         }
     }
 
-    /// The end of every input: brokers with new work are served, flushes that became complete are told, and the transaction
-    /// does what follows from it, which may be more work for brokers.
+    /// The end of every input: brokers with new work are served, flushes that became complete are told, and the
+    /// transaction does what follows from it, which may be more work for brokers.
     fn serve(&mut self, now: Time) {
         loop {
             self.fail_refused(now);

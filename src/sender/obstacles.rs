@@ -1,4 +1,5 @@
-//! What keeps records waiting while the cluster answers: flush says it at once, and once it lasts health is degraded by it.
+//! What keeps records waiting while the cluster answers: flush says it at once, and once it lasts health is degraded by
+//! it.
 
 use std::collections::BTreeMap;
 use std::ffi::CStr;
@@ -95,8 +96,8 @@ impl Obstacles {
         self.since.contains_key(&Obstacle::Silent(broker))
     }
 
-    /// Compares with what is wrong now, each obstacle with its beginning where that is known; without one it begins when it is
-    /// first looked at.
+    /// Compares with what is wrong now, each obstacle with its beginning where that is known; without one it begins
+    /// when it is first looked at.
     pub fn look(&mut self, now: Time, present: Vec<(Obstacle, Option<Time>)>) -> Findings {
         let earlier = std::mem::take(&mut self.since);
         for (obstacle, began) in present {

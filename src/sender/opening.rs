@@ -1,5 +1,5 @@
-//! A topic opens: its partitions are known, and the records that waited for them go there. And it closes, when it is deleted or
-//! not used any more.
+//! A topic opens: its partitions are known, and the records that waited for them go there. And it closes, when it is
+//! deleted or not used any more.
 
 use std::sync::Arc;
 
@@ -26,8 +26,8 @@ impl Sender {
         }
     }
 
-    /// Lets the topic's records into its partitions, unless the application has yet to choose among them. True when records
-    /// wait for partitions that the topic may not have.
+    /// Lets the topic's records into its partitions, unless the application has yet to choose among them. True when
+    /// records wait for partitions that the topic may not have.
     pub(super) fn publish_topic(&mut self, now: Time, id: u32, topic: &Arc<Topic>, count: u32) -> bool {
         let accumulator = self.accumulator.clone();
         if accumulator.begins_choosing(topic, count) {
@@ -88,7 +88,8 @@ impl Sender {
         doubted
     }
 
-    /// Nothing is known of the topic any more but the sequences of its partitions, as long as nothing of it is under way.
+    /// Nothing is known of the topic any more but the sequences of its partitions, as long as nothing of it is under
+    /// way.
     pub(super) fn forget_topic(&mut self, now: Time, id: u32) -> bool {
         let Some(state) = self.cluster.topics.get_mut(&id) else { return false };
         let is_busy = |dense: &u32| {

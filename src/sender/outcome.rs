@@ -165,8 +165,8 @@ impl Sender {
         }
     }
 
-    /// The broker refuses the sequence of the oldest undecided batch. After a batch that was given up that is what it should
-    /// do; otherwise it has lost what it acknowledged. False: the producer has failed for good by it.
+    /// The broker refuses the sequence of the oldest undecided batch. After a batch that was given up that is what it
+    /// should do; otherwise it has lost what it acknowledged. False: the producer has failed for good by it.
     fn sequence_refused(&mut self, now: Time, dense: u32, taken: &Taken, outcome: Outcome) -> bool {
         let state = &mut self.partitions[dense as usize];
         // Without anything acknowledged there is nothing to lose: the broker wants a beginning that it knows.
@@ -219,8 +219,8 @@ impl Sender {
         }
     }
 
-    /// The broker finds the batch too large: at most half of it goes at a time from now on. `outgrown`: it would, because
-    /// compression left more of it than was expected.
+    /// The broker finds the batch too large: at most half of it goes at a time from now on. `outgrown`: it would,
+    /// because compression left more of it than was expected.
     pub(super) fn split(&mut self, now: Time, dense: u32, taken: Taken, outgrown: bool) {
         let state = &self.partitions[dense as usize];
         let (label, topic) = (state.label(), state.topic.clone());
@@ -386,8 +386,8 @@ const OTHERS: usize = 1;
 /// With `on.failure=stop-partition`: behind the first that is named, so that they fail with what follows the batch.
 const OTHERS_BEHIND: usize = 2;
 
-/// KIP-467: the records that the broker names end here. The others are sent again without them, in a batch of their own, or
-/// fail as a batch that was refused.
+/// KIP-467: the records that the broker names end here. The others are sent again without them, in a batch of their
+/// own, or fail as a batch that was refused.
 #[cold]
 fn fail_named(sender: &mut Sender, now: Time, dense: u32, taken: Taken, ending: Ending, others_again: bool) {
     let (id, len, count, number) = (taken.batch.id, taken.batch.len(), taken.batch.count, taken.number);

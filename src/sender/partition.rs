@@ -110,8 +110,8 @@ impl Taken {
     }
 }
 
-/// A broker that acknowledged nothing for so long may have forgotten the producer: one batch goes first again. Brokers keep
-/// producers for a day unless they are configured otherwise.
+/// A broker that acknowledged nothing for so long may have forgotten the producer: one batch goes first again. Brokers
+/// keep producers for a day unless they are configured otherwise.
 const RAMP_KEEPS: Micros = Micros::from_ms(300_000);
 
 /// Where and as whom a partition has been served: a leader, its epoch, and our producer epoch.
@@ -122,8 +122,8 @@ pub struct Ramp {
     pub identity: Option<Identity>,
 }
 
-/// The sender's side of a partition. It lives as long as the producer, whatever metadata says meanwhile: a topic that comes
-/// back goes on with its sequences (R9).
+/// The sender's side of a partition. It lives as long as the producer, whatever metadata says meanwhile: a topic that
+/// comes back goes on with its sequences (R9).
 pub struct PartitionState {
     pub topic: Arc<Topic>,
     pub index: u32,
@@ -141,8 +141,8 @@ pub struct PartitionState {
     pub sequences: Sequences,
     /// The last offset that was acknowledged; -1 when none is known.
     pub acked_offset: i64,
-    /// Who has acknowledged a batch under the current conditions. Until then one batch at a time goes out: a broker that
-    /// knows nothing of the producer takes any first sequence, also that of the second batch (R6).
+    /// Who has acknowledged a batch under the current conditions. Until then one batch at a time goes out: a broker
+    /// that knows nothing of the producer takes any first sequence, also that of the second batch (R6).
     pub ramp: Option<Ramp>,
     /// When that was: brokers forget producers that are idle (`producer.id.expiration.ms`).
     pub ramp_at: Time,
@@ -150,8 +150,8 @@ pub struct PartitionState {
     pub queued_on: Option<i32>,
     /// The earliest entry for this partition among those that linger: later batches look for theirs when it has come.
     pub linger_armed: Time,
-    /// Batches with a smaller number do not linger: somebody waits for them, or for the memory that they hold, or flushes
-    /// their topic.
+    /// Batches with a smaller number do not linger: somebody waits for them, or for the memory that they hold, or
+    /// flushes their topic.
     pub hurry_before: u64,
     /// Back-off: nothing is sent before.
     pub muted_until: Time,
@@ -183,15 +183,15 @@ impl PartitionState {
         }
     }
 
-    /// The topic was made again: its leaders' epochs begin anew, and so do our sequences, under a new producer epoch. What may be
-    /// in the log of the former one is reported as such.
+    /// The topic was made again: its leaders' epochs begin anew, and so do our sequences, under a new producer epoch.
+    /// What may be in the log of the former one is reported as such.
     pub fn begin_again(&mut self, is_transactional: bool) {
         self.leader_epoch = -1;
         self.ramp = None;
         self.acked_offset = -1;
         self.sequences.break_off(SequenceBreak::TopicMadeAgain);
-        // Its brokers know nothing of the sequences so far. In a transaction that is for the coordinator to sort out: the
-        // broker's refusal costs the transaction.
+        // Its brokers know nothing of the sequences so far. In a transaction that is for the coordinator to sort out:
+        // the broker's refusal costs the transaction.
         if !is_transactional {
             self.sequences.refuse();
         }
@@ -218,9 +218,9 @@ impl PartitionState {
         format!("{} [{}]", self.topic.name(), self.index)
     }
 
-    /// Whether a batch may go to the leader now. While batches are being retried they go one at a time, after everything
-    /// in flight has its outcome; and nothing goes to a new leader before the old one has answered.
-    /// With idempotence the window and the ramp (R5 to R8) add to that.
+    /// Whether a batch may go to the leader now. While batches are being retried they go one at a time, after
+    /// everything in flight has its outcome; and nothing goes to a new leader before the old one has answered. With
+    /// idempotence the window and the ramp (R5 to R8) add to that.
     pub fn may_send(&self, now: Time, idempotent: bool) -> bool {
         if self.leader == NO_LEADER || now < self.muted_until {
             return false;

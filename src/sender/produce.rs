@@ -25,11 +25,11 @@ use crate::wire::produce::{
     decode_produce_response, encode_produce, request_bytes, topic_bytes,
 };
 
-/// The next request is built when no more than this waits for the socket: late enough that batches fill meanwhile, early
-/// enough that the socket never runs dry.
+/// The next request is built when no more than this waits for the socket: late enough that batches fill meanwhile,
+/// early enough that the socket never runs dry.
 const UNWRITTEN_BYTES_MAX: u64 = 256 << 10;
-/// A batch follows so many leaders that brokers name at once. After that it waits between attempts and the cluster is asked:
-/// brokers that name each other would have it go round as fast as the network.
+/// A batch follows so many leaders that brokers name at once. After that it waits between attempts and the cluster is
+/// asked: brokers that name each other would have it go round as fast as the network.
 const HINTS_AT_ONCE: u32 = 3;
 /// A broker cannot make us wait longer than this with one answer: a larger value is damage, not throttling.
 const THROTTLE_MS_MAX: i32 = 600_000;
@@ -97,9 +97,9 @@ impl Sender {
         }
     }
 
-    /// One batch of each partition that may send, in the order in which they got in line, up to what the application and the
-    /// broker allow of a request; one batch goes whatever its size. The first decides with which acks and time limit; those
-    /// that want others keep their places, and the next request is theirs.
+    /// One batch of each partition that may send, in the order in which they got in line, up to what the application
+    /// and the broker allow of a request; one batch goes whatever its size. The first decides with which acks and time
+    /// limit; those that want others keep their places, and the next request is theirs.
     fn collect(&mut self, now: Time, id: i32) -> (Vec<Part>, Option<Asked>) {
         let mut parts: Vec<Part> = Vec::new();
         let broker_max = self.brokers.get(&id).map_or(usize::MAX, |broker| broker.request_limit.bytes_max());
@@ -131,7 +131,8 @@ impl Sender {
             }
             let topic = &self.partitions[dense as usize].topic;
             let request_timeout_ms = topic.settings().request_timeout_ms();
-            // Where topics alternate their names are counted more often than they are written: requests are a little smaller then.
+            // Where topics alternate their names are counted more often than they are written: requests are a little
+            // smaller then.
             let topic_head = if last_topic == Some(topic.id) { 0 } else { topic_bytes(topic.name()) };
             let topic_id = topic.id;
             let head = bytes + topic_head + PARTITION_BYTES;
@@ -168,8 +169,8 @@ impl Sender {
         (parts, how)
     }
 
-    /// The partition's next batch, if its acks suit and it has no more than `room` bytes. Expired ones on the way are reported,
-    /// not sent.
+    /// The partition's next batch, if its acks suit and it has no more than `room` bytes. Expired ones on the way are
+    /// reported, not sent.
     fn take_unexpired(&mut self, now: Time, dense: u32, room: usize, suits: impl Fn(i16) -> bool) -> Next {
         loop {
             let may_seal = self.may_seal(now, dense);
@@ -415,7 +416,8 @@ impl Sender {
             self.settle_lost(now, part, Outcome::Unreadable, &format!("{label}: {what}"));
         }
         self.stop_partitions(now);
-        // Parts that were settled behind the one that was fatal are not in anybody's list yet when that fails the others.
+        // Parts that were settled behind the one that was fatal are not in anybody's list yet when that fails the
+        // others.
         self.sweep_after_failure(now);
         self.arm_idle(id);
         unreadable.map_or(Ok(()), Err)

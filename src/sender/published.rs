@@ -1,4 +1,5 @@
-//! What application threads see of the cluster and of the producer's health: published at the end of an input that changed it.
+//! What application threads see of the cluster and of the producer's health: published at the end of an input that
+//! changed it.
 
 use std::ffi::{CStr, CString};
 use std::sync::Arc;
@@ -167,9 +168,10 @@ impl Sender {
         }
     }
 
-    /// Why none of the brokers can be reached, when that is so: none answers, and each has failed since one did last: what failed
-    /// before then may be up again, and nobody has asked. The bootstrap list counts as long as it is all that is known. A failure counts until the broker answers more than a greeting. True when
-    /// those that could be reached refuse us.
+    /// Why none of the brokers can be reached, when that is so: none answers, and each has failed since one did last:
+    /// what failed before then may be up again, and nobody has asked. The bootstrap list counts as long as it is all
+    /// that is known. A failure counts until the broker answers more than a greeting. True when those that could be
+    /// reached refuse us.
     fn unreachable(&self) -> Option<(bool, String)> {
         if self.brokers.values().any(|broker| broker.is_ready() && broker.failures == 0) {
             return None;

@@ -249,8 +249,8 @@ impl Sender {
 const UNKNOWN_TOPIC_OR_PARTITION: i32 = 3;
 const LEADER_NOT_AVAILABLE: i32 = 5;
 
-/// Whether asking again would tell nothing better: a broker that knows somebody, and for one topic, partitions or an error that
-/// does not go away. A topic that asking creates is waited for.
+/// Whether asking again would tell nothing better: a broker that knows somebody, and for one topic, partitions or an
+/// error that does not go away. A topic that asking creates is waited for.
 fn is_final(answer: &MetadataAnswer, names_topic: bool, auto_create: bool) -> bool {
     if answer.brokers.is_empty() {
         return false;

@@ -1,8 +1,8 @@
-//! Failing fast: a producer that no broker has ever let in, and that every bootstrap server refuses for a reason that does not
-//! pass by itself (credentials, certificates), says so at once to whoever waits. A server that cannot be connected to says
-//! nothing: after its second failure, or one that took all the time there is, it is not waited for where another refuses. The
-//! producer goes on trying: what comes later has an attempt of its own. Once a broker has let it in, a refusal is an outage as
-//! any other, which ends or does not.
+//! Failing fast: a producer that no broker has ever let in, and that every bootstrap server refuses for a reason that
+//! does not pass by itself (credentials, certificates), says so at once to whoever waits. A server that cannot be
+//! connected to says nothing: after its second failure, or one that took all the time there is, it is not waited for
+//! where another refuses. The producer goes on trying: what comes later has an attempt of its own. Once a broker has
+//! let it in, a refusal is an outage as any other, which ends or does not.
 
 use super::Sender;
 use crate::error::{Error, Status};

@@ -1,5 +1,5 @@
-//! The one timer table. Entries are hints: whoever is woken looks at its own state again, so arming twice is harmless and
-//! nothing is ever cancelled.
+//! The one timer table. Entries are hints: whoever is woken looks at its own state again, so arming twice is harmless
+//! and nothing is ever cancelled.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;

@@ -1,6 +1,7 @@
-//! What answers say of a topic that contradicts what is known, until enough of them agree. One broker may lag behind the
-//! others, or be in trouble and leave something out; but a topic may also have been made again with fewer partitions, and a
-//! cluster that was restored may count its leaders' epochs from an earlier point. The newest truth wins, not the latest answer.
+//! What answers say of a topic that contradicts what is known, until enough of them agree. One broker may lag behind
+//! the others, or be in trouble and leave something out; but a topic may also have been made again with fewer
+//! partitions, and a cluster that was restored may count its leaders' epochs from an earlier point. The newest truth
+//! wins, not the latest answer.
 
 use std::collections::BTreeMap;
 
@@ -98,8 +99,8 @@ impl TopicDoubts {
         self.count = None;
     }
 
-    /// Whether an older epoch of the partition's leader is the truth by now. `fails`: the leader that is known does not take
-    /// what is sent to it; as long as it does, there is no reason to believe in another.
+    /// Whether an older epoch of the partition's leader is the truth by now. `fails`: the leader that is known does not
+    /// take what is sent to it; as long as it does, there is no reason to believe in another.
     pub fn believes_setback(&mut self, index: u32, epoch: i32, fails: bool) -> bool {
         let entry = self.setbacks.entry(index).or_insert((epoch, 0));
         // Elections may go on meanwhile, in the older count.
@@ -137,8 +138,8 @@ impl TopicDoubts {
     }
 }
 
-/// Whether the error that metadata has for a topic is for good: its name is illegal, or forbidden to this client. Every other
-/// may pass by itself, those that are not known here too.
+/// Whether the error that metadata has for a topic is for good: its name is illegal, or forbidden to this client. Every
+/// other may pass by itself, those that are not known here too.
 pub fn is_refusal(code: i16) -> bool {
     const INVALID_TOPIC_EXCEPTION: i16 = 17;
     const TOPIC_AUTHORIZATION_FAILED: i16 = 29;

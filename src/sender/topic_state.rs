@@ -14,15 +14,15 @@ pub struct TopicState {
     /// Dense ids by partition index.
     pub partitions: Vec<u32>,
     pub interest: Interest,
-    /// What the last answer had instead of partitions, and since when answers have it while records wait; `Time::NEVER` when
-    /// none do.
+    /// What the last answer had instead of partitions, and since when answers have it while records wait; `Time::NEVER`
+    /// when none do.
     pub missing: Option<(Time, i16)>,
     /// The partition count of the last answer, while records wait for partitions beyond it.
     pub doubted_count: Option<u32>,
     /// A caller waits for a record that waits for metadata: the batch that it gets does not linger.
     pub hurry_parked: bool,
-    /// The batches that parked records were put into last have smaller numbers: a flush that was asked for before that, and
-    /// is handled after it, covers them.
+    /// The batches that parked records were put into last have smaller numbers: a flush that was asked for before that,
+    /// and is handled after it, covers them.
     pub unparked_before: u64,
     /// What answers say that is not believed yet.
     pub doubts: TopicDoubts,
@@ -36,7 +36,8 @@ pub enum Interest {
     InUse,
     /// The cluster has refused it for good: it is asked for again when something is sent to it.
     Refused,
-    /// It was deleted, or not used for `metadata.max.idle.ms`: known as if it had never been used, but for its sequences.
+    /// It was deleted, or not used for `metadata.max.idle.ms`: known as if it had never been used, but for its
+    /// sequences.
     Forgotten,
 }
 

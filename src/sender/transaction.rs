@@ -1,6 +1,7 @@
-//! Transactions: the state of the one that is open, and what the rest of the sender asks of it. The application's calls come
-//! in `transaction/calls.rs`, ends are in `transaction/end.rs`, requests to coordinators in `coordinator.rs`. All of it lives
-//! on the I/O thread; `Sender::drive_transaction` looks at the state after every input and does whatever comes next.
+//! Transactions: the state of the one that is open, and what the rest of the sender asks of it. The application's calls
+//! come in `transaction/calls.rs`, ends are in `transaction/end.rs`, requests to coordinators in `coordinator.rs`. All
+//! of it lives on the I/O thread; `Sender::drive_transaction` looks at the state after every input and does whatever
+//! comes next.
 
 mod calls;
 mod end;
@@ -192,8 +193,8 @@ impl Transaction {
         self.is_fresh = false;
     }
 
-    /// A batch goes to a broker. Under version 2 that is what registers its partition, and not before: what was to be sent may
-    /// have been cancelled.
+    /// A batch goes to a broker. Under version 2 that is what registers its partition, and not before: what was to be
+    /// sent may have been cancelled.
     pub(super) fn note_produced(&mut self) {
         if self.is_used() && self.is_v2 {
             self.registered = Registered::Yes;
@@ -219,27 +220,29 @@ impl Transaction {
         self.sweep.resweep |= self.is_giving_up();
     }
 
-    /// Whether the transaction has failed, and the coordinator's answer decides how: the first call that meets fencing says so.
+    /// Whether the transaction has failed, and the coordinator's answer decides how: the first call that meets fencing
+    /// says so.
     fn is_being_explained(&self) -> bool {
         self.state == State::AbortableError && self.end.is_pending()
     }
 
-    /// Whether the coordinator certainly had the transaction open under the producer's epoch, and nothing that was asked for may
-    /// have ended it since: what has, was the coordinator itself or another producer.
+    /// Whether the coordinator certainly had the transaction open under the producer's epoch, and nothing that was
+    /// asked for may have ended it since: what has, was the coordinator itself or another producer.
     pub(super) fn is_known_open(&self) -> bool {
         let has_begun = if self.is_v2 { self.is_confirmed } else { self.registered == Registered::Yes };
         has_begun && !self.end.is_end_in_doubt()
     }
 
-    /// A request of this transaction may have been acted on, or may be yet: version 2 has an epoch for each transaction, so
-    /// that a delayed copy meets a closed door; version 1 gets a new one before the next transaction.
+    /// A request of this transaction may have been acted on, or may be yet: version 2 has an epoch for each
+    /// transaction, so that a delayed copy meets a closed door; version 1 gets a new one before the next transaction.
     pub(super) fn note_doubt(&mut self) {
         self.bump.wanted |= !self.is_v2;
     }
 }
 
 impl Sender {
-    /// Goes from one state to another. A step that is not legal is a bug, after which the producer is not trusted any more.
+    /// Goes from one state to another. A step that is not legal is a bug, after which the producer is not trusted any
+    /// more.
     pub(super) fn enter(&mut self, to: State) {
         let from = self.transaction.state;
         if !may(from, to) {
@@ -251,8 +254,8 @@ impl Sender {
         self.transaction.state = to;
     }
 
-    /// Whether a batch of this partition may go to a broker now. When not, whatever allows it later puts the partition in
-    /// line again with `mark_ready`.
+    /// Whether a batch of this partition may go to a broker now. When not, whatever allows it later puts the partition
+    /// in line again with `mark_ready`.
     pub(super) fn transaction_lets(&mut self, now: Time, dense: u32) -> bool {
         if !self.transaction.is_used() {
             return true;
@@ -268,7 +271,8 @@ impl Sender {
         }
     }
 
-    /// Makes the partition part of the transaction. True when the coordinator knows of it, or hears of it from its leader.
+    /// Makes the partition part of the transaction. True when the coordinator knows of it, or hears of it from its
+    /// leader.
     fn touch(&mut self, now: Time, dense: u32) -> bool {
         let serial = self.transaction.serial;
         let mark = *self.transaction.mark(dense);
@@ -276,7 +280,8 @@ impl Sender {
             return mark.is_registered;
         }
         if !self.partitions[dense as usize].has_any() {
-            // A place in line that has outlived its records. Registering it would make an empty transaction look like one.
+            // A place in line that has outlived its records. Registering it would make an empty transaction look like
+            // one.
             return false;
         }
         let transaction = &mut self.transaction;
@@ -339,8 +344,8 @@ impl Sender {
         self.transaction.is_confirmed = true;
     }
 
-    /// The transaction can only be aborted from now on. What was not sent fails at the end of this input: whoever calls this
-    /// may have batches in hand.
+    /// The transaction can only be aborted from now on. What was not sent fails at the end of this input: whoever calls
+    /// this may have batches in hand.
     pub(super) fn transaction_failed(&mut self, now: Time, status: Status, text: String) {
         if !self.transaction.is_sending() {
             // The first cause is kept, and an abort that is under way is what the error asks for.
@@ -383,8 +388,8 @@ impl Sender {
         self.drive_transaction(now);
     }
 
-    /// A transaction that outlives `transaction.timeout.ms` is aborted by its coordinator, which then speaks of fencing: what
-    /// most likely happened is said beside it.
+    /// A transaction that outlives `transaction.timeout.ms` is aborted by its coordinator, which then speaks of
+    /// fencing: what most likely happened is said beside it.
     fn overdue_words(&self, now: Time) -> String {
         let limit_ms = self.config.transaction_timeout_ms;
         match self.transaction.started_at.map(|started_at| now.since(started_at)) {
@@ -397,7 +402,8 @@ impl Sender {
         }
     }
 
-    /// A batch that ended without being acknowledged has left a hole in the sequence: the next transaction needs a new epoch.
+    /// A batch that ended without being acknowledged has left a hole in the sequence: the next transaction needs a new
+    /// epoch.
     pub(super) fn transaction_needs_bump(&mut self) {
         self.transaction.bump.required |= self.transaction.is_used();
     }
@@ -420,8 +426,8 @@ impl Sender {
             })
     }
 
-    /// The version of a request to a coordinator, of which version 1 must not use the highest; or a sentence why there is
-    /// none.
+    /// The version of a request to a coordinator, of which version 1 must not use the highest; or a sentence why there
+    /// is none.
     pub(super) fn transaction_version(&self, api: Api, broker: i32) -> Result<i16, String> {
         let Some(broker) = self.brokers.get(&broker) else { return Err("the broker is gone".into()) };
         let Some(connection) = &broker.connection else { return Err(format!("{} is not connected", broker.label())) };

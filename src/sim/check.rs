@@ -177,7 +177,8 @@ impl Sim {
         // With few retries a leader that moved long ago is one too many.
         let is_fatal = self.accumulator.fatal().is_some();
         let may_try = self.plan.config.delivery_timeout_ms >= 2_000 && self.plan.config.retries > 100 && !is_fatal;
-        // A leader that resigned may have it; one that then knows nothing of the producer refuses it, and it ends in doubt.
+        // A leader that resigned may have it; one that then knows nothing of the producer refuses it, and it ends in
+        // doubt.
         let is_forgotten = [45, 59].contains(&report.status.code()) && report.persisted == Persisted::Maybe;
         let may_be_forgotten = self.plan.rates.producer_expiry > 0
             || self.plan.rates.truncation > 0

@@ -1,4 +1,5 @@
-//! The application: sends records, takes reports, flushes, purges and closes, as threads of a program do, one at a time.
+//! The application: sends records, takes reports, flushes, purges and closes, as threads of a program do, one at a
+//! time.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

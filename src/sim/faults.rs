@@ -37,10 +37,11 @@ pub(super) struct Faults {
     pub silent: Vec<(i32, i16)>,
     /// The same, and they are not acted on either: they stand in the broker's queue.
     pub frozen_requests: Vec<(i32, i16)>,
-    /// Named scenarios: every request that is unanswered when its connection ends reaches its broker so much later, and not
-    /// before.
+    /// Named scenarios: every request that is unanswered when its connection ends reaches its broker so much later, and
+    /// not before.
     pub zombies_after: Option<Micros>,
-    /// The client's process stands still until then; what happens to it meanwhile, in order; and how long it ever stood.
+    /// The client's process stands still until then; what happens to it meanwhile, in order; and how long it ever
+    /// stood.
     pub still_until: Time,
     pub meanwhile: VecDeque<Happening>,
     pub stood_still: Micros,
@@ -228,7 +229,8 @@ impl Sim {
         }
     }
 
-    /// No answer that a client could believe: nonsense in place of length, correlation id or body, or a body that ends early.
+    /// No answer that a client could believe: nonsense in place of length, correlation id or body, or a body that ends
+    /// early.
     fn damage(&mut self, bytes: &mut Vec<u8>, garbage: bool) {
         if !garbage {
             let keep = self.random.between(4, bytes.len() as u64 - 1) as usize;
@@ -237,8 +239,8 @@ impl Sim {
         } else if self.random.percent(50) {
             bytes[8..].fill(0xff);
         } else {
-            // A correlation id is changed in its highest byte: lower down it could become that of another request, whose answer
-            // was lost, and nobody could tell.
+            // A correlation id is changed in its highest byte: lower down it could become that of another request,
+            // whose answer was lost, and nobody could tell.
             let at = self.random.below(8).min(4) as usize;
             bytes[at] ^= 1 << self.random.below(8);
         }

@@ -1,8 +1,8 @@
-//! Deterministic simulation: the real sender, accumulator and reports against the broker model, under a virtual clock. One
-//! seed decides configuration, timing and faults, and repeats the run exactly.
+//! Deterministic simulation: the real sender, accumulator and reports against the broker model, under a virtual clock.
+//! One seed decides configuration, timing and faults, and repeats the run exactly.
 //!
-//! `KP_SIM_SEED=7 cargo test sim::` runs one seed and tells what happened; `KP_SIM_SEEDS=100000` runs more of them, from
-//! `KP_SIM_FIRST` on.
+//! `KP_SIM_SEED=7 cargo test sim::` runs one seed and tells what happened; `KP_SIM_SEEDS=100000` runs more of them,
+//! from `KP_SIM_FIRST` on.
 
 mod abroad;
 mod all_or_nothing;
@@ -301,7 +301,8 @@ impl Sim {
         self.queue.is_empty() && self.faults.meanwhile.is_empty()
     }
 
-    /// The next thing that happens, if it does so by `until`. The sender's own timer comes after everything else of its time.
+    /// The next thing that happens, if it does so by `until`. The sender's own timer comes after everything else of its
+    /// time.
     fn step(&mut self, until: Time) -> bool {
         let due = if self.sender.is_finished() { Time::NEVER } else { self.sender.poll_timeout() };
         let due = if self.faults.still_until > self.now { due.max(self.faults.still_until) } else { due };

@@ -1,5 +1,5 @@
-//! The partition's log becomes another one while records are under way: its topic is made again, or the bootstrap servers lead to
-//! another cluster. Nothing is lost by a broker then, and what was in flight says what has happened.
+//! The partition's log becomes another one while records are under way: its topic is made again, or the bootstrap
+//! servers lead to another cluster. Nothing is lost by a broker then, and what was in flight says what has happened.
 
 use super::Sim;
 use super::coordination::TRANSACTIONAL_ID;
@@ -75,8 +75,8 @@ fn a_record_in_flight_when_its_topic_is_made_again_says_so_and_the_next_ones_go_
     sim.finish();
 }
 
-/// The id in the request is that of the topic before: its broker refuses it, and the record goes to the new topic only when metadata
-/// has told that there is one. A broker that takes names writes it there unasked.
+/// The id in the request is that of the topic before: its broker refuses it, and the record goes to the new topic only
+/// when metadata has told that there is one. A broker that takes names writes it there unasked.
 #[test]
 fn a_record_sent_to_a_topic_that_was_made_again_meanwhile_is_recognised_by_its_broker() {
     for by_id in [true, false] {

@@ -1,5 +1,5 @@
-//! What a seed draws before its run begins: configuration, cluster, application and the rates of faults. Each run has some
-//! kinds of fault and not others (swarm testing), so that no kind hides another for ever.
+//! What a seed draws before its run begins: configuration, cluster, application and the rates of faults. Each run has
+//! some kinds of fault and not others (swarm testing), so that no kind hides another for ever.
 
 use super::coordination::TRANSACTIONAL_ID;
 use super::logins::LoginPlan;
@@ -35,7 +35,8 @@ pub(super) struct Rates {
     pub metadata_lags: u32,
     /// The socket takes nothing for a while.
     pub write_stalls: u32,
-    /// A request that is unanswered when its connection ends reaches the broker later, once more if it was acted on before.
+    /// A request that is unanswered when its connection ends reaches the broker later, once more if it was acted on
+    /// before.
     pub zombie: u32,
     /// At each fault step.
     pub broker_down: u32,
@@ -291,8 +292,8 @@ impl Plan {
         }
     }
 
-    /// Brokers of other makers, and a client that is stopped and continued: beside what is drawn, so that the other seeds' runs
-    /// stay what they are.
+    /// Brokers of other makers, and a client that is stopped and continued: beside what is drawn, so that the other
+    /// seeds' runs stay what they are.
     pub fn go_abroad(&mut self, seed: u64) {
         self.greets = match seed % 13 {
             3 => Greets::HangsUp,

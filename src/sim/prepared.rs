@@ -1,4 +1,5 @@
-//! Two-phase commit under faults: a prepared transaction is ended once, by whoever knows its name, however long that takes.
+//! Two-phase commit under faults: a prepared transaction is ended once, by whoever knows its name, however long that
+//! takes.
 
 use super::Sim;
 use super::coordination::TRANSACTIONAL_ID;
@@ -76,7 +77,8 @@ fn another_name_aborts_and_the_producer_goes_on() {
     }
 }
 
-// With an epoch behind its own, which a coordinator gives up after a timeout, an abort would end the other one's transaction.
+// With an epoch behind its own, which a coordinator gives up after a timeout, an abort would end the other one's
+// transaction.
 #[test]
 fn who_has_prepared_leaves_the_transaction_alone_that_another_has_taken_over() {
     for version in [1, 2] {

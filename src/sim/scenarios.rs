@@ -1,5 +1,5 @@
-//! Named scenarios: bugs that other clients had, bugs that seeds found here, and what each fault must lead to. No chance but
-//! in delays.
+//! Named scenarios: bugs that other clients had, bugs that seeds found here, and what each fault must lead to. No
+//! chance but in delays.
 
 use std::sync::Arc;
 

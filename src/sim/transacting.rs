@@ -1,5 +1,5 @@
-//! The application of a transactional producer: it makes the five calls as one thread does, gives up waiting and calls again,
-//! and acts on an error by its class alone.
+//! The application of a transactional producer: it makes the five calls as one thread does, gives up waiting and calls
+//! again, and acts on an error by its class alone.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;

@@ -1,4 +1,5 @@
-//! Named scenarios of the transactional producer, each with the bug of another client (seed) or the rule that it guards.
+//! Named scenarios of the transactional producer, each with the bug of another client (seed) or the rule that it
+//! guards.
 
 use super::Sim;
 use super::coordination::TRANSACTIONAL_ID;

@@ -1,6 +1,6 @@
-//! What the wire shows of the client's rules, judged at the moment at which a request is handed over: every produce request
-//! is read by decoders that are not the client's, and every answer that the client has read whole is noted beside it. The
-//! rules are those of docs/DESIGN.md ("Idempotence"); R1 to R8 are their numbers there.
+//! What the wire shows of the client's rules, judged at the moment at which a request is handed over: every produce
+//! request is read by decoders that are not the client's, and every answer that the client has read whole is noted
+//! beside it. The rules are those of docs/DESIGN.md ("Idempotence"); R1 to R8 are their numbers there.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -314,7 +314,8 @@ impl Watch {
         }
     }
 
-    /// A request goes to a coordinator: one at a time, and the end of a transaction when all of its batches are decided.
+    /// A request goes to a coordinator: one at a time, and the end of a transaction when all of its batches are
+    /// decided.
     pub fn coordinator_asked(
         &mut self,
         conn: ConnId,
@@ -531,7 +532,8 @@ impl Partition {
                 continue;
             }
             match has_ended {
-                // Parts of a batch that was cut have had their numbers before: sending them decides about what is behind.
+                // Parts of a batch that was cut have had their numbers before: sending them decides about what is
+                // behind.
                 Some(true) if from < line.end => {}
                 Some(true) => {
                     let earlier = earlier.label();
@@ -576,8 +578,8 @@ impl Partition {
         Ok(())
     }
 
-    /// R6: until this leader has acknowledged something of this epoch, one batch at a time; and a batch that is sent again
-    /// goes alone (R8).
+    /// R6: until this leader has acknowledged something of this epoch, one batch at a time; and a batch that is sent
+    /// again goes alone (R8).
     fn check_ramp(&self, broker: i32, index: usize) -> Result<(), String> {
         let batch = &self.batches[index];
         let is_proven = self.proven == Some((broker, batch.identity()));

@@ -1,5 +1,6 @@
-//! What the producer counts, and how it is told: counters and histograms that the I/O thread writes once per batch or request,
-//! never per record, and that any thread reads without a lock; the state of health; and numbers as JSON and Prometheus text.
+//! What the producer counts, and how it is told: counters and histograms that the I/O thread writes once per batch or
+//! request, never per record, and that any thread reads without a lock; the state of health; and numbers as JSON and
+//! Prometheus text.
 
 mod health;
 mod histogram;
@@ -22,7 +23,8 @@ use crate::time::{Micros, Time};
 pub struct Number(AtomicU64);
 
 impl Number {
-    /// One thread counts, the I/O thread: a plain store, where a locked instruction would show in the cost of small batches.
+    /// One thread counts, the I/O thread: a plain store, where a locked instruction would show in the cost of small
+    /// batches.
     pub fn add(&self, more: u64) {
         add(&self.0, more, Ordering::Release);
     }
@@ -203,7 +205,8 @@ impl Numbers {
         self.queue_time.record(now, now.since(batch.opened_at), count);
     }
 
-    /// A batch that was counted as sent has become `parts`, with so many bytes more in all: each has an outcome of its own.
+    /// A batch that was counted as sent has become `parts`, with so many bytes more in all: each has an outcome of its
+    /// own.
     pub fn split(&self, parts: usize, more_bytes: usize, topic: &TopicNumbers) {
         let more = parts.saturating_sub(1) as u64;
         self.batch_splits.add(1);

@@ -75,8 +75,8 @@ pub struct PartitionInfo {
     pub nodes: NodeLists,
 }
 
-/// A partition's brokers, one list behind the other in its topic's `nodes`: with 10,000 partitions vectors of their own would be
-/// 30,000 allocations.
+/// A partition's brokers, one list behind the other in its topic's `nodes`: with 10,000 partitions vectors of their own
+/// would be 30,000 allocations.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct NodeLists {
     /// Where its replicas begin.
@@ -101,8 +101,8 @@ pub struct Destination<'a> {
     pub node_id: i32,
 }
 
-/// Encodes an ApiVersions request with its length prefix. Name and version of the software are sent from v3 on, the destination
-/// from v5 on.
+/// Encodes an ApiVersions request with its length prefix. Name and version of the software are sent from v3 on, the
+/// destination from v5 on.
 pub fn encode_api_versions(
     version: i16,
     correlation_id: i32,
@@ -128,9 +128,9 @@ pub fn encode_api_versions(
     out
 }
 
-/// Decodes the body of an answer to ApiVersions of `version`. A broker that does not speak the version answers in version 0
-/// (KIP-511), others in whichever version they like, so that the body is read in every form, that of `version` first; none of
-/// them can be taken for another. A refusal needs no body at all: then `ranges` is empty.
+/// Decodes the body of an answer to ApiVersions of `version`. A broker that does not speak the version answers in
+/// version 0 (KIP-511), others in whichever version they like, so that the body is read in every form, that of
+/// `version` first; none of them can be taken for another. A refusal needs no body at all: then `ranges` is empty.
 pub fn decode_api_versions(version: i16, body: &[u8]) -> std::result::Result<ApiVersionsAnswer, DecodeError> {
     let asked = read_api_versions(version, body);
     if asked.is_ok() {

@@ -124,7 +124,8 @@ impl Api {
     }
 }
 
-/// Starts a request in `out`, which is cleared: room for the length, then the header. `finish_request` fills the length in.
+/// Starts a request in `out`, which is cleared: room for the length, then the header. `finish_request` fills the length
+/// in.
 pub fn begin_request(out: &mut Vec<u8>, api: Api, version: i16, correlation_id: i32, client_id: &str) {
     out.clear();
     put_i32(out, 0);

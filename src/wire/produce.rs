@@ -133,9 +133,9 @@ pub struct ProduceTail {
     pub node_endpoints: Vec<NodeEndpoint>,
 }
 
-/// Decodes `body`, what follows the response header, giving each partition's answer to `visit` in the broker's order: entries
-/// may be missing, foreign or repeated. All or nothing: `visit` is first called when the whole body is known to be readable.
-/// Bytes after the end of the response are ignored, as by other clients.
+/// Decodes `body`, what follows the response header, giving each partition's answer to `visit` in the broker's order:
+/// entries may be missing, foreign or repeated. All or nothing: `visit` is first called when the whole body is known to
+/// be readable. Bytes after the end of the response are ignored, as by other clients.
 pub fn decode_produce_response(
     version: i16,
     body: &[u8],

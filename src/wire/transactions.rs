@@ -196,9 +196,9 @@ pub fn decode_add_offsets_to_txn(version: i16, body: &[u8]) -> Result<AddOffsets
     Ok(answer)
 }
 
-/// Encodes a TxnOffsetCommit request with its length prefix. `offsets` come in any order and are grouped by topic; those
-/// of one topic keep their order. The consumer's place in its group is sent from v3 on: before, a group that names a
-/// member must not be asked for, see `GroupMetadata::names_member`.
+/// Encodes a TxnOffsetCommit request with its length prefix. `offsets` come in any order and are grouped by topic;
+/// those of one topic keep their order. The consumer's place in its group is sent from v3 on: before, a group that
+/// names a member must not be asked for, see `GroupMetadata::names_member`.
 pub fn encode_txn_offset_commit(
     version: i16,
     correlation_id: i32,
@@ -286,7 +286,8 @@ fn put_producer(out: &mut Vec<u8>, head: &TransactionHead<'_>) {
     put_i16(out, head.producer_epoch);
 }
 
-/// The body that AddPartitionsToTxn and TxnOffsetCommit share: a throttle time, and an error code per topic and partition.
+/// The body that AddPartitionsToTxn and TxnOffsetCommit share: a throttle time, and an error code per topic and
+/// partition.
 #[allow(clippy::type_complexity)]
 fn read_partition_results(api: Api, version: i16, body: &[u8]) -> Result<(i32, Vec<(String, i32, i16)>), DecodeError> {
     let mut reader = Reader::new(body, api.form(version));

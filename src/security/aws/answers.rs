@@ -1,5 +1,5 @@
-//! What AWS's services answer: JSON of metadata services, XML of STS. Whatever comes in is bounded by who read it, and nothing here
-//! trusts it.
+//! What AWS's services answer: JSON of metadata services, XML of STS. Whatever comes in is bounded by who read it, and
+//! nothing here trusts it.
 
 use serde_json::Value;
 
@@ -17,8 +17,8 @@ pub struct Credentials {
     pub expires_at_ms: i64,
 }
 
-/// Reads what containers' and instances' metadata services answer. The error continues a sentence; its words are the peer's,
-/// as they came.
+/// Reads what containers' and instances' metadata services answer. The error continues a sentence; its words are the
+/// peer's, as they came.
 pub fn credentials_json(body: &[u8]) -> Result<Credentials, String> {
     let Ok(answer) = serde_json::from_slice::<Value>(body) else {
         return Err("answered with something that is not JSON".to_owned());

@@ -1,6 +1,7 @@
 //! Who is asked for credentials in which order, as AWS's own tools do it, and until when an answer is good.
 //!
-//! A source that is configured and fails ends the search: going on could find another identity than the one that is meant.
+//! A source that is configured and fails ends the search: going on could find another identity than the one that is
+//! meant.
 
 use crate::config::AwsRoleSettings;
 use crate::error::Status;

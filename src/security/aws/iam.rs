@@ -1,4 +1,5 @@
-//! The two ways to show AWS's credentials to a broker of MSK: the mechanism AWS_MSK_IAM, and a signed URL as OAUTHBEARER's token.
+//! The two ways to show AWS's credentials to a broker of MSK: the mechanism AWS_MSK_IAM, and a signed URL as
+//! OAUTHBEARER's token.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 

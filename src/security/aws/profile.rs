@@ -64,7 +64,8 @@ fn read_if_there(path: &Path) -> io::Result<Secret> {
     }
 }
 
-/// The sections of one file by the names of their profiles. Settings within settings (indented lines) are nobody's here.
+/// The sections of one file by the names of their profiles. Settings within settings (indented lines) are nobody's
+/// here.
 fn sections(text: &str, is_config: bool) -> Vec<(String, Section)> {
     let mut sections: Vec<(String, Section)> = Vec::new();
     let mut is_open = false;

@@ -1,5 +1,5 @@
-//! Signatures of version 4, as AWS describes them: a request in a canonical form, hashed, and signed with a key made of the secret,
-//! the day, the region and the service.
+//! Signatures of version 4, as AWS describes them: a request in a canonical form, hashed, and signed with a key made of
+//! the secret, the day, the region and the service.
 
 use ring::digest::{SHA256, digest};
 use ring::hmac;
@@ -36,8 +36,8 @@ pub struct Request<'a> {
     pub body: &'a [u8],
 }
 
-/// The names and values to put into the query of a GET request for `host`, without the action's own, in the order of their names, the
-/// signature last.
+/// The names and values to put into the query of a GET request for `host`, without the action's own, in the order of
+/// their names, the signature last.
 pub fn presign(
     credentials: &Credentials,
     scope: Scope<'_>,

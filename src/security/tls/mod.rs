@@ -87,8 +87,9 @@ impl ClientTls {
         ClientConnection::new(config, name).map_err(|error| self.explain(&error, host, &[]))
     }
 
-    /// What the failure of a connection to `host` means; also of one whose handshake was finished, for brokers of TLS 1.3
-    /// look at the client's certificate after that. `first_bytes`: what the peer sent first, to recognise who it is.
+    /// What the failure of a connection to `host` means; also of one whose handshake was finished, for brokers of TLS
+    /// 1.3 look at the client's certificate after that. `first_bytes`: what the peer sent first, to recognise who it
+    /// is.
     pub fn explain(&self, error: &rustls::Error, host: &str, first_bytes: &[u8]) -> TlsTrouble {
         if matches!(error, rustls::Error::InvalidCertificate(_) | rustls::Error::InvalidCertRevocationList(_)) {
             let remembered = names::server_name(host).ok().and_then(|name| self.memory.take(&name));
@@ -204,8 +205,8 @@ pub fn roots(location: (&str, &str), text: (&str, &str), system: &SystemStore) -
     trust::of_location_or_text(location, text, system)
 }
 
-/// A private key for other purposes than TLS, in every form that is read here. `property` and `name` (a file, or `the text`) are
-/// for the error; `password` is a property's name and its value.
+/// A private key for other purposes than TLS, in every form that is read here. `property` and `name` (a file, or `the
+/// text`) are for the error; `password` is a property's name and its value.
 pub fn private_key(
     property: &'static str,
     name: &str,
@@ -239,8 +240,8 @@ pub fn read_anything(content: &[u8]) {
     });
 }
 
-/// A broker that shows these certificates, its own first, to a client that trusts the last of them, for the fuzzer. True: the
-/// client believes it to be `host`.
+/// A broker that shows these certificates, its own first, to a client that trusts the last of them, for the fuzzer.
+/// True: the client believes it to be `host`.
 #[doc(hidden)]
 pub fn believes(chain: &[&[u8]], host: &str, now_s: u64) -> bool {
     let [end_entity, others @ ..] = chain else { return false };

@@ -1,5 +1,5 @@
-//! PEM as it is found in the field: text around the sections, headers inside them (RFC 1421), everything on one line as in
-//! Java's properties, `\n` written as two characters.
+//! PEM as it is found in the field: text around the sections, headers inside them (RFC 1421), everything on one line as
+//! in Java's properties, `\n` written as two characters.
 
 use base64::Engine;
 use base64::alphabet::STANDARD;

@@ -64,7 +64,8 @@ pub(super) fn load(settings: &TlsSettings, system: &SystemStore, files: &mut Fil
     Ok(trust)
 }
 
-/// The trusted certificates of a file, directory or text that these properties name; the operating system's without any.
+/// The trusted certificates of a file, directory or text that these properties name; the operating system's without
+/// any.
 pub(super) fn of_location_or_text(
     (location_property, location): (&str, &str),
     (text_property, text): (&str, &str),

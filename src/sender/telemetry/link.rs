@@ -1,5 +1,5 @@
-//! The connection that telemetry has for itself: made when a request is due, one request at a time, closed when the next one
-//! is far away. To a broker that offers both requests: another connection has told so.
+//! The connection that telemetry has for itself: made when a request is due, one request at a time, closed when the
+//! next one is far away. To a broker that offers both requests: another connection has told so.
 
 use std::sync::Arc;
 

@@ -1,6 +1,6 @@
-//! The application's calls as they arrive: refused at once when they do not fit the state, which they then leave as it is;
-//! else they wait for what `end.rs` and the coordinators bring. A call whose caller's time is over goes on, and the same
-//! call made again takes it up.
+//! The application's calls as they arrive: refused at once when they do not fit the state, which they then leave as it
+//! is; else they wait for what `end.rs` and the coordinators bring. A call whose caller's time is over goes on, and the
+//! same call made again takes it up.
 
 use std::sync::Arc;
 

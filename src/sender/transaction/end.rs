@@ -1,5 +1,5 @@
-//! How a transaction ends: records are waited for, the coordinator is asked, and what comes after; how it fails; and how it is
-//! prepared, which is half an end.
+//! How a transaction ends: records are waited for, the coordinator is asked, and what comes after; how it fails; and
+//! how it is prepared, which is half an end.
 
 use std::sync::Arc;
 
@@ -13,8 +13,8 @@ use crate::sender::identity::{EPOCH_MAX, Identity};
 use crate::time::Time;
 
 impl Sender {
-    /// No record gets into the transaction any more, and what is in it goes at once; `drained` is reached when all of it is
-    /// finished. With `fail`, what was not sent fails instead.
+    /// No record gets into the transaction any more, and what is in it goes at once; `drained` is reached when all of
+    /// it is finished. With `fail`, what was not sent fails instead.
     pub(super) fn drain_transaction(&mut self, now: Time, why: &str, fail: bool) {
         self.accumulator.door.shut(Error::new(Status::STATE, why));
         if fail {
@@ -38,13 +38,14 @@ impl Sender {
     }
 
     /// Whether requests with batches of the transaction have no outcome yet. Such a batch may be finished for the
-    /// application (expired, purged) while its frame is still to reach the broker: behind the end marker it would belong
-    /// to nothing, or to the next transaction.
+    /// application (expired, purged) while its frame is still to reach the broker: behind the end marker it would
+    /// belong to nothing, or to the next transaction.
     pub(in crate::sender) fn is_writing(&self) -> bool {
         self.transaction.touched.iter().any(|dense| self.partitions[*dense as usize].in_flight > 0)
     }
 
-    /// Behind the shut door: appends that were under way are waited out, and topics are made known that nobody has told of.
+    /// Behind the shut door: appends that were under way are waited out, and topics are made known that nobody has told
+    /// of.
     fn find_parked(&mut self, now: Time) {
         for (topic, deadline) in self.accumulator.settle_appends() {
             if !self.cluster.has_parked(topic) {
@@ -53,8 +54,8 @@ impl Sender {
         }
     }
 
-    /// Fails what was accepted and not sent, and what was to be sent again. What is in flight is decided first: an answer
-    /// may still say that it is in the log.
+    /// Fails what was accepted and not sent, and what was to be sent again. What is in flight is decided first: an
+    /// answer may still say that it is in the log.
     pub(super) fn sweep_transaction(&mut self, now: Time) {
         let unswept = std::mem::take(&mut self.transaction.sweep.unswept);
         let resweep = std::mem::take(&mut self.transaction.sweep.resweep);
@@ -99,8 +100,8 @@ impl Sender {
         }
         self.enter(State::Ready);
         let bumps = self.transaction.bump.wanted || self.transaction.bump.required;
-        // Where the coordinator found nothing to end, the new epoch tells whether that is so or somebody else has taken the
-        // producer's place: the call waits for it.
+        // Where the coordinator found nothing to end, the new epoch tells whether that is so or somebody else has taken
+        // the producer's place: the call waits for it.
         if is_told || !bumps {
             self.say_none_is_open();
             self.finish_call(Ok(()));
@@ -312,8 +313,8 @@ pub(super) fn complete_called(
     }
 }
 
-/// Asks for the commit under the identity of the producer that has prepared the transaction. Who was fenced since is told,
-/// and a commit that was carried out already is recognised as repeated.
+/// Asks for the commit under the identity of the producer that has prepared the transaction. Who was fenced since is
+/// told, and a commit that was carried out already is recognised as repeated.
 fn resume(sender: &mut Sender, now: Time, prepared: PreparedTransaction) {
     sender.transaction.two_phase.resumed = Resumed::Unasked;
     sender.transaction.registered = Registered::Yes;

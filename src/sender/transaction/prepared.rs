@@ -1,7 +1,7 @@
-//! Two-phase commit (KIP-939): a transaction whose records are all delivered is left open until the application has decided,
-//! together with another system, how it ends. The end may be asked for by another producer: one that was initialized so that
-//! the coordinator keeps the transaction, or, where the coordinator cannot (Kafka 4.3), one that asks for the commit under the
-//! identity of the producer that prepared it, before it is initialized itself.
+//! Two-phase commit (KIP-939): a transaction whose records are all delivered is left open until the application has
+//! decided, together with another system, how it ends. The end may be asked for by another producer: one that was
+//! initialized so that the coordinator keeps the transaction, or, where the coordinator cannot (Kafka 4.3), one that
+//! asks for the commit under the identity of the producer that prepared it, before it is initialized itself.
 
 use crate::prepared::PreparedTransaction;
 

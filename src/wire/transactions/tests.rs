@@ -61,7 +61,8 @@ fn init_producer_id_requests_are_what_the_generated_types_encode() {
             }
             for (enable_2pc, keep_prepared) in [(false, false), (true, false), (true, true)] {
                 let theirs = match version {
-                    // The generated types end before it: v5 with two booleans in front of its last byte, the tagged fields.
+                    // The generated types end before it: v5 with two booleans in front of its last byte, the tagged
+                    // fields.
                     6 => {
                         let mut bytes = framed(Api::InitProducerId, 5, &request);
                         let end = bytes.len() - 1;

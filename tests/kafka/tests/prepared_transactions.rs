@@ -1,5 +1,5 @@
-//! Two-phase commit (KIP-939) on Kafka 4.3, whose coordinator knows it among its unstable versions: transactions that never expire.
-//! It refuses to keep one for another producer, so that the name of the transaction has to do.
+//! Two-phase commit (KIP-939) on Kafka 4.3, whose coordinator knows it among its unstable versions: transactions that
+//! never expire. It refuses to keep one for another producer, so that the name of the transaction has to do.
 
 use std::time::Duration;
 

@@ -167,7 +167,8 @@ fn an_authoritys_certificate_may_be_a_brokers() {
     refused(&settings, "elsewhere.org", &broker(&leaf_with(&[HOST], &ca, authority)), &["not for 'elsewhere.org'"]);
 }
 
-// ---- keys for RSA-PSS alone ------------------------------------------------------------------------------------------
+// ---- keys for RSA-PSS alone
+// ------------------------------------------------------------------------------------------
 
 /// The key of a broker that signs by RSA-PSS under the names that are for such keys.
 #[derive(Debug)]

@@ -1,5 +1,5 @@
-//! The sender and the broker model face to face, without threads or time of their own: a test holds back what it likes, and
-//! sees the order in which things are asked.
+//! The sender and the broker model face to face, without threads or time of their own: a test holds back what it likes,
+//! and sees the order in which things are asked.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
