@@ -155,7 +155,7 @@ struct State {
     peak: usize,
     shares: Shares,
     waiters: VecDeque<Arc<Waiter>>,
-    /// Event loops hear of room again when so much is free; 0 while there is room.
+    /// Event loops are notified of room again when so much is free; 0 while there is room.
     wanted: usize,
     closed: bool,
 }
@@ -377,7 +377,7 @@ impl Memory {
         }
     }
 
-    /// Event loops hear of room when so much is free again: not at the first byte, or a loop woken for each batch would
+    /// Event loops are notified when so much is free again: not at the first byte, or a loop woken for each batch would
     /// send a record at a time.
     fn note_lack(&self, state: &mut State, bytes: usize) {
         state.wanted = state.wanted.max(bytes).max(self.limit / 8).min(self.limit);
